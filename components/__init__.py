@@ -1,0 +1,26 @@
+"""The components' interfaces, by name: `from penstock.components import train_model`.
+
+They are imported when asked for, so that a container that runs one task needs no kfp.
+"""
+
+import importlib
+from typing import Any
+
+__all__ = [  # noqa: PLE0604 - the names are made by __getattr__
+    "ingest_examples",
+    "validate_examples",
+    "transform_examples",
+    "train_model",
+    "resolve_baseline",
+    "evaluate_model",
+    "register_model",
+    "push_model",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    component = getattr(importlib.import_module(f"{__name__}.{name}.component"), name)
+    globals()[name] = component  # over the subpackage of the same name, which importing it has put here
+    return component

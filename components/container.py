@@ -1,0 +1,21 @@
+"""The one protocol by which every backend starts every task."""
+
+from kfp import dsl
+
+import penstock
+
+REGISTRY = "ghcr.io/penstock"
+
+
+def image(family: str) -> str:
+    """Returns the image of a dependency family (`tfdv`, `tf`, `tf-gpu`, `deploy`, `serve`) at this package's version."""
+    return f"{REGISTRY}/penstock-{family}:{penstock.__version__}"
+
+
+def container(family: str, component: str) -> dsl.ContainerSpec:
+    """Returns the container of a component: its family's image, and the command that reads the executor input."""
+    return dsl.ContainerSpec(
+        image=image(family),
+        command=["python", "-m", f"penstock.components.{component}"],
+        args=["--executor_input", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER],
+    )

@@ -1,0 +1,1 @@
+"""ingest_examples as a package: the interface is in component.py, the work in task.py."""

@@ -1,0 +1,48 @@
+"""The KFP interface of ingest_examples."""
+
+from kfp import dsl
+from kfp.dsl import Dataset, Output, OutputPath
+
+from penstock.components.container import container
+
+
+@dsl.container_component
+def ingest_examples(
+    input_uri: str,
+    examples: Output[Dataset],
+    rows: OutputPath(int),
+    span: OutputPath(int),
+    input_format: str = "auto",
+    delimiter: str = ",",
+    spans: str = "latest",
+    version: str = "latest",
+    split_by: str = "ratio",
+    split_key: str = "",
+    splits: dict = {"train": 2, "eval": 1},  # noqa: B006 - kfp reads it, nobody changes it
+    exclude_columns: list = [],  # noqa: B006
+):
+    """Reads raw rows into Examples: one folder of Parquet files per Split, with the source and the Span recorded.
+
+    Memory stays bounded by a row group, whatever the size of the data. The same rows give the same bytes.
+
+    Args:
+        input_uri: A file, folder, glob or URI (local, `gs://`, `s3://`) of CSV (also gzip), Parquet or TFRecord files of
+            tf.Example. May hold `{SPAN}`, `{VERSION}` and `{YYYY}`, `{MM}`, `{DD}`, as in TFX's input patterns.
+        examples: The Examples: `Split-<name>/part-*.parquet`. Metadata: format, splits with row counts, rows, bytes, span,
+            version, source files with their SHA-256, fingerprint.
+        rows: How many rows were kept, over all splits.
+        span: The latest Span that was read; 0 where the pattern has none.
+        input_format: `csv`, `parquet`, `tfrecord`, or `auto` to go by the file names.
+        delimiter: The column delimiter of CSV files.
+        spans: Which Spans to read: `latest`, one such as `7`, a range such as `3:7` (both ends count), or the latest k as
+            `latest:k`.
+        version: Which version of each Span to read: `latest` or a number.
+        split_by: How rows find their Split: `ratio` (hash of the whole row), `hash` (hash of `split_key`, stable when rows
+            are added), `column` (value of `split_key`) or `time` (range of `split_key`).
+        split_key: The column that decides, where `split_by` is `hash`, `column` or `time`.
+        splits: Split names with, for `ratio` and `hash`, their shares (`{"train": 2, "eval": 1}`); for `column`, lists of
+            values; for `time`, `[start, end]` as ISO 8601 dates or times, start included and end not. Rows that fit none
+            are left out and counted.
+        exclude_columns: Columns to leave out once the Splits are made.
+    """
+    return container("tf", "ingest_examples")

@@ -1,0 +1,32 @@
+"""The KFP interface of register_model."""
+
+from kfp import dsl
+from kfp.dsl import Artifact, Input, Model, OutputPath
+
+from penstock.components.container import container
+
+
+@dsl.container_component
+def register_model(
+    model: Input[Model],
+    evaluation: Input[Artifact],
+    version: OutputPath(str),
+    model_name: str,
+    alias: str = "challenger",
+    tracking_run_id: str = "",
+    tags: dict = {},  # noqa: B006 - kfp reads it, nobody changes it
+    tracking_uri: str = "",
+):
+    """Registers a blessed model as a version in MLflow's registry, with its evidence as tags. The same bytes, the same version.
+
+    Args:
+        model: The model to register.
+        evaluation: Its Evaluation: `blessing.json` must bless exactly these bytes.
+        version: The version in the registry.
+        model_name: The registered model's name; made if it is new.
+        alias: The alias that the new version gets.
+        tracking_run_id: The MLflow run that trained the model, for lineage. Empty: none.
+        tags: Further tags.
+        tracking_uri: MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
+    """
+    return container("deploy", "register_model")

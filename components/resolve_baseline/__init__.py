@@ -1,0 +1,1 @@
+"""resolve_baseline as a package: the interface is in component.py, the work in task.py."""

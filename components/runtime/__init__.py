@@ -1,0 +1,25 @@
+"""What every container shares. This package's own modules need nothing but the standard library."""
+
+from .artifacts import Artifact, Input, Output, local_path
+from .errors import GateFailed, TaskError
+from .executor import execute, figure, main
+from .fingerprint import file_sha256, fingerprint
+from .source import load_function, load_module, pack, read_text
+
+__all__ = [
+    "Artifact",
+    "GateFailed",
+    "Input",
+    "Output",
+    "TaskError",
+    "execute",
+    "figure",
+    "file_sha256",
+    "fingerprint",
+    "load_function",
+    "load_module",
+    "local_path",
+    "main",
+    "pack",
+    "read_text",
+]

@@ -1,0 +1,131 @@
+"""The Examples artifact: `Split-<name>/part-*.parquet`, row groups of 16,384 rows, read as Arrow batches."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .errors import TaskError
+
+ROW_GROUP_ROWS = 16_384
+PART_ROWS = 64 * ROW_GROUP_ROWS
+_PREFIX = "Split-"
+
+
+def split_names(examples: Path) -> list[str]:
+    """Returns the names of the Splits below an Examples folder, sorted."""
+    return sorted(p.name.removeprefix(_PREFIX) for p in Path(examples).glob(f"{_PREFIX}*") if p.is_dir())
+
+
+def split_folder(examples: Path, split: str) -> Path:
+    """Returns a Split's folder.
+
+    Raises:
+        TaskError: There is no such Split.
+    """
+    folder = Path(examples) / f"{_PREFIX}{split}"
+    if not folder.is_dir():
+        known = ", ".join(split_names(examples)) or "none"
+        raise TaskError(f"the Examples at {examples} have no Split {split!r} (they have: {known}); name one of these or change the splits of ingest_examples")
+    return folder
+
+
+def split_files(examples: Path, split: str) -> list[Path]:
+    """Returns a Split's files in order: all Parquet, or all gzip TFRecord."""
+    return sorted(p for p in split_folder(examples, split).iterdir() if p.name.startswith("part-"))
+
+
+def read_batches(examples: Path, split: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Reads a Split of Parquet Examples, one row group's worth of rows at a time.
+
+    Raises:
+        TaskError: A file cannot be read as Parquet.
+    """
+    for path in split_files(examples, split):
+        with _open(path) as file:
+            yield from file.iter_batches(batch_size=ROW_GROUP_ROWS, columns=columns)
+
+
+def read_schema(examples: Path, split: str) -> pa.Schema:
+    """Returns the Arrow schema of a Split of Parquet Examples.
+
+    Raises:
+        TaskError: The Split has no files, or the first one cannot be read as Parquet.
+    """
+    files = split_files(examples, split)
+    if not files:
+        raise TaskError(f"Split {split!r} of the Examples at {examples} has no files; ingest the rows again")
+    with _open(files[0]) as file:
+        return file.schema_arrow
+
+
+def count_rows(examples: Path, split: str) -> int:
+    """Returns a Split's number of rows from the Parquet footers, without reading the rows."""
+    total = 0
+    for path in split_files(examples, split):
+        with _open(path) as file:
+            total += file.metadata.num_rows
+    return total
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise TaskError(f"{path} cannot be read as Parquet ({error}); make the Examples again") from error
+
+
+class SplitWriter:
+    """Writes one Split, holding at most a row group in memory. Use it as a context manager.
+
+    Attributes:
+        rows: How many rows were written.
+    """
+
+    def __init__(self, examples: Path, split: str, schema: pa.Schema) -> None:
+        self._folder = Path(examples) / f"{_PREFIX}{split}"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._schema = schema
+        self._pending: list[pa.Table] = []
+        self._pending_rows = 0
+        self._writer: pq.ParquetWriter | None = None
+        self._part_rows = 0
+        self._parts = 0
+        self.rows = 0
+
+    def write(self, rows: pa.RecordBatch | pa.Table) -> None:
+        """Adds rows that have the writer's schema."""
+        table = rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])
+        self.rows += table.num_rows
+        self._pending.append(table)
+        self._pending_rows += table.num_rows
+        while self._pending_rows >= ROW_GROUP_ROWS:
+            merged = pa.concat_tables(self._pending)
+            self._write_group(merged.slice(0, ROW_GROUP_ROWS))
+            self._pending = [merged.slice(ROW_GROUP_ROWS)]
+            self._pending_rows -= ROW_GROUP_ROWS
+
+    def _write_group(self, table: pa.Table) -> None:
+        if self._writer is None:
+            path = self._folder / f"part-{self._parts:05d}.parquet"
+            self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
+            self._parts += 1
+        self._writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+        self._part_rows += table.num_rows
+        if self._part_rows >= PART_ROWS:
+            self._close_part()
+
+    def _close_part(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._writer, self._part_rows = None, 0
+
+    def __enter__(self) -> "SplitWriter":
+        return self
+
+    def __exit__(self, failure: Any, *_: Any) -> None:
+        if failure is None and (self._pending_rows or not self._parts):
+            self._write_group(pa.concat_tables(self._pending) if self._pending else self._schema.empty_table())
+        self._close_part()

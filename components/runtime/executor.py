@@ -1,0 +1,212 @@
+"""The protocol that every backend speaks: executor input -> typed call -> executor output.
+
+Format: `ExecutorInput` and `ExecutorOutput` of kfp's pipeline_spec.proto, in their JSON form.
+"""
+
+import argparse
+import errno
+import importlib
+import inspect
+import json
+import os
+import shutil
+import signal
+import sys
+import types
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import penstock
+
+from .artifacts import Artifact, Input, Output
+from .errors import GateFailed, TaskError
+from .fingerprint import fingerprint
+
+# On these mounts a rename is a copy: outputs are written in place, and the executor output file makes them count.
+_IN_PLACE = ("/gcs/",)
+_FIGURE_MARK = "[penstock] "
+_OUT_OF_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_last_figure = ""
+
+
+def figure(text: str) -> None:
+    """Says the one figure that matters now (rows, steps/s and loss, verdict). The last one becomes the task's summary."""
+    global _last_figure
+    _last_figure = text
+    print(_FIGURE_MARK + text, flush=True)
+
+
+def main(package: str, argv: list[str] | None = None) -> typing.NoReturn:
+    """Runs the task of a component's package as a container's command; never returns.
+
+    Args:
+        package: The component's package, such as `penstock.components.train_model`: the function of the same last name in
+            its module `task` is called.
+        argv: The arguments, without the program's name; `sys.argv` if None.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m {package}", description=f"Runs the component {package.split('.')[-1]}.")
+    parser.add_argument("--executor_input", required=True, help="the executor input as JSON, which the backend fills in for {{$}}")
+    text = parser.parse_args(argv).executor_input
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a pod's end cleans up the way an error does
+    _set_quiet_defaults()
+    try:
+        try:
+            executor_input = json.loads(text)
+        except ValueError as error:
+            raise TaskError(f"--executor_input is not JSON: {error}; pass the executor input that the backend fills in for {{{{$}}}}") from error
+        task = getattr(importlib.import_module(f"{package}.task"), package.split(".")[-1])
+        execute(task, executor_input)
+    except TaskError as error:
+        sys.exit(f"error: {' '.join(str(error).split())}")
+    except OSError as error:
+        if error.errno not in _OUT_OF_ROOM:
+            raise
+        sys.exit(f"error: no room to write {error.filename or 'the outputs'}: {error.strerror}; free some space and run the task again")
+    sys.exit(0)
+
+
+def execute(task: Callable[..., Any], executor_input: dict[str, Any]) -> None:
+    """Calls a task with what an executor input says, and writes its outputs.
+
+    Outputs are made beside their destination and renamed into place at the end; the executor output file is written last.
+
+    Args:
+        task: A function whose parameters are annotated with `Input`, `Output`, str, int, float, bool, dict or list (or one of
+            these `| None`), and which returns None or a NamedTuple of output parameters.
+        executor_input: The JSON form of `ExecutorInput`.
+
+    Raises:
+        TaskError: The executor input does not fit the task's signature, or the task said so.
+    """
+    outputs_spec = executor_input.get("outputs") or {}
+    arguments, outputs = _bind(task, executor_input)
+    destinations = {name: output.path for name, output in outputs.items()}
+    for output in outputs.values():
+        output.path = _scratch(output.path)
+    try:
+        result = task(**arguments)
+    except GateFailed:
+        _publish(outputs, destinations)
+        raise
+    finally:
+        if sys.exc_info()[0] is not None:
+            for output in outputs.values():
+                if output.path not in destinations.values():
+                    _remove(output.path)
+    for output in outputs.values():
+        output.metadata |= {"penstock_version": penstock.__version__} | ({"summary": _last_figure} if _last_figure else {})
+        if output.path.exists():
+            output.metadata["fingerprint"] = fingerprint(output.path)
+    _publish(outputs, destinations)
+    parameters = result._asdict() if result is not None else {}
+    for name, spec in (outputs_spec.get("parameters") or {}).items():
+        value = parameters[name]
+        _write(Path(spec["outputFile"]), value if isinstance(value, str) else json.dumps(value))
+    if output_file := outputs_spec.get("outputFile"):
+        _write(Path(output_file), json.dumps(_executor_output(outputs_spec, outputs, parameters), indent=1, sort_keys=True))
+
+
+def _bind(task: Callable[..., Any], executor_input: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Output]]:
+    """Fits an executor input to a task's signature: unknown keys are ignored, missing or null ones take the default."""
+    hints = typing.get_type_hints(task)
+    inputs = executor_input.get("inputs") or {}
+    values = inputs.get("parameterValues") or {}
+    given = {name: (entry.get("artifacts") or [None])[0] for name, entry in (inputs.get("artifacts") or {}).items()}
+    made = {name: entry["artifacts"][0] for name, entry in ((executor_input.get("outputs") or {}).get("artifacts") or {}).items()}
+    arguments: dict[str, Any] = {}
+    for name, parameter in inspect.signature(task).parameters.items():
+        kind, _ = _unwrap_optional(hints[name])
+        if kind is Output:
+            if name not in made:
+                raise TaskError(f"output artifact {name} is missing from the executor input of {task.__name__}; compile the pipeline with this version of Penstock")
+            arguments[name] = Output.from_runtime_artifact(made[name])
+        elif kind is Input and given.get(name) is not None:
+            arguments[name] = Input.from_runtime_artifact(given[name])
+        elif kind is not Input and values.get(name) is not None:
+            arguments[name] = _convert(task.__name__, name, values[name], kind)
+        elif parameter.default is inspect.Parameter.empty:
+            what = "input artifact" if kind is Input else "parameter"
+            raise TaskError(f"{what} {name} of {task.__name__} is missing: give it a value")
+    return arguments, {name: value for name, value in arguments.items() if isinstance(value, Output)}
+
+
+def _unwrap_optional(hint: Any) -> tuple[Any, bool]:
+    """Returns the type behind `T | None` and whether None is allowed; `dict[...]` becomes `dict`."""
+    optional = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    if optional:
+        hint = next(option for option in typing.get_args(hint) if option is not type(None))
+    return typing.get_origin(hint) or hint, optional
+
+
+def _convert(task: str, name: str, value: Any, kind: type) -> Any:
+    """Checks a JSON value against a parameter's type. Whole floats count as ints: protobuf knows one kind of number."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind is int and is_number and float(value).is_integer():
+        return int(value)
+    if kind is float and is_number:
+        return float(value)
+    if kind not in (int, float) and isinstance(value, kind):
+        return _whole_numbers(value)
+    raise TaskError(f"parameter {name} of {task} must be {kind.__name__}, not {type(value).__name__} {json.dumps(value)[:80]}")
+
+
+def _whole_numbers(value: Any) -> Any:
+    """Gives back to dicts and lists the ints that travelled as floats (protobuf's Struct has no ints)."""
+    if isinstance(value, dict):
+        return {key: _whole_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_whole_numbers(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _scratch(destination: Path) -> Path:
+    """Returns an absent path beside a destination (the destination itself where a rename would be a copy)."""
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    path = destination if str(destination).startswith(_IN_PLACE) else destination.with_name(f".{destination.name}.partial")
+    _remove(path)
+    return path
+
+
+def _publish(outputs: dict[str, Output], destinations: dict[str, Path]) -> None:
+    """Renames what the task made into place."""
+    for name, output in outputs.items():
+        destination = destinations[name]
+        if output.path != destination:
+            _remove(destination)
+            if output.path.exists():
+                os.replace(output.path, destination)
+            output.path = destination
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _executor_output(outputs_spec: dict[str, Any], outputs: dict[str, Output], parameters: dict[str, Any]) -> dict[str, Any]:
+    """Builds the `ExecutorOutput`: every output artifact echoed with its metadata, every output parameter."""
+
+    def echo(name: str, spec: dict[str, Any]) -> dict[str, Any]:
+        artifact: Artifact | None = outputs.get(name)
+        return spec if artifact is None else spec | {"uri": artifact.uri, "metadata": artifact.metadata}
+
+    artifacts = outputs_spec.get("artifacts") or {}
+    return {
+        "artifacts": {name: {"artifacts": [echo(name, entry["artifacts"][0])]} for name, entry in artifacts.items()},
+        "parameterValues": parameters,
+    }
+
+
+def _set_quiet_defaults() -> None:
+    """Keeps the libraries' start-up chatter out of the logs, unless somebody asks for it."""
+    for name, value in {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "0", "GIT_PYTHON_REFRESH": "quiet"}.items():
+        os.environ.setdefault(name, value)

@@ -1,0 +1,110 @@
+"""Text that travels inside a pipeline's parameters: modules, schemas, configurations.
+
+Packed text is `PREFIX` + base64(zlib(utf-8)): Argo expands `{{` in plain text and Linux caps one argument at 128 KiB.
+"""
+
+import atexit
+import base64
+import binascii
+import importlib.util
+import shutil
+import sys
+import tempfile
+import traceback
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+from .artifacts import local_path
+from .errors import TaskError
+
+PREFIX = "zlib+base64:"
+MAX_PACKED_BYTES = 64 * 1024
+
+
+def pack(text: str, what: str = "the text") -> str:
+    """Packs a text for a pipeline parameter.
+
+    Args:
+        text: Any text.
+        what: What to call it in an error.
+
+    Raises:
+        TaskError: The packed text is longer than 64 KiB.
+    """
+    packed = PREFIX + base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+    if len(packed) > MAX_PACKED_BYTES:
+        raise TaskError(f"{what} is {len(packed) // 1024} KiB packed, more than the 64 KiB that a parameter may hold; put it in a bucket and pass its URI")
+    return packed
+
+
+def read_text(value: str, what: str) -> str:
+    """Reads a parameter that holds packed text, plain text (it has a line break), or the path or URI of a file.
+
+    Args:
+        value: The parameter's value.
+        what: What to call it in an error, such as `schema_file`.
+
+    Raises:
+        TaskError: It cannot be unpacked, or no file can be read there.
+    """
+    if value.startswith(PREFIX):
+        try:
+            return zlib.decompress(base64.b64decode(value[len(PREFIX) :], validate=True)).decode()
+        except (binascii.Error, zlib.error, UnicodeDecodeError) as error:
+            raise TaskError(f"{what} starts with {PREFIX} but cannot be unpacked ({error}); compile the pipeline again") from error
+    if "\n" in value:
+        return value
+    try:
+        return _read_uri(value)
+    except (OSError, ValueError, ImportError) as error:
+        raise TaskError(f"{what}: cannot read {value!r} ({error}); give a readable path or URI, or the text itself") from error
+
+
+def _read_uri(uri: str) -> str:
+    path = Path(local_path(uri))
+    if path.is_file() or "://" not in uri:
+        return path.read_text(encoding="utf-8")
+    import fsspec
+
+    with fsspec.open(uri, "r", encoding="utf-8") as stream:
+        return stream.read()
+
+
+def load_function(module_file: str, name: str, what: str = "module_file") -> Callable:
+    """Imports a user's module and returns one of its functions.
+
+    Args:
+        module_file: The module's source, as `read_text` takes it.
+        name: The function's name, such as `run_fn`.
+        what: The parameter's name, for errors.
+
+    Raises:
+        TaskError: The module cannot be read, does not compile, raises at import, or lacks the function.
+    """
+    module = load_module(read_text(module_file, what), what)
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise TaskError(f"{what} has no function {name}: define it as TFX's module contract says")
+    return function
+
+
+def load_module(source: str, what: str = "module_file") -> ModuleType:
+    """Imports a module from its source, from a file that exists as long as the process, so that tracebacks show its lines."""
+    folder = Path(tempfile.mkdtemp(prefix="penstock-module-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / "user_module.py"
+    path.write_text(source, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # pickle, tf.function and dataclasses look the module up by name
+    try:
+        spec.loader.exec_module(module)
+    except TaskError:
+        raise
+    except Exception as error:
+        line = traceback.extract_tb(error.__traceback__)[-1].lineno if not isinstance(error, SyntaxError) else error.lineno
+        raise TaskError(f"{what} cannot be imported: {type(error).__name__}: {error} (line {line}); correct the module") from error
+    return module

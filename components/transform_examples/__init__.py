@@ -1,0 +1,1 @@
+"""transform_examples as a package: the interface is in component.py, the work in task.py."""

@@ -1,0 +1,1 @@
+"""validate_examples as a package: the interface is in component.py, the work in task.py."""

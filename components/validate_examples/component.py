@@ -1,0 +1,52 @@
+"""The KFP interface of validate_examples."""
+
+from kfp import dsl
+from kfp.dsl import HTML, Artifact, Dataset, Input, Output, OutputPath
+
+from penstock.components.container import container
+
+
+@dsl.container_component
+def validate_examples(
+    examples: Input[Dataset],
+    statistics: Output[Artifact],
+    schema: Output[Artifact],
+    anomalies: Output[Artifact],
+    report: Output[HTML],
+    verdict: OutputPath(str),
+    anomaly_count: OutputPath(int),
+    schema_file: str = "",
+    schema_split: str = "train",
+    environments: dict = {},  # noqa: B006 - kfp reads it, nobody changes it
+    previous_statistics: str = "",
+    serving_statistics: str = "",
+    drift_threshold: float = 0.1,
+    skew_threshold: float = 0.1,
+    min_rows: int = 1,
+    on_anomalies: str = "fail",
+):
+    """Gate: computes Statistics per Split and checks them against a Schema, the previous Span (drift) and serving (skew).
+
+    Args:
+        examples: The Examples to check.
+        statistics: TFDV's Statistics: `Split-<name>/FeatureStats.pb`.
+        schema: The Schema that was used: `schema.pbtxt`. Metadata `inferred` says whether it was inferred here.
+        anomalies: TFMD's Anomalies: `Split-<name>/SchemaDiff.pb`, and `verdict.json` with each finding, its severity, the
+            threshold and the measured value.
+        report: A page that shows the verdict, the Anomalies and the Statistics.
+        verdict: `passed`, or `failed` where `on_anomalies` is `warn`.
+        anomaly_count: How many Anomalies of severity ERROR there are.
+        schema_file: A reviewed Schema as text, path or URI (`schema.pbtxt`). Empty: one is inferred from `schema_split`,
+            marked as inferred, and offered for review.
+        schema_split: The Split from which a Schema is inferred.
+        environments: The Schema environment of each Split, such as `{"serving": "SERVING"}`.
+        previous_statistics: Path or URI of the Statistics of a previous Span, for drift. Empty: drift is not checked.
+        serving_statistics: Path or URI of Statistics of serving requests, for skew. Empty: skew is not checked.
+        drift_threshold: The limit for features whose Schema has no drift comparator: Jensen-Shannon divergence for numbers,
+            L-infinity norm for categories; both lie in [0, 1].
+        skew_threshold: The same for features without a skew comparator.
+        min_rows: The least number of rows that each Split must have.
+        on_anomalies: `fail`: the task fails on any Anomaly of severity ERROR, and keeps its evidence. `warn`: it goes on, and
+            `verdict` says so.
+    """
+    return container("tfdv", "validate_examples")

@@ -1,0 +1,1 @@
+"""The dependency families: one folder each, with its hashed lock."""

@@ -1,0 +1,168 @@
+"""From raw rows to a served model: every step behind its gate."""
+
+from kfp import dsl
+
+from penstock.components import (
+    evaluate_model,
+    ingest_examples,
+    push_model,
+    register_model,
+    resolve_baseline,
+    train_model,
+    transform_examples,
+    validate_examples,
+)
+
+
+@dsl.pipeline(name="training")
+def training(
+    input_uri: str,
+    preprocessing_module: str,
+    trainer_module: str,
+    eval_config: str,
+    model_name: str,
+    destination: str,
+    input_format: str = "auto",
+    spans: str = "latest",
+    split_by: str = "ratio",
+    split_key: str = "",
+    splits: dict = {"train": 2, "eval": 1},  # noqa: B006 - kfp reads it, nobody changes it
+    exclude_columns: list = [],  # noqa: B006
+    schema_file: str = "",
+    environments: dict = {},  # noqa: B006
+    previous_statistics: str = "",
+    serving_statistics: str = "",
+    min_rows: int = 1,
+    on_anomalies: str = "fail",
+    analyzer_cache: str = "",
+    transformed_format: str = "parquet",
+    train_steps: int = 0,
+    eval_steps: int = 0,
+    hyperparameters: dict = {},  # noqa: B006
+    custom_config: dict = {},  # noqa: B006
+    base_model: str = "",
+    seed: int = 0,
+    mixed_precision: bool = False,
+    xla: bool = False,
+    accelerator_type: str = "",
+    accelerator_count: str = "",
+    on_broken_baseline: str = "fail",
+    experiment: str = "penstock",
+    tracking_uri: str = "",
+    beam_pipeline_args: list = [],  # noqa: B006
+):
+    """Ingests, validates, transforms, trains, evaluates against the Baseline, and releases the model if it is blessed.
+
+    Args:
+        input_uri: The raw rows: a file, folder, glob or URI, as ingest_examples takes it.
+        preprocessing_module: The module that defines `preprocessing_fn`: source (packed or plain), path or URI.
+        trainer_module: The module that defines `run_fn`: source (packed or plain), path or URI.
+        eval_config: TFMA's EvalConfig: text, path or URI. Without thresholds nothing is blessed.
+        model_name: The name under which the model is registered and served.
+        destination: Where the model serves, such as `local://serving?port=8501`.
+        input_format: `csv`, `parquet`, `tfrecord` or `auto`.
+        spans: `latest`, `7`, `3:7` or `latest:k`.
+        split_by: `ratio`, `hash`, `column` or `time`.
+        split_key: The column that decides a row's Split.
+        splits: The Splits; `train` and `eval` are needed.
+        exclude_columns: Columns to leave out once the Splits are made.
+        schema_file: A reviewed Schema: text, path or URI. Empty: inferred.
+        environments: The Schema environment of each Split.
+        previous_statistics: Path or URI of the previous Span's Statistics, for drift.
+        serving_statistics: Path or URI of Statistics of serving requests, for skew.
+        min_rows: The least number of rows that each Split must have.
+        on_anomalies: `fail` or `warn`.
+        analyzer_cache: Path or URI of an earlier run's analyzer cache.
+        transformed_format: `parquet`, or `tfrecord` for TFX modules that open the files themselves.
+        train_steps: Training steps; 0 leaves it to the module.
+        eval_steps: Evaluation steps while training; 0 leaves it to the module.
+        hyperparameters: Passed to `run_fn`.
+        custom_config: Passed to `preprocessing_fn` and `run_fn`.
+        base_model: Path or URI of a SavedModel to start from.
+        seed: Makes a run on a CPU repeatable.
+        mixed_precision: Trains in 16-bit floats where the accelerator has them.
+        xla: Compiles with XLA.
+        accelerator_type: The accelerator's name in the backend's words (`nvidia.com/gpu` on Kubeflow, `NVIDIA_L4` on Vertex
+            AI). Empty: none.
+        accelerator_count: How many of them, as text. Empty: none.
+        on_broken_baseline: `fail` or `ignore`.
+        experiment: The MLflow experiment.
+        tracking_uri: MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
+        beam_pipeline_args: Apache Beam options for transform_examples and evaluate_model.
+    """
+    ingest = ingest_examples(
+        input_uri=input_uri,
+        input_format=input_format,
+        spans=spans,
+        split_by=split_by,
+        split_key=split_key,
+        splits=splits,
+        exclude_columns=exclude_columns,
+    )
+    validate = validate_examples(
+        examples=ingest.outputs["examples"],
+        schema_file=schema_file,
+        environments=environments,
+        previous_statistics=previous_statistics,
+        serving_statistics=serving_statistics,
+        min_rows=min_rows,
+        on_anomalies=on_anomalies,
+    )
+    transform = transform_examples(
+        examples=ingest.outputs["examples"],
+        schema=validate.outputs["schema"],
+        module_file=preprocessing_module,
+        analyzer_cache=analyzer_cache,
+        output_format=transformed_format,
+        custom_config=custom_config,
+        beam_pipeline_args=beam_pipeline_args,
+    )
+    train = train_model(
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=validate.outputs["schema"],
+        module_file=trainer_module,
+        train_steps=train_steps,
+        eval_steps=eval_steps,
+        hyperparameters=hyperparameters,
+        custom_config=custom_config,
+        base_model=base_model,
+        seed=seed,
+        mixed_precision=mixed_precision,
+        xla=xla,
+        tracking_uri=tracking_uri,
+        experiment=experiment,
+    )
+    train.set_accelerator_type(accelerator_type).set_accelerator_limit(accelerator_count)
+    # What the registry and the destination hold changes between runs: these answers are never reused.
+    resolve = resolve_baseline(
+        candidate=train.outputs["model"],
+        model_name=model_name,
+        on_broken_baseline=on_broken_baseline,
+        tracking_uri=tracking_uri,
+    ).set_caching_options(False)
+    evaluate = evaluate_model(
+        examples=ingest.outputs["examples"],
+        model=train.outputs["model"],
+        baseline=resolve.outputs["baseline"],
+        schema=validate.outputs["schema"],
+        eval_config=eval_config,
+        on_broken_baseline=on_broken_baseline,
+        beam_pipeline_args=beam_pipeline_args,
+    )
+    with dsl.If(evaluate.outputs["verdict"] == "blessed", name="blessed"):
+        register = register_model(
+            model=train.outputs["model"],
+            evaluation=evaluate.outputs["evaluation"],
+            model_name=model_name,
+            tracking_run_id=train.outputs["tracking_run_id"],
+            tracking_uri=tracking_uri,
+        )
+        push_model(
+            model=train.outputs["model"],
+            evaluation=evaluate.outputs["evaluation"],
+            destination=destination,
+            model_name=model_name,
+            model_version=register.outputs["version"],
+            tracking_uri=tracking_uri,
+        ).set_caching_options(False)
