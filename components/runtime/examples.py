@@ -28,7 +28,9 @@ def split_folder(examples: Path, split: str) -> Path:
     folder = Path(examples) / f"{_PREFIX}{split}"
     if not folder.is_dir():
         known = ", ".join(split_names(examples)) or "none"
-        raise TaskError(f"the Examples at {examples} have no Split {split!r} (they have: {known}); name one of these or change the splits of ingest_examples")
+        raise TaskError(
+            f"the Examples at {examples} have no Split {split!r} (they have: {known}); name one of these or change the splits of ingest_examples"
+        )
     return folder
 
 
@@ -112,7 +114,8 @@ class SplitWriter:
             path = self._folder / f"part-{self._parts:05d}.parquet"
             self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
             self._parts += 1
-        self._writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+        # In one piece: where the pages break follows the chunks, and the same rows shall give the same bytes however they came.
+        self._writer.write_table(table.combine_chunks(), row_group_size=ROW_GROUP_ROWS)
         self._part_rows += table.num_rows
         if self._part_rows >= PART_ROWS:
             self._close_part()

@@ -55,7 +55,9 @@ def main(package: str, argv: list[str] | None = None) -> typing.NoReturn:
         try:
             executor_input = json.loads(text)
         except ValueError as error:
-            raise TaskError(f"--executor_input is not JSON: {error}; pass the executor input that the backend fills in for {{{{$}}}}") from error
+            raise TaskError(
+                f"--executor_input is not JSON: {error}; pass the executor input that the backend fills in for {{{{$}}}}"
+            ) from error
         task = getattr(importlib.import_module(f"{package}.task"), package.split(".")[-1])
         execute(task, executor_input)
     except TaskError as error:
@@ -80,32 +82,24 @@ def execute(task: Callable[..., Any], executor_input: dict[str, Any]) -> None:
     Raises:
         TaskError: The executor input does not fit the task's signature, or the task said so.
     """
-    outputs_spec = executor_input.get("outputs") or {}
+    global _last_figure
+    _last_figure = ""
     arguments, outputs = _bind(task, executor_input)
     destinations = {name: output.path for name, output in outputs.items()}
     for output in outputs.values():
         output.path = _scratch(output.path)
     try:
         result = task(**arguments)
+        _describe(outputs)
+        _publish(outputs, destinations)
+        _report(executor_input.get("outputs") or {}, outputs, result._asdict() if result is not None else {})
     except GateFailed:
         _publish(outputs, destinations)
         raise
-    finally:
-        if sys.exc_info()[0] is not None:
-            for output in outputs.values():
-                if output.path not in destinations.values():
-                    _remove(output.path)
-    for output in outputs.values():
-        output.metadata |= {"penstock_version": penstock.__version__} | ({"summary": _last_figure} if _last_figure else {})
-        if output.path.exists():
-            output.metadata["fingerprint"] = fingerprint(output.path)
-    _publish(outputs, destinations)
-    parameters = result._asdict() if result is not None else {}
-    for name, spec in (outputs_spec.get("parameters") or {}).items():
-        value = parameters[name]
-        _write(Path(spec["outputFile"]), value if isinstance(value, str) else json.dumps(value))
-    if output_file := outputs_spec.get("outputFile"):
-        _write(Path(output_file), json.dumps(_executor_output(outputs_spec, outputs, parameters), indent=1, sort_keys=True))
+    except BaseException:
+        for output in outputs.values():
+            _remove(output.path)
+        raise
 
 
 def _bind(task: Callable[..., Any], executor_input: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Output]]:
@@ -120,7 +114,9 @@ def _bind(task: Callable[..., Any], executor_input: dict[str, Any]) -> tuple[dic
         kind, _ = _unwrap_optional(hints[name])
         if kind is Output:
             if name not in made:
-                raise TaskError(f"output artifact {name} is missing from the executor input of {task.__name__}; compile the pipeline with this version of Penstock")
+                raise TaskError(
+                    f"output artifact {name} is missing from the executor input of {task.__name__}; compile the pipeline with this version of Penstock"
+                )
             arguments[name] = Output.from_runtime_artifact(made[name])
         elif kind is Input and given.get(name) is not None:
             arguments[name] = Input.from_runtime_artifact(given[name])
@@ -180,6 +176,23 @@ def _publish(outputs: dict[str, Output], destinations: dict[str, Path]) -> None:
             output.path = destination
 
 
+def _describe(outputs: dict[str, Output]) -> None:
+    """Adds to each artifact's metadata what every artifact carries."""
+    for output in outputs.values():
+        output.metadata |= {"penstock_version": penstock.__version__} | ({"summary": _last_figure} if _last_figure else {})
+        if output.path.exists():
+            output.metadata["fingerprint"] = fingerprint(output.path)
+
+
+def _report(outputs_spec: dict[str, Any], outputs: dict[str, Output], parameters: dict[str, Any]) -> None:
+    """Writes the output parameters and, last, the executor output file."""
+    for name, spec in (outputs_spec.get("parameters") or {}).items():
+        value = parameters[name]
+        _write(Path(spec["outputFile"]), value if isinstance(value, str) else json.dumps(value))
+    if output_file := outputs_spec.get("outputFile"):
+        _write(Path(output_file), json.dumps(_executor_output(outputs_spec, outputs, parameters), indent=1, sort_keys=True))
+
+
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
@@ -188,8 +201,13 @@ def _remove(path: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    scratch = _scratch(path)
+    try:
+        scratch.write_text(text, encoding="utf-8")
+        os.replace(scratch, path)
+    except OSError:
+        _remove(scratch)
+        raise
 
 
 def _executor_output(outputs_spec: dict[str, Any], outputs: dict[str, Output], parameters: dict[str, Any]) -> dict[str, Any]:

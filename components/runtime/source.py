@@ -35,7 +35,9 @@ def pack(text: str, what: str = "the text") -> str:
     """
     packed = PREFIX + base64.b64encode(zlib.compress(text.encode(), 9)).decode()
     if len(packed) > MAX_PACKED_BYTES:
-        raise TaskError(f"{what} is {len(packed) // 1024} KiB packed, more than the 64 KiB that a parameter may hold; put it in a bucket and pass its URI")
+        raise TaskError(
+            f"{what} is {len(packed) // 1024} KiB packed, more than the 64 KiB that a parameter may hold; put it in a bucket and pass its URI"
+        )
     return packed
 
 
@@ -105,6 +107,13 @@ def load_module(source: str, what: str = "module_file") -> ModuleType:
     except TaskError:
         raise
     except Exception as error:
-        line = traceback.extract_tb(error.__traceback__)[-1].lineno if not isinstance(error, SyntaxError) else error.lineno
-        raise TaskError(f"{what} cannot be imported: {type(error).__name__}: {error} (line {line}); correct the module") from error
+        raise TaskError(f"{what} cannot be imported: {_explain(error, path)}; correct the module") from error
     return module
+
+
+def _explain(error: Exception, path: Path) -> str:
+    """Names an exception and the module's own line, however deep in a library it was raised."""
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error.msg} (line {error.lineno})"
+    own = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f"{type(error).__name__}: {error}" + (f" (line {own[-1]})" if own else "")

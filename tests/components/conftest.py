@@ -1,0 +1,104 @@
+"""What the tests of every task share: running a component through the command that its container runs."""
+
+import inspect
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+
+from penstock.components import runtime
+
+
+@dataclass
+class TaskResult:
+    """What a task left behind.
+
+    Attributes:
+        code: The exit code.
+        error: What it said on stderr (in-process: the one line it exited with).
+        outputs: The path of each output artifact, whether or not something is there.
+        metadata: Each output artifact's metadata, as the executor output has it; empty after a failure.
+        parameters: The output parameters, as the executor output has them; empty after a failure.
+        executor_output: The path of the executor output file, whether or not something is there.
+    """
+
+    code: int
+    error: str
+    outputs: dict[str, Path]
+    metadata: dict[str, dict[str, Any]]
+    parameters: dict[str, Any]
+    executor_output: Path
+
+
+def executor_input(name: str, root: Path, parameters: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
+    """Builds the executor input of a component whose outputs go below `root`.
+
+    Args:
+        name: The component's name.
+        root: The folder for the outputs.
+        parameters: The values of its parameters.
+        inputs: The paths of its input artifacts, each alone or as `(path, metadata)`.
+    """
+    task = getattr(import_module(f"penstock.components.{name}.task"), name)
+    hints = get_type_hints(task)
+    returned = hints.pop("return", type(None))
+    outputs = [parameter for parameter in inspect.signature(task).parameters if hints[parameter] is runtime.Output]
+    given = {key: value if isinstance(value, tuple) else (value, {}) for key, value in inputs.items()}
+
+    def artifact(key: str, path: Path, metadata: dict[str, Any]) -> dict[str, Any]:
+        return {"artifacts": [{"name": key, "uri": str(path), "metadata": metadata}]}
+
+    return {
+        "inputs": {"parameterValues": parameters, "artifacts": {key: artifact(key, *value) for key, value in given.items()}},
+        "outputs": {
+            "artifacts": {key: artifact(key, root / key, {}) for key in outputs},
+            "parameters": {key: {"outputFile": str(root / "parameters" / key)} for key in getattr(returned, "_fields", ())},
+            "outputFile": str(root / "executor_output.json"),
+        },
+    }
+
+
+@pytest.fixture()
+def run_task(tmp_path: Path) -> Callable[..., TaskResult]:
+    """Returns `run(name, parameters, inputs={}, subprocess=False)`; every call's outputs go to a folder of their own."""
+    count = 0
+
+    def run(name: str, parameters: dict[str, Any], inputs: dict[str, Any] | None = None, *, subprocess: bool = False) -> TaskResult:
+        nonlocal count
+        count += 1
+        root = tmp_path / f"run-{count}"
+        spec = executor_input(name, root, parameters, inputs or {})
+        code, error = (_in_subprocess if subprocess else _in_process)(f"penstock.components.{name}", json.dumps(spec))
+        file = root / "executor_output.json"
+        said = json.loads(file.read_text()) if file.exists() else {"artifacts": {}, "parameterValues": {}}
+        return TaskResult(
+            code=code,
+            error=error,
+            outputs={key: root / key for key in spec["outputs"]["artifacts"]},
+            metadata={key: value["artifacts"][0]["metadata"] for key, value in said["artifacts"].items()},
+            parameters=said["parameterValues"],
+            executor_output=file,
+        )
+
+    return run
+
+
+def _in_process(package: str, text: str) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as exit_:
+        runtime.main(package, ["--executor_input", text])
+    return (exit_.value.code, "") if isinstance(exit_.value.code, int) else (1, str(exit_.value.code))
+
+
+def _in_subprocess(package: str, text: str) -> tuple[int, str]:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run(
+        [sys.executable, "-m", package, "--executor_input", text], env=environment, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stderr.strip()
