@@ -172,7 +172,7 @@ def _publish(outputs: dict[str, Output], destinations: dict[str, Path]) -> None:
         if output.path != destination:
             _remove(destination)
             if output.path.exists():
-                os.replace(output.path, destination)
+                output.path.replace(destination)
             output.path = destination
 
 
@@ -204,7 +204,7 @@ def _write(path: Path, text: str) -> None:
     scratch = _scratch(path)
     try:
         scratch.write_text(text, encoding="utf-8")
-        os.replace(scratch, path)
+        scratch.replace(path)
     except OSError:
         _remove(scratch)
         raise

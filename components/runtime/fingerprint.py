@@ -31,7 +31,7 @@ def fingerprint(path: str | Path) -> str:
 def file_sha256(path: str | Path) -> str:
     """Returns the hexadecimal SHA-256 of one file's contents, read in pieces of 1 MiB."""
     digest = hashlib.sha256()
-    with open(path, "rb") as stream:
+    with Path(path).open("rb") as stream:
         while chunk := stream.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()

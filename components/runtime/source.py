@@ -99,7 +99,8 @@ def load_module(source: str, what: str = "module_file") -> ModuleType:
     path = folder / "user_module.py"
     path.write_text(source, encoding="utf-8")
     spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module  # pickle, tf.function and dataclasses look the module up by name
     try:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
-
 from penstock.components import runtime
 
 
@@ -65,7 +64,7 @@ def executor_input(name: str, root: Path, parameters: dict[str, Any], inputs: di
     }
 
 
-@pytest.fixture()
+@pytest.fixture
 def run_task(tmp_path: Path) -> Callable[..., TaskResult]:
     """Returns `run(name, parameters, inputs={}, subprocess=False)`; every call's outputs go to a folder of their own."""
     count = 0
