@@ -1,0 +1,130 @@
+"""Arrow batches of Examples as tensors, by Schema: what tf.Transform, training and evaluation feed their graphs with.
+
+A missing value (null) is no value, as in tf.Example: a `VarLenFeature` has an empty row there, a `FixedLenFeature` takes its
+default, and one without a default is an error.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx_bsl.tfxio import tensor_representation_util as representations
+from tfx_bsl.tfxio.tensor_adapter import TensorAdapter, TensorAdapterConfig
+
+from .errors import TaskError
+
+SCHEMA_FILE = "schema.pbtxt"
+_VALUE_TYPES = {schema_pb2.INT: pa.int64(), schema_pb2.FLOAT: pa.float32(), schema_pb2.BYTES: pa.large_binary()}
+_SCHEMA_TYPES = {
+    schema_pb2.INT: (pa.types.is_integer, pa.types.is_boolean),
+    schema_pb2.FLOAT: (pa.types.is_floating, pa.types.is_integer),
+    schema_pb2.BYTES: (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary),
+}
+
+
+def load_schema(folder: Path) -> schema_pb2.Schema:
+    """Reads a Schema artifact.
+
+    Raises:
+        TaskError: There is no `schema.pbtxt`, or it does not parse.
+    """
+    path = Path(folder) / SCHEMA_FILE
+    try:
+        return text_format.Parse(path.read_text(encoding="utf-8"), schema_pb2.Schema())
+    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+        raise TaskError(f"the Schema {path} cannot be read ({error}); give a Schema as TFMD writes it") from error
+
+
+class Tensors:
+    """Turns Arrow batches into the tensors that a Schema describes.
+
+    Attributes:
+        columns: The columns that the tensors are made of.
+        config: The same as tfx_bsl's TensorAdapterConfig, for Beam.
+    """
+
+    def __init__(self, schema: schema_pb2.Schema) -> None:
+        """Reads the Schema.
+
+        Raises:
+            TaskError: It has no features, or one that no tensor can be made of.
+        """
+        types = {feature.name: feature.type for feature in schema.feature}
+        try:
+            tensors = representations.InferTensorRepresentationsFromMixedSchema(schema)
+            sources = [
+                str(path) for tensor in tensors.values() for path in representations.GetSourceColumnsFromTensorRepresentation(tensor)
+            ]
+            self.columns = list(dict.fromkeys(sources))
+            self._types = {name: types[name] for name in self.columns}
+            fields = [(name, pa.large_list(_VALUE_TYPES[self._types[name]])) for name in self.columns]
+            self.config = TensorAdapterConfig(pa.schema(fields), tensors)
+            self._adapter = TensorAdapter(self.config)
+        except (ValueError, KeyError, NotImplementedError) as error:
+            raise TaskError(f"the Schema cannot be turned into tensors ({error}); correct its features") from error
+        if not self.columns:
+            raise TaskError("the Schema has no features; give the Schema of the Examples")
+        dense = [tensor.dense_tensor for tensor in tensors.values() if tensor.HasField("dense_tensor")]
+        self.required = [tensor.column_name for tensor in dense if not tensor.HasField("default_value")]
+
+    def check(self, columns: pa.Schema, where: str) -> None:
+        """Checks that columns are there and have the Schema's types; whole numbers may stand for floats.
+
+        Args:
+            columns: The Arrow schema of what is to be read.
+            where: What to call it in an error.
+
+        Raises:
+            TaskError: A column is missing, or its type is another one.
+        """
+        for name, kind in self._types.items():
+            if name not in columns.names:
+                raise TaskError(f"{where} lacks the column {name!r} that the Schema has; ingest it, or mark the feature as DEPRECATED")
+            found = _element_type(columns.field(name).type)
+            if not pa.types.is_null(found) and not any(fits(found) for fits in _SCHEMA_TYPES[kind]):
+                named = schema_pb2.FeatureType.Name(kind)
+                raise TaskError(f"column {name!r} of {where} holds {found}, but the Schema says {named}; correct the data or the Schema")
+
+    def to_lists(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Returns a batch as tfx_bsl reads it: each column a large_list of int64, float32 or large_binary, null where missing."""
+        columns = self.config.arrow_schema
+        arrays = [_to_lists(batch.column(field.name), field.type.value_type) for field in columns]
+        return pa.RecordBatch.from_arrays(arrays, schema=columns)
+
+    def to_tensors(self, batch: pa.RecordBatch) -> dict[str, Any]:
+        """Returns eager tensors by name: `tf.Tensor` [rows, ...], `tf.SparseTensor` [rows, longest] or `tf.RaggedTensor`.
+
+        Raises:
+            TaskError: A row has another number of values than the Schema says.
+        """
+        try:
+            return self._adapter.ToBatchTensors(self.to_lists(batch), produce_eager_tensors=True)
+        except ValueError as error:
+            raise TaskError(f"{error}: {error.__cause__}; correct the data or the Schema's shape") from error
+
+
+def _element_type(kind: pa.DataType) -> pa.DataType:
+    """Returns the type of the values in a plain, dictionary-encoded or list column."""
+    while pa.types.is_dictionary(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        kind = kind.value_type
+    return kind
+
+
+def _to_lists(column: pa.Array, element: pa.DataType) -> pa.Array:
+    valid = np.asarray(column.is_valid())
+    if pa.types.is_nested(column.type):
+        parents, values = pc.list_parent_indices(column), pc.list_flatten(column)
+        kept = values.is_valid()  # a null inside a list is no value either
+        lengths, values = np.bincount(np.asarray(parents.filter(kept)), minlength=len(column)), values.filter(kept)
+    else:
+        lengths, values = valid, column.drop_null()
+    offsets = np.zeros(len(column) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    mask = None if valid.all() else pa.array(~valid)
+    return pa.LargeListArray.from_arrays(offsets, values.cast(element), mask=mask)
