@@ -74,7 +74,8 @@ def count_rows(examples: Path, split: str) -> int:
 
 def _open(path: Path) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(path)
+        # Without pre_buffer=False the whole file stays in memory until the last row group is read.
+        return pq.ParquetFile(path, pre_buffer=False)
     except (pa.ArrowInvalid, OSError) as error:
         raise TaskError(f"{path} cannot be read as Parquet ({error}); make the Examples again") from error
 

@@ -1,0 +1,125 @@
+"""The types that Examples hold, int64, float32, string and lists of these, and how other Arrow types become them."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.types as pt
+from penstock.components.runtime import TaskError
+
+_INSTEAD = "leave it out with exclude_columns, or write it as a number, a text or a list of these"
+
+
+def canonical(kind: pa.DataType) -> pa.DataType | None:
+    """Returns the type in which Examples hold values of an Arrow type (null where only nulls are known), or None if there is none."""
+    steps = _steps(kind)
+    return steps[-1] if steps else None
+
+
+def _steps(kind: pa.DataType) -> list[pa.DataType]:
+    """Returns the casts that lead from an Arrow type to its canonical type; none if there is no way.
+
+    Instants go through whole seconds: their integers would count in the column's own unit.
+    """
+    if pt.is_null(kind):
+        return [kind]
+    if pt.is_boolean(kind) or pt.is_integer(kind):
+        return [pa.int64()]
+    if pt.is_floating(kind) or pt.is_decimal(kind):
+        return [pa.float32()]
+    if pt.is_temporal(kind) and (pt.is_date(kind) or pt.is_timestamp(kind)):
+        return [pa.timestamp("s"), pa.int64()]
+    if pt.is_string(kind) or pt.is_large_string(kind) or pt.is_binary(kind) or pt.is_large_binary(kind):
+        return [pa.string()]
+    if pt.is_dictionary(kind):
+        return [kind.value_type, *_steps(kind.value_type)]
+    if pt.is_list(kind) or pt.is_large_list(kind) or pt.is_fixed_size_list(kind):
+        inner = _steps(kind.value_type)
+        return [] if not inner or pt.is_nested(inner[-1]) else [pa.list_(step) for step in inner]
+    return []
+
+
+def unify(schemas: Mapping[str, pa.Schema], is_needed: Callable[[str], bool]) -> pa.Schema:
+    """Finds the one canonical schema of several files; columns keep the order of the first file.
+
+    A column of nulls takes the type that other files give it (text if none does), whole numbers beside floats become floats, and
+    single values beside lists become lists.
+
+    Args:
+        schemas: The files' own Arrow schemas, by file.
+        is_needed: Whether a column is wanted at all.
+
+    Raises:
+        TaskError: A needed column is missing in a file, there twice, changes its type, or has one that Examples cannot hold.
+    """
+    (first, schema), *_ = schemas.items()
+    names = [name for name in schema.names if is_needed(name)]
+    kinds: dict[str, pa.DataType] = {name: pa.null() for name in names}
+    seen_in: dict[str, str] = {}
+    for file, found in schemas.items():
+        _check_names(file, [name for name in found.names if is_needed(name)], first, names)
+        for name in names:
+            raw = found.field(name).type
+            kind = canonical(raw)
+            if kind is None:
+                raise TaskError(f"column {name!r} of {file} has the type {raw}, which Examples cannot hold; {_INSTEAD}")
+            wider = _wider(kinds[name], kind)
+            if wider is None:
+                other = seen_in[name]
+                raise TaskError(
+                    f"column {name!r} changes its type: {kinds[name]} in {other}, {kind} in {file}; write both alike, or exclude it"
+                )
+            if not pt.is_null(kind):
+                seen_in.setdefault(name, file)
+            kinds[name] = wider
+    return pa.schema([(name, pa.string() if pt.is_null(kind) else kind) for name, kind in kinds.items()])
+
+
+def _check_names(file: str, found: list[str], first: str, names: list[str]) -> None:
+    if twice := sorted({name for name in found if found.count(name) > 1}):
+        raise TaskError(f"{file} has more than one column {twice[0]!r}; rename one of them")
+    if missing := [name for name in names if name not in found]:
+        raise TaskError(f"column {missing[0]!r} is missing in {file}, but {first} has it; add it there, or exclude it with exclude_columns")
+    if extra := [name for name in found if name not in names]:
+        raise TaskError(f"column {extra[0]!r} of {file} is missing in {first}; add it there, or exclude it with exclude_columns")
+
+
+def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+    """Returns the narrowest canonical type that holds the values of both, or None."""
+    if one == other or pt.is_null(other):
+        return one
+    if pt.is_null(one):
+        return other
+    if pt.is_list(one) or pt.is_list(other):
+        inner = _wider(*(kind.value_type if pt.is_list(kind) else kind for kind in (one, other)))
+        return inner and pa.list_(inner)
+    return pa.float32() if {one, other} == {pa.int64(), pa.float32()} else None
+
+
+def conform(batch: pa.RecordBatch, schema: pa.Schema, file: str) -> pa.RecordBatch:
+    """Gives a batch the columns and types of a schema that `unify` made.
+
+    Raises:
+        TaskError: A value does not fit: bytes that are not UTF-8, or an unsigned integer beyond int64.
+    """
+    return pa.RecordBatch.from_arrays([_convert(batch.column(field.name), field, file) for field in schema], schema=schema)
+
+
+def _convert(column: pa.Array, field: pa.Field, file: str) -> pa.Array:
+    if column.type == field.type:
+        return column
+    try:
+        if pt.is_list(field.type) and not pt.is_nested(column.type):
+            column = _wrap(column)
+        for kind in [*_steps(column.type), field.type]:
+            inner = kind.value_type if pt.is_list(kind) else kind
+            # Rounding is what floats and whole seconds are for; anything else that does not fit is an error.
+            column = column.cast(kind, safe=not (pt.is_floating(inner) or pt.is_temporal(inner)))
+    except pa.ArrowInvalid as error:
+        raise TaskError(f"column {field.name!r} of {file} cannot be held as {field.type} ({error}); {_INSTEAD}") from error
+    return column
+
+
+def _wrap(column: pa.Array) -> pa.Array:
+    """Makes lists of one out of single values, and null lists out of nulls."""
+    return pa.ListArray.from_arrays(pa.array(np.arange(len(column) + 1), pa.int32()), column, mask=column.is_null())

@@ -1,0 +1,122 @@
+"""Finding the input files wherever fsspec reaches, and having each one's bytes here, hashed."""
+
+import errno
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+from penstock.components.runtime import TaskError, figure, file_sha256
+
+from .pattern import InputPattern, select
+
+_PARALLEL_READS = 8
+_LISTED_SOURCES = 100
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input file.
+
+    Attributes:
+        uri: Where it came from.
+        path: Where its bytes are on this machine.
+        sha256: The hexadecimal SHA-256 of its bytes.
+        bytes: Its size.
+    """
+
+    uri: str
+    path: Path
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The files of the chosen Spans, not yet here.
+
+    Attributes:
+        filesystem: The fsspec filesystem that has them.
+        paths: Their paths on it, in reading order.
+        span: The latest Span among them.
+        version: The latest version among them.
+    """
+
+    filesystem: Any
+    paths: list[str]
+    span: int
+    version: int
+
+
+def find(input_uri: str, spans: str, version: str) -> Selection:
+    """Finds the files that an input URI means. Files whose names start with `.` or `_` are not data.
+
+    Raises:
+        TaskError: Nothing is there, it cannot be listed, or the Spans asked for do not exist.
+    """
+    try:
+        filesystem, path = fsspec.core.url_to_fs(input_uri.rstrip("/"))
+        pattern = InputPattern(path)
+        matches = filesystem.glob(pattern.glob, detail=True)
+    except TaskError:
+        raise
+    except Exception as error:  # every filesystem has exceptions of its own
+        raise TaskError(f"input_uri {input_uri!r} cannot be listed ({type(error).__name__}: {error}); correct it or give access") from error
+    chosen, span, latest_version = select(pattern, matches, spans, version)
+    paths: list[str] = []
+    for match in chosen:
+        paths += sorted(_files_below(filesystem, match)) if matches[match]["type"] == "directory" else [match]
+    if not paths:
+        raise TaskError(f"input_uri {input_uri!r} is a folder without data files; put CSV, Parquet or TFRecord files there, or correct it")
+    return Selection(filesystem, paths, span, latest_version)
+
+
+def _files_below(filesystem: Any, folder: str) -> list[str]:
+    def is_data(path: str) -> bool:
+        parts = PurePosixPath(path[len(folder) :].lstrip("/")).parts
+        return not path.endswith("/") and not any(part.startswith((".", "_")) for part in parts)
+
+    return [path for path in filesystem.find(folder) if is_data(path)]
+
+
+def fetch(selection: Selection, folder: Path) -> list[Source]:
+    """Hashes the selected files, having copied them to `folder` if they are remote.
+
+    The rows are read twice (types, then values): with the bytes here, both readings and the hash speak of the same ones.
+
+    Raises:
+        TaskError: A file cannot be read.
+    """
+
+    def one(numbered: tuple[int, str]) -> Source:
+        number, path = numbered
+        try:
+            if isinstance(selection.filesystem, LocalFileSystem):
+                local = Path(path)
+            else:
+                local = folder / f"{number:06d}-{PurePosixPath(path).name}"
+                selection.filesystem.get_file(path, str(local))
+            return Source(selection.filesystem.unstrip_protocol(path), local, file_sha256(local), local.stat().st_size)
+        except Exception as error:  # every filesystem has exceptions of its own
+            if getattr(error, "errno", None) == errno.ENOSPC:
+                raise
+            raise TaskError(
+                f"{path} cannot be read ({type(error).__name__}: {error}); give access, or leave it out of input_uri"
+            ) from error
+
+    with ThreadPoolExecutor(_PARALLEL_READS) as pool:
+        sources = list(pool.map(one, enumerate(selection.paths)))
+    figure(f"{len(sources):,} files, {sum(source.bytes for source in sources) / 1e6:,.1f} MB")
+    return sources
+
+
+def lineage(sources: list[Source]) -> dict[str, Any]:
+    """Describes the sources for the metadata: each of the first hundred, and one hash that stands for all."""
+    digest = hashlib.sha256()
+    for source in sources:
+        digest.update(f"{source.uri}\0{source.sha256}\n".encode())
+    listed = [{"uri": source.uri, "sha256": source.sha256, "bytes": source.bytes} for source in sources[:_LISTED_SOURCES]]
+    return {"sources": listed, "source_count": len(sources), "sources_sha256": digest.hexdigest()}

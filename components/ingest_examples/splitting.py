@@ -1,0 +1,139 @@
+"""Which Split a row belongs to."""
+
+import datetime
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
+from penstock.components.runtime import TaskError
+
+from .hashing import hash_rows
+
+Assign = Callable[[pa.RecordBatch], np.ndarray]
+"""Takes a batch of canonical columns; returns, for each row, the index of its Split in the sorted names, or -1 for none."""
+
+
+def make_assign(split_by: str, split_key: str, splits: dict[str, Any], schema: pa.Schema) -> Assign:
+    """Prepares the assignment of rows to Splits.
+
+    Args:
+        split_by: `ratio`, `hash`, `column` or `time`.
+        split_key: The column that decides, but for `ratio`.
+        splits: By Split name: shares, lists of values, or `[start, end]`. The order of the names does not matter: backends sort
+            them as they like.
+        schema: The canonical schema of the batches.
+
+    Raises:
+        TaskError: These do not go together, or there is no such column.
+    """
+    kinds = {"ratio": _by_share, "hash": _by_share, "column": _by_value, "time": _by_time}
+    if split_by not in kinds:
+        raise TaskError(f"split_by is {split_by!r}; give one of {', '.join(kinds)}")
+    _check_names(splits)
+    if split_by == "ratio":
+        return _by_share(split_key, splits, lambda batch: batch, pa.null())
+    if not split_key:
+        raise TaskError(f"split_by is {split_by} but split_key is empty; name the column that decides")
+    if split_key not in schema.names:
+        raise TaskError(f"split_key {split_key!r} is no column of the data, which has: {', '.join(schema.names)[:300]}; name one of them")
+
+    def key(batch: pa.RecordBatch) -> pa.RecordBatch:
+        return pa.RecordBatch.from_arrays([batch.column(batch.schema.get_field_index(split_key))], [split_key])
+
+    return kinds[split_by](split_key, splits, key, schema.field(split_key).type)
+
+
+def _check_names(splits: dict[str, Any]) -> None:
+    """Checks that there are Splits, and that folders can have their names."""
+    if not splits:
+        raise TaskError('splits is empty; name at least one Split, such as {"train": 2, "eval": 1}')
+    if bad := [name for name in splits if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name)]:
+        raise TaskError(f"splits has the name {bad[0]!r}; use letters, digits, _, - and .")
+
+
+def _by_share(what: str, splits: dict[str, Any], select: Callable, kind: pa.DataType) -> Assign:
+    shares = [splits[name] for name in sorted(splits)]
+    if any(isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < float("inf") for share in shares):
+        raise TaskError('splits must give each Split a share above 0 where split_by is ratio or hash, such as {"train": 2, "eval": 1}')
+    bounds = np.cumsum(shares)[:-1] / sum(shares)
+
+    def assign(batch: pa.RecordBatch) -> np.ndarray:
+        places = (hash_rows(select(batch)) >> np.uint64(11)) * 2.0**-53
+        return np.searchsorted(bounds, places, side="right")
+
+    return assign
+
+
+def _by_value(what: str, splits: dict[str, Any], select: Callable, kind: pa.DataType) -> Assign:
+    names = sorted(splits)
+    owners: dict[Any, int] = {}
+    for index, name in enumerate(names):
+        if not isinstance(splits[name], list) or not splits[name]:
+            raise TaskError(f"splits must give Split {name!r} a list of values of {what!r} where split_by is column")
+        for value in splits[name]:
+            if owners.setdefault(value, index) != index:
+                raise TaskError(
+                    f"splits gives the value {value!r} of {what!r} to both {names[owners[value]]!r} and {name!r}; leave it in one"
+                )
+    try:
+        values = pa.array(list(owners)).cast(kind) if not pt.is_list(kind) else None
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+        values = None
+    if values is None or pt.is_string(kind) != all(isinstance(value, str) for value in owners):
+        raise TaskError(f"splits has values that column {what!r} cannot have: it holds {kind}; give values of that type")
+    indices = np.append(list(owners.values()), -1)
+
+    def assign(batch: pa.RecordBatch) -> np.ndarray:
+        places = pc.fill_null(pc.index_in(select(batch).column(0), value_set=values), len(owners))
+        return indices[places.to_numpy(zero_copy_only=False)]
+
+    return assign
+
+
+def _by_time(what: str, splits: dict[str, Any], select: Callable, kind: pa.DataType) -> Assign:
+    names = sorted(splits)
+    ranges = [(*_range(name, splits[name]), index) for index, name in enumerate(names)]
+    for (_, end, one), (start, _, other) in zip(sorted(ranges), sorted(ranges)[1:], strict=False):
+        if start < end:
+            raise TaskError(f"the times of Splits {names[one]!r} and {names[other]!r} overlap; end one where the other starts")
+    if not (pt.is_int64(kind) or pt.is_string(kind)):
+        raise TaskError(f"split_key {what!r} holds {kind}, no time; name a column of dates, timestamps, Unix seconds or ISO 8601 text")
+
+    def assign(batch: pa.RecordBatch) -> np.ndarray:
+        seconds = _seconds(select(batch).column(0), what)
+        known, values = seconds.is_valid().to_numpy(zero_copy_only=False), pc.fill_null(seconds, 0).to_numpy()
+        result = np.full(len(values), -1)
+        for start, end, index in ranges:
+            result[known & (values >= start) & (values < end)] = index
+        return result
+
+    return assign
+
+
+def _range(name: str, given: Any) -> tuple[float, float]:
+    """Reads `[start, end]` as Unix seconds; times without an offset are UTC."""
+    try:
+        start, end = (datetime.datetime.fromisoformat(text.replace("Z", "+00:00")) for text in given)
+    except (ValueError, TypeError, AttributeError):
+        raise TaskError(
+            f'splits must give Split {name!r} [start, end] as ISO 8601, such as ["2013-01-01", "2013-10-01"], not {given!r}'
+        ) from None
+    bounds = [(moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)).timestamp() for moment in (start, end)]
+    if bounds[0] >= bounds[1]:
+        raise TaskError(f"Split {name!r} ends at {given[1]}, not after its start at {given[0]}; correct splits")
+    return bounds[0], bounds[1]
+
+
+def _seconds(column: pa.Array, what: str) -> pa.Array:
+    if pt.is_int64(column.type):
+        return column
+    try:
+        return column.cast(pa.timestamp("us")).cast(pa.timestamp("s"), safe=False).cast(pa.int64())
+    except pa.ArrowInvalid as error:
+        raise TaskError(
+            f"split_key {what!r} holds a text that is no ISO 8601 time ({error}); correct it, or split by something else"
+        ) from error
