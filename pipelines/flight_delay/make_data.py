@@ -100,7 +100,8 @@ def write_months(table: pd.DataFrame, folder: Path) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     for month, rows in table.groupby("month"):
-        pq.write_table(pa.Table.from_pandas(rows, SCHEMA, preserve_index=False), scratch / f"2013-{month:02d}.parquet", compression="zstd")
+        rows_as_said = pa.Table.from_pandas(rows, SCHEMA, preserve_index=False).replace_schema_metadata()
+        pq.write_table(rows_as_said, scratch / f"2013-{month:02d}.parquet", compression="zstd")
     try:
         os.replace(scratch, folder)
     except OSError as error:
