@@ -1,0 +1,191 @@
+"""The command line. What needs kfp is imported when a command runs, so that help is quick."""
+
+import sys
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+import penstock
+
+_out = Console(soft_wrap=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(penstock.__version__, prog_name="penstock")
+def main() -> None:
+    """Gated Kubeflow Pipelines, composed, compiled and run.
+
+    Example: penstock run compiled/flight_delay_training.yaml --params pipelines/flight_delay/local.yaml
+    """
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--param", "-p", "texts", metavar="NAME=VALUE", multiple=True, help="A parameter's value; lists and objects as JSON.")
+@click.option("--params", "values_file", metavar="FILE", type=click.Path(path_type=Path), help="A YAML file of parameters; --param wins.")
+@click.option(
+    "--root", default="local_outputs", type=click.Path(path_type=Path), show_default=True, help="Where runs, cache and tracking lie."
+)
+@click.option("--fresh", is_flag=True, help="Run every task, whatever is cached.")
+@click.option("--runner", type=click.Choice(["env"]), default="env", show_default=True, help="env: each task in its family's virtualenv.")
+def run(file: Path, texts: tuple[str, ...], values_file: Path | None, root: Path, fresh: bool, runner: str) -> None:
+    """Run a compiled pipeline, or one compiled component, on this machine.
+
+    Exit code 0: done. 1: failed. 2: wrong usage. 3: finished, but the model is not blessed or was rolled back.
+
+    \b
+    Examples:
+      penstock run compiled/flight_delay_training.yaml --params pipelines/flight_delay/local.yaml
+      penstock run compiled/components/ingest_examples.yaml -p input_uri=data/flights
+    """
+    from .pipeline_file import PipelineFile, read_values
+    from .report import report
+    from .run import Interrupted
+    from .run import run as run_pipeline
+
+    started = time.monotonic()
+    pipeline = PipelineFile(file)
+    arguments = pipeline.arguments(_pairs(texts), read_values(values_file) if values_file else {})
+    try:
+        result = run_pipeline(pipeline, arguments, root, fresh, _out)
+    except Interrupted as interruption:
+        click.echo("interrupted; what had been finished is cached", err=True)
+        sys.exit(128 + interruption.number)
+    sys.exit(report(result, time.monotonic() - started, _out))
+
+
+@main.command("compile")
+@click.option("--check", is_flag=True, help="Change nothing; exit 1 if a generated file is not what the sources say.")
+def compile_(check: bool) -> None:
+    """Write everything that is generated: compiled pipelines and components, the components' pages, the README's table.
+
+    Run it in a checkout of Penstock.
+
+    \b
+    Examples:
+      penstock compile
+      penstock compile --check
+    """
+    from .generate import generate
+
+    changed = generate(Path.cwd(), check)
+    for path in changed:
+        click.echo(f"{'not up to date' if check else 'wrote'}: {path}")
+    if check and changed:
+        click.echo("run `penstock compile`", err=True)
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("name", required=False)
+def components(name: str | None) -> None:
+    """Say what each component does; with NAME, its inputs, outputs and parameters.
+
+    \b
+    Examples:
+      penstock components
+      penstock components train_model
+    """
+    from rich.markdown import Markdown
+
+    from .reference import markdown, summaries
+
+    if name:
+        _out.print(Markdown(markdown(name)))
+    else:
+        width = max(map(len, summaries()))
+        for component, summary in summaries().items():
+            _out.print(f"{component:<{width}}  {summary}", markup=False, highlight=False)
+
+
+@main.group()
+def envs() -> None:
+    """The families' virtualenvs.
+
+    Example: penstock envs list
+    """
+
+
+def _families(names: tuple[str, ...]) -> list:
+    from .envs import FAMILIES, environment
+
+    return list({item.path: item for item in map(environment, names or FAMILIES)}.values())
+
+
+_FAMILY_ARGUMENT = click.argument("families", nargs=-1, metavar="[FAMILY]...")
+
+
+@envs.command("list")
+def list_() -> None:
+    """List the environments: family, Python, state, place.
+
+    Example: penstock envs list
+    """
+    for item in _families(()):
+        click.echo(f"{item.family:<7} {item.version:<5} {'ready' if item.ready else 'absent':<7} {item.path}")
+
+
+@envs.command()
+@_FAMILY_ARGUMENT
+def make(families: tuple[str, ...]) -> None:
+    """Make environments that are not there yet; all families unless some are named.
+
+    Example: penstock envs make tf tfdv
+    """
+    for item in _checked(families):
+        item.make(lambda env: click.echo(f"making the {env.family} environment (Python {env.version}) in {env.path}"))
+
+
+@envs.command()
+@_FAMILY_ARGUMENT
+def remove(families: tuple[str, ...]) -> None:
+    """Remove environments; all families unless some are named.
+
+    Example: penstock envs remove serve
+    """
+    for item in _checked(families):
+        item.remove()
+
+
+@envs.command()
+@click.argument("family")
+def python(family: str) -> None:
+    """Print the interpreter of a family's environment, and make the environment if need be.
+
+    Example: $(penstock envs python tf) pipelines/flight_delay/make_data.py data/flights
+    """
+    item = _checked((family,))[0]
+    item.make(lambda env: click.echo(f"making the {env.family} environment (Python {env.version}) in {env.path}", err=True))
+    click.echo(item.python)
+
+
+def _checked(names: tuple[str, ...]) -> list:
+    from .envs import FAMILIES
+
+    for name in names:
+        if name not in FAMILIES:
+            raise click.UsageError(f"{name} is no family; the families are {', '.join(FAMILIES)}")
+    return _families(names)
+
+
+@main.command()
+def doctor() -> None:
+    """Say what is missing on this machine, and the fix. Exit code 1 if something is.
+
+    Example: penstock doctor
+    """
+    from .doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        click.echo(f"{'ok     ' if finding.good else 'MISSING'} {finding.what}{'' if finding.good else f': {finding.fix}'}")
+    sys.exit(0 if all(finding.good for finding in findings) else 1)
+
+
+def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
+    for text in texts:
+        if "=" not in text:
+            raise click.UsageError(f"--param {text} is not NAME=VALUE")
+    return dict(text.split("=", 1) for text in texts)

@@ -1,0 +1,37 @@
+"""What a task's process imports `penstock` from: this installation's package alone, without the SDK's dependencies."""
+
+import hashlib
+import importlib
+import uuid
+from pathlib import Path
+
+import penstock
+
+from .caches import cache_root
+
+_SUBPACKAGES = ("components", "pipelines", "images")
+
+
+def code_path() -> Path:
+    """Returns a folder for PYTHONPATH in which `penstock` is made of links to this installation; makes it if need be."""
+    links = {path.name: path for path in Path(penstock.__file__).parent.iterdir() if path.suffix == ".py" or path.is_dir()}
+    links |= {name: Path(importlib.import_module(f"penstock.{name}").__path__[0]) for name in _SUBPACKAGES}
+    links = {name: path for name, path in sorted(links.items()) if name != "__pycache__"}
+    digest = hashlib.sha256("\n".join(map(str, links.values())).encode()).hexdigest()[:12]
+    folder = cache_root() / "code" / digest
+    if not folder.exists():
+        _link(folder, links)
+    return folder
+
+
+def _link(folder: Path, links: dict[str, Path]) -> None:
+    """Makes the folder whole or not at all, whoever makes it at the same time."""
+    scratch = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+    (scratch / "penstock").mkdir(parents=True)
+    for name, target in links.items():
+        (scratch / "penstock" / name).symlink_to(target)
+    try:
+        scratch.rename(folder)
+    except OSError:
+        if not folder.exists():
+            raise

@@ -1,0 +1,155 @@
+"""One line per task while a pipeline runs: name, state, elapsed time, the figure that matters."""
+
+import re
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from .local.tasks import Task
+from .pipeline_file import PlannedTask
+
+_STYLES = {
+    "done": "green",
+    "cached": "cyan",
+    "failed": "bold red",
+    "running": "yellow",
+    "skipped": "dim",
+    "waiting": "dim",
+    "not run": "dim",
+}
+_SECONDS_BETWEEN_FIGURES = 5.0
+_LOG_LINES = 15
+
+
+class Row:
+    """What is known of one task."""
+
+    def __init__(self, planned: PlannedTask) -> None:
+        self.planned = planned
+        self.state = "waiting"
+        self.task: Task | None = None
+        self.note = ""
+
+    def cells(self) -> tuple[str, str, str, str]:
+        """Returns name, state, elapsed time and figure."""
+        if self.task is None:
+            return self.planned.name, self.state, "", self.note
+        seconds = self.task.seconds or time.monotonic() - self.task.started
+        return self.planned.name, self.state, "" if self.state == "cached" else duration(seconds), self.task.figure
+
+
+class Display:
+    """Shows a run: a live table on a terminal, a line per event elsewhere.
+
+    Args:
+        console: Where to.
+        plan: The tasks that may run.
+    """
+
+    def __init__(self, console: Console, plan: Iterable[PlannedTask]) -> None:
+        self.console = console
+        self.tasks: list[Task] = []
+        self._rows = {planned.name: Row(planned) for planned in plan if not planned.looped}
+        self._looped = [planned for planned in plan if planned.looped]
+        self._width = max([len(name) for name in self._rows] + [len(planned.name) for planned in self._looped], default=0)
+        self._spoken: dict[str, float] = {}
+        self._lock = threading.RLock()
+        self._live = Live(console=console, get_renderable=self._table, refresh_per_second=4) if console.is_terminal else None
+
+    def __enter__(self) -> "Display":
+        if self._live:
+            self._live.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        with self._lock:
+            for row in self._rows.values():
+                if row.state == "waiting":
+                    row.state = "not run"
+                    self._say(row)
+        if self._live:
+            self._live.__exit__(*error)
+
+    def started(self, task: Task) -> None:
+        """Shows that a task's process has started."""
+        self._update(task, "running")
+
+    def progressed(self, task: Task) -> None:
+        """Shows a new figure; on a pipe, no more often than every few seconds."""
+        now = time.monotonic()
+        if self._live or now - self._spoken.get(task.name, task.started) < _SECONDS_BETWEEN_FIGURES:
+            return
+        self._spoken[task.name] = now
+        self._update(task, "running")
+
+    def finished(self, task: Task) -> None:
+        """Shows how a task ended; after a failure, the end of its log."""
+        with self._lock:
+            self.tasks.append(task)
+        self._update(task, task.state)
+        if task.state == "failed":
+            self._show_failure(task)
+
+    def skipped(self, condition: str, values: dict[str, Any]) -> None:
+        """Shows what a condition keeps from running, and why."""
+        reason = ", ".join(f"{name.removeprefix('pipelinechannel--')} = {values.get(name)}" for name in _names(condition) if name in values)
+        with self._lock:
+            for row in self._rows.values():
+                if row.state == "waiting" and condition in row.planned.conditions:
+                    row.state, row.note = "skipped", f"because {reason}" if reason else ""
+                    self._say(row)
+
+    def broken(self, message: str) -> None:
+        """Shows why the pipeline cannot go on."""
+        with self._lock:
+            self.console.print(f"error: {message}", markup=False, highlight=False, soft_wrap=True, style="red")
+
+    def _update(self, task: Task, state: str) -> None:
+        with self._lock:
+            row = self._rows.setdefault(task.name, Row(PlannedTask(task.name, (), True)))
+            row.task, row.state = task, state
+            self._say(row)
+
+    def _say(self, row: Row) -> None:
+        if not self._live:
+            name, state, elapsed, figure = row.cells()
+            self.console.print(
+                f"{name:<{self._width}}  {state:<7}  {elapsed:>7}  {figure}".rstrip(), markup=False, highlight=False, soft_wrap=True
+            )
+
+    def _table(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        with self._lock:
+            for row in self._rows.values():
+                name, state, elapsed, figure = row.cells()
+                table.add_row(
+                    name, Text(state, _STYLES[state]), Text(elapsed, justify="right"), Text(figure, overflow="ellipsis", no_wrap=True)
+                )
+        return table
+
+    def _show_failure(self, task: Task) -> None:
+        lines = task.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:] if task.log and task.log.exists() else []
+        with self._lock:
+            for line in lines:
+                self.console.print(f"    {line}", markup=False, highlight=False, soft_wrap=True, style="dim")
+            place = f"; log: {task.log}" if task.log else ""
+            message = task.error or "it failed"
+            self.console.print(f"{task.name}: {message}{place}", markup=False, highlight=False, soft_wrap=True, style="red")
+
+
+def duration(seconds: float) -> str:
+    """Returns seconds as people read them: `0.4 s`, `12 s`, `3 m 04 s`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} m {rest:02} s" if minutes else f"{rest} s"
+
+
+def _names(condition: str) -> list[str]:
+    return list(dict.fromkeys(name for name in re.findall(r"parameter_values\['([^']+)'\]", condition)))

@@ -1,0 +1,83 @@
+"""Everything that is written by a program: compiled pipelines and components, the components' pages, the README's table."""
+
+import re
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from .errors import UserError
+from .reference import markdown, names, table
+
+_TABLE = re.compile(r"(<!-- components:[^\n]*-->\n).*?(<!-- /components -->)", re.DOTALL)
+
+
+def catalog() -> dict[str, tuple[Any, dict[str, Any]]]:
+    """Returns the pipelines by the name of their compiled file, each with the defaults that its compilation fixes."""
+    from penstock.pipelines import flight_delay
+    from penstock.pipelines.training import training
+
+    return {"training": (training, {}), "flight_delay_training": (training, flight_delay.parameters())}
+
+
+def generate(checkout: Path, check: bool) -> list[Path]:
+    """Brings the generated files of a checkout up to date.
+
+    Args:
+        checkout: The repository's root.
+        check: Whether to change nothing.
+
+    Returns:
+        The files, relative to the root, that were not up to date (and are now, unless `check`).
+
+    Raises:
+        UserError: This is no checkout of Penstock.
+    """
+    if not (checkout / "components").is_dir() or not (checkout / "compiled").is_dir():
+        raise UserError(f"{checkout} is no checkout of Penstock: run this where components/ and compiled/ lie")
+    wanted = {checkout / path: text for path, text in _generated(checkout)}
+    stale = {*(checkout / "compiled").rglob("*.yaml")} - {*wanted}
+    changed = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    if not check:
+        for path in changed:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(wanted[path], encoding="utf-8")
+        for path in stale:
+            path.unlink()
+    return sorted(path.relative_to(checkout) for path in [*changed, *stale])
+
+
+def _generated(checkout: Path) -> Iterator[tuple[str, str]]:
+    import penstock.components as library
+
+    for name, (pipeline, values) in catalog().items():
+        yield f"compiled/{name}.yaml", compiled(pipeline, pipeline_name=name.replace("_", "-"), pipeline_parameters=values)
+    for name in names():
+        yield f"compiled/components/{name}.yaml", compiled(getattr(library, name))
+        yield f"components/{name}/README.md", markdown(name)
+    readme = (checkout / "README.md").read_text(encoding="utf-8")
+    yield "README.md", _TABLE.sub(_filled(table()), readme)
+
+
+def _filled(text: str) -> Callable[[re.Match[str]], str]:
+    return lambda match: f"{match[1]}{text}{match[2]}"
+
+
+def compiled(pipeline: Any, **options: Any) -> str:
+    """Compiles a pipeline or component.
+
+    Args:
+        pipeline: What `@dsl.pipeline` or `@dsl.container_component` made.
+        options: Further arguments of kfp's `Compiler.compile`.
+
+    Returns:
+        The YAML: one document.
+    """
+    from kfp import compiler
+
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        path = Path(folder) / "pipeline.yaml"
+        compiler.Compiler().compile(pipeline, str(path), **options)
+        return path.read_text(encoding="utf-8")

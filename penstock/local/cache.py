@@ -1,0 +1,145 @@
+"""Task outputs by content: kfp.local's cache keys artifacts by URI, which differs from run to run, and knows nothing of code.
+
+Upstream (kfp 2.17, `LocalCache`): a task that is not cached makes everything behind it run again, even if it gave the same bytes;
+changed files behind a path go unnoticed; and an artifact that has metadata only, such as Metrics, is always a miss.
+"""
+
+import functools
+import hashlib
+import importlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kfp import dsl
+from kfp.dsl import executor
+from kfp.local import cache
+
+from ..components.runtime.artifacts import local_path
+from ..components.runtime.fingerprint import file_sha256, fingerprint
+from . import tasks
+from .commands import component_of, family_of
+from .replacing import replaced
+
+_ARTIFACT = "__kfp_artifact__"
+_PATTERN_FIELD = re.compile(r"\{(SPAN|VERSION|YYYY|MM|DD)(:\d+)?\}")
+_LONGEST_PATH = 1024
+_CODE = {".py", ".j2"}
+
+
+class ContentCache(cache.LocalCache):
+    """A cache whose keys speak of contents: of artifacts, of files that parameters name, of code and environments.
+
+    Args:
+        folder: Where the entries lie.
+        pythons: The interpreter of each family.
+        fresh: Finds nothing, and writes every entry anew.
+    """
+
+    def __init__(self, folder: Path, pythons: dict[str, Path], fresh: bool) -> None:
+        super().__init__(str(folder))
+        self._pythons = pythons
+        self._fresh = fresh
+
+    def compute_key(
+        self,
+        component_name: str,
+        image: str,
+        full_command: list[str],
+        arguments: dict[str, Any],
+        env_vars: dict[str, str] | None = None,
+        custom_cache_key: str | None = None,
+    ) -> str:
+        """Hashes all that the outputs depend on."""
+        component = component_of(full_command)
+        told = (
+            [component_name, custom_cache_key] if custom_cache_key else [component_name, image, full_command, _content(arguments), env_vars]
+        )
+        code = [_code_fingerprint(component), str(self._pythons[family_of(image)])] if component else []
+        # The registry and the tracking server are part of what register_model and train_model give back.
+        tracking = os.environ.get("MLFLOW_TRACKING_URI") if component else None
+        return hashlib.sha256(json.dumps([told, code, tracking], sort_keys=True, default=str).encode()).hexdigest()
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """Returns the outputs, if all the files that were there when they were kept still are."""
+        entry = Path(self._entry_path(key))
+        if self._fresh or not entry.exists():
+            return None
+        kept = json.loads(entry.read_text(encoding="utf-8"))
+        if not all(Path(path).exists() for path in kept["files"]):
+            return None
+        task = tasks.current()
+        task.state, task.component = "cached", kept["component"]
+        return {name: _artifact(value) for name, value in kept["outputs"].items()}
+
+    def put(self, key: str, outputs: dict[str, Any]) -> None:
+        """Keeps a finished task's outputs."""
+        values = [value for output in outputs.values() for value in (output if isinstance(output, list) else [output])]
+        files = [value.path for value in values if isinstance(value, dsl.Artifact) and Path(value.path).exists()]
+        kept = {"component": tasks.current().component, "files": files, "outputs": self._serialize_outputs(outputs)}
+        entry = Path(self._entry_path(key))
+        scratch = entry.with_suffix(f".{os.getpid()}.partial")
+        scratch.write_text(json.dumps(kept), encoding="utf-8")
+        scratch.replace(entry)
+
+
+def _artifact(value: Any) -> Any:
+    if isinstance(value, dict) and value.get(_ARTIFACT):
+        return executor.create_artifact_instance(
+            {"name": value["name"], "uri": value["uri"], "metadata": value["metadata"], "type": {"schemaTitle": value["schema_title"]}}
+        )
+    if isinstance(value, dict) and "__kfp_artifact_list__" in value:
+        return [_artifact(item) for item in value["artifacts"]]
+    return value
+
+
+def _content(value: Any) -> Any:
+    if isinstance(value, dsl.Artifact):
+        metadata = {name: item for name, item in value.metadata.items() if name != "summary"}
+        return {"type": value.schema_title, "metadata": metadata, "content": metadata.get("fingerprint") or _bytes_of(value)}
+    if isinstance(value, dict):
+        return {name: _content(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_content(item) for item in value]
+    return [value, _files_behind(value)] if isinstance(value, str) else value
+
+
+def _bytes_of(artifact: dsl.Artifact) -> str:
+    if Path(artifact.path).exists():
+        return fingerprint(artifact.path)
+    return artifact.uri if "://" in artifact.uri else ""  # a task that wrote nothing says all in the metadata
+
+
+def _files_behind(text: str) -> list[tuple[str, int, int]]:
+    """Returns (path, bytes, mtime in ns) of every local file that a parameter names: a file, folder, glob or pattern."""
+    if not text or len(text) > _LONGEST_PATH or "\n" in text or "\0" in text:
+        return []
+    path = Path.cwd() / local_path(text)
+    found = [path] if path.exists() else _matching(path)
+    files = [file for item in found for file in (item.rglob("*") if item.is_dir() else [item])]
+    return sorted((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file())
+
+
+def _matching(pattern: Path) -> list[Path]:
+    inner = _PATTERN_FIELD.sub("*", str(pattern.relative_to("/")))
+    return list(Path("/").glob(inner)) if "*" in inner or "?" in inner or "[" in inner else []
+
+
+@functools.cache
+def _code_fingerprint(component: str) -> str:
+    """Hashes a component's own code and what all share."""
+    folder = Path(importlib.import_module("penstock.components").__path__[0])
+    files = sorted(file for name in (component, "runtime") for file in (folder / name).rglob("*") if file.suffix in _CODE)
+    return hashlib.sha256("".join(f"{file.relative_to(folder)} {file_sha256(file)}\n" for file in files).encode()).hexdigest()
+
+
+@contextmanager
+def keeping(folder: Path, pythons: dict[str, Path], fresh: bool) -> Iterator[None]:
+    """Makes kfp.local keep task outputs by content."""
+    content_cache = ContentCache(folder, pythons, fresh)
+    with replaced(cache, "get_local_cache", lambda: content_cache):
+        yield

@@ -1,0 +1,110 @@
+"""kfp.local skips a `dsl.If` in silence where it cannot evaluate the condition; here that is an error.
+
+Upstream (kfp 2.17, `ConditionEvaluator.evaluate_condition`): a condition on a named task output is looked up as a pipeline
+parameter, not found, and taken for false; any other failure (a value with a quote in it, a missing one) is false as well. A gate
+must never be passed over, so the values come from the task's own inputs, as the compiled file binds them, and a condition
+that cannot be evaluated fails the pipeline.
+
+Format: the conditions are the subset of CEL that the KFP compiler writes.
+"""
+
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+from kfp.local import status
+from kfp.local.orchestrator import enhanced_dag_orchestrator as orchestrator
+from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
+
+from ..errors import UserError
+from .replacing import replaced
+from .tasks import View
+
+# String literals are matched first, so that operators inside them stay.
+_TOKENS = re.compile(r"""('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")|&&|\|\||!(?!=)""")
+_PYTHON = {"&&": " and ", "||": " or ", "!": " not "}
+_NAMES = {"__builtins__": {}, "true": True, "false": False, "null": None, "int": int, "double": float, "string": str, "bool": bool}
+
+_scope = threading.local()
+_watcher: View | None = None
+
+
+class ConditionError(UserError):
+    """A condition that cannot be evaluated."""
+
+
+def evaluate(condition: str, values: dict[str, Any]) -> bool:
+    """Evaluates a condition.
+
+    Args:
+        condition: The trigger policy's condition, such as `inputs.parameter_values['pipelinechannel--a-b'] == 'x'`.
+        values: The values of the task's inputs, by name.
+
+    Raises:
+        ConditionError: It names a value that does not exist, is no well-formed condition, or is neither true nor false.
+    """
+    python = _TOKENS.sub(lambda token: token[1] or _PYTHON[token[0]], condition).strip()
+    try:
+        result = eval(python, dict(_NAMES), {"inputs": SimpleNamespace(parameter_values=values)})  # noqa: S307 - no builtins
+    except Exception as error:
+        raise ConditionError(
+            f"the condition {condition} cannot be evaluated ({type(error).__name__}: {error}); nothing behind it was run"
+        ) from error
+    if not isinstance(result, bool):
+        raise ConditionError(f"the condition {condition} is {result!r}, neither true nor false; nothing behind it was run")
+    return result
+
+
+def _evaluate_in_scope(condition: str, io_store: Any) -> bool:
+    """Stands in for upstream's evaluator: the values are the inputs of the task that carries the condition."""
+    if not condition.strip():
+        return True
+    task = next(task for task in _scope.dag.tasks.values() if task.trigger_policy.condition == condition)
+    try:
+        values = OrchestratorUtils.make_task_arguments(task.inputs, io_store)
+    except ValueError as error:
+        raise ConditionError(f"the condition {condition} lacks a value ({error}); nothing behind it was run") from error
+    passed = evaluate(condition, values)
+    if not passed and _watcher:
+        _watcher.skipped(condition, values)
+    return passed
+
+
+def _within_scope(run_dag: Callable[..., Any]) -> Callable[..., Any]:
+    """Remembers, thread by thread, which DAG is being run, since the evaluator is only told the condition."""
+
+    def run(*, dag_component_spec: Any, **rest: Any) -> Any:
+        outer = getattr(_scope, "dag", None)
+        _scope.dag = dag_component_spec.dag
+        try:
+            return run_dag(dag_component_spec=dag_component_spec, **rest)
+        except ConditionError as error:  # fails this DAG only, so that exit handlers around it still run
+            if _watcher is None:
+                raise
+            _watcher.broken(error.message)
+            return {}, status.Status.FAILURE
+        finally:
+            _scope.dag = outer
+
+    return run
+
+
+@contextmanager
+def mend() -> Iterator[None]:
+    """Mends the evaluation of conditions."""
+    with (
+        replaced(orchestrator.ConditionEvaluator, "evaluate_condition", staticmethod(_evaluate_in_scope)),
+        replaced(orchestrator, "run_enhanced_dag", _within_scope(orchestrator.run_enhanced_dag)),
+    ):
+        yield
+
+
+@contextmanager
+def watched(view: View) -> Iterator[None]:
+    """Shows a view what the conditions keep from running."""
+    with replaced(sys.modules[__name__], "_watcher", view):
+        yield

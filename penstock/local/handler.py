@@ -1,0 +1,97 @@
+"""The third runner: a task is its command in its family's environment. kfp.local knows a subprocess and Docker only."""
+
+import functools
+import json
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kfp.local import status, subprocess_task_handler
+
+from ..code import code_path
+from . import tasks
+from .commands import component_of, localize
+from .processes import Processes
+from .replacing import replaced
+
+_FIGURE_MARK = "[penstock] "
+_ERROR_MARK = "error: "
+# A family's interpreter must not see the packages of whatever environment this process runs in.
+_OURS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+
+
+@dataclass
+class TaskHandler:
+    """Runs one task; kfp.local makes one for each, and tells it all but the last two.
+
+    Attributes:
+        image: The container's image.
+        full_command: The container's command, placeholders resolved.
+        pipeline_root: Unused: the executor input has absolute paths.
+        runner: Unused.
+        env_vars: The container's environment variables.
+        pythons: The interpreter of each family.
+        processes: The run's processes.
+        view: Who watches.
+    """
+
+    image: str
+    full_command: list[str]
+    pipeline_root: str
+    runner: Any
+    env_vars: dict[str, str]
+    pythons: dict[str, Path]
+    processes: Processes
+    view: tasks.View
+
+    def run(self) -> status.Status:
+        """Runs the task's process to its end."""
+        task = tasks.current()
+        outputs = _executor_input(self.full_command)["outputs"]
+        root = Path(outputs["outputFile"]).parent
+        task.component = component_of(self.full_command)
+        task.log = root.with_name(f"{root.name}.log")
+        root.mkdir(parents=True, exist_ok=True)
+        self.view.started(task)
+        local = localize(self.image, self.full_command, self.pythons)
+        variables = {name: value for name, value in os.environ.items() if not (local.isolated and name in _OURS)} | self.env_vars
+        if local.isolated:
+            variables["PYTHONPATH"] = str(code_path())
+        variables["PYTHONUNBUFFERED"] = "1"
+        code = self.processes.run(local.command, variables, task.log, functools.partial(self._read, task))
+        task.reports = list(_pages(outputs))
+        if code == 0 and task.component and not Path(outputs["outputFile"]).exists():
+            task.error, code = f"it ended without its outputs: {shlex.join(local.command[:3])}", 1
+        if code < 0:
+            task.error = task.error or f"it was ended by signal {-code}"
+        return status.Status.SUCCESS if code == 0 else status.Status.FAILURE
+
+    def _read(self, task: tasks.Task, line: str) -> None:
+        if line.startswith(_FIGURE_MARK):
+            task.figure = line.removeprefix(_FIGURE_MARK).strip()
+            self.view.progressed(task)
+        elif line.startswith(_ERROR_MARK):
+            task.error = line.removeprefix(_ERROR_MARK).strip()
+
+
+def _executor_input(command: list[str]) -> dict[str, Any]:
+    return json.loads(command[command.index("--executor_input") + 1])
+
+
+def _pages(outputs: dict[str, Any]) -> Iterator[Path]:
+    for entry in (outputs.get("artifacts") or {}).values():
+        for artifact in entry["artifacts"]:
+            if artifact["type"].get("schemaTitle") == "system.HTML" and Path(artifact["uri"]).is_file():
+                yield Path(artifact["uri"])
+
+
+@contextmanager
+def runs_in(pythons: dict[str, Path], processes: Processes, view: tasks.View) -> Iterator[None]:
+    """Makes kfp.local's SubprocessRunner run tasks in their families' environments."""
+    handler = functools.partial(TaskHandler, pythons=pythons, processes=processes, view=view)
+    with replaced(subprocess_task_handler, "SubprocessTaskHandler", handler):
+        yield

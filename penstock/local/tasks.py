@@ -1,0 +1,118 @@
+"""Which task kfp.local is running, and what became of it: kfp.local itself only logs that."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from kfp import dsl
+from kfp.local import status
+from kfp.local.orchestrator import task_executor
+
+from ..errors import UserError
+from .replacing import replaced
+
+_COMPONENT_PREFIX = "comp-"
+_current = threading.local()
+
+
+@dataclass
+class Task:
+    """One task of a run, or one iteration of it.
+
+    Attributes:
+        name: Its name in the run, which is also its folder's and its log's.
+        component: The Penstock component that it runs; empty for a task of another kind.
+        state: `running`, `cached`, `done` or `failed`.
+        figure: The one figure that matters: the last that it printed, or its summary.
+        outputs: Output parameters and artifacts, by name.
+        log: Its log; None if no process was started.
+        reports: The HTML pages that it wrote, even if it failed.
+        error: Why it failed, where the log does not say.
+        started: When it started, on the monotonic clock.
+        seconds: How long it took.
+    """
+
+    name: str
+    component: str = ""
+    state: str = "running"
+    figure: str = ""
+    outputs: dict[str, Any] = field(default_factory=dict)
+    log: Path | None = None
+    reports: list[Path] = field(default_factory=list)
+    error: str = ""
+    started: float = field(default_factory=time.monotonic)
+    seconds: float = 0.0
+
+
+class View(Protocol):
+    """Whoever watches the tasks. Iterations of a loop call it from several threads."""
+
+    def started(self, task: Task) -> None:
+        """A process of the task has started."""
+
+    def progressed(self, task: Task) -> None:
+        """The task has a new figure."""
+
+    def finished(self, task: Task) -> None:
+        """The task is cached, done or failed."""
+
+    def skipped(self, condition: str, values: dict[str, Any]) -> None:
+        """What lies behind a condition will not run."""
+
+    def broken(self, message: str) -> None:
+        """The pipeline, rather than a task, cannot go on."""
+
+
+def current() -> Task:
+    """Returns the task that this thread is running."""
+    return _current.task
+
+
+def _watched(execute: Callable[..., Any], view: View, run_name: str) -> Callable[..., Any]:
+    def wrapper(*, task_spec: Any, pipeline_resource_name: str, **rest: Any) -> Any:
+        iteration = pipeline_resource_name.removeprefix(run_name).strip("/")
+        name = task_spec.component_ref.name.removeprefix(_COMPONENT_PREFIX)
+        task = _current.task = Task(f"{iteration}/{name}" if iteration else name)
+        try:
+            outputs, result = execute(task_spec=task_spec, pipeline_resource_name=pipeline_resource_name, **rest)
+        except (UserError, ValueError, TypeError, KeyError, OSError, RuntimeError) as error:
+            # Upstream's own complaints about a task (an output that cannot be read, an input that is missing) fail the
+            # task, not the orchestrator, so that exit handlers still run.
+            task.error, outputs, result = str(error), {}, status.Status.FAILURE
+        _finish(task, outputs, result)
+        view.finished(task)
+        return outputs, result
+
+    return wrapper
+
+
+def _finish(task: Task, outputs: dict[str, Any], result: status.Status) -> None:
+    task.seconds = time.monotonic() - task.started
+    task.outputs = outputs
+    if result != status.Status.SUCCESS:
+        task.state = "failed"
+        return
+    if task.state != "cached":
+        task.state = "done"
+    artifacts = [value for value in outputs.values() if isinstance(value, dsl.Artifact)]
+    task.reports = [Path(artifact.path) for artifact in artifacts if isinstance(artifact, dsl.HTML) and Path(artifact.path).is_file()]
+    summaries = [artifact.metadata["summary"] for artifact in artifacts if artifact.metadata.get("summary")]
+    parameters = [f"{name} {value}" for name, value in outputs.items() if isinstance(value, (str, int, float)) and len(str(value)) < 40]
+    task.figure = (summaries or [task.figure or ", ".join(parameters)])[0]
+
+
+@contextmanager
+def watched(view: View, run_name: str) -> Iterator[None]:
+    """Shows every task of a run to a view.
+
+    Args:
+        view: Who watches.
+        run_name: The run's resource name: what lies below it is a loop's iteration.
+    """
+    execute = _watched(task_executor.execute_single_task, view, run_name)
+    with replaced(task_executor, "execute_single_task", execute):
+        yield

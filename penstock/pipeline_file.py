@@ -1,0 +1,202 @@
+"""A compiled pipeline: what it asks for, what it will do, and the values a person gives it."""
+
+import difflib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kfp import dsl
+from kfp.dsl import executor
+from kfp.local import graph_utils, utils
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from .errors import UserError
+from .local.commands import check, component_of, family_of
+
+_Types = pipeline_spec_pb2.ParameterType.ParameterTypeEnum
+_JSON_TYPES: dict[int, tuple[type, ...]] = {
+    _Types.NUMBER_DOUBLE: (int, float),
+    _Types.NUMBER_INTEGER: (int,),
+    _Types.BOOLEAN: (bool,),
+    _Types.LIST: (list,),
+    _Types.STRUCT: (dict,),
+    _Types.STRING: (str,),
+}
+_WORDS = {
+    _Types.NUMBER_DOUBLE: "a number",
+    _Types.NUMBER_INTEGER: "a whole number",
+    _Types.BOOLEAN: "true or false",
+    _Types.LIST: "a JSON list",
+    _Types.STRUCT: "a JSON object",
+    _Types.STRING: "a string",
+}
+
+
+@dataclass(frozen=True)
+class PlannedTask:
+    """A task that a run will come to, unless a condition keeps it from it.
+
+    Attributes:
+        name: The name that the running task will have.
+        conditions: The conditions that it lies behind.
+        looped: Whether it lies in a loop, so that its iterations have names of their own.
+    """
+
+    name: str
+    conditions: tuple[str, ...]
+    looped: bool
+
+
+class PipelineFile:
+    """A compiled pipeline or component.
+
+    Args:
+        path: The YAML file; a platform document after the first is allowed and left alone.
+
+    Raises:
+        UserError: The file is missing, is no compiled pipeline, or has a task that cannot run here.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.spec = _load(self.path)
+        self.executors = {name: utils.struct_to_executor_spec(value) for name, value in self.spec.deployment_spec["executors"].items()}
+        for name, container in self._containers():
+            check(name.removeprefix("exec-"), container.image, list(container.command) + list(container.args))
+
+    @property
+    def name(self) -> str:
+        """The pipeline's name."""
+        return self.spec.pipeline_info.name
+
+    @property
+    def families(self) -> list[str]:
+        """The families whose environments its tasks need."""
+        return sorted({family for _, container in self._containers() if (family := family_of(container.image))})
+
+    @property
+    def components(self) -> set[str]:
+        """The Penstock components that it runs."""
+        return {component for _, container in self._containers() if (component := component_of(list(container.command)))}
+
+    def plan(self) -> list[PlannedTask]:
+        """Returns its tasks in the order in which kfp.local runs them."""
+        return list(self._walk(self.spec.root.dag, (), False))
+
+    def arguments(self, texts: dict[str, str], values: dict[str, Any]) -> dict[str, Any]:
+        """Checks the values that a person gives, and reads the artifacts among them.
+
+        Args:
+            texts: Values as typed: parsed by the declared type; strings are taken as they are.
+            values: Values from a parameter file, which have types.
+
+        Returns:
+            The pipeline's arguments.
+
+        Raises:
+            UserError: A parameter does not exist, is missing, or has a value of another type.
+        """
+        inputs = self.spec.root.input_definitions
+        known = [*inputs.parameters, *inputs.artifacts]
+        for name in [*values, *texts]:
+            if name not in known:
+                raise UserError(f"{self.path.name} has no parameter {name}{_did_you_mean(name, known)}")
+        given = dict(values)
+        for name, text in texts.items():
+            given[name] = text if name in inputs.artifacts else _parse(name, text, inputs.parameters[name].parameter_type)
+        for name, spec in inputs.parameters.items():
+            if name in given:
+                _check_type(name, given[name], spec.parameter_type)
+            elif not spec.is_optional and not spec.HasField("default_value"):
+                raise UserError(f"parameter {name} of {self.path.name} is missing: give it with --param {name}=VALUE")
+        for name, artifact in inputs.artifacts.items():
+            if name in given:
+                given[name] = _artifact(name, str(given[name]), artifact.artifact_type.schema_title)
+            elif not artifact.is_optional:
+                raise UserError(f"input artifact {name} of {self.path.name} is missing: give its path with --param {name}=PATH")
+        return given
+
+    def _containers(self) -> Iterator[tuple[str, Any]]:
+        return ((name, spec.container) for name, spec in self.executors.items() if spec.WhichOneof("spec") == "container")
+
+    def _walk(self, dag: Any, conditions: tuple[str, ...], looped: bool) -> Iterator[PlannedTask]:
+        for name in reversed(graph_utils.topological_sort_tasks(dag.tasks)):
+            task = dag.tasks[name]
+            component = self.spec.components[task.component_ref.name]
+            behind = (*conditions, task.trigger_policy.condition) if task.trigger_policy.condition else conditions
+            if component.WhichOneof("implementation") == "dag":
+                yield from self._walk(component.dag, behind, looped or bool(task.WhichOneof("iterator")))
+            else:
+                yield PlannedTask(task.component_ref.name.removeprefix("comp-"), behind, looped)
+
+
+def read_values(path: str | Path) -> dict[str, Any]:
+    """Reads a parameter file: YAML, one `name: value` each.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read the parameters in {path}: {error}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"the parameters in {path} must be `name: value` lines")
+    return values
+
+
+def _load(path: Path) -> pipeline_spec_pb2.PipelineSpec:
+    from google.protobuf import json_format
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+    try:
+        document = next(iter(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))), None)
+        spec = json_format.ParseDict(document, pipeline_spec_pb2.PipelineSpec())
+    except (yaml.YAMLError, json_format.ParseError, AttributeError, TypeError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise UserError(f"{path} is not a compiled pipeline ({reason}); make one with `penstock compile` or kfp's compiler") from error
+    if not spec.pipeline_info.name or not spec.root.dag.tasks:
+        raise UserError(f"{path} is not a compiled pipeline (it has no tasks); make one with `penstock compile` or kfp's compiler")
+    return spec
+
+
+def _did_you_mean(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, 1)
+    return f"; did you mean {close[0]}?" if close else f"; it has {', '.join(known) or 'none'}"
+
+
+def _parse(name: str, text: str, kind: int) -> Any:
+    if kind == _Types.STRING:
+        return text
+    try:
+        return json.loads(text.lower() if kind == _Types.BOOLEAN else text)
+    except ValueError as error:
+        raise UserError(f"parameter {name} must be {_WORDS[kind]}, not {text!r}") from error
+
+
+def _check_type(name: str, value: Any, kind: int) -> None:
+    allowed = _JSON_TYPES.get(kind)
+    if value is None or not allowed:
+        return
+    whole = kind == _Types.NUMBER_INTEGER and isinstance(value, float) and value.is_integer()
+    if not (isinstance(value, allowed) or whole) or (isinstance(value, bool) and bool not in allowed):
+        raise UserError(f"parameter {name} must be {_WORDS[kind]}, not {value!r}")
+
+
+def _artifact(name: str, path: str, schema_title: str) -> dsl.Artifact:
+    """Makes an artifact of a file or folder, with the metadata that the task which wrote it left beside it."""
+    place = Path(path).absolute()
+    if not place.exists():
+        raise UserError(f"input artifact {name}: nothing is at {path}; give the path of an artifact that an earlier run wrote")
+    metadata: dict[str, Any] = {}
+    beside = place.parent / "executor_output.json"
+    if beside.is_file():
+        entries = json.loads(beside.read_text(encoding="utf-8")).get("artifacts", {}).get(place.name, {}).get("artifacts") or [{}]
+        metadata = entries[0].get("metadata", {})
+    return executor.create_artifact_instance({"name": name, "uri": str(place), "metadata": metadata, "type": {"schemaTitle": schema_title}})

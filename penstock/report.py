@@ -1,0 +1,63 @@
+"""What a person wants to know at the end of a run."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from .display import duration
+from .local.tasks import Task
+from .run import Result
+
+EXIT_DONE, EXIT_FAILED, EXIT_NOT_RELEASED = 0, 1, 3
+_NOT_RELEASED = {("verdict", "not_blessed"), ("outcome", "rolled_back")}
+
+
+def report(result: Result, seconds: float, console: Console) -> int:
+    """Prints the end of a run.
+
+    Args:
+        result: The run.
+        seconds: How long it took.
+        console: Where to.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 3 finished but the model is not blessed, or was rolled back.
+    """
+    pages = [_readable(result.folder, task, page) for task in result.tasks for page in task.reports]
+    lines = [("run", str(result.folder)), *_facts(result.tasks), *(("report", page.as_uri()) for page in pages)]
+    console.print()
+    for name, value in lines:
+        console.print(f"{name:<10} {value}", markup=False, highlight=False, soft_wrap=True)
+    code = EXIT_FAILED if result.failed else EXIT_NOT_RELEASED if _held_back(result.tasks) else EXIT_DONE
+    word = {EXIT_DONE: "done", EXIT_FAILED: "failed", EXIT_NOT_RELEASED: "done; the model is not released"}[code]
+    console.print(f"{word} in {duration(seconds)}", style="green" if code == EXIT_DONE else "red", highlight=False)
+    return code
+
+
+def _facts(tasks: list[Task]) -> list[tuple[str, str]]:
+    """Finds the verdict, the registered version and the server in what the tasks gave back."""
+    by_component = {task.component: task for task in tasks if task.state != "failed"}
+    facts: list[tuple[str, Any]] = []
+    if evaluated := by_component.get("evaluate_model"):
+        facts.append(("verdict", f"{evaluated.outputs.get('verdict')}: {evaluated.figure}"))
+    if registered := by_component.get("register_model"):
+        facts.append(("version", registered.outputs.get("version")))
+    if pushed := by_component.get("push_model"):
+        receipt = pushed.outputs["pushed_model"].metadata
+        facts.append(("push", pushed.outputs.get("outcome")))
+        facts += [(word, receipt.get(key)) for word, key in {"server": "url", "try it": "curl", "stop it": "stop"}.items()]
+    return [(name, str(value)) for name, value in facts if value]
+
+
+def _held_back(tasks: list[Task]) -> bool:
+    return any(task.outputs.get(name) == value for task in tasks for name, value in _NOT_RELEASED)
+
+
+def _readable(folder: Path, task: Task, page: Path) -> Path:
+    """Copies a page to where a browser knows it for one: KFP's artifacts have no suffix."""
+    copy = folder / "reports" / f"{task.name.replace('/', '.')}.html"
+    copy.parent.mkdir(exist_ok=True)
+    shutil.copyfile(page, copy)
+    return copy

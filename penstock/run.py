@@ -1,0 +1,171 @@
+"""Running a compiled pipeline on this machine."""
+
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from kfp import local
+from kfp.local import executor_input_utils, pipeline_orchestrator
+from rich.console import Console
+
+from .display import Display
+from .envs import environment
+from .errors import UserError
+from .local import cache, conditions, handler, mended, tasks
+from .local.processes import Processes
+from .local.replacing import replaced
+from .pipeline_file import PipelineFile
+
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "PYTHONWARNINGS": "ignore::FutureWarning"}
+_SERVING = "push_model"
+
+
+@dataclass
+class Result:
+    """How a run ended.
+
+    Attributes:
+        folder: Its folder: artifacts, logs, and `orchestrator.log` with kfp's own messages.
+        tasks: Its tasks, in the order in which they ended.
+        failed: Whether it failed.
+    """
+
+    folder: Path
+    tasks: list[tasks.Task]
+    failed: bool
+
+
+class Interrupted(BaseException):
+    """Somebody ended the run.
+
+    Attributes:
+        number: The signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def run(pipeline: PipelineFile, arguments: dict[str, Any], root: Path, fresh: bool, console: Console) -> Result:
+    """Runs a pipeline through kfp.local, its tasks in their families' environments.
+
+    Args:
+        pipeline: The pipeline.
+        arguments: Its arguments, checked.
+        root: The folder for runs, cached outputs and the tracking database.
+        fresh: Whether to run every task, whatever is cached.
+        console: Where to show it.
+
+    Raises:
+        UserError: An environment cannot be made, or a condition cannot be evaluated.
+        Interrupted: SIGINT or SIGTERM came; the tasks' processes have ended.
+    """
+    root = root.absolute()
+    pythons = make_environments(pipeline.families, console)
+    if _SERVING in pipeline.components:
+        os.environ.setdefault("PENSTOCK_SERVE_PYTHON", str(make_environments(["serve"], console)["serve"]))
+    root.mkdir(parents=True, exist_ok=True)
+    _set_variables(root)
+    run_name = executor_input_utils.get_local_pipeline_resource_name(pipeline.name)
+    folder = root / run_name
+    folder.mkdir()
+    display = Display(console, pipeline.plan())
+    processes = Processes()
+    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(root), workspace_root=str(folder / ".workspace"))
+    with ExitStack() as stack:
+        stack.enter_context(_interruptible(processes))
+        stack.enter_context(_logged(folder / "orchestrator.log"))
+        stack.enter_context(mended())
+        stack.enter_context(replaced(executor_input_utils, "get_local_pipeline_resource_name", lambda _: run_name))
+        stack.enter_context(conditions.watched(display))
+        stack.enter_context(cache.keeping(root / ".cache", pythons, fresh))
+        stack.enter_context(handler.runs_in(pythons, processes, display))
+        stack.enter_context(tasks.watched(display, run_name))
+        stack.enter_context(display)
+        failed = _orchestrate(pipeline, arguments)
+    return Result(folder, display.tasks, failed)
+
+
+def make_environments(families: list[str], console: Console) -> dict[str, Path]:
+    """Makes the environments that are not there yet.
+
+    Returns:
+        The interpreter of each family.
+    """
+    found = {family: environment(family) for family in families}
+    for item in found.values():
+        with console.status(f"{item.family}: making its environment") if console.is_terminal and not item.ready else ExitStack():
+            item.make(
+                lambda env: console.print(
+                    f"making the {env.family} environment (Python {env.version}) in {env.path}", highlight=False, soft_wrap=True
+                )
+            )
+    return {family: item.python for family, item in found.items()}
+
+
+def _orchestrate(pipeline: PipelineFile, arguments: dict[str, Any]) -> bool:
+    """Returns whether the pipeline failed."""
+    try:
+        pipeline_orchestrator.run_local_pipeline(pipeline.spec, arguments)
+    except UserError:
+        raise
+    except RuntimeError as error:
+        logging.getLogger(__name__).info("%s", error)
+        return True
+    return False
+
+
+def _set_variables(root: Path) -> None:
+    """Tells the tasks where to track, which commit this is, and to keep their chatter down."""
+    os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    git = shutil.which("git")
+    commit = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False) if git else None
+    if commit and commit.returncode == 0:
+        os.environ.setdefault("PENSTOCK_GIT_COMMIT", commit.stdout.strip())
+
+
+@contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    """Keeps kfp's messages and warnings, which go to the root logger, in a file."""
+    logger = logging.getLogger()
+    file = logging.FileHandler(path)
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    before, level = logger.handlers[:], logger.level
+    logger.handlers[:] = [file]
+    logger.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    try:
+        with warnings.catch_warnings():
+            yield
+    finally:
+        logging.captureWarnings(False)
+        logger.handlers[:] = before
+        logger.setLevel(level)
+        file.close()
+
+
+@contextmanager
+def _interruptible(processes: Processes) -> Iterator[None]:
+    """Ends the tasks' processes when this one is asked to end."""
+
+    def interrupt(number: int, _: Any) -> NoReturn:
+        processes.interrupt()
+        raise Interrupted(number)
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)
