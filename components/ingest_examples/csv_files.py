@@ -1,5 +1,6 @@
 """Reading CSV, gzip or not: a column's type is what the whole file says, not its first rows."""
 
+import codecs
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from penstock.components.runtime import TaskError
 from pyarrow import csv
 
 _BLOCK_BYTES = 1 << 20
+_GZIP = b"\x1f\x8b"
 _DELIMITERS = ",;\t|"
 _INSTANTS = (pa.timestamp("us"), pa.timestamp("us", "UTC"))
 _CANDIDATES = (pa.int64(), pa.float64(), pa.bool_(), *_INSTANTS)
@@ -62,9 +64,11 @@ class CsvReader:
 
     def _open(self, path: Path, types: dict[str, pa.DataType], use_threads: bool) -> csv.CSVStreamingReader:
         with path.open("rb") as stream:
-            is_gzip = stream.read(2) == b"\x1f\x8b"
+            mark = stream.read(2)
+        if mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise TaskError(f"{path} is not UTF-8 text but UTF-16; convert it, for example with iconv -t UTF-8")
         return csv.open_csv(
-            pa.input_stream(str(path), compression="gzip" if is_gzip else None),
+            pa.input_stream(str(path), compression="gzip" if mark == _GZIP else None),
             read_options=csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=use_threads),
             parse_options=csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True),
             convert_options=csv.ConvertOptions(column_types=types, include_columns=list(types), strings_can_be_null=True),

@@ -42,7 +42,8 @@ def _hash_texts(column: pa.Array) -> np.ndarray:
 
 def _hash_lists(column: pa.Array) -> np.ndarray:
     """Sums the hashes of each list's values, each weighted by its place in the list."""
-    values, parents = pc.list_flatten(column), pc.list_parent_indices(column).to_numpy()
+    values, lengths = pc.list_flatten(column), pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+    parents = np.repeat(np.arange(len(column)), lengths)
     places = np.arange(len(parents)) - np.searchsorted(parents, parents)
     weighted = _hash_column(values) * (2 * places + 1).astype(np.uint64)
     sums = np.zeros(len(column), np.uint64)

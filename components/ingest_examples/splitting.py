@@ -30,21 +30,18 @@ def make_assign(split_by: str, split_key: str, splits: dict[str, Any], schema: p
     Raises:
         TaskError: These do not go together, or there is no such column.
     """
-    kinds = {"ratio": _by_share, "hash": _by_share, "column": _by_value, "time": _by_time}
-    if split_by not in kinds:
-        raise TaskError(f"split_by is {split_by!r}; give one of {', '.join(kinds)}")
+    if split_by not in ("ratio", "hash", "column", "time"):
+        raise TaskError(f"split_by is {split_by!r}; give ratio, hash, column or time")
     _check_names(splits)
     if split_by == "ratio":
-        return _by_share(split_key, splits, lambda batch: batch, pa.null())
+        return _by_share(splits, hash_rows)
     if not split_key:
         raise TaskError(f"split_by is {split_by} but split_key is empty; name the column that decides")
     if split_key not in schema.names:
         raise TaskError(f"split_key {split_key!r} is no column of the data, which has: {', '.join(schema.names)[:300]}; name one of them")
-
-    def key(batch: pa.RecordBatch) -> pa.RecordBatch:
-        return pa.RecordBatch.from_arrays([batch.column(batch.schema.get_field_index(split_key))], [split_key])
-
-    return kinds[split_by](split_key, splits, key, schema.field(split_key).type)
+    if split_by == "hash":
+        return _by_share(splits, lambda batch: hash_rows(batch.select([split_key])))
+    return (_by_value if split_by == "column" else _by_time)(splits, schema.field(split_key))
 
 
 def _check_names(splits: dict[str, Any]) -> None:
@@ -55,56 +52,59 @@ def _check_names(splits: dict[str, Any]) -> None:
         raise TaskError(f"splits has the name {bad[0]!r}; use letters, digits, _, - and .")
 
 
-def _by_share(what: str, splits: dict[str, Any], select: Callable, kind: pa.DataType) -> Assign:
+def _by_share(splits: dict[str, Any], hash_of: Callable[[pa.RecordBatch], np.ndarray]) -> Assign:
     shares = [splits[name] for name in sorted(splits)]
     if any(isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < float("inf") for share in shares):
         raise TaskError('splits must give each Split a share above 0 where split_by is ratio or hash, such as {"train": 2, "eval": 1}')
     bounds = np.cumsum(shares)[:-1] / sum(shares)
 
     def assign(batch: pa.RecordBatch) -> np.ndarray:
-        places = (hash_rows(select(batch)) >> np.uint64(11)) * 2.0**-53
+        places = (hash_of(batch) >> np.uint64(11)) * 2.0**-53
         return np.searchsorted(bounds, places, side="right")
 
     return assign
 
 
-def _by_value(what: str, splits: dict[str, Any], select: Callable, kind: pa.DataType) -> Assign:
+def _by_value(splits: dict[str, Any], key: pa.Field) -> Assign:
     names = sorted(splits)
     owners: dict[Any, int] = {}
     for index, name in enumerate(names):
-        if not isinstance(splits[name], list) or not splits[name]:
-            raise TaskError(f"splits must give Split {name!r} a list of values of {what!r} where split_by is column")
-        for value in splits[name]:
+        values = splits[name]
+        if not isinstance(values, list) or not values or not all(isinstance(value, (str, int, float)) for value in values):
+            raise TaskError(f"splits must give Split {name!r} a list of values of {key.name!r} where split_by is column, not {values!r}")
+        for value in values:
             if owners.setdefault(value, index) != index:
                 raise TaskError(
-                    f"splits gives the value {value!r} of {what!r} to both {names[owners[value]]!r} and {name!r}; leave it in one"
+                    f"splits gives the value {value!r} of {key.name!r} to both {names[owners[value]]!r} and {name!r}; leave it in one"
                 )
     try:
-        values = pa.array(list(owners)).cast(kind) if not pt.is_list(kind) else None
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
-        values = None
-    if values is None or pt.is_string(kind) != all(isinstance(value, str) for value in owners):
-        raise TaskError(f"splits has values that column {what!r} cannot have: it holds {kind}; give values of that type")
+        if pt.is_string(key.type) != all(isinstance(value, str) for value in owners):
+            raise TypeError
+        known = pa.array(list(owners)).cast(key.type)
+    except (pa.ArrowException, TypeError):
+        raise TaskError(f"splits has values that column {key.name!r} cannot have: it holds {key.type}; give values of that type") from None
     indices = np.append(list(owners.values()), -1)
 
     def assign(batch: pa.RecordBatch) -> np.ndarray:
-        places = pc.fill_null(pc.index_in(select(batch).column(0), value_set=values), len(owners))
+        places = pc.fill_null(pc.index_in(batch.column(key.name), value_set=known), len(owners))
         return indices[places.to_numpy(zero_copy_only=False)]
 
     return assign
 
 
-def _by_time(what: str, splits: dict[str, Any], select: Callable, kind: pa.DataType) -> Assign:
+def _by_time(splits: dict[str, Any], key: pa.Field) -> Assign:
     names = sorted(splits)
     ranges = [(*_range(name, splits[name]), index) for index, name in enumerate(names)]
     for (_, end, one), (start, _, other) in zip(sorted(ranges), sorted(ranges)[1:], strict=False):
         if start < end:
             raise TaskError(f"the times of Splits {names[one]!r} and {names[other]!r} overlap; end one where the other starts")
-    if not (pt.is_int64(kind) or pt.is_string(kind)):
-        raise TaskError(f"split_key {what!r} holds {kind}, no time; name a column of dates, timestamps, Unix seconds or ISO 8601 text")
+    if not (pt.is_int64(key.type) or pt.is_string(key.type)):
+        raise TaskError(
+            f"split_key {key.name!r} holds {key.type}, no time; name a column of dates, timestamps, Unix seconds or ISO 8601 text"
+        )
 
     def assign(batch: pa.RecordBatch) -> np.ndarray:
-        seconds = _seconds(select(batch).column(0), what)
+        seconds = _seconds(batch.column(key.name), key.name)
         known, values = seconds.is_valid().to_numpy(zero_copy_only=False), pc.fill_null(seconds, 0).to_numpy()
         result = np.full(len(values), -1)
         for start, end, index in ranges:
