@@ -9,6 +9,8 @@ from rich.console import Console
 
 import penstock
 
+from .lean_kfp import import_kfp
+
 _out = Console(soft_wrap=True)
 
 
@@ -40,6 +42,7 @@ def run(file: Path, texts: tuple[str, ...], values_file: Path | None, root: Path
       penstock run compiled/flight_delay_training.yaml --params pipelines/flight_delay/local.yaml
       penstock run compiled/components/ingest_examples.yaml -p input_uri=data/flights
     """
+    import_kfp()
     from .pipeline_file import PipelineFile, read_values
     from .report import report
     from .run import Interrupted

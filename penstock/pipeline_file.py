@@ -159,7 +159,7 @@ def _load(path: Path) -> pipeline_spec_pb2.PipelineSpec:
         document = next(iter(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))), None)
         spec = json_format.ParseDict(document, pipeline_spec_pb2.PipelineSpec())
     except (yaml.YAMLError, json_format.ParseError, AttributeError, TypeError) as error:
-        reason = " ".join(str(error).split())[:160]
+        reason = " ".join(str(error).split()).partition(' at "')[0][:160]
         raise UserError(f"{path} is not a compiled pipeline ({reason}); make one with `penstock compile` or kfp's compiler") from error
     if not spec.pipeline_info.name or not spec.root.dag.tasks:
         raise UserError(f"{path} is not a compiled pipeline (it has no tasks); make one with `penstock compile` or kfp's compiler")

@@ -12,6 +12,7 @@ import os
 import socket
 import sys
 import time
+import warnings
 from pathlib import Path
 
 from penstock.components.runtime import serving
@@ -38,15 +39,19 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()  # whoever asks while the models load waits, and the port is ours
     except OSError as error:
         sys.exit(f"error: cannot listen on port {port} of {host}: {error.strerror}; end what uses it or choose another port")
     return listener
 
 
 def _configure_logging() -> None:
-    """Says warnings and what the server itself does; KServe keeps a logging configuration that it finds."""
+    """Logs warnings and the server's own start; KServe keeps a logging configuration that it finds."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger(__name__).setLevel(logging.INFO)
+    # The client reads what was wrong with its request; the server's log is for what is wrong with the server.
+    logging.getLogger("kserve").addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], ValueError)))
+    warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")  # said by KServe's own code on every start
 
 
 def _serve(folder: Path, listener: socket.socket) -> None:

@@ -5,6 +5,7 @@ changed files behind a path go unnoticed; and an artifact that has metadata only
 """
 
 import functools
+import glob
 import hashlib
 import importlib
 import json
@@ -119,14 +120,9 @@ def _files_behind(text: str) -> list[tuple[str, int, int]]:
     if not text or len(text) > _LONGEST_PATH or "\n" in text or "\0" in text:
         return []
     path = Path.cwd() / local_path(text)
-    found = [path] if path.exists() else _matching(path)
+    found = [path] if path.exists() else map(Path, glob.glob(_PATTERN_FIELD.sub("*", str(path)), recursive=True))  # noqa: PTH207 - takes any text
     files = [file for item in found for file in (item.rglob("*") if item.is_dir() else [item])]
     return sorted((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file())
-
-
-def _matching(pattern: Path) -> list[Path]:
-    inner = _PATTERN_FIELD.sub("*", str(pattern.relative_to("/")))
-    return list(Path("/").glob(inner)) if "*" in inner or "?" in inner or "[" in inner else []
 
 
 @functools.cache
