@@ -1,0 +1,52 @@
+# Everything is made from what lies here and a package index; nothing is installed outside .venv and Penstock's cache.
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+FAMILIES := tfdv tf-gpu deploy serve
+SDK := .venv/.made
+
+.DEFAULT_GOAL := help
+.PHONY: help setup envs run test lint compile bench clean
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
+
+$(SDK): requirements/uv.txt requirements/dev.txt setup.cfg pyproject.toml
+	@echo "making the SDK's virtualenv in .venv"
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13) and "error: Penstock needs Python 3.10 to 3.13; say which with `make PYTHON=python3.12`")'
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode -r requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+envs: $(SDK)
+	@$(BIN)/penstock envs make $(FAMILIES)
+
+setup: envs ## Make the SDK's virtualenv and the families' (what `run` and `test` begin with)
+
+data/flights: $(SDK)
+	@echo "making the flights of 2013 in $@"
+	@$(BIN)/uv run --quiet --no-project --python $(BIN)/python --with-requirements pipelines/flight_delay/requirements.txt pipelines/flight_delay/make_data.py $@
+	@touch $@
+
+run: setup data/flights ## Run the flights pipeline from raw rows to a served model (ARGS=--fresh does everything again)
+	@$(BIN)/penstock run compiled/flight_delay_training.yaml --params pipelines/flight_delay/local.yaml $(ARGS)
+
+test: setup ## Run every test (ARGS goes to pytest)
+	@$(BIN)/python tests/run.py $(ARGS)
+
+lint: $(SDK) ## Check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+compile: $(SDK) ## Write everything that is generated
+	@$(BIN)/penstock compile
+
+bench: setup data/flights ## Measure against TFX, print the figures
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## Remove what was made here (the families' environments stay: `penstock envs remove`)
+	rm -rf .venv build dist data local_outputs
