@@ -35,6 +35,7 @@ def training(
     min_rows: int = 1,
     on_anomalies: str = "fail",
     analyzer_cache: str = "",
+    write_analyzer_cache: bool = False,
     transformed_format: str = "parquet",
     train_steps: int = 0,
     eval_steps: int = 0,
@@ -72,7 +73,8 @@ def training(
         serving_statistics: Path or URI of Statistics of serving requests, for skew.
         min_rows: The least number of rows that each Split must have.
         on_anomalies: `fail` or `warn`.
-        analyzer_cache: Path or URI of an earlier run's analyzer cache.
+        analyzer_cache: Path or URI of an earlier run's analyzer cache: its Spans count as if their rows were analyzed again.
+        write_analyzer_cache: Starts an analyzer cache where `analyzer_cache` is empty.
         transformed_format: `parquet`, or `tfrecord` for TFX modules that open the files themselves.
         train_steps: Training steps; 0 leaves it to the module.
         eval_steps: Evaluation steps while training; 0 leaves it to the module.
@@ -113,6 +115,7 @@ def training(
         schema=validate.outputs["schema"],
         module_file=preprocessing_module,
         analyzer_cache=analyzer_cache,
+        write_analyzer_cache=write_analyzer_cache,
         output_format=transformed_format,
         custom_config=custom_config,
         beam_pipeline_args=beam_pipeline_args,

@@ -46,8 +46,13 @@ def read_batches(examples: Path, split: str, columns: list[str] | None = None) -
         TaskError: A file cannot be read as Parquet.
     """
     for path in split_files(examples, split):
-        with _open(path) as file:
-            yield from file.iter_batches(batch_size=ROW_GROUP_ROWS, columns=columns)
+        yield from read_file(path, columns)
+
+
+def read_file(path: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Reads one file of a Split of Parquet Examples, as `read_batches` does."""
+    with _open(path) as file:
+        yield from file.iter_batches(batch_size=ROW_GROUP_ROWS, columns=columns)
 
 
 def read_schema(examples: Path, split: str) -> pa.Schema:

@@ -4,6 +4,7 @@ A missing value (null) is no value, as in tf.Example: a `VarLenFeature` has an e
 default, and one without a default is an error.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ class Tensors:
         if not self.columns:
             raise TaskError("the Schema has no features; give the Schema of the Examples")
         dense = [tensor.dense_tensor for tensor in tensors.values() if tensor.HasField("dense_tensor")]
-        self.required = [tensor.column_name for tensor in dense if not tensor.HasField("default_value")]
+        self._dense = {one.column_name: (math.prod(dim.size for dim in one.shape.dim), one.HasField("default_value")) for one in dense}
 
     def check(self, columns: pa.Schema, where: str) -> None:
         """Checks that columns are there and have the Schema's types; whole numbers may stand for floats.
@@ -90,21 +91,44 @@ class Tensors:
                 raise TaskError(f"column {name!r} of {where} holds {found}, but the Schema says {named}; correct the data or the Schema")
 
     def to_lists(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Returns a batch as tfx_bsl reads it: each column a large_list of int64, float32 or large_binary, null where missing."""
+        """Returns a batch as tfx_bsl reads it: each column a large_list of int64, float32 or large_binary, null where missing.
+
+        Raises:
+            TaskError: A value does not fit its type, or a row has another number of values than the Schema says.
+        """
         columns = self.config.arrow_schema
-        arrays = [_to_lists(batch.column(field.name), field.type.value_type) for field in columns]
-        return pa.RecordBatch.from_arrays(arrays, schema=columns)
+        return pa.RecordBatch.from_arrays([self._to_lists(batch, field) for field in columns], schema=columns)
+
+    def _to_lists(self, batch: pa.RecordBatch, field: pa.Field) -> pa.LargeListArray:
+        try:
+            lists = _to_lists(batch.column(field.name), field.type.value_type)
+        except pa.ArrowInvalid as error:
+            raise TaskError(f"column {field.name!r} cannot be read as {field.type.value_type} ({error}); correct the data") from error
+        if field.name in self._dense:
+            length, has_default = self._dense[field.name]
+            lengths = pc.list_value_length(lists)
+            if lists.null_count and not has_default:
+                raise TaskError(
+                    f"column {field.name!r} is missing in some rows, but the Schema gives it a shape and no default; "
+                    "take the shape and the min_fraction of 1 out of the Schema (a VarLenFeature), or fill the values"
+                )
+            if pc.any(pc.not_equal(lengths, length)).as_py():
+                raise TaskError(
+                    f"column {field.name!r} has rows without exactly {length} values, which the Schema asks for; correct one of them"
+                )
+        return lists
 
     def to_tensors(self, batch: pa.RecordBatch) -> dict[str, Any]:
         """Returns eager tensors by name: `tf.Tensor` [rows, ...], `tf.SparseTensor` [rows, longest] or `tf.RaggedTensor`.
 
         Raises:
-            TaskError: A row has another number of values than the Schema says.
+            TaskError: The rows do not fit the Schema.
         """
+        lists = self.to_lists(batch)
         try:
-            return self._adapter.ToBatchTensors(self.to_lists(batch), produce_eager_tensors=True)
+            return self._adapter.ToBatchTensors(lists, produce_eager_tensors=True)
         except ValueError as error:
-            raise TaskError(f"{error}: {error.__cause__}; correct the data or the Schema's shape") from error
+            raise TaskError(f"the rows do not fit the Schema: {error}: {error.__cause__}; correct one of them") from error
 
 
 def _element_type(kind: pa.DataType) -> pa.DataType:

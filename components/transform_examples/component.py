@@ -2,7 +2,6 @@
 
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Output
-
 from penstock.components.container import container
 
 
@@ -17,6 +16,7 @@ def transform_examples(
     preprocessing_fn: str = "preprocessing_fn",
     analyze_splits: list = ["train"],  # noqa: B006 - kfp reads it, nobody changes it
     analyzer_cache: str = "",
+    write_analyzer_cache: bool = False,
     output_format: str = "parquet",
     custom_config: dict = {},  # noqa: B006
     beam_pipeline_args: list = [],  # noqa: B006
@@ -28,11 +28,13 @@ def transform_examples(
         schema: The Schema of the Examples, from validate_examples.
         transformed_examples: The transformed Examples, Split by Split.
         transform_graph: TFT's output folder (transform_fn, transformed_metadata, metadata).
-        updated_analyzer_cache: The analyzers' cache with this Span's entries added, for the next Span.
+        updated_analyzer_cache: The analyzers' cache with this Span's entries added, for the next Span; empty where none is kept.
         module_file: The module that defines `preprocessing_fn`: source (packed or plain), path or URI.
         preprocessing_fn: The function's name: `preprocessing_fn(inputs)` or `preprocessing_fn(inputs, custom_config)`.
         analyze_splits: The Splits that full-pass analyzers see. Evaluation Splits do not belong here.
-        analyzer_cache: Path or URI of an earlier `updated_analyzer_cache`. Empty: everything is analyzed.
+        analyzer_cache: Path or URI of an earlier `updated_analyzer_cache`: its Spans count as if their rows were analyzed here, a
+            Split whose rows it knows is not read again, and what is new is added. Empty: everything is analyzed.
+        write_analyzer_cache: Starts a cache where `analyzer_cache` is empty. Keeping one costs about a sixth of the analysis.
         output_format: `parquet`, or `tfrecord` (gzip) for TFX modules that open the files themselves.
         custom_config: Passed to the preprocessing_fn, if it takes it.
         beam_pipeline_args: Apache Beam options. Naming a `--runner` makes both the analysis and the transformation run on

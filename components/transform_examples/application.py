@@ -1,0 +1,118 @@
+"""Applies a TransformGraph to Parquet files of Examples: the same function in this process and on Beam's workers."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.parquet as pq
+import tensorflow as tf
+import tensorflow_transform as tft
+from penstock.components.runtime.examples import read_file
+from penstock.components.runtime.tensors import Tensors
+from tensorflow_transform import impl_helper
+from tensorflow_transform.tf_metadata import schema_utils
+from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
+
+from .analysis import names_runner, pipeline_options
+
+ENDINGS = {"parquet": ".parquet", "tfrecord": ".gz"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file to transform.
+
+    Attributes:
+        split: Its Split.
+        source: The Parquet file.
+        destination: The file to write; its ending is one of `ENDINGS`.
+    """
+
+    split: str
+    source: Path
+    destination: Path
+
+
+def transform(parts: list[Part], transform_graph: Path, beam_pipeline_args: list[str]) -> Iterator[tuple[str, int]]:
+    """Transforms files: on Beam if its options name a runner, else here, one after the other. Both write the same bytes as Parquet.
+
+    Yields:
+        The Split and the number of rows of each file, as it is done.
+    """
+    if not names_runner(beam_pipeline_args):
+        graph = _Graph(str(transform_graph))
+        yield from ((part.split, _transform_part(part, graph)) for part in parts)
+        return
+    with beam.Pipeline(options=pipeline_options(beam_pipeline_args)) as pipeline:
+        _ = pipeline | "Parts" >> beam.Create(parts) | "Transform" >> beam.ParDo(_TransformPart(str(transform_graph)))
+    yield from ((part.split, pq.read_metadata(part.source).num_rows) for part in parts)
+
+
+class _TransformPart(beam.DoFn):
+    def __init__(self, transform_graph: str) -> None:
+        self._folder = transform_graph
+
+    def setup(self) -> None:
+        self._graph = _Graph(self._folder)
+
+    def process(self, part: Part) -> Iterator[int]:
+        yield _transform_part(part, self._graph)
+
+
+def _transform_part(part: Part, graph: "_Graph") -> int:
+    """Transforms one file, a row group at a time, and returns its number of rows."""
+    part.destination.parent.mkdir(parents=True, exist_ok=True)
+    batches = (graph.apply(batch) for batch in read_file(part.source, graph.inputs.columns))
+    return (_write_parquet if part.destination.suffix == ENDINGS["parquet"] else _write_tfrecord)(part.destination, batches, graph)
+
+
+class _Graph:
+    """A loaded TransformGraph.
+
+    Attributes:
+        inputs: What it reads.
+        schema: The Schema of what comes out.
+        flat_schema: The Arrow schema of what is written as Parquet: a column with exactly one value per row is no list.
+    """
+
+    def __init__(self, folder: str) -> None:
+        output = tft.TFTransformOutput(folder)
+        self.inputs = Tensors(output.raw_metadata.schema)
+        self.schema = output.transformed_metadata.schema
+        self._transform = tf.saved_model.load(output.transform_savedmodel_dir).transform_fn
+        self._to_arrow = impl_helper.make_tensor_to_arrow_converter(self.schema)
+        specs = schema_utils.schema_as_feature_spec(self.schema).feature_spec
+        self._single = {name for name, spec in specs.items() if isinstance(spec, tf.io.FixedLenFeature) and math.prod(spec.shape) == 1}
+        lists = self._to_arrow.arrow_schema()
+        self.flat_schema = pa.schema([(one.name, one.type.value_type if one.name in self._single else one.type) for one in lists])
+
+    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Returns the transformed rows, every column a list as tf.Example has it."""
+        return self._to_arrow.convert(self._transform(self.inputs.to_tensors(batch)))
+
+    def flat(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """Returns rows of `flat_schema`: smaller, and what other tools expect."""
+        arrays = [rows[name].flatten() if name in self._single else rows[name] for name in self.flat_schema.names]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.flat_schema)
+
+
+def _write_parquet(path: Path, batches: Iterator[pa.RecordBatch], graph: _Graph) -> int:
+    rows = 0
+    with pq.ParquetWriter(path, graph.flat_schema, compression="zstd") as writer:
+        for batch in batches:
+            writer.write_batch(graph.flat(batch))
+            rows += batch.num_rows
+    return rows
+
+
+def _write_tfrecord(path: Path, batches: Iterator[pa.RecordBatch], graph: _Graph) -> int:
+    encoder, rows = RecordBatchToExamplesEncoder(graph.schema), 0
+    with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
+        for batch in batches:
+            for example in encoder.encode(batch):
+                writer.write(example)
+            rows += batch.num_rows
+    return rows

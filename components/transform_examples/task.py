@@ -1,0 +1,95 @@
+"""The work of transform_examples."""
+
+import functools
+import inspect
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from apache_beam.internal.cloudpickle import cloudpickle
+from penstock.components.runtime import Input, Output, TaskError, figure, fingerprint, load_function
+from penstock.components.runtime.examples import count_rows, read_schema, split_files, split_folder, split_names
+from penstock.components.runtime.tensors import Tensors, load_schema
+
+from .analysis import analyze, names_runner
+from .analyzer_cache import AnalyzerCache
+from .application import ENDINGS, Part, transform
+from .user_errors import explained
+
+
+def transform_examples(
+    examples: Input,
+    schema: Input,
+    transformed_examples: Output,
+    transform_graph: Output,
+    updated_analyzer_cache: Output,
+    module_file: str,
+    preprocessing_fn: str = "preprocessing_fn",
+    analyze_splits: list = ["train"],  # noqa: B006 - the interface's default
+    analyzer_cache: str = "",
+    write_analyzer_cache: bool = False,
+    output_format: str = "parquet",
+    custom_config: dict = {},  # noqa: B006
+    beam_pipeline_args: list = [],  # noqa: B006
+) -> None:
+    """Transforms Examples; the interface's docstring says what the parameters mean.
+
+    Raises:
+        TaskError: A parameter, the Examples, the Schema or the user's module cannot be used.
+    """
+    if output_format not in ENDINGS:
+        raise TaskError(f"output_format is {output_format!r}; give one of {', '.join(ENDINGS)}")
+    loaded_schema = load_schema(schema.path)
+    splits = split_names(examples.path)
+    _check_examples(examples, splits, analyze_splits, Tensors(loaded_schema))
+    function = load_function(module_file, preprocessing_fn)
+    if names_runner(beam_pipeline_args):
+        cloudpickle.register_pickle_by_value(sys.modules[function.__module__])  # workers elsewhere cannot import it
+    AnalyzerCache.start(updated_analyzer_cache.path, analyzer_cache)
+    cache = _cache(examples, updated_analyzer_cache.path, analyze_splits) if analyzer_cache or write_analyzer_cache else None
+    files = {split: split_files(examples.path, split) for split in splits}
+    started = time.monotonic()
+    with explained(Path(inspect.getfile(function)), preprocessing_fn):
+        analyzed = {split: files[split] for split in analyze_splits}
+        analyze(analyzed, loaded_schema, _bind(function, custom_config), transform_graph.path, cache, beam_pipeline_args)
+        figure(f"analyzed {', '.join(analyze_splits)} in {time.monotonic() - started:.1f} s")
+        parts = _parts(files, transformed_examples.path, ENDINGS[output_format])
+        counts: Counter[str] = Counter()
+        for split, rows in transform(parts, transform_graph.path, beam_pipeline_args):
+            counts[split] += rows
+            figure(f"{counts.total():,} rows transformed")
+    kept = {key: value for key, value in examples.metadata.items() if key in ("span", "version")}
+    transformed_examples.metadata |= {"format": output_format, "splits": dict(counts), "rows": counts.total()} | kept
+    figure(f"{counts.total():,} rows: {len(loaded_schema.feature)} features -> {_count_features(transform_graph.path)}")
+
+
+def _check_examples(examples: Input, splits: list[str], analyze_splits: list[str], tensors: Tensors) -> None:
+    """Finds out what would otherwise fail in the middle of the work."""
+    if not analyze_splits:
+        raise TaskError("analyze_splits is empty; name at least one Split, such as train")
+    for split in analyze_splits:
+        split_folder(examples.path, split)
+    for split in splits:
+        tensors.check(read_schema(examples.path, split), f"Split {split!r}")
+        if not count_rows(examples.path, split):
+            raise TaskError(f"Split {split!r} of the Examples at {examples.path} has no rows; change the splits of ingest_examples")
+
+
+def _cache(examples: Input, folder: Path, splits: list[str]) -> AnalyzerCache:
+    fingerprints = {split: fingerprint(split_folder(examples.path, split)) for split in splits}
+    return AnalyzerCache(folder, int(examples.metadata.get("span", 0)), fingerprints)
+
+
+def _bind(function: Callable, custom_config: dict) -> Callable:
+    takes_config = "custom_config" in inspect.signature(function).parameters
+    return functools.partial(function, custom_config=custom_config) if takes_config else function
+
+
+def _parts(files: dict[str, list[Path]], destination: Path, ending: str) -> list[Part]:
+    return [Part(split, file, destination / file.parent.name / f"{file.stem}{ending}") for split in files for file in files[split]]
+
+
+def _count_features(transform_graph: Path) -> int:
+    return len(load_schema(transform_graph / "transformed_metadata").feature)
