@@ -18,6 +18,7 @@ from types import ModuleType
 
 from .artifacts import local_path
 from .errors import TaskError
+from .tfx_types import offer_tfx
 
 PREFIX = "zlib+base64:"
 MAX_PACKED_BYTES = 64 * 1024
@@ -94,6 +95,7 @@ def load_function(module_file: str, name: str, what: str = "module_file") -> Cal
 
 def load_module(source: str, what: str = "module_file") -> ModuleType:
     """Imports a module from its source, from a file that exists as long as the process, so that tracebacks show its lines."""
+    offer_tfx()
     folder = Path(tempfile.mkdtemp(prefix="penstock-module-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = folder / "user_module.py"
@@ -108,11 +110,11 @@ def load_module(source: str, what: str = "module_file") -> ModuleType:
     except TaskError:
         raise
     except Exception as error:
-        raise TaskError(f"{what} cannot be imported: {_explain(error, path)}; correct the module") from error
+        raise TaskError(f"{what} cannot be imported: {explain(error, path)}; correct the module") from error
     return module
 
 
-def _explain(error: Exception, path: Path) -> str:
+def explain(error: Exception, path: Path) -> str:
     """Names an exception and the module's own line, however deep in a library it was raised."""
     if isinstance(error, SyntaxError):
         return f"{type(error).__name__}: {error.msg} (line {error.lineno})"

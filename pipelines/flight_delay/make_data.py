@@ -83,7 +83,9 @@ def join(flights: pd.DataFrame, planes: pd.DataFrame, weather: pd.DataFrame) -> 
     weather = weather.assign(time_hour=weather["time_hour"] + pd.Timedelta(hours=1)).rename(columns=_WEATHER_NAMES)
     weather = weather.drop(columns=["year", "month", "day", "hour"])
     planes = planes[["tailnum", "year", "seats"]].rename(columns={"year": "built", "seats": "aircraft_seats"})
-    rows = flights.merge(planes, on="tailnum", how="left", validate="m:1").merge(weather, on=["origin", "time_hour"], how="left", validate="m:1")
+    rows = flights.merge(planes, on="tailnum", how="left", validate="m:1").merge(
+        weather, on=["origin", "time_hour"], how="left", validate="m:1"
+    )
     departure = pd.to_datetime(rows[["year", "month", "day", "hour", "minute"]])
     rows = rows.rename(columns={"hour": "scheduled_hour", "dest": "destination"}).assign(
         scheduled_departure=departure,

@@ -1,0 +1,187 @@
+"""Trains a model with a TFX `run_fn`."""
+
+import hashlib
+import inspect
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf import saved_model_pb2
+
+from penstock.components.runtime import Input, Output, TaskError, fingerprint, load_function, local_path, read_text
+from penstock.components.runtime.examples import count_rows, split_files, split_folder
+from penstock.components.runtime.source import explain
+from penstock.components.runtime.tensors import SCHEMA_FILE, load_schema
+from penstock.components.runtime.tfx_types import FnArgs
+
+from .data_accessor import data_accessor
+from .tracking import follow_fits, tracked_run
+
+
+class Outputs(NamedTuple):
+    """What the task returns."""
+
+    tracking_run_id: str
+
+
+def train_model(
+    examples: Input,
+    transform_graph: Input,
+    schema: Input,
+    model: Output,
+    training_logs: Output,
+    metrics: Output,
+    module_file: str,
+    run_fn: str = "run_fn",
+    train_split: str = "train",
+    eval_split: str = "eval",
+    train_steps: int = 0,
+    eval_steps: int = 0,
+    hyperparameters: dict = {},  # noqa: B006 - only read
+    custom_config: dict = {},  # noqa: B006
+    base_model: str = "",
+    seed: int = 0,
+    mixed_precision: bool = False,
+    xla: bool = False,
+    tracking_uri: str = "",
+    experiment: str = "penstock",
+) -> Outputs:
+    """Trains a model; the interface's docstring says what the parameters mean.
+
+    Raises:
+        TaskError: The Examples, the module, what the module exported, or the tracking server cannot be used.
+    """
+    rows = {split: _count(examples, split) for split in (train_split, eval_split)}
+    load_schema(schema.path)
+    source = read_text(module_file, "module_file")
+    _seed(seed)
+    function = load_function(module_file, run_fn)
+    _configure(mixed_precision, xla)
+    lineage = {
+        "examples_fingerprint": examples.metadata.get("fingerprint") or fingerprint(examples.path),
+        "module_sha256": hashlib.sha256(source.encode()).hexdigest(),
+    }
+    params = {"train_steps": train_steps, "eval_steps": eval_steps, "seed": seed, "mixed_precision": mixed_precision, "xla": xla}
+    training_logs.path.mkdir(parents=True)
+    with tempfile.TemporaryDirectory(prefix="penstock-train-") as working_dir:
+        fn_args = FnArgs(
+            working_dir=working_dir,
+            train_files=[str(split_folder(examples.path, train_split) / "*")],
+            eval_files=[str(split_folder(examples.path, eval_split) / "*")],
+            train_steps=train_steps or None,
+            eval_steps=eval_steps or None,
+            schema_path=str(schema.path / SCHEMA_FILE),
+            schema_file=str(schema.path / SCHEMA_FILE),
+            transform_graph_path=str(transform_graph.path),
+            transform_output=str(transform_graph.path),
+            data_accessor=data_accessor(),
+            serving_model_dir=str(model.path),
+            eval_model_dir=str(Path(working_dir) / "eval_model"),
+            model_run_dir=str(training_logs.path),
+            base_model=_fetch(base_model, Path(working_dir)) if base_model else None,
+            hyperparameters=hyperparameters,
+            custom_config=custom_config,
+        )
+        with tracked_run(tracking_uri, experiment, params | hyperparameters, lineage) as run, follow_fits(run):
+            _call(function, fn_args, source)
+            signatures = _signatures(model.path)
+    model.metadata |= lineage | {
+        "framework": "tensorflow",
+        "signatures": signatures,
+        "train_rows": rows[train_split],
+        "tracking_run_id": run.run_id,
+    }
+    metrics.metadata |= run.metrics
+    return Outputs(run.run_id)
+
+
+def _count(examples: Input, split: str) -> int:
+    """Returns a Split's rows, as the Examples' metadata or the files say; none is an error."""
+    folder = split_folder(examples.path, split)
+    rows = (examples.metadata.get("splits") or {}).get(split)
+    if rows is None and all(file.suffix == ".parquet" for file in split_files(examples.path, split)):
+        rows = count_rows(examples.path, split)
+    if rows == 0:
+        raise TaskError(f"Split {split!r} at {folder} has no rows; change the splits of ingest_examples")
+    return rows
+
+
+def _seed(seed: int) -> None:
+    keras.utils.set_random_seed(seed)
+    if not tf.config.list_physical_devices("GPU"):  # on GPUs it costs speed, and lacks some ops
+        tf.config.experimental.enable_op_determinism()
+
+
+def _configure(mixed_precision: bool, xla: bool) -> None:
+    """Sets what run_fn's layers and graphs are made with, for Keras 3 and, where the module loaded it, for Keras 2."""
+    policy = "mixed_float16" if mixed_precision else "float32"
+    for package in filter(None, map(sys.modules.get, ("keras", "tf_keras"))):
+        package.mixed_precision.set_global_policy(policy)
+    tf.config.optimizer.set_jit(xla)
+
+
+def _fetch(base_model: str, folder: Path) -> str:
+    """Returns the local path of the SavedModel at a path or URI.
+
+    Raises:
+        TaskError: There is none.
+    """
+    path = Path(local_path(base_model))
+    try:
+        if not path.exists() and "://" in base_model:
+            import fsspec
+
+            path = folder / "base_model"
+            files, root = fsspec.core.url_to_fs(base_model)
+            files.get(f"{root.rstrip('/')}/", f"{path}/", recursive=True)
+        _signatures(path)
+    except (TaskError, OSError, ValueError, ImportError) as error:
+        raise TaskError(f"base_model: {base_model} is no SavedModel ({error}); give the path or URI of one") from error
+    return str(path)
+
+
+def _call(function: Callable[[FnArgs], Any], fn_args: FnArgs, source: str) -> None:
+    """Calls run_fn; what it raises is in the log with its traceback, and in the error with the module's line."""
+    devices = [device.name for device in tf.config.list_logical_devices("GPU")]
+    try:
+        with strategy_scope(devices, source):
+            function(fn_args)
+    except TaskError:
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        reason = explain(error, Path(inspect.getfile(function)))
+        raise TaskError(f"{function.__name__} of module_file raised {reason}; correct the module") from error
+
+
+def strategy_scope(devices: list[str], source: str) -> AbstractContextManager[Any]:
+    """Returns the scope in which run_fn runs: MirroredStrategy where there is more than one device.
+
+    TFX leaves the strategy to the module. One that says `tf.distribute` has its own, and two cannot be nested.
+    """
+    if len(devices) < 2 or "distribute" in source:
+        return nullcontext()
+    return tf.distribute.MirroredStrategy(devices).scope()
+
+
+def _signatures(model: Path) -> list[str]:
+    """Returns the names of a SavedModel's signatures, without loading it.
+
+    Raises:
+        TaskError: There is no SavedModel.
+    """
+    file = model / "saved_model.pb"
+    try:
+        saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    except (OSError, DecodeError) as error:
+        raise TaskError(
+            f"no SavedModel at {model} ({type(error).__name__}); export to fn_args.serving_model_dir with tf.saved_model.save"
+        ) from error
+    return sorted(name for graph in saved.meta_graphs for name in graph.signature_def if not name.startswith("__"))

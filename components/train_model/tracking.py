@@ -1,0 +1,157 @@
+"""A training run in MLflow, and the callback that follows every `Model.fit` of a module that knows nothing of it."""
+
+import importlib.metadata
+import inspect
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import keras
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+
+from penstock.components.runtime import TaskError, figure
+from penstock.components.runtime.tracking import connect, experiment_id
+
+_PARAM_LENGTH = 6000  # the longest value that MLflow's database stores
+_FIGURE_SECONDS = 5.0
+_LIBRARIES = ["tensorflow", "keras", "tensorflow-transform", "tfx-bsl", "numpy", "pyarrow", "mlflow"]
+
+
+class Run:
+    """A run that is under way.
+
+    Attributes:
+        run_id: MLflow's name of it.
+        metrics: The last value of every metric.
+    """
+
+    def __init__(self, client: MlflowClient, run_id: str) -> None:
+        self.run_id = run_id
+        self.metrics: dict[str, float] = {}
+        self._client = client
+        self._epochs = 0
+
+    def log_epoch(self, values: dict[str, float]) -> None:
+        """Logs one epoch's metrics; the epochs are counted over all of the module's fits.
+
+        Raises:
+            TaskError: One of them is not finite: the training diverged, or the Examples hold NaN.
+        """
+        broken = [name for name, value in values.items() if not math.isfinite(value)]
+        if broken:
+            raise TaskError(
+                f"{', '.join(broken)} of epoch {self._epochs + 1} is not a finite number; look for NaN or inf in the transformed Examples, "
+                "or lower the learning rate"
+            )
+        now = int(time.time() * 1000)
+        self._client.log_batch(self.run_id, metrics=[Metric(name, value, now, self._epochs) for name, value in values.items()])
+        self._epochs += 1
+        self.metrics |= values
+
+
+@contextmanager
+def tracked_run(tracking_uri: str, experiment: str, params: dict[str, Any], tags: dict[str, str]) -> Iterator[Run]:
+    """Tracks what happens inside; the run is FAILED if that raises.
+
+    The module's own `mlflow.log_*` calls go to the same run.
+
+    Args:
+        tracking_uri: MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
+        experiment: The experiment's name; made if it is new.
+        params: Logged as they are, lists and dicts as JSON.
+        tags: The data's and the module's fingerprints and whatever else says where the run comes from.
+    """
+    client, uri = connect(tracking_uri)
+    try:
+        run_id = client.create_run(experiment_id(client, uri, experiment)).info.run_id
+        client.log_batch(
+            run_id,
+            params=[Param(name, _text(value)[:_PARAM_LENGTH]) for name, value in params.items()],
+            tags=[RunTag(name, value) for name, value in (tags | _versions()).items()],
+        )
+    except MlflowException as error:
+        raise TaskError(f"the tracking server {uri} refuses the run: {error}; correct what it names") from error
+    os.environ |= {"MLFLOW_TRACKING_URI": uri, "MLFLOW_RUN_ID": run_id}
+    status = "FAILED"
+    try:
+        yield Run(client, run_id)
+        status = "FINISHED"
+    finally:
+        client.set_terminated(run_id, status)
+        del os.environ["MLFLOW_RUN_ID"]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def _versions() -> dict[str, str]:
+    """Returns the versions of Python and the libraries, and the git commit where whoever started the task said it."""
+    versions = {f"version.{name}": importlib.metadata.version(name) for name in _LIBRARIES}
+    commit = os.environ.get("PENSTOCK_GIT_COMMIT")
+    return versions | {"version.python": sys.version.split()[0]} | ({"mlflow.source.git.commit": commit} if commit else {})
+
+
+@contextmanager
+def follow_fits(run: Run) -> Iterator[None]:
+    """Gives every `Model.fit` inside a callback that logs its epochs and says how it goes.
+
+    MLflow's autologging would do the first only, for one of the two Keras packages, and logs models and data sets besides.
+    """
+    with ExitStack() as stack:
+        # A module that says `tf.keras` means Keras 2 once tf.Transform is imported, and that is a package of its own.
+        for package in filter(None, map(sys.modules.get, ("keras", "tf_keras"))):
+            stack.enter_context(_followed(package, run))
+        yield
+
+
+@contextmanager
+def _followed(package: Any, run: Run) -> Iterator[None]:
+    fit = package.Model.fit
+    signature = inspect.signature(fit)
+
+    def followed_fit(*args: Any, **kwargs: Any) -> Any:
+        bound = signature.bind(*args, **kwargs)
+        given = bound.arguments.get("callbacks") or []
+        bound.arguments["callbacks"] = [*(given if isinstance(given, list | tuple) else [given]), _follower(package, run)]
+        return fit(*bound.args, **bound.kwargs)
+
+    package.Model.fit = followed_fit
+    try:
+        yield
+    finally:
+        package.Model.fit = fit
+
+
+def _follower(package: Any, run: Run) -> Any:
+    """Returns a callback of a Keras package: both have the same methods, but each wants its own class."""
+
+    class Follower(package.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self.epoch, self.steps, self.began = epoch, 0, time.monotonic()
+            self.said = self.began
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.steps, self.now = batch + 1, time.monotonic()
+            if self.now - self.said > _FIGURE_SECONDS:
+                self.said = self.now
+                self._say(logs or {})
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            values = {name: float(value) for name, value in (logs or {}).items()}
+            self._say(values)
+            run.log_epoch(values)
+
+        def _say(self, logs: dict[str, Any]) -> None:
+            rate = self.steps / max(self.now - self.began, 1e-9)
+            losses = [f"{name.replace('_', ' ')} {float(logs[name]):.4f}" for name in ("loss", "val_loss") if name in logs]
+            figure(", ".join([f"epoch {self.epoch + 1}/{self.params['epochs']}", f"{rate:,.0f} steps/s", *losses]))
+
+    return Follower()
