@@ -37,9 +37,10 @@ def status(folder: Path) -> None:
     else:
         uptime = timedelta(seconds=int(time.time() - info.started))
         console.print(f"model server in {folder}: pid {info.pid}, port {info.port}, up {uptime}, log {folder / 'server.log'}")
+    answering = {model for model in models if info and _answers(info.predict_url(model).removesuffix(":predict"))}
     if models:
-        console.print(_table(folder, models, info))
-    if info is None or not all([_answers(f"http://{info.host}:{info.port}/v1/models/{model}") for model in models]):
+        console.print(_table(folder, models, info, answering))
+    if info is None or answering != set(models):
         raise SystemExit(1)
 
 
@@ -56,13 +57,13 @@ def stop(folder: Path) -> None:
     click.echo(f"stopped the model server of {folder} (pid {info.pid})" if info else f"no model server runs in {folder}")
 
 
-def _table(folder: Path, models: list[str], info: serving.ServerInfo | None) -> Table:
+def _table(folder: Path, models: list[str], info: serving.ServerInfo | None, answering: set[str]) -> Table:
     table = Table("model", "version", "fingerprint", "before it", "answers", "URL", box=None)
     for model in models:
         state = serving.read_state(folder, model)
         release = serving.read_release(folder, model, str(state.stable))
+        answers = "yes" if model in answering else "no"
         url = info.predict_url(model) if info else ""
-        answers = "yes" if info and _answers(url.removesuffix(":predict")) else "no"
         table.add_row(model, state.stable, release.fingerprint[:12], ", ".join(state.history) or "-", answers, url)
     return table
 

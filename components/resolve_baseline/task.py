@@ -1,0 +1,117 @@
+"""Finds the Baseline: the registered model that the alias points to."""
+
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from penstock.components.runtime import Input, Output, TaskError, figure, fingerprint, local_path
+from penstock.components.runtime.registry import Registry
+
+NO_BASELINE = "NO_BASELINE.txt"
+# Always the same bytes, so that what follows can be cached; the reason is in the metadata.
+_NO_BASELINE_TEXT = "There is no Baseline: no registered model to compare with.\n"
+
+
+class Outputs(NamedTuple):
+    """The output parameters of resolve_baseline."""
+
+    version: str
+
+
+class _BrokenBaseline(Exception):
+    """A Baseline whose bytes are not the ones that were registered."""
+
+
+def resolve_baseline(
+    candidate: Input,
+    baseline: Output,
+    model_name: str,
+    alias: str = "champion",
+    on_broken_baseline: str = "fail",
+    tracking_uri: str = "",
+) -> Outputs:
+    """Copies the Baseline's SavedModel, or says that there is none.
+
+    Args:
+        candidate: The model that will be compared.
+        baseline: The Baseline; a folder with only `NO_BASELINE.txt` where there is none.
+        model_name: The registered model's name.
+        alias: The alias that marks the model in production.
+        on_broken_baseline: `fail` or `ignore`.
+        tracking_uri: MLflow's tracking server.
+
+    Raises:
+        TaskError: The Baseline's files are gone or changed and that is not to be ignored, or the registry cannot be asked.
+    """
+    if on_broken_baseline not in ("fail", "ignore"):
+        raise TaskError(f"on_broken_baseline must be 'fail' or 'ignore', not {on_broken_baseline!r}")
+    try:
+        version, reason = _find(Registry(model_name, tracking_uri), candidate, alias)
+        if version is None:
+            return _none(baseline, reason)
+        _copy(version, baseline.path)
+    except _BrokenBaseline as error:
+        if on_broken_baseline == "fail":
+            raise TaskError(
+                f"the Baseline of {model_name} is broken: {error}; restore it, move the alias {alias}, or set on_broken_baseline=ignore"
+            ) from error
+        return _none(baseline, f"the Baseline is broken: {error}")
+    baseline.metadata |= {"version": str(version.version), "source": version.source, "reason": reason}
+    figure(f"Baseline v{version.version}")
+    return Outputs(str(version.version))
+
+
+def _find(registry: Registry, candidate: Input, alias: str) -> tuple[Any, str]:
+    """Returns the version to compare with, or None, and why."""
+    number = registry.aliases().get(alias)
+    if number is None:
+        return None, f"no version has the alias {alias}"
+    version = _version(registry, number)
+    candidate_bytes = candidate.metadata.get("fingerprint") or fingerprint(candidate.path)
+    if version.tags.get("fingerprint") != candidate_bytes:
+        return version, f"version {number} has the alias {alias}"
+    # A model is not compared with itself but with what it was blessed against, so that the same run gives the same answer.
+    blessed_against = version.tags.get("baseline_version")
+    if not blessed_against:
+        return None, f"version {number} is the candidate itself, and was blessed without a Baseline"
+    return _version(registry, blessed_against), f"version {number} is the candidate itself, and was blessed against this one"
+
+
+def _version(registry: Registry, number: str) -> Any:
+    version = registry.version(number)
+    if version is None:
+        raise _BrokenBaseline(f"version {number} is not in the registry any more")
+    return version
+
+
+def _copy(version: Any, destination: Path) -> None:
+    """Copies a version's files, and checks that they are the ones that were registered."""
+    shutil.rmtree(destination, ignore_errors=True)
+    source = Path(local_path(version.source))
+    if source.is_dir():
+        shutil.copytree(source, destination)
+    elif "://" in version.source and not version.source.startswith("file://"):
+        _download(version.source, destination)
+    else:
+        raise _BrokenBaseline(f"the files of version {version.version} are gone from {version.source}")
+    if fingerprint(destination) != version.tags.get("fingerprint"):
+        shutil.rmtree(destination)
+        raise _BrokenBaseline(f"the files of version {version.version} at {version.source} are not the bytes that were registered")
+
+
+def _download(uri: str, destination: Path) -> None:
+    import fsspec
+
+    try:
+        files, root = fsspec.core.url_to_fs(uri)
+        files.get(root.rstrip("/") + "/", str(destination) + "/", recursive=True)
+    except Exception as error:  # every store has its own errors
+        raise _BrokenBaseline(f"the files at {uri} cannot be read ({type(error).__name__}: {error})") from error
+
+
+def _none(baseline: Output, reason: str) -> Outputs:
+    baseline.path.mkdir(parents=True, exist_ok=True)
+    (baseline.path / NO_BASELINE).write_text(_NO_BASELINE_TEXT, encoding="utf-8")
+    baseline.metadata |= {"version": "", "reason": reason}
+    figure(f"no Baseline: {reason}")
+    return Outputs("")

@@ -1,0 +1,70 @@
+"""The blessing: what an Evaluation says about a model's bytes. Whoever releases a model asks here first."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .errors import TaskError
+from .fingerprint import fingerprint
+
+
+def require_blessing(model: Path, evaluation: Path) -> dict[str, Any]:
+    """Reads an Evaluation's `blessing.json`, and refuses unless it blesses exactly this model's bytes.
+
+    Args:
+        model: The model's folder.
+        evaluation: The Evaluation's folder.
+
+    Returns:
+        The blessing; its `["model"]["fingerprint"]` is the fingerprint of the bytes that lie there now.
+
+    Raises:
+        TaskError: There is no model, no blessing, or the blessing is of other bytes or says anything but `blessed`.
+    """
+    blessing = _read_object(evaluation / "blessing.json", "the blessing")
+    if blessing.get("verdict") != "blessed":
+        raise TaskError(
+            f"the Evaluation at {evaluation} says {blessing.get('verdict')!r}, not 'blessed'; only a blessed model may be released"
+        )
+    if not model.is_dir() or not any(model.iterdir()):
+        raise TaskError(f"there is no model at {model}; train it again")
+    actual = fingerprint(model)
+    blessed = field(blessing, "model", "fingerprint")
+    if blessed != actual:
+        raise TaskError(
+            f"the Evaluation at {evaluation} blesses other bytes ({str(blessed)[:12]}) than those of the model at {model} ({actual[:12]}); evaluate this model"
+        )
+    return blessing
+
+
+def read_probe(evaluation: Path) -> dict[str, Any]:
+    """Reads an Evaluation's `probe.json`: `instances` as V1 requests have them, the `predictions` for them, and a `tolerance`.
+
+    Raises:
+        TaskError: There is no probe, or it is malformed: a model whose answers cannot be checked may not serve.
+    """
+    path = evaluation / "probe.json"
+    probe = _read_object(path, "the probe")
+    instances, predictions, tolerance = (probe.get(key) for key in ("instances", "predictions", "tolerance"))
+    is_paired = isinstance(instances, list) and isinstance(predictions, list) and len(instances) == len(predictions) > 0
+    if not is_paired or not isinstance(tolerance, (int, float)):
+        raise TaskError(f"{path} must hold as many predictions as instances, at least one, and a tolerance; evaluate the model again")
+    return {"instances": instances, "predictions": predictions, "tolerance": tolerance}
+
+
+def field(blessing: dict[str, Any], *names: str) -> Any:
+    """Returns what a blessing says at a path of names, such as `"baseline", "version"`; None where it says nothing."""
+    value: Any = blessing
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _read_object(path: Path, what: str) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TaskError(f"{what} cannot be read at {path} ({error}); evaluate the model again") from error
+    if not isinstance(content, dict):
+        raise TaskError(f"{path} is not a JSON object; evaluate the model again")
+    return content

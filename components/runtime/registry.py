@@ -1,0 +1,128 @@
+"""The model registry: MLflow's, reduced to what a release needs."""
+
+import functools
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+# A server that cannot be reached is said within seconds; MLflow's own seven retries take minutes.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from .errors import TaskError
+
+_NOT_FOUND = "RESOURCE_DOES_NOT_EXIST"
+_TAG_LENGTH = 5000  # the longest value that MLflow's database stores
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def _mendable(method: _Method) -> _Method:
+    """Makes what MLflow raises an error that a person can mend."""
+
+    @functools.wraps(method)
+    def call(self: "Registry", *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(self, *args, **kwargs)
+        except MlflowException as error:
+            raise TaskError(f"the model registry at {self.uri} refuses: {error}; check tracking_uri and that the server runs") from error
+
+    return call  # type: ignore[return-value]
+
+
+class Registry:
+    """The versions and aliases of one registered model.
+
+    Attributes:
+        uri: The tracking server's URI.
+    """
+
+    def __init__(self, model_name: str, tracking_uri: str = "") -> None:
+        """Opens the registry.
+
+        Args:
+            model_name: The registered model's name.
+            tracking_uri: MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
+
+        Raises:
+            TaskError: Neither is given.
+        """
+        self.uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
+        if not self.uri:
+            raise TaskError("no tracking server is given: set the parameter tracking_uri or the environment variable MLFLOW_TRACKING_URI")
+        self._name = model_name
+        self._client: MlflowClient | None = None
+
+    @property
+    def _mlflow(self) -> MlflowClient:
+        if self._client is None:
+            self._client = MlflowClient(tracking_uri=self.uri)
+        return self._client
+
+    @_mendable
+    def aliases(self) -> dict[str, str]:
+        """Returns the version behind each alias; empty where the model is not registered."""
+        try:
+            return {alias: str(version) for alias, version in self._mlflow.get_registered_model(self._name).aliases.items()}
+        except MlflowException as error:
+            if error.error_code != _NOT_FOUND:
+                raise
+            return {}
+
+    @_mendable
+    def version(self, version: str) -> ModelVersion | None:
+        """Returns a version; None where it does not exist."""
+        try:
+            return self._mlflow.get_model_version(self._name, version)
+        except MlflowException as error:
+            if error.error_code != _NOT_FOUND:
+                raise
+            return None
+
+    @_mendable
+    def register(self, fingerprint: str, source: str, tags: dict[str, str], run_id: str = "") -> str:
+        """Registers a model's bytes, or finds the version that they have, and gives it these tags.
+
+        Args:
+            fingerprint: The SHA-256 of the bytes.
+            source: The URI of the model artifact.
+            tags: What to know about it; values are cut at 5,000 characters.
+            run_id: The MLflow run that made it; empty for none.
+
+        Returns:
+            The version.
+        """
+        tags = {key: value[:_TAG_LENGTH] for key, value in (tags | {"fingerprint": fingerprint}).items()}
+        if (known := self._find(fingerprint)) is None:
+            return str(self._mlflow.create_model_version(self._name, source, run_id=run_id or None, tags=tags).version)
+        for key, value in tags.items():
+            if known.tags.get(key) != value:
+                self._mlflow.set_model_version_tag(self._name, known.version, key, value)
+        return str(known.version)
+
+    def _find(self, fingerprint: str) -> ModelVersion | None:
+        """Returns the version that has these bytes, and makes the registered model if it is new."""
+        try:
+            self._mlflow.get_registered_model(self._name)
+        except MlflowException as error:
+            if error.error_code != _NOT_FOUND:
+                raise
+            self._mlflow.create_registered_model(self._name)
+        found = self._mlflow.search_model_versions(f"name = '{self._name}' AND tags.fingerprint = '{fingerprint}'")
+        return min(found, key=lambda version: int(version.version), default=None)
+
+    @_mendable
+    def point(self, alias: str, version: str) -> None:
+        """Makes an alias point to a version."""
+        self._mlflow.set_registered_model_alias(self._name, alias, version)
+
+    def promote(self, version: str, champion: str, previous: str) -> None:
+        """Makes the champion's alias point to a version, and keeps the former one under another alias."""
+        former = self.aliases().get(champion)
+        if former == version:
+            return
+        if former:  # first, so that the rollback point is never lost
+            self.point(previous, former)
+        self.point(champion, version)

@@ -1,0 +1,172 @@
+"""The folder behind `local://DIR`, which the pusher, the model server and `penstock serve` share.
+
+server.json                  the running server: process, address; locked for as long as it lives
+server.log                   what it says
+<model>/state.json           which versions serve, wait and served before
+<model>/<version>/model/     a SavedModel, complete before anything refers to it
+<model>/<version>/release.json   its fingerprint, its version in the registry, its probe
+"""
+
+import fcntl
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+# A model under this suffix is the candidate: it answers to whoever asks for it by this name.
+CANDIDATE = "@candidate"
+STOP_SECONDS = 40.0
+
+
+@dataclass
+class ServingState:
+    """Which versions of a model are there, by folder name.
+
+    Attributes:
+        stable: The version that serves.
+        candidate: The version that is staged.
+        history: The versions that served before, the latest first.
+    """
+
+    stable: str | None = None
+    candidate: str | None = None
+    history: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Release:
+    """What is known of a version.
+
+    Attributes:
+        fingerprint: The SHA-256 of the model's bytes, as `runtime.fingerprint` gives it.
+        model_version: Its version in the registry; empty if it was not registered.
+        probe: Requests with known answers: `instances`, `predictions`, `tolerance`.
+    """
+
+    fingerprint: str
+    model_version: str
+    probe: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        """What people call it: `v2`, or the start of its fingerprint."""
+        return f"v{self.model_version}" if self.model_version else self.fingerprint[:12]
+
+
+@dataclass(frozen=True)
+class ServerInfo:
+    """A running model server.
+
+    Attributes:
+        pid: Its process.
+        host: The address that it listens on.
+        port: The port that it listens on.
+        started: When it started, in seconds since the epoch.
+    """
+
+    pid: int
+    host: str
+    port: int
+    started: float
+
+    def predict_url(self, model: str) -> str:
+        """Returns the V1 URL that answers predictions of a model."""
+        return f"http://{self.host}:{self.port}/v1/models/{model}:predict"
+
+
+def read_state(folder: Path, model: str) -> ServingState:
+    """Reads which versions of a model serve; nothing serves where there is no state."""
+    path = folder / model / "state.json"
+    return ServingState(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else ServingState()
+
+
+def write_state(folder: Path, model: str, state: ServingState) -> None:
+    """Replaces a model's state at once."""
+    write_json(folder / model / "state.json", asdict(state))
+
+
+def read_release(folder: Path, model: str, version: str) -> Release:
+    """Reads what is known of a version."""
+    return Release(**json.loads((folder / model / version / "release.json").read_text(encoding="utf-8")))
+
+
+def write_release(version_folder: Path, release: Release) -> None:
+    """Writes what is known of a version."""
+    write_json(version_folder / "release.json", asdict(release))
+
+
+def served_models(folder: Path) -> list[str]:
+    """Returns the names of the models of which a version serves, sorted."""
+    names = sorted(path.parent.name for path in folder.glob("*/state.json"))
+    return [name for name in names if read_state(folder, name).stable]
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Replaces a JSON file at once."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    partial.replace(path)
+
+
+def try_lock(file: IO[str]) -> bool:
+    """Locks an open file for this process, until it is closed or the process ends; False if another process has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def announced(folder: Path, info: ServerInfo) -> Iterator[bool]:
+    """Announces a server for as long as the block runs; gives False, and changes nothing, if one runs already."""
+    with (folder / "server.json").open("a+", encoding="utf-8") as file:
+        # Whoever asks whether a server runs has the lock for an instant.
+        if not any(try_lock(file) or time.sleep(0.1) for _ in range(10)):
+            yield False
+            return
+        file.truncate(0)
+        file.write(json.dumps(asdict(info)))
+        file.flush()
+        yield True
+        file.truncate(0)
+
+
+def running_server(folder: Path) -> ServerInfo | None:
+    """Returns the server that runs in a folder. The lock tells, not the file: a killed server cannot take its file away."""
+    path = folder / "server.json"
+    if not path.exists():
+        return None
+    with path.open(encoding="utf-8") as file:
+        if try_lock(file):
+            return None
+        text = file.read()
+    return ServerInfo(**json.loads(text)) if text else None
+
+
+def stop_server(folder: Path) -> ServerInfo | None:
+    """Stops a folder's server: lets it finish the requests that it has, and kills it if it has not ended after 40 s.
+
+    Returns:
+        The server that was stopped; None if none ran.
+    """
+    info = running_server(folder)
+    if info is None:
+        return None
+    deadline = time.monotonic() + STOP_SECONDS
+    _signal(info, signal.SIGTERM)
+    while running_server(folder) == info:
+        time.sleep(0.05)
+        if time.monotonic() > deadline:
+            _signal(info, signal.SIGKILL)
+    return info
+
+
+def _signal(info: ServerInfo, number: int) -> None:
+    with suppress(ProcessLookupError):  # it has just ended by itself
+        os.kill(info.pid, number)

@@ -1,0 +1,43 @@
+"""What tests of several families share; standard library and pytest only."""
+
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import penstock
+import pytest
+
+
+def interpreter(variable: str) -> str:
+    """Returns the interpreter of another family, which the test run names."""
+    python = os.environ.get(variable, "")
+    assert Path(python).is_file(), f"{variable} must name the Python of that family's environment"
+    return python
+
+
+@pytest.fixture(scope="session")
+def saved_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of small SavedModels with their probes, as `saved_models.py` makes them."""
+    folder = tmp_path_factory.mktemp("saved_models")
+    script = Path(__file__).parent / "saved_models.py"
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    done = subprocess.run(
+        [interpreter("PENSTOCK_TF_PYTHON"), str(script), str(folder)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def family_environment() -> dict[str, str]:
+    """The environment for a process of another family that imports this `penstock`."""
+    return os.environ | {"PYTHONPATH": str(Path(penstock.__file__).parents[1])}
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
