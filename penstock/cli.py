@@ -10,6 +10,7 @@ from rich.console import Console
 import penstock
 
 from .lean_kfp import import_kfp
+from .serve import serve
 
 _out = Console(soft_wrap=True)
 
@@ -21,6 +22,9 @@ def main() -> None:
 
     Example: penstock run compiled/flight_delay_training.yaml --params pipelines/flight_delay/local.yaml
     """
+
+
+main.add_command(serve)
 
 
 @main.command()
@@ -49,8 +53,9 @@ def run(file: Path, texts: tuple[str, ...], values_file: Path | None, root: Path
     from .run import run as run_pipeline
 
     started = time.monotonic()
+    given = _pairs(texts)
     pipeline = PipelineFile(file)
-    arguments = pipeline.arguments(_pairs(texts), read_values(values_file) if values_file else {})
+    arguments = pipeline.arguments(given, read_values(values_file) if values_file else {})
     try:
         result = run_pipeline(pipeline, arguments, root, fresh, _out)
     except Interrupted as interruption:

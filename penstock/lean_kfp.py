@@ -24,7 +24,7 @@ def import_kfp() -> None:
         del sys.modules[_CLIENT]
     for name in ("Client", "client"):
         vars(kfp).pop(name, None)
-    kfp.__getattr__ = _load_client  # type: ignore[attr-defined]
+    vars(kfp)["__getattr__"] = _load_client
 
 
 def _load_client(name: str) -> Any:

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import docstring_parser
@@ -75,7 +76,7 @@ def _default(item) -> str:
     return f"`{json.dumps(item.default)}`" if item.optional else "needed"
 
 
-def _section(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _section(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     if not rows:
         return ""
     lines = ["| " + " | ".join(map(_cell, row)) + " |" for row in rows]

@@ -1,6 +1,6 @@
 """Runs every test in the environment it is for: the SDK's here, each component's in its family's, two suites at a time.
 
-    .venv/bin/python tests/run.py [pytest options]
+.venv/bin/python tests/run.py [pytest options]
 """
 
 import hashlib
@@ -64,7 +64,14 @@ def _run(suite: Suite) -> Outcome:
     started = time.monotonic()
     command = [str(suite.python), "-m", "pytest", "-p", "no:cacheprovider", "--durations=5", *sys.argv[1:], *map(str, suite.paths)]
     done = subprocess.run(
-        command, cwd=ROOT, env=os.environ | suite.variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False
+        command,
+        cwd=ROOT,
+        env=os.environ | suite.variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
     )
     return Outcome(suite, done.returncode, time.monotonic() - started, done.stdout)
 
@@ -74,7 +81,9 @@ def _sdk() -> Suite:
     files = [file for folder in folders for file in ([folder] if folder.is_file() else folder.rglob("test_*.py"))]
     files += (ROOT / "tests" / "components").glob(f"*/{SDK_TEST}")
     shared = [ROOT / "tests" / folder for folder in SHARED]
-    return Suite("sdk", Path(sys.executable), sorted(file for file in files if not any(file.is_relative_to(folder) for folder in shared)), _pythons())
+    return Suite(
+        "sdk", Path(sys.executable), sorted(file for file in files if not any(file.is_relative_to(folder) for folder in shared)), _pythons()
+    )
 
 
 def _families() -> list[Suite]:

@@ -1,0 +1,167 @@
+"""Pipelines of lightweight components: small, and compiled by kfp as a user's would be."""
+
+import warnings
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
+
+from kfp import compiler, dsl
+
+warnings.filterwarnings("ignore", category=FutureWarning)
+
+
+@dsl.component(base_image="python:3.11")
+def make(text: str) -> NamedTuple("Made", [("verdict", str), ("items", list), ("count", int), ("share", float), ("good", bool)]):  # type: ignore[valid-type]
+    return (text, ["a", "b", "c"], 3, 0.5, True)
+
+
+@dsl.component(base_image="python:3.11")
+def say(text: str, folder: str, name: str = "said"):
+    from pathlib import Path
+
+    with (Path(folder[3:]) / name).open("a") as file:
+        file.write(text + "\n")
+    print(f"[penstock] said {text}")
+
+
+@dsl.component(base_image="python:3.11")
+def say_optional(folder: str, text: Optional[str] = None):
+    from pathlib import Path
+
+    (Path(folder[3:]) / "optional").write_text(repr(text))
+
+
+@dsl.component(base_image="python:3.11")
+def write(text: str, folder: str, artifact: dsl.Output[dsl.Dataset]):
+    from pathlib import Path
+
+    Path(artifact.path).write_text(text)
+    with (Path(folder[3:]) / "written").open("a") as file:
+        file.write(text + "\n")
+
+
+@dsl.component(base_image="python:3.11")
+def read(artifact: dsl.Input[dsl.Dataset], folder: str):
+    from pathlib import Path
+
+    with (Path(folder[3:]) / "read").open("a") as file:
+        file.write(Path(artifact.path).read_text() + "\n")
+
+
+@dsl.component(base_image="python:3.11")
+def fail(folder: str):
+    from pathlib import Path
+
+    with (Path(folder[3:]) / "attempts").open("a") as file:
+        file.write("x")
+    print("the last words of a task")
+    raise SystemExit(3)
+
+
+@dsl.component(base_image="python:3.11")
+def fail_once(folder: str):
+    from pathlib import Path
+
+    attempts = Path(folder[3:]) / "attempts"
+    first = not attempts.exists()
+    with attempts.open("a") as file:
+        file.write("x")
+    if first:
+        raise SystemExit(3)
+
+
+@dsl.component(base_image="python:3.11")
+def wait(folder: str, artifact: dsl.Output[dsl.Dataset]):
+    import os
+    import time
+    from pathlib import Path
+
+    (Path(folder[3:]) / "pid").write_text(str(os.getpid()))
+    time.sleep(60)
+    Path(artifact.path).write_text("late")
+
+
+@dsl.component(base_image="python:3.11")
+def final(folder: str, status: dsl.PipelineTaskFinalStatus):
+    from pathlib import Path
+
+    (Path(folder[3:]) / "final").write_text(status.state)
+
+
+@dsl.pipeline(name="gate")
+def gate(folder: str, text: str = "blessed"):
+    made = make(text=text)
+    with dsl.If(made.outputs["verdict"] == "blessed", name="blessed"):
+        say(text="open", folder=folder)
+
+
+@dsl.pipeline(name="branches")
+def branches(folder: str, text: str):
+    made = make(text=text)
+    with dsl.If(made.outputs["verdict"] == "a"):
+        first = write(text="first", folder=folder)
+    with dsl.Elif(made.outputs["verdict"] == "b"):
+        second = write(text="second", folder=folder)
+    with dsl.Else():
+        third = write(text="third", folder=folder)
+    read(artifact=dsl.OneOf(first.outputs["artifact"], second.outputs["artifact"], third.outputs["artifact"]), folder=folder)
+
+
+@dsl.pipeline(name="nested-gates")
+def nested_gates(folder: str, least: int = 3, share: float = 0.25):
+    made = make(text="x")
+    with dsl.If(made.outputs["count"] >= least), dsl.If(made.outputs["good"] == True), dsl.If(made.outputs["share"] > share):  # noqa: E712
+        say(text="open", folder=folder)
+
+
+@dsl.pipeline(name="loop")
+def loop(folder: str):
+    made = make(text="beside")
+    with dsl.ParallelFor(made.outputs["items"]) as item:
+        say(text=item, folder=folder, name="items")
+        say(text=made.outputs["verdict"], folder=folder, name="beside")
+
+
+@dsl.pipeline(name="optional")
+def optional(folder: str, text: Optional[str] = None):
+    say_optional(folder=folder, text=text)
+
+
+@dsl.pipeline(name="handled")
+def handled(folder: str):
+    with dsl.ExitHandler(final(folder=folder)):
+        fail(folder=folder)
+
+
+@dsl.pipeline(name="retried")
+def retried(folder: str):
+    fail_once(folder=folder).set_retry(2, backoff_duration="0s")
+
+
+@dsl.pipeline(name="failing")
+def failing(folder: str):
+    failed = fail(folder=folder)
+    say(text="never", folder=folder).after(failed)
+
+
+@dsl.pipeline(name="waiting")
+def waiting(folder: str):
+    waited = wait(folder=folder)
+    read(artifact=waited.outputs["artifact"], folder=folder)
+
+
+@dsl.pipeline(name="chain")
+def chain(folder: str, text: str = "same"):
+    written = write(text=text, folder=folder).set_caching_options(False)
+    read(artifact=written.outputs["artifact"], folder=folder)
+
+
+def to(folder: Path) -> str:
+    """Returns how these components are told a folder: not as a path, whose files would count as inputs."""
+    return f"to:{folder}"
+
+
+def compiled(pipeline: Any, folder: Path) -> Path:
+    """Compiles a pipeline into a folder, and returns the file."""
+    path = folder / f"{pipeline.name}.yaml"
+    compiler.Compiler().compile(pipeline, str(path))
+    return path

@@ -1,0 +1,240 @@
+"""`penstock run`, through its own door, on pipelines that kfp compiled."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .conftest import COMMAND, variables
+from .pipelines import branches, chain, compiled, failing, gate, handled, loop, nested_gates, optional, retried, to, waiting
+
+
+@pytest.fixture
+def run(penstock, tmp_path):
+    """Returns `run(pipeline, **parameters)`: compiles it, and runs it with `folder` naming the test's."""
+
+    def run(pipeline, *options, **parameters):
+        given = [item for name, value in {"folder": to(tmp_path), **parameters}.items() for item in ("--param", f"{name}={value}")]
+        return penstock("run", compiled(pipeline, tmp_path), *given, *options)
+
+    return run
+
+
+def test_gate_opens(run, tmp_path):
+    done = run(gate)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "said").read_text() == "open\n"
+
+
+def test_gate_closes_and_says_why(run, tmp_path):
+    done = run(gate, text="not_blessed")
+    assert done.returncode == 3, "a model that is not good enough is a result, but not released"
+    assert not (tmp_path / "said").exists()
+    assert "skipped" in done.stdout
+    assert "make-verdict = not_blessed" in done.stdout
+
+
+def test_gate_on_a_text_with_quotes_is_closed_not_broken(run, tmp_path):
+    done = run(gate, text="""it's "blessed" or True""")
+    assert done.returncode == 0, done.stdout
+    assert not (tmp_path / "said").exists()
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"), [("outputParameterKey: verdict", "outputParameterKey: missing"), ("== 'blessed'", "== blessed"), ("== 'blessed'", "")]
+)
+def test_gate_that_cannot_be_evaluated_fails_the_run(penstock, tmp_path, was, becomes):
+    path = compiled(gate, tmp_path)
+    text = path.read_text()
+    assert was in text
+    path.write_text(text.replace(was, becomes))
+    done = penstock("run", path, "--param", f"folder={to(tmp_path)}")
+    assert done.returncode == 1
+    assert "nothing behind it was run" in done.stdout
+    assert not (tmp_path / "said").exists()
+
+
+@pytest.mark.parametrize(("text", "branch"), [("a", "first"), ("b", "second"), ("c", "third")])
+def test_one_of_takes_the_artifact_of_the_branch_that_ran(run, tmp_path, text, branch):
+    done = run(branches, text=text)
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "read").read_text() == f"{branch}\n"
+    assert (tmp_path / "written").read_text() == f"{branch}\n"
+
+
+@pytest.mark.parametrize(("least", "share", "opens"), [(3, 0.25, True), (4, 0.25, False), (3, 0.75, False)])
+def test_nested_gates_on_numbers_and_booleans(run, tmp_path, least, share, opens):
+    done = run(nested_gates, least=least, share=share)
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "said").exists() == opens
+
+
+def test_loop_over_a_named_output_and_beside_another(run, tmp_path):
+    done = run(loop)
+    assert done.returncode == 0, done.stdout
+    assert sorted((tmp_path / "items").read_text().split()) == ["a", "b", "c"]
+    assert (tmp_path / "beside").read_text().split() == ["beside"] * 3
+    logs = list((tmp_path / "local_outputs").glob("loop-*/for-loop-*-iteration-*/*.log"))
+    assert len(logs) == 6, "every iteration has logs of its own"
+
+
+def test_none_as_default(run, tmp_path):
+    assert run(optional).returncode == 0
+    assert (tmp_path / "optional").read_text() == "None"
+    assert run(optional, text="given").returncode == 0
+    assert (tmp_path / "optional").read_text() == "'given'"
+
+
+def test_exit_handler_runs_after_a_failure(run, tmp_path):
+    done = run(handled)
+    assert done.returncode == 1
+    assert (tmp_path / "final").read_text() == "FAILED"
+
+
+def test_retry(run, tmp_path):
+    assert run(retried).returncode == 0
+    assert (tmp_path / "attempts").read_text() == "xx"
+
+
+def test_failure_shows_the_end_of_the_log_and_its_path(run, tmp_path):
+    done = run(failing)
+    assert done.returncode == 1
+    assert "the last words of a task" in done.stdout
+    (log,) = (tmp_path / "local_outputs").glob("failing-*/fail.log")
+    assert str(log) in done.stdout
+    assert "not run" in done.stdout
+    assert not (tmp_path / "said").exists()
+
+
+def test_failed_task_is_not_cached(run, tmp_path):
+    run(failing)
+    run(failing)
+    assert (tmp_path / "attempts").read_text() == "xx"
+
+
+def test_second_run_is_cached(run, tmp_path):
+    run(gate)
+    done = run(gate)
+    assert done.stdout.count("  cached") == 2
+    assert "verdict blessed" in done.stdout, "a cached task shows its figure"
+    assert (tmp_path / "said").read_text() == "open\n"
+
+
+def test_fresh_runs_everything_and_renews_the_cache(run, tmp_path):
+    run(gate)
+    assert "  cached" not in run(gate, "--fresh").stdout
+    assert run(gate).stdout.count("  cached") == 2
+    assert (tmp_path / "said").read_text() == "open\nopen\n"
+
+
+def test_same_bytes_of_an_uncached_task_keep_what_is_behind_it_cached(run, tmp_path):
+    run(chain)
+    run(chain)
+    assert (tmp_path / "written").read_text() == "same\nsame\n"
+    assert (tmp_path / "read").read_text() == "same\n"
+    run(chain, text="other")
+    assert (tmp_path / "read").read_text() == "same\nother\n"
+
+
+def test_vanished_outputs_are_made_again(run, tmp_path):
+    run(branches, text="a")
+    for file in (tmp_path / "local_outputs").glob("branches-*/write/artifact"):
+        file.unlink()
+    assert run(branches, text="a").returncode == 0
+    assert (tmp_path / "written").read_text() == "first\nfirst\n"
+
+
+def test_parameter_file_and_types(penstock, tmp_path):
+    path = compiled(nested_gates, tmp_path)
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump({"folder": to(tmp_path), "least": 9, "share": 0}))
+    assert penstock("run", path, "--params", tmp_path / "values.yaml", "--param", "least=3").returncode == 0
+    assert (tmp_path / "said").exists(), "--param wins over the file"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--param", "foldr=x"], "has no parameter foldr; did you mean folder?"),
+        ([], "parameter folder of nested-gates.yaml is missing"),
+        (["--param", "folder=x", "--param", "least=many"], "parameter least must be a whole number, not 'many'"),
+        (["--param", "folder=x", "--param", "least=2.5"], "parameter least must be a whole number, not 2.5"),
+        (["--params", "absent.yaml"], "cannot read the parameters in absent.yaml"),
+    ],
+)
+def test_wrong_parameters_are_one_line(penstock, tmp_path, arguments, said):
+    done = penstock("run", compiled(nested_gates, tmp_path), *arguments)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "local_outputs").exists(), "nothing was started"
+
+
+@pytest.mark.parametrize("text", ["", "just text", "a: [1, 2", "name: value", "- a\n- b", "pipelineInfo:\n  name: x"])
+def test_a_yaml_that_is_no_pipeline(penstock, tmp_path, text):
+    (tmp_path / "other.yaml").write_text(text)
+    done = penstock("run", "other.yaml")
+    assert done.returncode == 1
+    assert "other.yaml is not a compiled pipeline" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_file_that_is_missing(penstock):
+    done = penstock("run", "missing.yaml")
+    assert done.returncode == 1
+    assert done.stderr == "error: cannot read missing.yaml: No such file or directory\n"
+
+
+def test_wrong_usage(penstock):
+    assert penstock("run").returncode == 2
+    assert penstock("run", "x.yaml", "--param", "no-value").returncode == 2
+
+
+@pytest.mark.parametrize(("was", "becomes", "said"), [("python:3.11", "python:3.11", ""), ("- sh\n", "- bash\n", "has no environment for")])
+def test_an_image_that_is_not_ours_is_refused_before_anything_runs(penstock, tmp_path, was, becomes, said):
+    path = compiled(gate, tmp_path)
+    path.write_text(path.read_text().replace(was, becomes))
+    done = penstock("run", path, "--param", f"folder={to(tmp_path)}")
+    assert done.returncode == (1 if said else 0)
+    assert said in done.stderr
+
+
+def _start(tmp_path: Path) -> tuple[subprocess.Popen, int]:
+    """Starts the pipeline that waits, and returns its process and the waiting task's."""
+    path = compiled(waiting, tmp_path)
+    (tmp_path / "pid").unlink(missing_ok=True)
+    process = subprocess.Popen(
+        [COMMAND, "run", str(path), "--param", f"folder={to(tmp_path)}"], cwd=tmp_path, env=variables(), stdout=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return process, int((tmp_path / "pid").read_text())
+
+
+def _alive(pid: int) -> bool:
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout.strip()
+    return bool(state) and not state.startswith("Z")  # a zombie has ended; whoever adopted it has not looked yet
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_ends_its_task_and_leaves_nothing_finished(tmp_path, number, code):
+    process, task = _start(tmp_path)
+    process.send_signal(number)
+    assert process.wait(20) == code
+    assert not _alive(task)
+    assert not list((tmp_path / "local_outputs").rglob("executor_output.json"))
+    assert not list((tmp_path / "local_outputs" / ".cache").glob("*"))
+
+
+def test_a_killed_task_fails_the_run(tmp_path):
+    process, task = _start(tmp_path)
+    os.kill(task, signal.SIGKILL)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "failed" in out
+    assert not (tmp_path / "read").exists()
