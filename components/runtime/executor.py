@@ -84,6 +84,7 @@ def execute(task: Callable[..., Any], executor_input: dict[str, Any]) -> None:
     """
     global _last_figure
     _last_figure = ""
+    outputs_spec = executor_input.get("outputs") or {}
     arguments, outputs = _bind(task, executor_input)
     destinations = {name: output.path for name, output in outputs.items()}
     for output in outputs.values():
@@ -92,13 +93,13 @@ def execute(task: Callable[..., Any], executor_input: dict[str, Any]) -> None:
         result = task(**arguments)
         _describe(outputs)
         _publish(outputs, destinations)
-        _report(executor_input.get("outputs") or {}, outputs, result._asdict() if result is not None else {})
+        _report(outputs_spec, outputs, result._asdict() if result is not None else {})
     except GateFailed:
         _publish(outputs, destinations)
         raise
     except BaseException:
-        for output in outputs.values():
-            _remove(output.path)
+        for path in (*(output.path for output in outputs.values()), *_parameter_files(outputs_spec).values()):
+            _remove(path)
         raise
 
 
@@ -186,11 +187,15 @@ def _describe(outputs: dict[str, Output]) -> None:
 
 def _report(outputs_spec: dict[str, Any], outputs: dict[str, Output], parameters: dict[str, Any]) -> None:
     """Writes the output parameters and, last, the executor output file."""
-    for name, spec in (outputs_spec.get("parameters") or {}).items():
+    for name, path in _parameter_files(outputs_spec).items():
         value = parameters[name]
-        _write(Path(spec["outputFile"]), value if isinstance(value, str) else json.dumps(value))
+        _write(path, value if isinstance(value, str) else json.dumps(value))
     if output_file := outputs_spec.get("outputFile"):
         _write(Path(output_file), json.dumps(_executor_output(outputs_spec, outputs, parameters), indent=1, sort_keys=True))
+
+
+def _parameter_files(outputs_spec: dict[str, Any]) -> dict[str, Path]:
+    return {name: Path(spec["outputFile"]) for name, spec in (outputs_spec.get("parameters") or {}).items()}
 
 
 def _remove(path: Path) -> None:

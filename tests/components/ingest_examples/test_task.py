@@ -388,6 +388,14 @@ def test_a_split_of_one_row_and_a_tab_delimiter(tmp_path, ingest):
     assert result.metadata["examples"]["splits"] == {"train": 1, "eval": 1}
 
 
+def test_a_full_disk(tmp_path, run_task, small_disk):
+    pq.write_table(many(100_000), tmp_path / "a.parquet")
+    result = run_task(NAME, {"input_uri": str(tmp_path / "a.parquet")})
+    assert result.code == 1
+    assert result.error.startswith("error: no room to write")
+    assert list(small_disk.iterdir()) == []
+
+
 def test_the_container_command_needs_no_tensorflow(tmp_path, run_task):
     file = write(tmp_path / "a.csv", "x\n1\n2\n")
     result = run_task(NAME, {"input_uri": str(file), "splits": ONE}, subprocess=True)

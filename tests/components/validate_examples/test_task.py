@@ -343,6 +343,15 @@ def test_the_page_loads_nothing_and_escapes_everything(examples, validate):
     assert "<svg" in page
 
 
+def test_a_full_disk(examples, validate, small_disk):
+    folder = examples(train=frame())
+    (small_disk / "ballast").write_bytes(b"x" * (256 - 4) * 1024)
+    result = validate(folder)
+    assert result.code == 1
+    assert result.error.startswith("error: no room to write")
+    assert [path.name for path in small_disk.iterdir()] == ["ballast"]
+
+
 def test_the_container_command(examples, validate):
     result = validate(examples(train=frame()), subprocess=True)
     assert (result.code, result.parameters) == (0, {"verdict": "passed", "anomaly_count": 0})

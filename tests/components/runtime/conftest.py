@@ -1,0 +1,102 @@
+"""A component to try the protocol with."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TASK = '''
+"""A task that does what `how` says."""
+import time
+from pathlib import Path
+from typing import NamedTuple
+from penstock.components.runtime import GateFailed, Input, Output, TaskError, figure
+
+class Outputs(NamedTuple):
+    count: int
+    word: str
+
+def toy(made: Output, unmade: Output, how: str, size: int = 1, given: Input | None = None, share: float = 0.5,
+        flag: bool = False, options: dict = {}, names: list = []) -> Outputs:
+    made.path.mkdir()
+    (made.path / "part").write_bytes(b"x" * size)
+    made.metadata["arguments"] = [how, size, str(given.path) if given else None, share, flag, options, names]
+    figure("half way")
+    if how == "mend":
+        raise TaskError("the input is bad,\\n  here; mend it")
+    if how == "gate":
+        raise GateFailed("the gate is closed; look")
+    if how == "bug":
+        raise RuntimeError("a bug")
+    if how == "sleep":
+        Path(made.path.parent / "ready").touch()
+        time.sleep(60)
+    figure("done")
+    return Outputs(size, "five")
+'''
+
+
+class Toy:
+    """The component `toy`, below a folder.
+
+    Attributes:
+        root: Where its outputs go.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._code = folder / "code"
+        self.root = folder / "run-1"
+        package = self._code / "toy"
+        package.mkdir(parents=True)
+        (package / "__init__.py").touch()
+        (package / "__main__.py").write_text("from penstock.components.runtime import main\nmain(__spec__.parent)\n")
+        (package / "task.py").write_text(TASK)
+
+    def input(self, how: str, **values: Any) -> dict[str, Any]:
+        """Builds an executor input."""
+        artifacts = {name: {"artifacts": [{"name": name, "uri": str(self.root / name), "metadata": {}}]} for name in ("made", "unmade")}
+        parameters = {name: {"outputFile": str(self.root / "parameters" / name)} for name in ("count", "word")}
+        outputs = {"artifacts": artifacts, "parameters": parameters, "outputFile": str(self.root / "deep" / "output.json")}
+        return {"inputs": {"parameterValues": {"how": how} | values}, "outputs": outputs}
+
+    def start(self, spec: dict[str, Any] | str) -> subprocess.Popen[str]:
+        """Starts the component's command."""
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(self._code), *filter(None, sys.path)])}
+        command = [sys.executable, "-m", "toy", "--executor_input", spec if isinstance(spec, str) else json.dumps(spec)]
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def run(self, how: str, **values: Any) -> tuple[int, str, str]:
+        """Runs the component's command; returns the exit code, stdout and stderr."""
+        process = self.start(self.input(how, **values))
+        out, err = process.communicate(timeout=60)
+        return process.returncode, out, err
+
+    def output(self) -> dict[str, Any]:
+        """Returns the executor output."""
+        return json.loads((self.root / "deep" / "output.json").read_text())
+
+    def files(self) -> list[str]:
+        """Returns every file and link that is there, hidden ones too."""
+        return sorted(path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if not path.is_dir() or path.is_symlink())
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Toy:
+    """A component to try the protocol with."""
+    return Toy(tmp_path)
+
+
+@pytest.fixture
+def here(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> Callable:
+    """The toy's task itself, for running it in this process."""
+    import importlib
+
+    monkeypatch.syspath_prepend(str(toy._code))
+    monkeypatch.delitem(sys.modules, "toy", raising=False)
+    monkeypatch.delitem(sys.modules, "toy.task", raising=False)
+    return importlib.import_module("toy.task").toy

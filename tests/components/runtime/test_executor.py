@@ -1,0 +1,164 @@
+"""The protocol: executor input, typed call, executor output."""
+
+import hashlib
+import json
+import signal
+import time
+
+import pytest
+from penstock.components.runtime import TaskError, execute, executor
+
+import penstock
+
+FILES = ["deep/output.json", "made/part", "parameters/count", "parameters/word"]
+
+
+def test_a_good_run_writes_everything_and_tells_what_it_made(toy):
+    code, out, err = toy.run("well", size=3)
+    assert (code, err) == (0, "")
+    assert out.splitlines() == ["[penstock] half way", "[penstock] done"]
+    assert toy.files() == FILES
+    assert (toy.root / "parameters" / "count").read_text() == "3"
+    assert (toy.root / "parameters" / "word").read_text() == "five"
+    output = toy.output()
+    assert output["parameterValues"] == {"count": 3, "word": "five"}
+    made = output["artifacts"]["made"]["artifacts"][0]
+    digest = hashlib.sha256(b"part\0" + hashlib.sha256(b"xxx").hexdigest().encode() + b"\n").hexdigest()
+    assert (made["name"], made["uri"]) == ("made", str(toy.root / "made"))
+    assert made["metadata"]["fingerprint"] == digest
+    assert made["metadata"]["penstock_version"] == penstock.__version__
+    assert made["metadata"]["summary"] == "done"
+    assert "fingerprint" not in output["artifacts"]["unmade"]["artifacts"][0]["metadata"]
+
+
+def test_arguments_are_bound_as_backends_send_them(toy, here):
+    values = {"size": 2.0, "share": 1, "flag": True, "options": {"steps": 5.0, "rate": 0.5, "deep": [1.0]}, "names": ["a"], "given": None}
+    spec = toy.input("well", **values, **{"pipelinechannel--x": 1, "cpu_limit": ""})
+    spec["inputs"]["artifacts"] = {"given": {"artifacts": [{"uri": "gs://bucket/data", "metadata": None}]}, "other": {"artifacts": []}}
+    execute(here, spec)
+    arguments = toy.output()["artifacts"]["made"]["artifacts"][0]["metadata"]["arguments"]
+    assert arguments == ["well", 2, "/gcs/bucket/data", 1.0, True, {"steps": 5, "rate": 0.5, "deep": [1]}, ["a"]]
+    assert [type(value) for value in (arguments[1], arguments[3], arguments[5]["steps"])] == [int, float, int]
+
+
+@pytest.mark.parametrize("values", [{}, {"size": None, "share": None, "flag": None, "options": None, "names": None}])
+def test_missing_and_null_mean_the_default(toy, here, values):
+    spec = toy.input("well", **values)
+    spec["inputs"]["artifacts"] = {"given": {"artifacts": []}}
+    execute(here, spec)
+    assert toy.output()["artifacts"]["made"]["artifacts"][0]["metadata"]["arguments"] == ["well", 1, None, 0.5, False, {}, []]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"size": "3"}, 'parameter size of toy must be int, not str "3"'),
+        ({"size": 2.5}, "parameter size of toy must be int, not float 2.5"),
+        ({"size": True}, "parameter size of toy must be int, not bool true"),
+        ({"share": "x"}, "parameter share of toy must be float"),
+        ({"flag": 1}, "parameter flag of toy must be bool"),
+        ({"options": []}, "parameter options of toy must be dict"),
+        ({"names": "a"}, "parameter names of toy must be list"),
+        ({"how": None}, "parameter how of toy is missing"),
+    ],
+)
+def test_wrong_values_are_named(toy, here, values, said):
+    with pytest.raises(TaskError, match=said.replace(".", r"\.")):
+        execute(here, toy.input(**({"how": "well"} | values)))
+    assert not toy.root.exists()
+
+
+@pytest.mark.parametrize("text", ["{{$}}", "", "{"])
+def test_an_executor_input_that_is_no_json(toy, text):
+    process = toy.start(text)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err.startswith("error: --executor_input is not JSON")
+    assert err.count("\n") == 1
+
+
+def test_what_a_person_can_mend_is_one_line_and_leaves_nothing(toy):
+    assert toy.run("mend")[::2] == (1, "error: the input is bad, here; mend it\n")
+    assert toy.files() == []
+
+
+def test_a_bug_keeps_its_traceback_and_leaves_nothing(toy):
+    code, _, err = toy.run("bug")
+    assert code == 1
+    assert "Traceback" in err
+    assert "RuntimeError: a bug" in err
+    assert toy.files() == []
+
+
+def test_a_closed_gate_keeps_its_evidence_and_reports_no_output(toy):
+    assert toy.run("gate")[::2] == (1, "error: the gate is closed; look\n")
+    assert toy.files() == ["made/part"]
+
+
+def test_a_killed_task_leaves_nothing(toy):
+    process = toy.start(toy.input("sleep"))
+    deadline = time.monotonic() + 30
+    while not (toy.root / "ready").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert (toy.root / ".made.partial" / "part").exists()
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (143, "")
+    assert toy.files() == ["ready"]
+
+
+def test_the_run_after_a_crash_needs_no_cleaning_up(toy):
+    (toy.root / ".made.partial").mkdir(parents=True)
+    (toy.root / ".made.partial" / "half").touch()
+    (toy.root / "made").mkdir()
+    (toy.root / "made" / "old").touch()
+    assert toy.run("well")[0] == 0
+    assert toy.files() == FILES
+
+
+def test_a_full_disk(toy, small_disk):
+    code, _, err = toy.run("well", size=1 << 20)
+    assert code == 1
+    assert err.startswith("error: no room to write ")
+    assert err.count("\n") == 1
+    assert toy.files() == []
+    assert toy.run("well", size=1)[0] == 0
+
+
+def test_a_disk_that_fills_up_with_the_last_file(toy, small_disk):
+    free = small_disk.joinpath("ballast")
+    free.write_bytes(b"x" * (256 - 8) * 1024)  # room for the artifact and little else
+    code, _, err = toy.run("well", size=8)
+    assert code == 1
+    assert err.startswith("error: no room to write ")
+    assert toy.files() == ["ballast"]
+
+
+@pytest.mark.parametrize("how", ["well", "mend"])
+def test_on_an_object_store_mount_nothing_is_renamed(toy, here, monkeypatch, how):
+    monkeypatch.setattr(executor, "_IN_PLACE", (f"{toy.root}/",))
+    seen = []
+
+    def watch(made: executor.Output, unmade: executor.Output, how: str):
+        seen.append((made.path, unmade.path))
+        return here(made, unmade, how)
+
+    if how == "well":
+        execute(watch, toy.input(how))
+        assert toy.files() == FILES
+    else:
+        with pytest.raises(TaskError):
+            execute(watch, toy.input(how))
+        assert toy.files() == []
+    assert seen == [(toy.root / "made", toy.root / "unmade")]
+
+
+def test_one_runs_summary_is_not_the_nexts(toy, here):
+    def silent(made: executor.Output):
+        made.path.touch()
+
+    execute(here, toy.input("well"))
+    spec = toy.input("well")
+    spec["outputs"]["parameters"] = {}
+    execute(silent, spec)
+    assert "summary" not in json.loads((toy.root / "deep" / "output.json").read_text())["artifacts"]["made"]["artifacts"][0]["metadata"]
