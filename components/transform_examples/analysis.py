@@ -36,7 +36,7 @@ def analyze(
     transform_graph: Path,
     cache: AnalyzerCache | None,
     beam_pipeline_args: list[str],
-) -> None:
+) -> list[str]:
     """Analyzes Splits and writes the TransformGraph.
 
     Args:
@@ -46,6 +46,9 @@ def analyze(
         transform_graph: The folder to write: `transform_fn`, `transformed_metadata`, `metadata`.
         cache: What is known of these and of earlier Splits, to be used and extended. None: everything is analyzed.
         beam_pipeline_args: Beam's options.
+
+    Returns:
+        The Splits whose rows were read, sorted.
 
     Raises:
         TaskError: The cache does not hold what this preprocessing_fn asks of an earlier Span.
@@ -59,15 +62,17 @@ def analyze(
         # A second phase reads the files again instead of keeping all rows in memory.
         tft_beam.Context(temp_dir=folder, use_deep_copy_optimization=True),
     ):
+        needed = sorted(files)
         if cache is None:
             every = [file for split in files.values() for file in split]
             transform_fn = (_read(pipeline, every, tensors, "Rows"), tensors.config) | tft_beam.AnalyzeDataset(preprocessing_fn)
         else:
-            needed = cache.datasets_to_read(pipeline, preprocessing_fn, tensors.config)
-            rows = {split: _read(pipeline, files[split], tensors, f"Rows of {split}") for split in files if split in needed}
+            needed = sorted(cache.splits_to_read(pipeline, preprocessing_fn, tensors.config))
+            rows = {split: _read(pipeline, files[split], tensors, f"Rows of {split}") for split in needed}
             transform_fn = cache.analyze(pipeline, rows, preprocessing_fn, tensors.config)
         _ = transform_fn | tft_beam.WriteTransformFn(str(transform_graph))
     metadata_io.write_metadata(dataset_metadata.DatasetMetadata(schema), str(transform_graph / "metadata"))
+    return needed
 
 
 def _read(pipeline: beam.Pipeline, files: list[Path], tensors: Tensors, label: str) -> beam.PCollection:

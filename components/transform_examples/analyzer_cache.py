@@ -67,7 +67,7 @@ class AnalyzerCache:
                 f"analyzer_cache: {earlier} is no analyzer cache ({error}); give an earlier updated_analyzer_cache, or nothing"
             ) from error
 
-    def datasets_to_read(self, pipeline: beam.Pipeline, preprocessing_fn: Callable, config: TensorAdapterConfig) -> set[str]:
+    def splits_to_read(self, pipeline: beam.Pipeline, preprocessing_fn: Callable, config: TensorAdapterConfig) -> set[str]:
         """Returns the Splits whose rows the analysis needs.
 
         Raises:

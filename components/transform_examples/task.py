@@ -53,8 +53,8 @@ def transform_examples(
     started = time.monotonic()
     with explained(Path(inspect.getfile(function)), preprocessing_fn):
         analyzed = {split: files[split] for split in analyze_splits}
-        analyze(analyzed, loaded_schema, _bind(function, custom_config), transform_graph.path, cache, beam_pipeline_args)
-        figure(f"analyzed {', '.join(analyze_splits)} in {time.monotonic() - started:.1f} s")
+        read = analyze(analyzed, loaded_schema, _bind(function, custom_config), transform_graph.path, cache, beam_pipeline_args)
+        figure(f"analyzed {', '.join(read) or 'nothing, all is in the analyzer cache'} in {time.monotonic() - started:.1f} s")
         parts = _parts(files, transformed_examples.path, ENDINGS[output_format])
         counts: Counter[str] = Counter()
         for split, rows in transform(parts, transform_graph.path, beam_pipeline_args):

@@ -1,5 +1,6 @@
 """Turns what a user's preprocessing_fn raises, here or on a Beam worker, into one line that names the line in the module."""
 
+import logging
 import re
 import traceback
 from collections.abc import Iterator
@@ -17,23 +18,30 @@ def explained(module: Path, function: str) -> Iterator[None]:
         module: The file of the user's module.
         function: The name of the preprocessing_fn.
     """
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # it logs at length what it then raises
     try:
         yield
     except TaskError:
         raise
     except Exception as error:
         text = "".join(traceback.format_exception(error))  # Beam's workers hand over their traceback as text
-        what = _reason(text)
-        if found := re.search(r"TaskError: (.*)", text):
-            raise TaskError(re.sub(r" \[while running .*", "", found[1])) from error
+        if found := re.search(rf"\b{TaskError.__name__}: (.*)", text):
+            raise TaskError(_without_step(found[1])) from error
         if lines := re.findall(rf'File "{re.escape(str(module))}", line (\d+)', text):
-            raise TaskError(f"{function} of module_file raised {what} (line {lines[-1]}); correct the module") from error
-        if isinstance(error, (ValueError, TypeError)) or "apply the transformation" in text:
-            raise TaskError(f"tf.Transform cannot use {function} of module_file: {what}; correct the module") from error
+            raise TaskError(f"{function} of module_file raised {_reason(text)} (line {lines[-1]}); correct the module") from error
+        if isinstance(error, ValueError | TypeError) or "{{node " in text:
+            raise TaskError(f"tf.Transform cannot use {function} of module_file: {_reason(text)}; correct the module") from error
         raise
 
 
 def _reason(text: str) -> str:
-    """Returns the first error in a traceback's text: the cause of the others."""
-    found = re.search(r"^(?:[\w.]+\.)?(\w*(?:Error|Exception|Assertion)\w*: .+)", text, re.MULTILINE)
-    return re.sub(r" \[while running .*", "", found[1])[:300] if found else text.strip().splitlines()[-1][:300]
+    """Returns the first error in a traceback's text, which is the cause of the others."""
+    in_graph = re.search(r"^(.+)\n\s*\[\[\{\{node (\S+?)\}\}", text, re.MULTILINE)
+    if in_graph:
+        return f"{in_graph[1]} (at the node {in_graph[2]})"
+    first = re.search(r"^(?:\w+\.)*(\w+(?:Error|Exception): .+)", text, re.MULTILINE)
+    return _without_step(first[1] if first else text.strip().splitlines()[-1])[:300]
+
+
+def _without_step(line: str) -> str:
+    return re.sub(r" \[while running .*", "", line)
