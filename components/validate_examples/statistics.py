@@ -9,11 +9,12 @@ from google.protobuf.message import DecodeError
 from penstock.components.runtime import TaskError, local_path
 from penstock.components.runtime.examples import read_batches
 from tensorflow_data_validation.statistics import stats_impl
-from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatisticsList as Statistics
+from tensorflow_metadata.proto.v0.statistics_pb2 import FeatureNameStatistics as FeatureStatistics
+from tensorflow_metadata.proto.v0.statistics_pb2 import Histogram
 from tfx_bsl.arrow import table_util
 
-Statistics = statistics_pb2.DatasetFeatureStatisticsList
-FeatureStatistics = statistics_pb2.FeatureNameStatistics
 _FILE = "FeatureStats.pb"
 
 
@@ -101,8 +102,7 @@ def common(feature: FeatureStatistics) -> Any:
 
 def histogram(feature: FeatureStatistics) -> Any:
     """Returns a numeric feature's histogram of equal widths."""
-    standard = statistics_pb2.Histogram.STANDARD
-    return next((found for found in feature.num_stats.histograms if found.type == standard), statistics_pb2.Histogram())
+    return next((found for found in feature.num_stats.histograms if found.type == Histogram.STANDARD), Histogram())
 
 
 def count_nan(feature: FeatureStatistics) -> int:
