@@ -1,0 +1,72 @@
+"""`python -m benchmarks`: makes the tables, runs both sides, prints what was measured."""
+
+import shutil
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from penstock.envs import environment
+
+from . import machine, measure, peer_tfx, scale, server
+from .ours import Place
+
+FLIGHTS = Path("data/flights")
+FOLDER = Path("build/benchmarks")
+_WIDTH = 130
+_HEAVY = {
+    "tf": "tensorflow_model_analysis, tensorflow_transform, mlflow",
+    "tfdv": "tensorflow_data_validation",
+    "deploy": "mlflow",
+    "serve": "kserve, tensorflow",
+}
+
+
+@click.command()
+@click.argument("parts", nargs=-1, type=click.Choice(["tfx", "scale"]))
+@click.option("--rows", default=0, help="A sample of about so many rows, for a quick look; 0: all of them.")
+def main(parts: tuple[str, ...], rows: int) -> None:
+    """Measure Penstock against TFX's LocalDagRunner, and how it scales; all PARTS unless some are named.
+
+    Run it in a checkout of Penstock on a machine that does nothing else. Logs stay in build/benchmarks.
+
+    Example: python -m benchmarks --rows 60000 tfx
+    """
+    console = Console(width=_WIDTH)
+    if not FLIGHTS.is_dir():
+        raise click.ClickException(f"the flights are not in {FLIGHTS}: run `make data/flights`")
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    _warm_up()
+    flights, csv, repeated = FOLDER / "flights", FOLDER / "csv", FOLDER / "repeated"
+    _make("sample", FLIGHTS, flights, rows)
+    _make("csv", flights, csv)
+    console.print(machine.describe(), highlight=False)
+    if not parts or "tfx" in parts:
+        _against_tfx(flights, csv, console)
+    if not parts or "scale" in parts:
+        _make("repeat", flights, repeated, scale.TIMES)
+        scale.compare(flights, repeated, FOLDER / "scale", console)
+        scale.ingest_csv(csv, FOLDER / "scale" / "csv", console)
+
+
+def _against_tfx(flights: Path, csv: Path, console: Console) -> None:
+    with Place(FOLDER / "penstock", flights) as place:
+        runs = peer_tfx.run_ours(place)
+        if place.serving.exists():
+            server.compare(place, runs.second, FOLDER / "penstock", console)
+    peer_tfx.compare(runs, csv, FOLDER / "tfx", console)
+
+
+def _warm_up() -> None:
+    """Makes every environment, and imports the heavy libraries once: neither side is to wait for the disk."""
+    for env, modules in [(environment(family), modules) for family, modules in _HEAVY.items()] + [(peer_tfx.environment(), peer_tfx.HEAVY)]:
+        env.make()
+        measure.run([env.python, "-c", f"import {modules}"], FOLDER / f"{env.family}.log")
+
+
+def _make(what: str, source: Path, target: Path, count: int = 0) -> None:
+    measure.run([environment("tf").python, Path(__file__).with_name("tables.py"), what, source, target, str(count)], FOLDER / f"{what}.log")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""The flights' pipeline against TFX's LocalDagRunner: the same rows, modules, Schema and EvalConfig, step by step."""
+
+import hashlib
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from penstock.caches import cache_root
+from penstock.envs import Environment
+from penstock.interpreters import find_python
+
+from . import measure
+from .ours import PUSH, Place, Run
+
+FOLDER = Path(__file__).parent / "tfx"
+EXAMPLE = Path("pipelines/flight_delay")
+HEAVY = "tfx.v1, tensorflow_model_analysis"
+# What TFX has for each task; what has no counterpart stands alone.
+COUNTERPARTS = {
+    "ingest-examples": ["CsvExampleGen"],
+    "validate-examples": ["StatisticsGen", "ImportSchemaGen", "ExampleValidator"],
+    "transform-examples": ["Transform"],
+    "train-model": ["Trainer"],
+    "resolve-baseline": ["Resolver"],
+    "evaluate-model": ["Evaluator"],
+    "register-model": [],
+}
+GOALS = {"first run": 1 / 3, "with a Baseline": 1 / 4}
+_SECOND_SEED = 2
+
+
+@dataclass(frozen=True)
+class PeerRun:
+    """One run on TFX's LocalDagRunner.
+
+    Attributes:
+        cost: What it cost, as a whole process.
+        imports: Seconds that it took to import TFX and TFMA.
+        steps: Seconds per component, from ML Metadata.
+        evaluation: The Evaluation's folder.
+        blessed: Whether it blessed its model.
+        baseline: Whether it compared with a Baseline.
+    """
+
+    cost: measure.Cost
+    imports: float
+    steps: dict[str, float]
+    evaluation: Path
+    blessed: bool
+    baseline: bool
+
+
+@dataclass(frozen=True)
+class OurRuns:
+    """Penstock's side.
+
+    Attributes:
+        first: Nothing cached, no Baseline.
+        again: The same again, so that all but what is never cached is reused.
+        second: Every task again, with other weights, and the first one's model as Baseline.
+    """
+
+    first: Run
+    again: Run
+    second: Run
+
+
+def environment() -> Environment:
+    """Returns the environment that has TFX, made or not. It is for benchmarks only.
+
+    Raises:
+        UserError: This machine has no Python that TFX 1.16 runs on.
+    """
+    lock = FOLDER / "requirements.txt"
+    version, python = find_python("3.11", "3.10")
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
+    return Environment("tfx", lock, version, python, cache_root() / "envs" / f"tfx-{digest}-py{version.replace('.', '')}")
+
+
+def run_ours(place: Place) -> OurRuns:
+    """Runs Penstock's side: nothing cached, everything cached, nothing cached again."""
+    return OurRuns(
+        first=place.run("first"),
+        again=place.run("again"),
+        # Other weights, as TFX's second run has them too: it sets no seed.
+        second=place.run("second", fresh=True, seed=_SECOND_SEED),
+    )
+
+
+def compare(ours: OurRuns, csv: Path, folder: Path, console: Console) -> None:
+    """Runs TFX's side, without and with a Baseline, and prints a table for each.
+
+    Args:
+        ours: Penstock's side.
+        csv: The same rows in folders `train` and `eval`, as CsvExampleGen reads them.
+        folder: Where TFX works.
+        console: Where to print.
+    """
+    python = environment().python
+    runs, peers = [ours.first, ours.second], [_run_peer(python, csv, folder, name) for name in ("first", "second")]
+    metrics = _metrics(python, [run.evaluation for run in runs] + [peer.evaluation for peer in peers])
+    for index, (title, goal) in enumerate(GOALS.items()):
+        run, peer = runs[index], peers[index]
+        console.print(_table(title, goal, run, peer))
+        console.print(
+            _said("Penstock", metrics[index], run.blessing["verdict"] == "blessed", bool(run.blessing["baseline"])), highlight=False
+        )
+        console.print(_said("TFX", metrics[2 + index], peer.blessed, peer.baseline), "", sep="\n", highlight=False)
+    console.print(f"nothing changed, run again: {ours.again.cost.seconds:.1f} s (goal: under 5 s)\n", highlight=False)
+
+
+def _run_peer(python: Path, csv: Path, root: Path, name: str) -> PeerRun:
+    root.mkdir(parents=True, exist_ok=True)
+    inputs = {"data": csv, "root": root.absolute(), "schema": EXAMPLE / "schema.pbtxt", "eval-config": EXAMPLE / "eval_config.pbtxt"}
+    modules = {"preprocessing": EXAMPLE / "preprocessing.py", "trainer": EXAMPLE / "trainer.py"}
+    options = [f"--{key}={path}" for key, path in (inputs | modules).items()]
+    cost = measure.run([python, FOLDER / "local_dag.py", *options], root / f"{name}.log")
+    record = json.loads((root / "record.json").read_text(encoding="utf-8"))
+    return PeerRun(cost, **record | {"evaluation": Path(record["evaluation"])})
+
+
+def _metrics(python: Path, evaluations: list[Path]) -> list[dict[str, float]]:
+    """Reads the candidates' overall metrics with TFMA, whoever wrote them."""
+    command = [str(python), str(FOLDER / "metrics.py"), *map(str, evaluations)]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout)
+
+
+def _table(title: str, goal: float, ours: Run, peer: PeerRun) -> Table:
+    table = Table("", "Penstock, s", "TFX, s", "ratio", title=f"{title}: wall seconds", title_justify="left")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for task, steps in COUNTERPARTS.items():
+        seconds = sum(peer.steps[step] for step in steps) if steps else None
+        table.add_row(f"{task.replace('-', '_')} | {' + '.join(steps) or '-'}", *_cells(ours.seconds.get(task), seconds))
+    peer_rest = peer.cost.seconds - peer.imports - sum(peer.steps.values())
+    table.add_row("the command, between tasks | modules' wheels, between steps", *_cells(ours.rest, peer_rest))
+    table.add_row("(in the tasks) | imports", *_cells(None, peer.imports), end_section=True)
+    whole = ours.without_push
+    table.add_row(f"whole run, without {PUSH.replace('-', '_')} (goal: at most {goal:.2f})", *_cells(whole, peer.cost.seconds))
+    table.add_row("the same, TFX's imports not counted", *_cells(whole, peer.cost.seconds - peer.imports))
+    gib = 2.0**30
+    table.add_row("peak memory of a process, GiB", *_cells(ours.cost.peak_bytes / gib, peer.cost.peak_bytes / gib))
+    return table
+
+
+def _cells(ours: float | None, peer: float | None) -> list[str]:
+    numbers = ["" if value is None else f"{value:.2f}" for value in (ours, peer)]
+    return [*numbers, f"{ours / peer:.2f}" if ours is not None and peer else ""]
+
+
+def _said(name: str, metrics: dict[str, float], blessed: bool, baseline: bool) -> str:
+    """Says what a side did, so that both can be seen to have done the same."""
+    words = ["blessed" if blessed else "not blessed", "compared with a Baseline" if baseline else "no Baseline"]
+    return f"{name}: {metrics['example_count']:,.0f} examples, AUC {metrics['auc']:.4f}, {', '.join(words)}"

@@ -1,0 +1,100 @@
+"""Ten times the rows: how much more time and memory ingest, validate and transform take. Also what every task's process costs."""
+
+from pathlib import Path
+
+from penstock.pipelines import flight_delay
+from rich.console import Console
+from rich.table import Table
+
+from . import single_task
+from .single_task import TaskRun
+
+TIMES = 10
+_MOST_MEMORY = 1.5
+_INGEST = ["input_format", "split_by", "split_key", "splits", "exclude_columns"]
+_MIB = 2.0**20
+
+
+def compare(flights: Path, repeated: Path, folder: Path, console: Console) -> None:
+    """Runs the three tasks on a table and on that table repeated, and prints a row for each.
+
+    Args:
+        flights: The raw rows.
+        repeated: The raw rows, `TIMES` times.
+        folder: Where the outputs go.
+        console: Where to print.
+    """
+    small, large = _run_tasks(flights, folder / "x1"), _run_tasks(repeated, folder / f"x{TIMES}")
+    rows = [sum(_rows(runs["ingest_examples"]).values()) for runs in (small, large)]
+    table = Table(
+        "",
+        "s",
+        f"s, x{TIMES}",
+        "ratio",
+        "MiB",
+        f"MiB, x{TIMES}",
+        "ratio",
+        title=f"scale: {rows[0]:,} rows, and {rows[1]:,}",
+        title_justify="left",
+    )
+    overhead = Table(
+        "", "whole, s", "imports", "own work", "overhead", title="what a task's process costs beside its work", title_justify="left"
+    )
+    for column in [*table.columns[1:], *overhead.columns[1:]]:
+        column.justify = "right"
+    for name, run in small.items():
+        other = large[name]
+        seconds, peaks = (run.cost.seconds, other.cost.seconds), (run.cost.peak_bytes / _MIB, other.cost.peak_bytes / _MIB)
+        table.add_row(name, *_pair(*seconds, digits=2), *_pair(*peaks, digits=0))
+        overhead.add_row(name, *(f"{value:.2f}" for value in (run.cost.seconds, run.imports, run.work, run.overhead)))
+    console.print(table, f"goals: time at most x{TIMES}, memory at most x{_MOST_MEMORY}\n", highlight=False)
+    console.print(overhead, "goal: under 1 s, with what the orchestrator adds between tasks\n", highlight=False)
+
+
+def ingest_csv(csv: Path, folder: Path, console: Console) -> None:
+    """Prints what ingest_examples takes for the files that CsvExampleGen read: its row above is for Parquet."""
+    parameters = {
+        "input_uri": f"{csv}/*/*.csv",
+        "split_by": "column",
+        "split_key": "month",
+        "splits": {"train": [*range(1, 10)], "eval": [10, 11]},
+    }
+    run = single_task.run("ingest_examples", "tf", folder, parameters, {}, ["examples"])
+    console.print(f"ingest_examples on the CSV files that CsvExampleGen read: {run.cost.seconds:.2f} s\n", highlight=False)
+
+
+def _run_tasks(flights: Path, folder: Path) -> dict[str, TaskRun]:
+    values = flight_delay.parameters()
+    ingest = single_task.run(
+        "ingest_examples",
+        "tf",
+        folder / "ingest_examples",
+        {"input_uri": f"{flights}/*.parquet"} | {name: values[name] for name in _INGEST},
+        {},
+        ["examples"],
+    )
+    validate = single_task.run(
+        "validate_examples",
+        "tfdv",
+        folder / "validate_examples",
+        {"schema_file": values["schema_file"]},
+        {"examples": (ingest, "examples")},
+        ["statistics", "schema", "anomalies", "report"],
+    )
+    transform = single_task.run(
+        "transform_examples",
+        "tf",
+        folder / "transform_examples",
+        {"module_file": values["preprocessing_module"]},
+        {"examples": (ingest, "examples"), "schema": (validate, "schema")},
+        ["transformed_examples", "transform_graph", "updated_analyzer_cache"],
+    )
+    return {"ingest_examples": ingest, "validate_examples": validate, "transform_examples": transform}
+
+
+def _rows(ingest: TaskRun) -> dict[str, int]:
+    return ingest.metadata["examples"]["splits"]
+
+
+def _pair(first: float, second: float, digits: int) -> list[str]:
+    return [f"{first:,.{digits}f}", f"{second:,.{digits}f}", f"{second / first:.2f}"]
