@@ -15,6 +15,7 @@ from pathlib import Path
 
 import filelock
 import uv
+
 from penstock.caches import cache_root
 from penstock.code import code_path
 from penstock.envs import Environment, environment
@@ -108,6 +109,7 @@ def _family_by_folder() -> dict[str, str]:
     """Reads each component's family from the image of its interface."""
     import_kfp()
     import penstock.components as library
+
     from penstock.local.commands import family_of
 
     images = {name: getattr(library, name).component_spec.implementation.container.image for name in library.__all__}

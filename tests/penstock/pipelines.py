@@ -24,7 +24,7 @@ def say(text: str, folder: str, name: str = "said"):
 
 
 @dsl.component(base_image="python:3.11")
-def say_optional(folder: str, text: Optional[str] = None):
+def say_optional(folder: str, text: Optional[str] = None):  # noqa: UP045 - kfp knows no `str | None`
     from pathlib import Path
 
     (Path(folder[3:]) / "optional").write_text(repr(text))
@@ -122,7 +122,7 @@ def loop(folder: str):
 
 
 @dsl.pipeline(name="optional")
-def optional(folder: str, text: Optional[str] = None):
+def optional(folder: str, text: Optional[str] = None):  # noqa: UP045 - kfp knows no `str | None`
     say_optional(folder=folder, text=text)
 
 

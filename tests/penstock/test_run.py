@@ -45,7 +45,8 @@ def test_gate_on_a_text_with_quotes_is_closed_not_broken(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("was", "becomes"), [("outputParameterKey: verdict", "outputParameterKey: missing"), ("== 'blessed'", "== blessed"), ("== 'blessed'", "")]
+    ("was", "becomes"),
+    [("outputParameterKey: verdict", "outputParameterKey: missing"), ("== 'blessed'", "== blessed"), ("== 'blessed'", "")],
 )
 def test_gate_that_cannot_be_evaluated_fails_the_run(penstock, tmp_path, was, becomes):
     path = compiled(gate, tmp_path)

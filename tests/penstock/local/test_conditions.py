@@ -1,6 +1,7 @@
 """Conditions: CEL as the KFP compiler writes it; true, false, or an error."""
 
 import pytest
+
 from penstock.local.conditions import ConditionError, evaluate
 
 

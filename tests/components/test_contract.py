@@ -1,0 +1,151 @@
+"""What every component promises: interface and task agree, and nobody imports what is not theirs."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import penstock.components as library
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPONENTS = ROOT / "components"
+NAMES = sorted(path.parent.name for path in COMPONENTS.glob("*/component.py"))
+# What an image runs before it knows which task it runs.
+RUNTIME_CORE = ("__init__", "artifacts", "errors", "executor", "fingerprint", "source")
+TYPES = {"String": "str", "Integer": "int", "Float": "float", "Boolean": "bool", "Dict": "dict", "List": "list"}
+
+
+def test_every_component_is_exported():
+    assert sorted(library.__all__) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_component_is_whole(name):
+    folder = COMPONENTS / name
+    assert {"__init__.py", "__main__.py", "component.py", "task.py", "README.md"} <= {path.name for path in folder.iterdir()}
+    assert list((ROOT / "tests" / "components" / name).glob("test_*.py")), f"{name} has no tests"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_command_is_the_one_protocol(name):
+    container = getattr(library, name).component_spec.implementation.container
+    assert container.command == ["python", "-m", f"penstock.components.{name}"]
+    assert container.args == ["--executor_input", "{{$}}"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_inputs_and_parameters_agree(name):
+    spec = getattr(library, name).component_spec
+    wanted = {}
+    for key, item in spec.inputs.items():
+        kind = "Input" if "." in item.type else TYPES[item.type]
+        wanted[key] = (kind, item.optional, item.default)
+    assert {key: value for key, value in _parameters(name).items() if value[0] != "Output"} == wanted
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_outputs_agree(name):
+    outputs = getattr(library, name).component_spec.outputs
+    artifacts = {key for key, item in outputs.items() if "." in item.type}
+    parameters = {key: TYPES[item.type] for key, item in outputs.items() if "." not in item.type}
+    assert {key for key, value in _parameters(name).items() if value[0] == "Output"} == artifacts
+    assert _returned(name) == parameters
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_input_and_output_is_documented(name):
+    component = next(node for node in _tree(COMPONENTS / name / "component.py").body if isinstance(node, ast.FunctionDef))
+    docstring = ast.get_docstring(component) or ""
+    spec = getattr(library, name).component_spec
+    assert [key for key in [*spec.inputs, *spec.outputs] if f"\n    {key}: " not in docstring] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_interface_imports_kfp_only(name):
+    assert {module.partition(".")[0] for module in _imports(COMPONENTS / name / "component.py")} <= {"kfp", "penstock"}
+    assert {module for module in _imports(COMPONENTS / name / "component.py") if module.startswith("penstock")} == {
+        "penstock.components.container"
+    }
+
+
+@pytest.mark.parametrize("name", [*NAMES, "runtime"])
+def test_task_code_imports_no_kfp_and_no_other_component(name):
+    for path in (COMPONENTS / name).rglob("*.py"):
+        if path.name != "component.py":
+            modules = _imports(path)
+            assert not [module for module in modules if module.partition(".")[0] == "kfp"], path
+            allowed = {f"penstock.components.{name}", "penstock.components.runtime"}
+            foreign = [module for module in modules if module.startswith("penstock.components.") and _package(module) not in allowed]
+            assert foreign == [], path
+
+
+@pytest.mark.parametrize("module", RUNTIME_CORE)
+def test_runtime_core_needs_the_standard_library_only(module):
+    path = COMPONENTS / "runtime" / f"{module}.py"
+    outside = {name for name in _imports(path, top_level=True) if name.partition(".")[0] not in {*sys.stdlib_module_names, "penstock"}}
+    assert outside == set()
+
+
+@pytest.mark.parametrize("folder", ["penstock", "pipelines"])
+def test_sdk_and_pipelines_import_no_task(folder):
+    for path in (ROOT / folder).rglob("*.py"):
+        tasks = [module for module in _imports(path) if _package(module).rpartition(".")[2] in NAMES and not module.endswith(".component")]
+        assert tasks == [], path
+
+
+def test_pipelines_are_composition_only():
+    for path in (ROOT / "pipelines").glob("*.py"):
+        assert {module.partition(".")[0] for module in _imports(path)} <= {"kfp", "penstock"}, path
+
+
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _imports(path: Path, top_level: bool = False) -> set[str]:
+    """Returns the absolute names of the modules that a file imports: anywhere, or when it is imported itself."""
+    tree = _tree(path)
+    nodes = tree.body if top_level else list(ast.walk(tree))
+    package = ["penstock", *path.relative_to(ROOT).parent.parts]
+    package = package[1:] if package[1:2] == ["penstock"] else package
+    return {name for node in nodes for name in _imported(node, package)}
+
+
+def _imported(node: ast.AST, package: list[str]) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        base = package[: len(package) - node.level + 1] if node.level else []
+        yield ".".join([*base, *([node.module] if node.module else [])])
+
+
+def _package(module: str) -> str:
+    """Returns `penstock.components.<name>` of a module in it."""
+    return ".".join(module.split(".")[:3])
+
+
+def _task(name: str) -> ast.FunctionDef:
+    return next(node for node in _tree(COMPONENTS / name / "task.py").body if isinstance(node, ast.FunctionDef) and node.name == name)
+
+
+def _parameters(name: str) -> dict[str, tuple[str, bool, Any]]:
+    """Returns each parameter of a task as (type, whether it may be left out, default)."""
+    arguments = _task(name).args
+    defaults = [None] * (len(arguments.args) - len(arguments.defaults)) + list(arguments.defaults)
+    found = {}
+    for argument, default in zip(arguments.args, defaults, strict=True):
+        kind = ast.unparse(argument.annotation).partition(" | ")[0].partition("[")[0] if argument.annotation else ""
+        found[argument.arg] = (kind, default is not None, ast.literal_eval(default) if default else None)
+    return found
+
+
+def _returned(name: str) -> dict[str, str]:
+    """Returns the fields of the NamedTuple that a task returns, with their types."""
+    returns = _task(name).returns
+    if returns is None or ast.unparse(returns) == "None":
+        return {}
+    classes = {node.name: node for node in _tree(COMPONENTS / name / "task.py").body if isinstance(node, ast.ClassDef)}
+    fields = [node for node in classes[ast.unparse(returns)].body if isinstance(node, ast.AnnAssign)]
+    return {ast.unparse(field.target): ast.unparse(field.annotation) for field in fields}
