@@ -68,7 +68,8 @@ def find(input_uri: str, spans: str, version: str) -> Selection:
     chosen, span, latest_version = select(pattern, matches, spans, version)
     paths: list[str] = []
     for match in chosen:
-        paths += sorted(_files_below(filesystem, match)) if matches[match]["type"] == "directory" else [match]
+        is_folder = matches[match]["type"] != "file" and filesystem.isdir(match)  # a link to a folder has neither type
+        paths += sorted(_files_below(filesystem, match)) if is_folder else [match]
     if not paths:
         raise TaskError(f"input_uri {input_uri!r} is a folder without data files; put CSV, Parquet or TFRecord files there, or correct it")
     return Selection(filesystem, paths, span, latest_version)

@@ -220,6 +220,15 @@ def test_dates_number_the_spans_by_days(tmp_path, ingest):
     assert column(ingest(pattern, spans="15737"), "x") == ["d2013-02-01"]
 
 
+@pytest.mark.parametrize("uri", ["link", "li*", "./link/", "file.csv"])
+def test_links_are_followed(tmp_path, ingest, monkeypatch, uri):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "real" / "a.csv", "x\n1\n")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "file.csv").symlink_to(tmp_path / "real" / "a.csv")
+    assert column(ingest(uri), "x") == [1]
+
+
 def test_any_filesystem(ingest):
     with fsspec.open("memory://bucket/data/1.csv", "w") as stream:
         stream.write("x\n1\n")
