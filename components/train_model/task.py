@@ -13,13 +13,12 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 from google.protobuf.message import DecodeError
-from tensorflow.core.protobuf import saved_model_pb2
-
 from penstock.components.runtime import Input, Output, TaskError, fingerprint, load_function, local_path, read_text
 from penstock.components.runtime.examples import count_rows, split_files, split_folder
 from penstock.components.runtime.source import explain
 from penstock.components.runtime.tensors import SCHEMA_FILE, load_schema
 from penstock.components.runtime.tfx_types import FnArgs
+from tensorflow.core.protobuf import saved_model_pb2
 
 from .data_accessor import data_accessor
 from .tracking import follow_fits, tracked_run

@@ -11,11 +11,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import keras
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
-
 from penstock.components.runtime import TaskError, figure
 from penstock.components.runtime.tracking import connect, experiment_id
 

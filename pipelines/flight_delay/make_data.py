@@ -10,7 +10,6 @@ its scheduled hour begins.
 
 import argparse
 import importlib.util
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -105,7 +104,7 @@ def write_months(table: pd.DataFrame, folder: Path) -> None:
         rows_as_said = pa.Table.from_pandas(rows, SCHEMA, preserve_index=False).replace_schema_metadata()
         pq.write_table(rows_as_said, scratch / f"2013-{month:02d}.parquet", compression="zstd")
     try:
-        os.replace(scratch, folder)
+        scratch.replace(folder)
     except OSError as error:
         sys.exit(f"error: {folder} holds something else ({error.strerror}); remove it and run this again")
 
