@@ -24,6 +24,10 @@ def ingest_examples(
 
     Memory stays bounded by a row group, whatever the size of the data. The same rows give the same bytes.
 
+    Columns become int64 (integers, bools; dates and timestamps as Unix seconds, UTC where no zone is said), float32 (floats,
+    decimals), string, or lists of these. In CSV, a column's type is what all its rows say, and empty fields, `NA`, `NaN` and
+    `null` are nulls. Files must have the same columns.
+
     Args:
         input_uri: A file, folder, glob or URI (local, `gs://`, `s3://`) of CSV (also gzip), Parquet or TFRecord files of
             tf.Example. May hold `{SPAN}`, `{VERSION}` and `{YYYY}`, `{MM}`, `{DD}`, as in TFX's input patterns.
@@ -34,14 +38,14 @@ def ingest_examples(
         input_format: `csv`, `parquet`, `tfrecord`, or `auto` to go by the file names.
         delimiter: The column delimiter of CSV files.
         spans: Which Spans to read: `latest`, one such as `7`, a range such as `3:7` (both ends count), or the latest k as
-            `latest:k`.
+            `latest:k`. Spans of dates are numbered by days since 1970-01-01, and may be given as dates.
         version: Which version of each Span to read: `latest` or a number.
         split_by: How rows find their Split: `ratio` (hash of the whole row), `hash` (hash of `split_key`, stable when rows
             are added), `column` (value of `split_key`) or `time` (range of `split_key`).
         split_key: The column that decides, where `split_by` is `hash`, `column` or `time`.
         splits: Split names with, for `ratio` and `hash`, their shares (`{"train": 2, "eval": 1}`); for `column`, lists of
             values; for `time`, `[start, end]` as ISO 8601 dates or times, start included and end not. Rows that fit none
-            are left out and counted.
+            are left out and counted; a Split that gets no row is an error.
         exclude_columns: Columns to leave out once the Splits are made.
     """
     return container("tf", "ingest_examples")

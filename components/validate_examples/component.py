@@ -39,8 +39,9 @@ def validate_examples(
             marked as inferred, and offered for review.
         schema_split: The Split from which a Schema is inferred.
         environments: The Schema environment of each Split, such as `{"serving": "SERVING"}`.
-        previous_statistics: Path or URI of the Statistics of a previous Span, for drift. Empty: drift is not checked.
-        serving_statistics: Path or URI of Statistics of serving requests, for skew. Empty: skew is not checked.
+        previous_statistics: Path or URI of the Statistics of a previous Span, for drift: an artifact, of which each Split is
+            compared with the Split of its name (or the only one), or one `FeatureStats.pb`. Empty: drift is not checked.
+        serving_statistics: The same of serving requests, for skew. Empty: skew is not checked.
         drift_threshold: The limit for features whose Schema has no drift comparator: Jensen-Shannon divergence for numbers,
             L-infinity norm for categories; both lie in [0, 1].
         skew_threshold: The same for features without a skew comparator.
