@@ -1,0 +1,140 @@
+"""Evaluating with TFMA itself, on Beam, with predictions made in bulk."""
+
+from collections.abc import Iterator
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.options.pipeline_options import PipelineOptions
+from penstock.components.runtime import TaskError
+from penstock.components.runtime.tensors import Tensors
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tensorflow_model_analysis import constants, evaluators, extractors, writers
+from tensorflow_model_analysis.api import model_eval_lib
+from tensorflow_model_analysis.extractors import materialized_predictions_extractor, sql_slice_key_extractor
+from tensorflow_model_analysis.proto import config_pb2
+
+from .predict import Batch, ModelError, Predictor
+from .results import Results, read_results
+from .rows import model_outputs, model_title
+
+# Beam's default runner would first download another one.
+LOCAL_RUNNER = "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+
+
+def evaluate(
+    eval_config: config_pb2.EvalConfig,
+    files: list[str],
+    models: dict[str, str],
+    schema: schema_pb2.Schema,
+    folder: str,
+    beam_pipeline_args: list[str],
+    *,
+    rubber_stamp: bool,
+) -> Results:
+    """Evaluates Parquet Examples with TFMA's own engine.
+
+    Args:
+        eval_config: With TFMA's defaults filled in.
+        files: The Split's Parquet files, as workers see them.
+        models: The SavedModels by their names in the EvalConfig, as workers see them.
+        schema: The Schema.
+        folder: Where TFMA's files go, as workers see it.
+        beam_pipeline_args: Beam options. Without a `--runner` Beam runs in this process.
+        rubber_stamp: Whether change thresholds were left out for want of a Baseline.
+
+    Raises:
+        TaskError: A Beam option is unknown, or TFMA cannot compute a metric.
+    """
+    named = any(argument.startswith("--runner") for argument in beam_pipeline_args)
+    options = PipelineOptions([*beam_pipeline_args, *([] if named else [LOCAL_RUNNER])])
+    config = _with_prediction_columns(eval_config)
+    paths = {key: f"{folder}/{key}" for key in (constants.METRICS_KEY, constants.PLOTS_KEY, constants.VALIDATIONS_KEY)}
+    writer = writers.MetricsPlotsAndValidationsWriter(paths, config, rubber_stamp=rubber_stamp, output_file_format="tfrecord")
+    try:
+        with beam.Pipeline(options=options) as pipeline:
+            _ = (
+                pipeline
+                | "Files" >> beam.Create(files)
+                | "Read" >> beam.io.ReadAllFromParquetBatched()
+                | "Batches" >> beam.FlatMap(lambda table: table.to_batches())
+                | "Predict" >> beam.ParDo(_Predict(models, eval_config, schema))
+                | "Extracts" >> model_eval_lib.BatchedInputsToExtracts()
+                | "Evaluate"
+                >> model_eval_lib.ExtractAndEvaluate(
+                    extractors=_extractors(config), evaluators=[evaluators.MetricsPlotsAndValidationsEvaluator(config, schema=schema)]
+                )
+                | "Write" >> model_eval_lib.WriteResults(writers=[writer])
+            )
+    except Exception as error:  # a worker's exception comes back wrapped, or as its text
+        raise _explained(error) from error
+    return read_results(folder)
+
+
+def _extractors(eval_config: config_pb2.EvalConfig) -> list[extractors.Extractor]:
+    """TFMA's extractors for Examples that hold predictions; its `default_extractors` would drop the Baseline's spec."""
+    sql = (
+        [sql_slice_key_extractor.SqlSliceKeyExtractor(eval_config)]
+        if any(spec.slice_keys_sql for spec in eval_config.slicing_specs)
+        else []
+    )
+    return [
+        extractors.FeaturesExtractor(eval_config=eval_config),
+        extractors.LabelsExtractor(eval_config=eval_config),
+        extractors.ExampleWeightsExtractor(eval_config=eval_config),
+        materialized_predictions_extractor.MaterializedPredictionsExtractor(eval_config=eval_config),
+        *sql,
+        extractors.UnbatchExtractor(),
+        extractors.SliceKeyExtractor(eval_config=eval_config, materialize=False),
+    ]
+
+
+class _Predict(beam.DoFn):
+    """Adds every model's predictions to a batch of Examples, as columns."""
+
+    def __init__(self, models: dict[str, str], eval_config: config_pb2.EvalConfig, schema: schema_pb2.Schema) -> None:
+        self._models, self._eval_config, self._schema = models, eval_config, schema
+
+    def setup(self) -> None:
+        self._tensors = Tensors(self._schema)
+        specs = {spec.name: spec for spec in self._eval_config.model_specs}
+        self._predictors = [
+            (specs[name], Predictor(model_title(specs[name]), path, specs[name].signature_name)) for name, path in self._models.items()
+        ]
+
+    def process(self, table: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        batch = Batch(table, self._tensors)
+        lists = self._tensors.to_lists(table)
+        columns = dict(zip(lists.schema.names, lists.columns, strict=True))
+        for spec, predictor in self._predictors:
+            predictor.check_columns(table.schema)
+            for output, values in model_outputs(predictor.predict(batch), spec).items():
+                columns[_column(spec, output)] = pa.array(list(values.reshape(len(values), -1)))
+        yield pa.RecordBatch.from_pydict(columns)
+
+
+def _column(spec: config_pb2.ModelSpec, output: str) -> str:
+    return f"prediction of {model_title(spec)} {output}".strip()
+
+
+def _with_prediction_columns(eval_config: config_pb2.EvalConfig) -> config_pb2.EvalConfig:
+    """Points every model's prediction keys to the columns that `_Predict` adds."""
+    config = config_pb2.EvalConfig()
+    config.CopyFrom(eval_config)
+    for spec in config.model_specs:
+        outputs = list(spec.prediction_keys or spec.label_keys)
+        spec.ClearField("prediction_keys")
+        spec.prediction_key = "" if outputs else _column(spec, "")
+        for output in outputs:
+            spec.prediction_keys[output] = _column(spec, output)
+    return config
+
+
+def _explained(error: Exception) -> TaskError:
+    """Finds what a person can mend in whatever Beam raised."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ModelError):
+            return ModelError(cause.model, str(cause).split(" [while running")[0])
+        cause = cause.__cause__
+    line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return TaskError(f"TFMA on Beam failed ({type(error).__name__}: {line[:300]}); correct eval_config or beam_pipeline_args")

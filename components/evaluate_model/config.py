@@ -1,0 +1,108 @@
+"""TFMA's EvalConfig: read, checked, and made ready for a candidate with or without a Baseline."""
+
+import difflib
+
+from google.protobuf import json_format, text_format
+from penstock.components.runtime import TaskError, read_text
+from tensorflow_model_analysis.metrics import confusion_matrix_metrics, metric_specs, metric_types
+from tensorflow_model_analysis.proto import config_pb2
+from tensorflow_model_analysis.utils import config_util
+from tensorflow_model_analysis.utils.keras_lib import tf_keras
+
+
+def parse_eval_config(value: str) -> config_pb2.EvalConfig:
+    """Reads an EvalConfig.
+
+    Args:
+        value: A text proto or JSON, as `runtime.read_text` takes it.
+
+    Raises:
+        TaskError: It does not parse, or names no label, no metrics, or a metric that does not exist.
+    """
+    text = read_text(value, "eval_config")
+    config = config_pb2.EvalConfig()
+    try:
+        if text.lstrip().startswith("{"):
+            json_format.Parse(text, config)
+        else:
+            text_format.Parse(text, config)
+    except (text_format.ParseError, json_format.ParseError) as error:
+        raise TaskError(f"eval_config does not parse as TFMA's EvalConfig (line:column {error}); correct it there") from error
+    if not config.metrics_specs or not any(spec.metrics for spec in config.metrics_specs):
+        raise TaskError("eval_config has no metrics: add metrics_specs { metrics { class_name: ... } }")
+    if not all(spec.label_key or spec.label_keys for spec in config.model_specs) or not config.model_specs:
+        raise TaskError("eval_config names no label: add label_key to its model_specs")
+    for spec in config.metrics_specs:
+        _move_thresholds(spec)
+    try:
+        config_util.verify_eval_config(config)
+    except ValueError as error:
+        raise TaskError(f"eval_config: {error}") from error
+    return config
+
+
+def has_thresholds(config: config_pb2.EvalConfig) -> bool:
+    """Says whether an EvalConfig sets any threshold."""
+    return any(
+        metric.HasField("threshold") or metric.per_slice_thresholds or metric.cross_slice_thresholds
+        for spec in config.metrics_specs
+        for metric in spec.metrics
+    )
+
+
+def class_metrics(config: config_pb2.EvalConfig) -> list[str]:
+    """Names the metrics that mean something only where labels differ: those of classifiers."""
+    kinds = (confusion_matrix_metrics.ConfusionMatrixMetricBase, tf_keras.metrics.AUC, tf_keras.metrics.SensitivityAtSpecificity)
+    metrics = [_metric(metric) for spec in config.metrics_specs for metric in spec.metrics]
+    return [metric.name for metric in metrics if isinstance(metric, kinds) or "entropy" in type(metric).__name__.lower()]
+
+
+def with_defaults(config: config_pb2.EvalConfig, *, has_baseline: bool) -> config_pb2.EvalConfig:
+    """Fills in TFMA's defaults; without a Baseline, change thresholds are left out (TFX's "rubber stamp").
+
+    Confidence intervals are Poisson bootstrap unless the method is set: TFMA's own default, the jackknife, knows no vectorized form.
+
+    Returns:
+        A new EvalConfig whose models are `candidate` and `baseline`, or one model without a name.
+    """
+    updated = config_pb2.EvalConfig()
+    updated.CopyFrom(config)
+    if updated.options.compute_confidence_intervals.value and not updated.options.confidence_intervals.method:
+        updated.options.confidence_intervals.method = config_pb2.ConfidenceIntervalOptions.POISSON_BOOTSTRAP
+    return config_util.update_eval_config_with_defaults(updated, has_baseline=has_baseline, rubber_stamp=not has_baseline)
+
+
+def _move_thresholds(spec: config_pb2.MetricsSpec) -> None:
+    """Moves thresholds that a MetricsSpec sets by name to the metrics of that name.
+
+    TFMA keeps the former for metrics saved in a model, and would not find them among those it computes.
+    """
+    metrics = {_metric(metric).name: metric for metric in spec.metrics}
+    for thresholds in (spec.thresholds, spec.per_slice_thresholds, spec.cross_slice_thresholds):
+        for name in list(thresholds):
+            if name not in metrics:
+                raise TaskError(
+                    f"eval_config sets a threshold for the metric {name!r}, which is not among its metrics ({', '.join(metrics)}); add the metric, or correct the name"
+                )
+    for name, threshold in spec.thresholds.items():
+        metrics[name].threshold.MergeFrom(threshold)
+    for name, per_slice in spec.per_slice_thresholds.items():
+        metrics[name].per_slice_thresholds.extend(per_slice.thresholds)
+    for name, cross_slice in spec.cross_slice_thresholds.items():
+        metrics[name].cross_slice_thresholds.extend(cross_slice.thresholds)
+    for field in ("thresholds", "per_slice_thresholds", "cross_slice_thresholds"):
+        spec.ClearField(field)
+
+
+def _metric(config: config_pb2.MetricConfig) -> metric_types.Metric:
+    try:
+        return metric_specs.metric_instance(config)
+    except Exception as error:  # whatever a metric's module, class or arguments make it raise
+        known = [*metric_types.registered_metrics(), *(name for name in dir(tf_keras.metrics) if name[0].isupper())]
+        if config.class_name in known or config.module:
+            raise TaskError(
+                f"eval_config: the metric {config.class_name} cannot be made from config {config.config or '{}'} ({str(error).splitlines()[0]}); correct it"
+            ) from error
+        near = difflib.get_close_matches(config.class_name, known, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "use a class of tfma.metrics or tf.keras.metrics"
+        raise TaskError(f"eval_config: there is no metric {config.class_name!r}; {hint}") from error

@@ -1,0 +1,67 @@
+"""The figures of the overall slice: KFP's Metrics and the one line that matters."""
+
+from dataclasses import dataclass, field
+
+from tensorflow_model_analysis.metrics import metric_types
+from tensorflow_model_analysis.proto import config_pb2
+from tensorflow_model_analysis.utils import model_util
+
+from .blessing import Value, metric_values
+from .results import Results
+
+# What a reader looks for first, by name.
+_FIRST = (
+    "auc",
+    "auc_precision_recall",
+    "accuracy",
+    "sparse_categorical_accuracy",
+    "binary_accuracy",
+    "mean_squared_error",
+    "mean_absolute_error",
+)
+
+
+@dataclass
+class Overall:
+    """The finite numbers of the overall slice, by the metric's title."""
+
+    candidate: dict[str, float] = field(default_factory=dict)
+    baseline: dict[str, float] = field(default_factory=dict)
+
+
+def metric_title(key: metric_types.MetricKey) -> str:
+    """Names a metric without its model: `auc`, `precision (classId:1)`, `price/mean_squared_error`."""
+    parts = [str(part) for part in (key.sub_key, key.aggregation_type) if part]
+    name = f"{key.output_name}/{key.name}" if key.output_name else key.name
+    return f"{name} ({', '.join(parts)})" if parts else name
+
+
+def overall_metrics(eval_config: config_pb2.EvalConfig, results: Results) -> Overall:
+    """Collects the overall slice's finite numbers."""
+    spec = model_util.get_baseline_model_spec(eval_config)
+    overall = Overall()
+    for figures in results.metrics:
+        if not figures.slice_key.single_slice_keys:
+            for key, (value, _) in metric_values(figures).items():
+                if value is not None and not key.is_diff:
+                    side = overall.baseline if spec is not None and key.model_name == spec.name else overall.candidate
+                    side[metric_title(key)] = value
+    return overall
+
+
+def headline(overall: Overall, verdict: str) -> str:
+    """Says the figure that matters: `AUC 0.712 vs 0.709 baseline: blessed`."""
+    said = verdict.replace("_", " ")
+    name = next((name for name in _FIRST if name in overall.candidate), next(iter(overall.candidate), None))
+    if name is None:
+        return said
+    other = overall.baseline.get(name)
+    return f"{_shown(name)} {_number(overall.candidate[name])}{'' if other is None else f' vs {_number(other)} baseline'}: {said}"
+
+
+def _shown(name: str) -> str:
+    return {"auc": "AUC", "auc_precision_recall": "AUC-PR"}.get(name, name.replace("_", " "))
+
+
+def _number(value: Value) -> str:
+    return "-" if value is None else f"{value:.4g}"

@@ -1,0 +1,118 @@
+"""The page that shows an evaluation: verdict, thresholds, figures, curves, slices."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from penstock.components.runtime.page import write_page
+from tensorflow_model_analysis import constants
+from tensorflow_model_analysis.proto import config_pb2
+from tensorflow_model_analysis.slicer import slicer_lib
+from tensorflow_model_analysis.utils import model_util
+
+from .blessing import Value, bounds_text, metric_values, slice_title
+from .curves import Curves
+from .headlines import metric_title
+from .results import Results
+
+_SIDE = 260
+_MOST_COLUMNS = 9
+
+
+@dataclass
+class Figure:
+    """One metric in one slice.
+
+    Attributes:
+        candidate: The candidate's value; None if undefined.
+        interval: Its 95 % confidence interval, if computed.
+        baseline: The Baseline's value; None if undefined or without a Baseline.
+        difference: Candidate minus Baseline.
+        difference_interval: Its 95 % confidence interval, if computed.
+    """
+
+    candidate: Value = None
+    interval: list[Value] | None = None
+    baseline: Value = None
+    difference: Value = None
+    difference_interval: list[Value] | None = None
+
+
+def write_report(
+    path: Path, eval_config: config_pb2.EvalConfig, results: Results, blessing: dict[str, Any], curves: dict[str, Curves]
+) -> None:
+    """Writes the page.
+
+    Args:
+        path: The HTML file.
+        eval_config: As evaluated.
+        results: What was found.
+        blessing: `blessing.json`'s contents.
+        curves: Each model's curves, by `candidate` and `baseline`.
+    """
+    slices = _figures_by_slice(eval_config, results)
+    overall = slices.pop("overall", {})
+    columns = list(overall or next(iter(slices.values()), {}))[:_MOST_COLUMNS]
+    write_page(
+        Path(__file__).with_name("report.html.j2"),
+        path,
+        title="Evaluation",
+        blessing=blessing,
+        thresholds=[
+            threshold | {"asked": bounds_text(threshold), "where": slice_title(tuple(threshold["slice"].items()))}
+            for threshold in blessing["thresholds"]
+        ],
+        overall=overall,
+        slices=slices,
+        columns=columns,
+        curves=curves,
+        roc={name: [(x, y) for x, y, _ in drawn.roc] for name, drawn in curves.items() if drawn.roc},
+        calibration={name: [(x, y) for x, y, _ in drawn.calibration] for name, drawn in curves.items() if drawn.calibration},
+        matrix=curves.get(constants.CANDIDATE_KEY),
+        side=_SIDE,
+        polyline=polyline,
+        number=number,
+        interval=interval,
+    )
+
+
+def _figures_by_slice(eval_config: config_pb2.EvalConfig, results: Results) -> dict[str, dict[str, Figure]]:
+    """Arranges the numbers by slice and metric, the overall slice first."""
+    baseline = model_util.get_baseline_model_spec(eval_config)
+    found: dict[str, dict[str, Figure]] = {}
+    for figures in sorted(results.metrics, key=lambda entry: _order(slicer_lib.deserialize_slice_key(entry.slice_key))):
+        here = found.setdefault(slice_title(slicer_lib.deserialize_slice_key(figures.slice_key)), {})
+        for key, (value, bounds) in metric_values(figures).items():
+            cell = here.setdefault(metric_title(key), Figure())
+            if key.is_diff:
+                cell.difference, cell.difference_interval = value, bounds
+            elif baseline is not None and key.model_name == baseline.name:
+                cell.baseline = value
+            else:
+                cell.candidate, cell.interval = value, bounds
+    return found
+
+
+def _order(key: tuple) -> tuple:
+    names = tuple(name for name, _ in key)
+    numbers = tuple(value if isinstance(value, (int, float)) else 0 for _, value in key)
+    return len(key), names, numbers, tuple(str(value) for _, value in key)
+
+
+def polyline(points: list[tuple[float, float]], side: int = _SIDE) -> str:
+    """Returns SVG points of a curve in the unit square, its origin at the lower left."""
+    return " ".join(f"{x * side:.1f},{(1 - y) * side:.1f}" for x, y in points)
+
+
+def number(value: Value, sign: bool = False) -> str:
+    """Shows a number to four digits, whole numbers whole; a dash where there is none."""
+    if value is None:
+        return "–"
+    if float(value).is_integer() and abs(value) >= 10:
+        return f"{value:{'+' if sign else ''},.0f}"
+    return f"{value:{'+' if sign else ''}.4g}"
+
+
+def interval(bounds: list[Value] | None, sign: bool = False) -> str:
+    """Shows an interval; nothing where there is none."""
+    return "" if bounds is None or None in bounds else f"{number(bounds[0], sign)} … {number(bounds[1], sign)}"

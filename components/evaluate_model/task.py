@@ -1,0 +1,201 @@
+"""evaluate_model: both models in one pass over the Examples, TFMA's figures, a blessing or none."""
+
+import json
+import os
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any, NamedTuple
+
+# TFMA evaluates with Keras 2; saying so early keeps TensorFlow from importing Keras 3 as well.
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+
+from penstock.components.runtime import Input, Output, TaskError, figure, fingerprint
+from penstock.components.runtime.examples import count_rows, split_files
+from penstock.components.runtime.tensors import Tensors, load_schema
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tensorflow_model_analysis import constants
+from tensorflow_model_analysis.proto import config_pb2
+
+from . import config, engine
+from .blessing import bless
+from .curves import Curves, classification_metadata, draw
+from .headlines import headline, overall_metrics
+from .predict import ModelError, Predictor
+from .probe import write_probe
+from .report import write_report
+from .results import Results, write_eval_config, write_results
+from .rows import check_columns, check_labels, model_title, read_rows
+from .unsupported import NotVectorized
+
+NO_BASELINE = "NO_BASELINE.txt"
+IN_PROCESS, BEAM = "in_process", "beam"
+
+
+class Outputs(NamedTuple):
+    """The output parameters."""
+
+    verdict: str
+
+
+@dataclass
+class _Evaluated:
+    """An evaluation, and how it was come by."""
+
+    eval_config: config_pb2.EvalConfig
+    results: Results
+    engine: str
+    curves: dict[str, Curves] = field(default_factory=dict)
+
+
+def evaluate_model(
+    examples: Input,
+    model: Input,
+    baseline: Input,
+    schema: Input,
+    evaluation: Output,
+    metrics: Output,
+    classification_metrics: Output,
+    report: Output,
+    eval_config: str,
+    eval_split: str = "eval",
+    on_broken_baseline: str = "fail",
+    beam_pipeline_args: list = [],  # noqa: B006 - the interface's default; nobody changes it
+) -> Outputs:
+    """Evaluates a candidate against a Baseline and blesses it or not; see the interface for the parameters.
+
+    Raises:
+        TaskError: The configuration, the Examples or a model cannot be evaluated; a model that is not good enough is a result.
+    """
+    if on_broken_baseline not in ("fail", "ignore"):
+        raise TaskError(f"on_broken_baseline is {on_broken_baseline!r}; choose 'fail' or 'ignore'")
+    user_config = config.parse_eval_config(eval_config)
+    described = load_schema(schema.path)
+    check_columns(user_config, examples.path, eval_split)
+    check_labels(user_config, examples.path, eval_split, config.class_metrics(user_config))
+    identities = {constants.CANDIDATE_KEY: _fingerprint(model, constants.CANDIDATE_KEY)}
+    tensors = Tensors(described)
+    candidate = Predictor(constants.CANDIDATE_KEY, model.path, _signature(user_config, is_baseline=False))
+
+    def evaluate(other: Input | None) -> _Evaluated:
+        if other is not None:
+            identities[constants.BASELINE_KEY] = _fingerprint(other, constants.BASELINE_KEY)
+        return _evaluate(user_config, examples, eval_split, described, tensors, candidate, model, other, beam_pipeline_args, evaluation)
+
+    evaluation.path.mkdir(parents=True)
+    reason = _no_baseline(baseline)
+    try:
+        done = evaluate(None if reason else baseline)
+    except ModelError as error:
+        if error.model != constants.BASELINE_KEY or on_broken_baseline == "fail":
+            raise
+        reason, done = f"ignored: {error}", evaluate(None)
+
+    blessing = bless(done.eval_config, done.results, has_thresholds=config.has_thresholds(user_config), baseline_note=reason)
+    blessing |= {
+        "model": {"fingerprint": identities[constants.CANDIDATE_KEY], "uri": model.uri},
+        "baseline": None if reason else _describe(baseline, identities[constants.BASELINE_KEY]),
+        "baseline_note": reason,
+        "examples": _describe_examples(examples, eval_split),
+        "engine": done.engine,
+        "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+    (evaluation.path / "blessing.json").write_text(json.dumps(blessing, indent=1, allow_nan=False), encoding="utf-8")
+    blessing["probes"] = write_probe(evaluation.path / "probe.json", candidate, examples.path, eval_split, tensors)
+    overall = overall_metrics(done.eval_config, done.results)
+    metrics.metadata |= overall.candidate
+    if constants.CANDIDATE_KEY in done.curves:
+        classification_metrics.metadata |= classification_metadata(done.curves[constants.CANDIDATE_KEY])
+    evaluation.metadata |= {"verdict": blessing["verdict"], "model_fingerprint": blessing["model"]["fingerprint"], **overall.candidate}
+    write_report(report.path, done.eval_config, done.results, blessing, done.curves)
+    figure(headline(overall, blessing["verdict"]))
+    return Outputs(blessing["verdict"])
+
+
+def _evaluate(
+    user_config: config_pb2.EvalConfig,
+    examples: Input,
+    split: str,
+    schema: schema_pb2.Schema,
+    tensors: Tensors,
+    candidate: Predictor,
+    model: Input,
+    baseline: Input | None,
+    beam_pipeline_args: list,
+    evaluation: Output,
+) -> _Evaluated:
+    """Evaluates in-process, or on Beam where a runner is named or something is asked for that only TFMA's engine computes."""
+    eval_config = config.with_defaults(user_config, has_baseline=baseline is not None)
+    specs = {spec.is_baseline: spec for spec in eval_config.model_specs}
+    models = {specs[False].name: model} | ({specs[True].name: baseline} if baseline else {})
+    rubber_stamp = baseline is None and config.has_thresholds(user_config)
+    write_eval_config(eval_config, evaluation.path, examples.uri, {name: artifact.uri for name, artifact in models.items()})
+    done = _Evaluated(eval_config, Results(), BEAM)
+    if not any(argument.startswith("--runner") for argument in beam_pipeline_args):
+        predictors = {specs[False].name: candidate}
+        if baseline:
+            predictors[specs[True].name] = Predictor(constants.BASELINE_KEY, baseline.path, _signature(user_config, is_baseline=True))
+        rows = read_rows(eval_config, examples.path, split, tensors, predictors)
+        drawn = {model_title(spec): draw(rows, spec.name) for spec in eval_config.model_specs}
+        done.curves = {name: curves for name, curves in drawn.items() if curves}
+        try:
+            done.results, done.engine = engine.evaluate(eval_config, rows, schema, rubber_stamp=rubber_stamp), IN_PROCESS
+            write_results(done.results, evaluation.path)
+        except NotVectorized as reason:
+            figure(f"TFMA evaluates on Beam, for {reason}")
+    if done.engine == BEAM:
+        from . import beam_engine
+
+        files = [_for_workers(examples, str(file.relative_to(examples.path))) for file in split_files(examples.path, split)]
+        places = {name: _for_workers(artifact) for name, artifact in models.items()}
+        done.results = beam_engine.evaluate(
+            eval_config, files, places, schema, _for_workers(evaluation), beam_pipeline_args, rubber_stamp=rubber_stamp
+        )
+    return done
+
+
+def _for_workers(artifact: Input | Output, inside: str = "") -> str:
+    """Returns where Beam's workers find an artifact: in its bucket, or at its path on this machine."""
+    root = artifact.uri if artifact.uri.startswith(("gs://", "s3://")) else str(artifact.path)
+    return f"{root}/{inside}" if inside else root
+
+
+def _signature(eval_config: config_pb2.EvalConfig, *, is_baseline: bool) -> str:
+    """Returns the signature that the user's EvalConfig asks for; the Baseline may have a spec of its own."""
+    specs = list(eval_config.model_specs)
+    return next((spec.signature_name for spec in specs if spec.is_baseline == is_baseline), specs[0].signature_name)
+
+
+def _no_baseline(baseline: Input) -> str:
+    """Says why there is no Baseline; empty if there is one."""
+    marker = baseline.path / NO_BASELINE
+    if not marker.exists():
+        return ""
+    return baseline.metadata.get("reason") or " ".join(marker.read_text(encoding="utf-8").split()) or "none given"
+
+
+def _fingerprint(model: Input, name: str) -> str:
+    """Computes a model's fingerprint from its bytes.
+
+    Raises:
+        ModelError: The bytes are gone, or are not those that the artifact speaks of.
+    """
+    try:
+        found = fingerprint(model.path)
+    except FileNotFoundError as error:
+        raise ModelError(name, f"the {name} is gone: nothing is at {model.path}; train or register it again") from error
+    if model.metadata.get("fingerprint", found) != found:
+        raise ModelError(
+            name,
+            f"the {name} at {model.path} is not what its artifact says: its fingerprint is {found[:12]}, not {model.metadata['fingerprint'][:12]}; make it again",
+        )
+    return found
+
+
+def _describe(baseline: Input, identity: str) -> dict[str, Any]:
+    return {"fingerprint": identity, "version": str(baseline.metadata.get("version", "")), "uri": baseline.uri}
+
+
+def _describe_examples(examples: Input, split: str) -> dict[str, Any]:
+    known = {key: examples.metadata[key] for key in ("span", "version") if key in examples.metadata}
+    identity = examples.metadata.get("fingerprint") or fingerprint(examples.path)
+    return {"fingerprint": identity, "uri": examples.uri, "split": split, "rows": count_rows(examples.path, split)} | known

@@ -1,0 +1,313 @@
+"""evaluate_model through its command: verdicts, the evidence, and what it says of bad input."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import tensorflow as tf
+from penstock.components.runtime import fingerprint
+from tensorflow_model_analysis.api import model_eval_lib
+
+VALUE = "value_threshold { lower_bound { value: 0.5 } }"
+CHANGE = "change_threshold { direction: HIGHER_IS_BETTER absolute { value: -0.05 } }"
+
+
+def eval_config(threshold: str = f"threshold {{ {VALUE} }}", more: str = "", spec: str = 'label_key: "is_late"') -> str:
+    return (
+        f"""
+model_specs {{ {spec} }}
+slicing_specs {{}}
+slicing_specs {{ feature_keys: "carrier" }}
+metrics_specs {{
+  metrics {{ class_name: "AUC" per_slice_thresholds {{ slicing_specs {{}} {threshold} }} }}
+  metrics {{ class_name: "BinaryAccuracy" }}
+  metrics {{ class_name: "ExampleCount" }}
+  {more}
+}}
+"""
+        if threshold
+        else eval_config(f"threshold {{ {VALUE} }}", more, spec).replace(
+            f"per_slice_thresholds {{ slicing_specs {{}} threshold {{ {VALUE} }} }}", ""
+        )
+    )
+
+
+@dataclass
+class Flights:
+    """Runs evaluate_model on flights; what a test does not say is good."""
+
+    run_task: Callable[..., Any]
+    models: Callable[..., Path]
+    schema: Path
+    no_baseline: Path
+    examples: Path
+
+    def __call__(self, text: str = "", *, subprocess: bool = False, parameters: dict | None = None, **inputs: Any) -> Any:
+        given = {"examples": self.examples, "model": self.models(), "baseline": self.no_baseline, "schema": self.schema} | inputs
+        return self.run_task("evaluate_model", {"eval_config": text or eval_config()} | (parameters or {}), given, subprocess=subprocess)
+
+
+@pytest.fixture
+def evaluate(
+    run_task: Callable[..., Any],
+    models: Callable[..., Path],
+    schema: Path,
+    no_baseline: Path,
+    write_examples: Callable[..., Path],
+    flights: Callable[..., pa.Table],
+) -> Flights:
+    return Flights(run_task, models, schema, no_baseline, write_examples(flights(400)))
+
+
+def blessing(result: Any) -> dict[str, Any]:
+    assert result.code == 0, result.error
+    return json.loads((result.outputs["evaluation"] / "blessing.json").read_text())
+
+
+def assert_error(result: Any, *said: str) -> None:
+    assert result.code == 1
+    assert "\n" not in result.error.strip()
+    for words in said:
+        assert words in result.error
+    assert not any(path.exists() for path in result.outputs.values())
+
+
+def test_blesses_a_good_model_in_its_own_process(evaluate: Flights) -> None:
+    result = evaluate(
+        eval_config(f"threshold {{ {VALUE} {CHANGE} }}"), subprocess=True, baseline=(evaluate.models("binary", 0.9), {"version": "3"})
+    )
+    verdict = blessing(result)
+    assert result.parameters == {"verdict": "blessed"}
+    assert verdict["verdict"] == "blessed"
+    assert verdict["reasons"] == []
+    assert verdict["model"]["fingerprint"] == fingerprint(evaluate.models()) == result.metadata["evaluation"]["model_fingerprint"]
+    assert verdict["baseline"]["fingerprint"] == fingerprint(evaluate.models("binary", 0.9))
+    assert verdict["baseline"]["version"] == "3"
+    assert verdict["examples"]["rows"] == 400
+    value, change = sorted(verdict["thresholds"], key=lambda threshold: threshold["kind"], reverse=True)
+    assert value["bounds"] == {"lower_bound": 0.5}
+    assert value["candidate"] == pytest.approx(result.metadata["metrics"]["auc"])
+    assert change["difference"] == pytest.approx(change["candidate"] - change["baseline"])
+    assert "baseline: blessed" in result.metadata["evaluation"]["summary"]
+
+
+def test_what_is_too_bad_is_a_result(evaluate: Flights) -> None:
+    result = evaluate(eval_config("threshold { value_threshold { lower_bound { value: 0.99 } } }"))
+    assert result.parameters == {"verdict": "not_blessed"}
+    assert any("auc is 0." in reason and "asked for >= 0.99" in reason for reason in blessing(result)["reasons"])
+
+
+def test_a_worse_candidate_is_not_blessed(evaluate: Flights) -> None:
+    result = evaluate(eval_config(f"threshold {{ {CHANGE} }}"), model=evaluate.models("binary", -1.0), baseline=evaluate.models())
+    verdict = blessing(result)
+    assert verdict["verdict"] == "not_blessed"
+    assert not verdict["thresholds"][0]["passed"]
+    assert "off the Baseline" in verdict["reasons"][0]
+
+
+def test_no_thresholds_no_blessing(evaluate: Flights) -> None:
+    verdict = blessing(evaluate(eval_config("")))
+    assert verdict["verdict"] == "not_blessed"
+    assert "no thresholds" in verdict["reasons"][0]
+
+
+@pytest.mark.parametrize(("bound", "expected"), [("0.5", "blessed"), ("0.99", "not_blessed")])
+def test_without_a_baseline_only_value_thresholds_count(evaluate: Flights, bound: str, expected: str) -> None:
+    verdict = blessing(evaluate(eval_config(f"threshold {{ {VALUE} {CHANGE} }}".replace("0.5 ", f"{bound} "))))
+    assert verdict["verdict"] == expected
+    assert verdict["baseline"] is None
+    assert "the registry has no champion" in verdict["reasons"][-1]
+    assert {threshold["kind"] for threshold in verdict["thresholds"]} == {"value"}
+
+
+def test_a_slice_without_rows_that_has_a_threshold_is_not_blessed(evaluate: Flights) -> None:
+    text = eval_config(f'slicing_specs {{ feature_values {{ key: "carrier" value: "XX" }} }} threshold {{ {VALUE} }}')
+    verdict = blessing(evaluate(text))
+    assert verdict["verdict"] == "not_blessed"
+    assert any("carrier=XX" in reason for reason in verdict["reasons"])
+
+
+def test_an_undefined_figure_fails_closed(evaluate: Flights) -> None:
+    more = 'metrics { class_name: "Specificity" threshold { value_threshold { lower_bound { value: 0.0 } } } }'
+    verdict = blessing(evaluate(eval_config(more=more)))
+    undefined = [threshold for threshold in verdict["thresholds"] if threshold["slice"] == {"carrier": "ZZ"}]  # late, every one
+    assert [(threshold["candidate"], threshold["passed"]) for threshold in undefined] == [(None, False)]
+    assert verdict["verdict"] == "not_blessed"
+
+
+def test_tfma_reads_what_was_written(evaluate: Flights) -> None:
+    text = eval_config(more='metrics { class_name: "CalibrationPlot" }')
+    folder = str(evaluate(text, baseline=evaluate.models("binary", 0.9)).outputs["evaluation"])
+    result = model_eval_lib.load_eval_result(folder, model_name="candidate")
+    metrics = {key: figures[""][""]["auc"]["doubleValue"] for key, figures in result.slicing_metrics}
+    assert set(metrics) == {(), *((("carrier", carrier),) for carrier in ("AA", "B6", "UA", "ZZ"))}
+    assert len(result.plots) == 5
+    assert result.config.model_specs[1].is_baseline
+    assert model_eval_lib.load_validation_result(folder).validation_ok
+    assert len(list(model_eval_lib.load_metrics(folder))) == 5
+
+
+def test_intervals_hold_the_truth_about_as_often_as_they_say(
+    evaluate: Flights, write_examples: Callable[..., Path], flights: Callable[..., pa.Table]
+) -> None:
+    """The share of positives is known: 95 % intervals of many disjoint samples miss it about one time in twenty."""
+    table = flights(4000, seed=1)
+    month = pa.array(np.arange(4000) // 40)
+    table = table.set_column(table.schema.get_field_index("month"), "month", month)
+    text = (
+        eval_config(more='metrics { class_name: "MeanLabel" }').replace('"carrier"', '"month"')
+        + "options { compute_confidence_intervals { value: true } }"
+    )
+    folder = str(evaluate(text, examples=write_examples(table)).outputs["evaluation"])
+    truth, held = float(np.mean(table["is_late"].to_numpy())), 0
+    for figures in model_eval_lib.load_metrics(folder):
+        for entry in figures.metric_keys_and_values:
+            if entry.key.name == "mean_label" and figures.slice_key.single_slice_keys:
+                bounds = entry.confidence_interval
+                held += bounds.lower_bound.double_value.value <= truth <= bounds.upper_bound.double_value.value
+    assert 85 <= held <= 100
+
+
+def test_kfp_metrics_are_finite_and_drawable(evaluate: Flights) -> None:
+    result = evaluate()
+    assert result.metadata["metrics"]["example_count"] == 400
+    drawn = result.metadata["classification_metrics"]
+    assert [spec["displayName"] for spec in drawn["confusionMatrix"]["annotationSpecs"]] == ["0", "1"]
+    assert sum(sum(row["row"]) for row in drawn["confusionMatrix"]["rows"]) == 400
+    points = [(point["falsePositiveRate"], point["recall"]) for point in drawn["confidenceMetrics"]]
+    assert points[0] == (0.0, 0.0)
+    assert points[-1] == (1.0, 1.0)
+    assert len(points) <= 100
+    area = sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in pairwise(points))
+    assert area == pytest.approx(result.metadata["metrics"]["auc"], abs=0.01)
+    assert "<polyline" in result.outputs["report"].read_text()
+
+
+def test_probes_are_what_the_model_answers(evaluate: Flights) -> None:
+    probe = json.loads((evaluate().outputs["evaluation"] / "probe.json").read_text())
+    assert len(probe["instances"]) == len(probe["predictions"]) == 16
+    serve = tf.saved_model.load(str(evaluate.models())).signatures["serving_default"]
+    columns = {name: [row[name] for row in probe["instances"]] for name in probe["instances"][0]}
+    answers = serve(
+        distance=tf.constant(columns["distance"]), hour=tf.constant(columns["hour"], tf.int64), carrier=tf.constant(columns["carrier"])
+    )
+    np.testing.assert_allclose(probe["predictions"], answers["output_0"].numpy(), atol=probe["tolerance"])
+
+
+@pytest.mark.parametrize("signatures", [("serving_default",), ("serving_examples",), ("tfx",)])
+def test_every_signature_answers_alike(evaluate: Flights, signatures: tuple[str, ...]) -> None:
+    assert evaluate(model=evaluate.models("binary", 1.0, signatures)).metadata["metrics"] | {"summary": ""} == evaluate().metadata[
+        "metrics"
+    ] | {"summary": ""}
+
+
+def test_a_metric_of_tfmas_own_engine_is_left_to_it(evaluate: Flights) -> None:
+    result = evaluate(
+        eval_config(more='metrics { class_name: "MinLabelPosition" }').replace("MinLabelPosition", "ExactMatch"),
+        baseline=evaluate.models("binary", 0.9),
+    )
+    verdict = blessing(result)
+    assert verdict["engine"] == "beam"
+    assert verdict["verdict"] == "blessed"
+    assert result.metadata["metrics"]["auc"] == pytest.approx(evaluate().metadata["metrics"]["auc"], rel=1e-6)
+    assert "exact_match" in result.metadata["metrics"]
+
+
+def test_a_named_runner_evaluates_on_beam(evaluate: Flights) -> None:
+    runner = {"beam_pipeline_args": ["--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"]}
+    result = evaluate(parameters=runner)
+    assert blessing(result)["engine"] == "beam"
+    assert result.metadata["metrics"]["auc"] == pytest.approx(evaluate().metadata["metrics"]["auc"], rel=1e-6)
+
+
+def test_a_broken_baseline_fails_or_is_ignored_and_recorded(evaluate: Flights, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "saved_model.pb").write_bytes(b"no model")
+    assert_error(evaluate(baseline=broken), "baseline", "does not load")
+    verdict = blessing(evaluate(baseline=broken, parameters={"on_broken_baseline": "ignore"}))
+    assert verdict["baseline"] is None
+    assert "does not load" in verdict["baseline_note"]
+    assert verdict["verdict"] == "blessed"
+
+
+def test_a_baseline_of_other_features_cannot_answer(
+    evaluate: Flights, write_examples: Callable[..., Path], flights: Callable[..., pa.Table]
+) -> None:
+    class Other(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="humidity"), tf.TensorSpec([None], tf.float32, name="wind")])
+        def answer(self, humidity: tf.Tensor, wind: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"p": tf.sigmoid(humidity + wind)}
+
+    path = evaluate.examples.parent / "other"
+    other = Other()
+    tf.saved_model.save(other, str(path), signatures={"serving_default": other.answer})
+    assert_error(evaluate(baseline=path), "humidity, wind", "baseline")
+    assert_error(evaluate(model=path), "humidity, wind", "candidate")
+    assert "humidity" in blessing(evaluate(baseline=path, parameters={"on_broken_baseline": "ignore"}))["baseline_note"]
+
+
+def test_a_model_that_is_not_what_its_artifact_says_is_refused(evaluate: Flights) -> None:
+    assert_error(evaluate(model=(evaluate.models(), {"fingerprint": "0" * 64})), "fingerprint")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("model_specs {\n label_kee: 'is_late' }", ["eval_config", "2:2", "label_kee"]),
+        ('{"modelSpecs": [}\n', ["eval_config", "line 1"]),
+        ("model_specs { label_key: 'is_late' }\n", ["no metrics"]),
+        (eval_config().replace('label_key: "is_late"', ""), ["names no label"]),
+        (eval_config(spec='label_key: "is_on_time"'), ["is_on_time", "lacks"]),
+        (eval_config().replace('feature_keys: "carrier"', 'feature_keys: "carier"'), ["carier", "lacks"]),
+        (eval_config(more='metrics { class_name: "AOC" }'), ["no metric 'AOC'", "AUC"]),
+        (eval_config(more='metrics { class_name: "AUC" config: "bogus" }'), ["AUC", "cannot be made"]),
+        (eval_config(more=f'thresholds {{ key: "auc_of_all" value {{ {VALUE} }} }}'), ["auc_of_all", "not among its metrics"]),
+        (eval_config(spec='label_key: "carrier"'), ["carrier", "numbers"]),
+        (eval_config(spec='label_key: "grade"'), ["within 0 and 1"]),
+        (eval_config(spec='label_key: "is_late" signature_name: "serve"'), ["signature serve", "serving_default"]),
+    ],
+)
+def test_bad_configurations(evaluate: Flights, text: str, said: list[str]) -> None:
+    assert_error(evaluate(text), *said)
+
+
+def test_thresholds_by_name_are_those_of_the_metric(evaluate: Flights) -> None:
+    text = eval_config("", more='thresholds { key: "auc" value { value_threshold { lower_bound { value: 0.99 } } } }')
+    verdict = blessing(evaluate(text))
+    assert verdict["verdict"] == "not_blessed"
+    assert len(verdict["thresholds"]) == 5  # the overall slice and four carriers
+
+
+def test_bad_examples(evaluate: Flights, write_examples: Callable[..., Path], flights: Callable[..., pa.Table]) -> None:
+    table = flights(100)
+    index = table.schema.get_field_index("is_late")
+    assert_error(evaluate(examples=write_examples(table.slice(0, 0))), "is empty")
+    assert_error(evaluate(examples=write_examples(table.slice(0, 1))), "is_late is 1 in every one of the 1 rows")
+    assert_error(evaluate(examples=write_examples(table.set_column(index, "is_late", pa.array([0] * 100)))), "is_late is 0 in every one")
+    assert_error(
+        evaluate(examples=write_examples(table.set_column(index, "is_late", pa.array([0, None] * 50)))),
+        "is_late",
+    )
+    assert_error(evaluate(examples=write_examples(table), parameters={"eval_split": "test"}), "no Split 'test'", "eval")
+    assert_error(evaluate(examples=write_examples(table.drop_columns(["hour"]))), "hour")
+
+
+def test_a_model_that_answers_nan_is_an_error(
+    evaluate: Flights, write_examples: Callable[..., Path], flights: Callable[..., pa.Table]
+) -> None:
+    table = flights(100)
+    distance = pa.array([float("nan")] + [1.0] * 99, pa.float32())
+    examples = write_examples(table.set_column(table.schema.get_field_index("distance"), "distance", distance))
+    assert_error(evaluate(examples=examples), "NaN for 1 of 100 rows")
+
+
+def test_a_model_without_signatures(evaluate: Flights, tmp_path: Path) -> None:
+    tf.saved_model.save(tf.Module(), str(tmp_path / "mute"))
+    assert_error(evaluate(model=tmp_path / "mute"), "no signature", "none")
