@@ -1,4 +1,8 @@
-"""What a task's process imports `penstock` from: this installation's package alone, without the SDK's dependencies."""
+"""What a task's process imports `penstock` from: this installation's package alone, without the SDK's dependencies.
+
+`python FOLDER MODULE ...` is `python -m MODULE ...` without the working directory on the path: in a checkout of Penstock that
+directory has a `penstock` of its own, which lacks the subpackages.
+"""
 
 import hashlib
 import importlib
@@ -10,14 +14,18 @@ import penstock
 from .caches import cache_root
 
 _SUBPACKAGES = ("components", "pipelines", "images")
+_MAIN = """import runpy, sys
+del sys.argv[0]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
 
 
 def code_path() -> Path:
-    """Returns a folder for PYTHONPATH in which `penstock` is made of links to this installation; makes it if need be."""
+    """Returns the folder, in which `penstock` is made of links to this installation; makes it if need be."""
     links = {path.name: path for path in Path(penstock.__file__).parent.iterdir() if path.suffix == ".py" or path.is_dir()}
     links |= {name: Path(importlib.import_module(f"penstock.{name}").__path__[0]) for name in _SUBPACKAGES}
     links = {name: path for name, path in sorted(links.items()) if name != "__pycache__"}
-    digest = hashlib.sha256("\n".join(map(str, links.values())).encode()).hexdigest()[:12]
+    digest = hashlib.sha256("\n".join([_MAIN, *map(str, links.values())]).encode()).hexdigest()[:12]
     folder = cache_root() / "code" / digest
     if not folder.exists():
         _link(folder, links)
@@ -30,6 +38,7 @@ def _link(folder: Path, links: dict[str, Path]) -> None:
     (scratch / "penstock").mkdir(parents=True)
     for name, target in links.items():
         (scratch / "penstock" / name).symlink_to(target)
+    (scratch / "__main__.py").write_text(_MAIN)
     try:
         scratch.rename(folder)
     except OSError:

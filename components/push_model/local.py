@@ -169,10 +169,12 @@ class LocalDestination:
             raise TaskError(
                 "PENSTOCK_SERVE_PYTHON names no Python interpreter; `penstock run` sets it, else make one (`penstock envs make serve`) and set it to that"
             )
-        command = [python, "-m", "penstock.server", str(self._folder), "--host", HOST, "--port", str(self._port)]
+        command = [python, "-m", "penstock.server", str(self._folder.absolute()), "--host", HOST, "--port", str(self._port)]
         log = self._folder / "server.log"
         with log.open("ab") as output:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+            process = subprocess.Popen(
+                command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
         deadline = time.monotonic() + START_SECONDS
         while not self._is_live():
             if process.poll() is not None:
