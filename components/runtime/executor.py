@@ -89,6 +89,8 @@ def execute(task: Callable[..., Any], executor_input: dict[str, Any]) -> None:
     destinations = {name: output.path for name, output in outputs.items()}
     for output in outputs.values():
         output.path = _scratch(output.path)
+    for path in _report_files(outputs_spec):
+        _remove(path)  # an earlier attempt's: if this one fails, they would speak for it
     try:
         result = task(**arguments)
         _describe(outputs)
@@ -98,7 +100,7 @@ def execute(task: Callable[..., Any], executor_input: dict[str, Any]) -> None:
         _publish(outputs, destinations)
         raise
     except BaseException:
-        for path in (*(output.path for output in outputs.values()), *_parameter_files(outputs_spec).values()):
+        for path in (*(output.path for output in outputs.values()), *_report_files(outputs_spec)):
             _remove(path)
         raise
 
@@ -196,6 +198,11 @@ def _report(outputs_spec: dict[str, Any], outputs: dict[str, Output], parameters
 
 def _parameter_files(outputs_spec: dict[str, Any]) -> dict[str, Path]:
     return {name: Path(spec["outputFile"]) for name, spec in (outputs_spec.get("parameters") or {}).items()}
+
+
+def _report_files(outputs_spec: dict[str, Any]) -> list[Path]:
+    output_file = outputs_spec.get("outputFile")
+    return [*_parameter_files(outputs_spec).values(), *([Path(output_file)] if output_file else [])]
 
 
 def _remove(path: Path) -> None:

@@ -116,6 +116,13 @@ def test_the_run_after_a_crash_needs_no_cleaning_up(toy):
     assert toy.files() == FILES
 
 
+@pytest.mark.parametrize("how", ["mend", "gate"])
+def test_an_earlier_success_does_not_speak_for_a_failure(toy, how):
+    assert toy.run("well")[0] == 0
+    assert toy.run(how)[0] == 1
+    assert toy.files() == ["made/part"]
+
+
 def test_a_full_disk(toy, small_disk):
     code, _, err = toy.run("well", size=1 << 20)
     assert code == 1
