@@ -7,8 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from penstock.components.runtime import serving
 
@@ -17,7 +15,10 @@ _folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=Fal
 
 @click.group()
 def serve() -> None:
-    """See or stop the model server of a local:// destination."""
+    """See or stop the model server of a local:// destination.
+
+    Example: penstock serve status serving
+    """
 
 
 @serve.command()
@@ -30,17 +31,15 @@ def status(folder: Path) -> None:
     Example: penstock serve status serving
     """
     info = serving.running_server(folder)
-    models = serving.served_models(folder)
-    console = Console(soft_wrap=True)
     if info is None:
-        console.print(f"no model server runs in {folder}" + (f"; it would serve {', '.join(models)}" if models else ""))
+        click.echo(f"no model server runs in {folder}")
     else:
         uptime = timedelta(seconds=int(time.time() - info.started))
-        console.print(f"model server in {folder}: pid {info.pid}, port {info.port}, up {uptime}, log {folder / 'server.log'}")
-    answering = {model for model in models if info and _answers(info.predict_url(model).removesuffix(":predict"))}
-    if models:
-        console.print(_table(folder, models, info, answering))
-    if info is None or answering != set(models):
+        click.echo(f"model server in {folder}: pid {info.pid}, port {info.port}, up {uptime}, log {folder / 'server.log'}")
+    lines = [_line(folder, model, info) for model in serving.served_models(folder)]
+    for _, text in lines:
+        click.echo(text)
+    if info is None or not all(answers for answers, _ in lines):
         raise SystemExit(1)
 
 
@@ -57,15 +56,16 @@ def stop(folder: Path) -> None:
     click.echo(f"stopped the model server of {folder} (pid {info.pid})" if info else f"no model server runs in {folder}")
 
 
-def _table(folder: Path, models: list[str], info: serving.ServerInfo | None, answering: set[str]) -> Table:
-    table = Table("model", "version", "fingerprint", "before it", "answers", "URL", box=None)
-    for model in models:
-        state = serving.read_state(folder, model)
-        release = serving.read_release(folder, model, str(state.stable))
-        answers = "yes" if model in answering else "no"
-        url = info.predict_url(model) if info else ""
-        table.add_row(model, state.stable, release.fingerprint[:12], ", ".join(state.history) or "-", answers, url)
-    return table
+def _line(folder: Path, model: str, info: serving.ServerInfo | None) -> tuple[bool, str]:
+    """Returns whether a model answers, and what to say of it."""
+    state = serving.read_state(folder, model)
+    release = serving.read_release(folder, model, str(state.stable))
+    answers = info is not None and _answers(info.predict_url(model).removesuffix(":predict"))
+    where = f"answers at {info.predict_url(model)}" if info and answers else "does not answer"
+    return (
+        answers,
+        f"{model}: version {state.stable} {where}; fingerprint {release.fingerprint}; before it: {', '.join(state.history) or 'none'}",
+    )
 
 
 def _answers(url: str) -> bool:

@@ -1,8 +1,10 @@
 """What tests of several families share; standard library and pytest only."""
 
 import os
+import shutil
 import socket
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import penstock
@@ -35,9 +37,36 @@ def family_environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(Path(penstock.__file__).parents[1])}
 
 
+@pytest.fixture(scope="session")
+def free_ports() -> Callable[[], int]:
+    """Gives a port that nothing listens on, at each call."""
+
+    def find() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return probe.getsockname()[1]
+
+    return find
+
+
 @pytest.fixture
-def free_port() -> int:
+def free_port(free_ports: Callable[[], int]) -> int:
     """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_ports()
+
+
+@pytest.fixture(scope="session")
+def _new_tracking_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database without a model; making one runs every migration that there ever was."""
+    from penstock.components.runtime.registry import Registry
+
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    assert Registry("none", f"sqlite:///{path}").aliases() == {}
+    return path
+
+
+@pytest.fixture
+def tracking_uri(_new_tracking_database: Path, tmp_path: Path) -> str:
+    """An MLflow database of the test's own."""
+    shutil.copy(_new_tracking_database, tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path}/mlflow.db"

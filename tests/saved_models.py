@@ -40,7 +40,9 @@ class Flights(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def serialized(self, examples):
         kinds = {"distance": tf.float32, "carrier": tf.string, "month": tf.int64}
-        return {"probability": self.probability(**tf.io.parse_example(examples, {k: tf.io.FixedLenFeature([], v) for k, v in kinds.items()}))}
+        return {
+            "probability": self.probability(**tf.io.parse_example(examples, {k: tf.io.FixedLenFeature([], v) for k, v in kinds.items()}))
+        }
 
 
 def main(folder: Path) -> None:
@@ -63,7 +65,9 @@ def save(folder: Path, module: tf.Module, function: tf.types.experimental.Concre
     if isinstance(instances[0], dict) and "b64" in instances[0]:
         outputs = function(tf.constant([base64.b64decode(row["b64"]) for row in instances]))
     else:
-        outputs = function(**{k: tf.constant([row[k] for row in instances]) for k in instances[0] if k != "month"}, month=_months(instances))
+        outputs = function(
+            **{k: tf.constant([row[k] for row in instances]) for k in instances[0] if k != "month"}, month=_months(instances)
+        )
     columns = {k: [v.decode() if isinstance(v, bytes) else v for v in tensor.numpy().tolist()] for k, tensor in outputs.items()}
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     predictions = rows if len(columns) > 1 else next(iter(columns.values()))

@@ -40,7 +40,7 @@ def register_model(
     blessing = require_blessing(model.path, evaluation.path)
     registry = Registry(model_name, tracking_uri)
     source = model.uri if "://" in model.uri else str(model.path.resolve())
-    evidence = {str(key): str(value) for key, value in tags.items()} | _evidence(blessing, tracking_run_id)
+    evidence = {str(key): str(value) for key, value in tags.items()} | _evidence(blessing, evaluation.metadata, tracking_run_id)
     version = registry.register(blessing["model"]["fingerprint"], source, evidence, tracking_run_id)
     if registry.aliases().get(alias) != version:
         registry.point(alias, version)
@@ -48,18 +48,16 @@ def register_model(
     return Outputs(version)
 
 
-def _evidence(blessing: dict[str, Any], run_id: str) -> dict[str, str]:
+def _evidence(blessing: dict[str, Any], metrics: dict[str, Any], run_id: str) -> dict[str, str]:
     """Returns the tags that say why this model may be released; nothing known is an empty tag."""
     evidence = {
         "blessing": blessing["verdict"],
         "baseline_version": field(blessing, "baseline", "version"),
         "baseline_fingerprint": field(blessing, "baseline", "fingerprint"),
-        "data_fingerprint": field(blessing, "data", "fingerprint"),
-        "data_span": field(blessing, "data", "span"),
+        "data_fingerprint": field(blessing, "examples", "fingerprint"),
+        "data_span": field(blessing, "examples", "span"),
         "run": f"runs:/{run_id}" if run_id else "",
         "penstock_version": penstock.__version__,
     }
-    metrics = field(blessing, "metrics")
-    if isinstance(metrics, dict):
-        evidence |= {f"metric.{name}": value for name, value in metrics.items() if isinstance(value, (int, float))}
+    evidence |= {f"metric.{name}": value for name, value in metrics.items() if isinstance(value, float)}
     return {name: "" if value is None else str(value) for name, value in evidence.items()}

@@ -89,9 +89,9 @@ def push(
     serving.stop_server(pusher.folder)
 
 
-def test_a_first_push_a_second_one_and_the_same_again(push: Push, tmp_path: Path):
-    tracking = {"tracking_uri": f"sqlite:///{tmp_path}/mlflow.db"}
-    registry = Registry(NAME, tracking["tracking_uri"])
+def test_a_first_push_a_second_one_and_the_same_again(push: Push, tracking_uri: str):
+    tracking = {"tracking_uri": tracking_uri}
+    registry = Registry(NAME, tracking_uri)
     versions = [registry.register(fingerprint(push.models / name / "model"), "anywhere", {}) for name in ("first", "second")]
 
     done = push("first", parameters=tracking | {"model_version": versions[0]}, subprocess=True)
@@ -144,9 +144,9 @@ def test_no_request_is_lost_while_the_models_change(push: Push):
     assert set(codes) == {200}
 
 
-def test_wrong_answers_roll_back_and_the_old_model_answers_again(push: Push, tmp_path: Path):
-    tracking = {"tracking_uri": f"sqlite:///{tmp_path}/mlflow.db"}
-    registry = Registry(NAME, tracking["tracking_uri"])
+def test_wrong_answers_roll_back_and_the_old_model_answers_again(push: Push, tracking_uri: str):
+    tracking = {"tracking_uri": tracking_uri}
+    registry = Registry(NAME, tracking_uri)
     versions = [registry.register(fingerprint(push.models / name / "model"), "anywhere", {}) for name in ("first", "second")]
     assert push("first", parameters=tracking | {"model_version": versions[0]}).code == 0
     done = push("second", parameters=tracking | {"model_version": versions[1]}, probe={"predictions": [[0.5], [0.5]]})
@@ -270,11 +270,10 @@ def test_a_server_on_another_port(push: Push):
     push.serves("first")
 
 
-def test_a_version_of_other_bytes_in_the_registry(push: Push, tmp_path: Path):
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
-    version = Registry(NAME, uri).register("0" * 64, "anywhere", {})
+def test_a_version_of_other_bytes_in_the_registry(push: Push, tracking_uri: str):
+    version = Registry(NAME, tracking_uri).register("0" * 64, "anywhere", {})
     for number in (version, "7"):
-        done = push("first", parameters={"tracking_uri": uri, "model_version": number})
+        done = push("first", parameters={"tracking_uri": tracking_uri, "model_version": number})
         assert done.code == 1
         assert "is not this model" in done.error
     assert not push.folder.exists()

@@ -1,0 +1,248 @@
+"""The model server, asked over HTTP as clients ask it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from penstock.components.runtime import serving
+
+VERSIONS = {"first": "1-aaa", "second": "2-bbb"}
+
+
+def probe(saved_models: Path, name: str) -> dict[str, Any]:
+    return json.loads((saved_models / name / "probe.json").read_text())
+
+
+def put(folder: Path, saved_models: Path, model: str, name: str, version: str) -> None:
+    """Puts a version beside the others, as a push does."""
+    place = folder / model / version
+    place.mkdir(parents=True)
+    (place / "model").symlink_to(saved_models / name / "model")
+    serving.write_release(place, serving.Release(f"fingerprint-of-{name}", version[0], probe(saved_models, name)))
+
+
+def start(folder: Path, port: int, environment: dict[str, str]) -> subprocess.Popen:
+    log = (folder / "server.log").open("ab")
+    command = [sys.executable, "-m", "penstock.server", str(folder), "--port", str(port)]
+    return subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)
+
+
+def wait(folder: Path, port: int) -> httpx.Client:
+    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        try:
+            assert client.get("/v2/health/live").status_code == 200
+            return client
+        except httpx.ConnectError:
+            time.sleep(0.05)
+    raise AssertionError((folder / "server.log").read_text())
+
+
+@pytest.fixture(scope="module")
+def folder(saved_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model of every signature: `flights` has two versions, of which the first serves."""
+    folder = tmp_path_factory.mktemp("serving")
+    for name, version in VERSIONS.items():
+        put(folder, saved_models, "flights", name, version)
+    for name in ("serialized", "two_outputs"):
+        put(folder, saved_models, name, name, "1")
+        serving.write_state(folder, name, serving.ServingState(stable="1"))
+    (folder / "broken" / "1").mkdir(parents=True)
+    serving.write_state(folder, "broken", serving.ServingState(stable="1"))
+    serving.write_state(folder, "flights", serving.ServingState(stable="1-aaa"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def client(folder: Path, family_environment: dict[str, str], free_ports: Callable[[], int]) -> Iterator[httpx.Client]:
+    port = free_ports()
+    process = start(folder, port, family_environment)
+    yield wait(folder, port)
+    process.terminate()
+    process.wait(30)
+    assert serving.running_server(folder) is None
+
+
+def test_v1_answers_as_the_model_does(client: httpx.Client, saved_models: Path):
+    for model, name in {"flights": "first", "serialized": "serialized", "two_outputs": "two_outputs"}.items():
+        known = probe(saved_models, name)
+        answer = client.post(f"/v1/models/{model}:predict", json={"instances": known["instances"]})
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["predictions"] == known["predictions"]
+    assert client.get("/v1/models/flights").json() == {"name": "flights", "ready": True}
+
+
+def test_v2_answers_as_v1(client: httpx.Client, saved_models: Path):
+    known = probe(saved_models, "first")
+    types = {"distance": "FP32", "carrier": "BYTES", "month": "INT64"}
+    inputs = [
+        {"name": name, "shape": [2], "datatype": kind, "data": [row[name] for row in known["instances"]]} for name, kind in types.items()
+    ]
+    for identity in ({}, {"id": "mine"}):
+        answer = client.post("/v2/models/flights/infer", json={"inputs": inputs} | identity)
+        assert answer.status_code == 200, answer.text
+        output = answer.json()["outputs"][0]
+        assert (output["name"], output["datatype"], output["shape"]) == ("probability", "FP32", [2, 1])
+        assert output["data"] == pytest.approx([row[0] for row in known["predictions"]])
+    assert answer.json()["id"] == "mine"
+
+
+def test_v2_strings_come_back_as_text(client: httpx.Client):
+    inputs = [
+        {"name": "distance", "shape": [1, 1], "datatype": "FP32", "data": [1.0]},
+        {"name": "carrier", "shape": [1], "datatype": "BYTES", "data": ["AA"]},
+        {"name": "month", "shape": [1], "datatype": "INT32", "data": [1]},
+    ]
+    answer = client.post("/v2/models/two_outputs/infer", json={"inputs": inputs})
+    assert answer.status_code == 200, answer.text
+    assert {output["name"]: output["data"] for output in answer.json()["outputs"]}["who"] == ["aa"]
+
+
+def test_metadata_says_the_version_and_the_signature(client: httpx.Client):
+    metadata = client.get("/v2/models/flights").json()
+    assert metadata["versions"] == ["1-aaa"]
+    assert {tensor["name"]: (tensor["datatype"], tensor["shape"]) for tensor in metadata["inputs"]} == {
+        "distance": ("FP32", [-1]),
+        "carrier": ("BYTES", [-1]),
+        "month": ("INT64", [-1]),
+    }
+
+
+def test_metrics(client: httpx.Client):
+    metrics = client.get("/metrics").text
+    assert 'request_predict_seconds_count{model_name="flights"}' in metrics
+    assert 'penstock_served_model{fingerprint="fingerprint-of-first",model_name="flights",version="1-aaa"} 1.0' in metrics
+
+
+ROW = {"distance": 100.0, "carrier": "AA", "month": 1}
+
+
+@pytest.mark.parametrize(
+    ("instances", "message"),
+    [
+        ([{"distance": 1.0, "carrier": "AA"}], "missing feature in instance 0: month"),
+        ([ROW, ROW | {"color": "red"}], "unknown feature in instance 1: color"),
+        ([ROW | {"distance": "far"}], "feature 'distance' must be float32"),
+        ([ROW | {"month": 1.5}], "feature 'month' must be int64"),
+        ([ROW | {"month": None}], "feature 'month' must be int64"),
+        ([ROW | {"month": True}], "feature 'month' must be int64"),
+        ([ROW | {"carrier": 3}], "feature 'carrier' must be a string"),
+        ([ROW | {"carrier": None}], "feature 'carrier' must be a string"),
+        ([ROW | {"carrier": {"b64": "?"}}], "feature 'carrier': not base64"),
+        ([ROW | {"distance": [1.0, 2.0]}], "feature 'distance' must have the shape"),
+        ([ROW, ROW | {"distance": [1.0, 2.0]}], "feature 'distance': the rows differ in shape"),
+        ([ROW | {"distance": {"x": 1}}], "feature 'distance' must be float32"),
+        ([3], "an instance must be an object with the features carrier, distance, month"),
+        ([], "at least one row"),
+        ("all", "a list"),
+        (None, "a list"),
+    ],
+)
+def test_a_wrong_request_is_told_what_is_wrong(client: httpx.Client, instances: Any, message: str):
+    answer = client.post("/v1/models/flights:predict", json={"instances": instances})
+    assert answer.status_code == 400
+    assert message in answer.json()["error"]
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{", b'"text"', b""])
+def test_bodies_that_are_no_request(client: httpx.Client, body: bytes):
+    assert client.post("/v1/models/flights:predict", content=body, headers={"content-type": "application/json"}).status_code == 400
+
+
+def test_wrong_v2_requests(client: httpx.Client):
+    missing = {"inputs": [{"name": "distance", "shape": [1], "datatype": "FP32", "data": [1.0]}]}
+    answer = client.post("/v2/models/flights/infer", json=missing)
+    assert (answer.status_code, answer.json()["error"]) == (400, "missing feature: carrier, month")
+    mistyped = {"inputs": [{"name": name, "shape": [1], "datatype": "BYTES", "data": ["x"]} for name in ROW]}
+    answer = client.post("/v2/models/flights/infer", json=mistyped)
+    assert answer.status_code == 400
+    assert "must be" in answer.json()["error"]
+
+
+def test_a_serialized_example_that_is_none(client: httpx.Client):
+    answer = client.post("/v1/models/serialized:predict", json={"instances": [{"b64": "AAAA"}]})
+    assert answer.status_code == 400
+    assert "the model refuses the request" in answer.json()["error"]
+
+
+def test_a_missing_number_is_nan(client: httpx.Client):
+    answer = client.post("/v1/models/flights:predict", json={"instances": [ROW | {"distance": None}]})
+    assert answer.json() == {"predictions": [[None]]}
+
+
+def test_models_that_are_not_served(client: httpx.Client):
+    for name in ("broken", "none"):
+        assert client.post(f"/v1/models/{name}:predict", json={"instances": [ROW]}).status_code == 404
+
+
+def test_switching_versions(client: httpx.Client, folder: Path, saved_models: Path):
+    def answers(model: str) -> list[Any]:
+        return client.post(f"/v1/models/{model}:predict", json={"instances": probe(saved_models, "first")["instances"]}).json()[
+            "predictions"
+        ]
+
+    candidate = "flights" + serving.CANDIDATE
+    assert client.post(f"/v2/repository/models/{candidate}/load").status_code == 503
+    serving.write_state(folder, "flights", serving.ServingState("1-aaa", "2-bbb"))
+    assert client.post(f"/v2/repository/models/{candidate}/load").status_code == 200
+    assert answers("flights") == probe(saved_models, "first")["predictions"]
+    assert answers(candidate) == probe(saved_models, "second")["predictions"]
+    serving.write_state(folder, "flights", serving.ServingState("2-bbb", None, ["1-aaa"]))
+    assert client.post("/v2/repository/models/flights/load").status_code == 200
+    assert client.post(f"/v2/repository/models/{candidate}/unload").status_code == 200
+    assert client.post(f"/v2/repository/models/{candidate}/unload").status_code == 404
+    assert answers("flights") == probe(saved_models, "second")["predictions"]
+    serving.write_state(folder, "flights", serving.ServingState("1-aaa"))
+    assert client.post("/v2/repository/models/flights/load").status_code == 200
+    assert answers("flights") == probe(saved_models, "first")["predictions"]
+
+
+def test_one_server_for_a_folder_and_one_for_a_port(
+    client: httpx.Client, folder: Path, tmp_path: Path, family_environment: dict[str, str], free_ports: Callable[[], int]
+):
+    for place, port, message in [(folder, free_ports(), "another model server"), (tmp_path, client.base_url.port, "cannot listen on port")]:
+        command = [sys.executable, "-m", "penstock.server", str(place), "--port", str(port)]
+        done = subprocess.run(command, env=family_environment, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert done.returncode == 1
+        assert message in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_log_is_quiet(client: httpx.Client, folder: Path):
+    client.post("/v1/models/flights:predict", json={"instances": []})
+    log = (folder / "server.log").read_text()
+    assert "InvalidInput" not in log
+    assert "cannot serve broken" in log
+
+
+def test_sigterm_lets_a_request_end(
+    folder: Path, saved_models: Path, tmp_path: Path, family_environment: dict[str, str], free_ports: Callable[[], int]
+):
+    put(tmp_path, saved_models, "flights", "first", "1")
+    serving.write_state(tmp_path, "flights", serving.ServingState("1"))
+    port = free_ports()
+    process = start(tmp_path, port, family_environment)
+    client = wait(tmp_path, port)
+    rows = [ROW] * 100_000
+
+    def body() -> Iterator[bytes]:
+        """A request that is half sent when the server is told to end."""
+        text = json.dumps({"instances": rows}).encode()
+        yield text[:1000]
+        os.kill(process.pid, signal.SIGTERM)
+        time.sleep(0.5)
+        yield text[1000:]
+
+    answer = client.post("/v1/models/flights:predict", content=body(), headers={"content-type": "application/json"})
+    assert len(answer.json()["predictions"]) == len(rows)
+    process.wait(30)
+    assert serving.running_server(tmp_path) is None

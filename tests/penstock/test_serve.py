@@ -1,0 +1,111 @@
+"""`penstock serve`, over a process that announces itself as the model server does."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from penstock.cli import main
+from penstock.components.runtime import serving
+
+# Holds the lock, listens, answers every GET, ends at SIGTERM: what a model server is to this command.
+SERVER = """
+import http.server, os, signal, sys, time
+from pathlib import Path
+from penstock.components.runtime import serving
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers()
+    def log_message(self, *_): pass
+server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[2])), Answer)
+signal.signal(signal.SIGTERM, signal.SIG_IGN if "deaf" in sys.argv else lambda *_: sys.exit(0))
+with serving.announced(Path(sys.argv[1]), serving.ServerInfo(os.getpid(), "127.0.0.1", int(sys.argv[2]), time.time())):
+    server.serve_forever()
+"""
+
+
+@contextmanager
+def running(folder: Path, port: int, environment: dict[str, str], *options: str) -> Iterator[subprocess.Popen]:
+    process = subprocess.Popen([sys.executable, "-c", SERVER, str(folder), str(port), *options], env=environment, cwd=folder)
+    try:
+        while serving.running_server(folder) is None:
+            assert process.poll() is None
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def serve(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["serve", *arguments])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder as two pushes leave it."""
+    version = tmp_path / "flights" / "2-bbb"
+    version.mkdir(parents=True)
+    serving.write_release(version, serving.Release("b" * 64, "2", {}))
+    serving.write_state(tmp_path, "flights", serving.ServingState("2-bbb", None, ["1-aaa"]))
+    return tmp_path
+
+
+def test_status_shows_what_serves(folder: Path, free_port: int, family_environment: dict[str, str]):
+    with running(folder, free_port, family_environment) as process:
+        result = serve("status", str(folder))
+    assert result.exit_code == 0, result.output
+    for part in (
+        f"pid {process.pid}",
+        f"port {free_port}",
+        "2-bbb",
+        "b" * 64,
+        "1-aaa",
+        f"http://127.0.0.1:{free_port}/v1/models/flights:predict",
+    ):
+        assert part in result.output
+
+
+def test_stop_ends_the_server_and_says_so(folder: Path, free_port: int, family_environment: dict[str, str]):
+    with running(folder, free_port, family_environment) as process:
+        result = serve("stop", str(folder))
+        assert result.exit_code == 0, result.output
+        assert str(process.pid) in result.output
+        assert process.wait(10) == 0
+    assert serving.running_server(folder) is None
+    assert serve("stop", str(folder)).output == f"no model server runs in {folder}\n"
+
+
+def test_a_server_that_does_not_end_is_killed(
+    folder: Path, free_port: int, family_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(serving, "STOP_SECONDS", 0.5)
+    with running(folder, free_port, family_environment, "deaf") as process:
+        assert serve("stop", str(folder)).exit_code == 0
+        assert process.wait(10) == -9
+
+
+def test_a_killed_server_does_not_count(folder: Path, free_port: int, family_environment: dict[str, str]):
+    with running(folder, free_port, family_environment) as process:
+        process.kill()
+        process.wait()
+    result = serve("status", str(folder))
+    assert result.exit_code == 1
+    assert "no model server runs" in result.output
+    assert "flights" in result.output
+
+
+def test_a_folder_that_nobody_pushed_to(tmp_path: Path):
+    for place in (tmp_path, tmp_path / "none"):
+        result = serve("status", str(place))
+        assert (result.exit_code, result.output) == (1, f"no model server runs in {place}\n")
+        assert serve("stop", str(place)).exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["status", "stop"])
+def test_help_has_an_example(command: str):
+    assert f"Example: penstock serve {command}" in serve(command, "--help").output
