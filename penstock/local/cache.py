@@ -120,7 +120,7 @@ def _files_behind(text: str) -> list[tuple[str, int, int]]:
     if not text or len(text) > _LONGEST_PATH or "\n" in text or "\0" in text:
         return []
     path = Path.cwd() / local_path(text)
-    found = [path] if path.exists() else map(Path, glob.glob(_PATTERN_FIELD.sub("*", str(path)), recursive=True))  # noqa: PTH207 - takes any text
+    found = [path] if os.path.exists(path) else map(Path, glob.glob(_PATTERN_FIELD.sub("*", str(path)), recursive=True))  # noqa: PTH110, PTH207 - take any text
     files = [file for item in found for file in (item.rglob("*") if item.is_dir() else [item])]
     return sorted((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file())
 
