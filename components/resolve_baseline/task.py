@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from penstock.components.runtime import Input, Output, TaskError, figure, fingerprint, local_path
+from penstock.components.runtime.folders import copy_folder
 from penstock.components.runtime.registry import Registry
 
 NO_BASELINE = "NO_BASELINE.txt"
-# Always the same bytes, so that what follows can be cached; the reason is in the metadata.
-_NO_BASELINE_TEXT = "There is no Baseline: no registered model to compare with.\n"
+# The same bytes and metadata however it came that there is none, so that what follows can be cached.
+_NONE = "no registered model to compare with"
 
 
 class Outputs(NamedTuple):
@@ -48,16 +49,17 @@ def resolve_baseline(
     try:
         version, reason = _find(Registry(model_name, tracking_uri), candidate, alias)
         if version is None:
-            return _none(baseline, reason)
+            return _none(baseline, _NONE, reason)
         _copy(version, baseline.path)
     except _BrokenBaseline as error:
         if on_broken_baseline == "fail":
             raise TaskError(
                 f"the Baseline of {model_name} is broken: {error}; restore it, move the alias {alias}, or set on_broken_baseline=ignore"
             ) from error
-        return _none(baseline, f"the Baseline is broken: {error}")
-    baseline.metadata |= {"version": str(version.version), "source": version.source, "reason": reason}
-    figure(f"Baseline v{version.version}")
+        broken = f"the Baseline is broken: {error}"
+        return _none(baseline, broken, broken)
+    baseline.metadata |= {"version": str(version.version), "source": version.source}
+    figure(f"Baseline v{version.version}: {reason}")
     return Outputs(str(version.version))
 
 
@@ -89,7 +91,10 @@ def _copy(version: Any, destination: Path) -> None:
     shutil.rmtree(destination, ignore_errors=True)
     source = Path(local_path(version.source))
     if source.is_dir():
-        shutil.copytree(source, destination)
+        try:
+            copy_folder(source, destination)
+        except (FileNotFoundError, PermissionError) as error:
+            raise _BrokenBaseline(f"the files of version {version.version} cannot be read ({error})") from error
     elif "://" in version.source and not version.source.startswith("file://"):
         _download(version.source, destination)
     else:
@@ -109,9 +114,9 @@ def _download(uri: str, destination: Path) -> None:
         raise _BrokenBaseline(f"the files at {uri} cannot be read ({type(error).__name__}: {error})") from error
 
 
-def _none(baseline: Output, reason: str) -> Outputs:
+def _none(baseline: Output, reason: str, details: str) -> Outputs:
     baseline.path.mkdir(parents=True, exist_ok=True)
-    (baseline.path / NO_BASELINE).write_text(_NO_BASELINE_TEXT, encoding="utf-8")
+    (baseline.path / NO_BASELINE).write_text(f"There is no Baseline: {_NONE}.\n", encoding="utf-8")
     baseline.metadata |= {"version": "", "reason": reason}
-    figure(f"no Baseline: {reason}")
+    figure(f"no Baseline: {details}")
     return Outputs("")
