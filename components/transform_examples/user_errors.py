@@ -1,6 +1,8 @@
 """Turns what a user's preprocessing_fn raises, here or on a Beam worker, into one line that names the line in the module."""
 
+import errno
 import logging
+import os
 import re
 import traceback
 from collections.abc import Iterator
@@ -17,6 +19,10 @@ def explained(module: Path, function: str) -> Iterator[None]:
     Args:
         module: The file of the user's module.
         function: The name of the preprocessing_fn.
+
+    Raises:
+        TaskError: The module, or rows that do not fit the Schema.
+        OSError: No space is left.
     """
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # it logs at length what it then raises
     try:
@@ -25,6 +31,8 @@ def explained(module: Path, function: str) -> Iterator[None]:
         raise
     except Exception as error:
         text = "".join(traceback.format_exception(error))  # Beam's workers hand over their traceback as text
+        if os.strerror(errno.ENOSPC) in text:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error  # TensorFlow and Beam have their own errors for it
         if found := re.search(rf"\b{TaskError.__name__}: (.*)", text):
             raise TaskError(_without_step(found[1])) from error
         if lines := re.findall(rf'File "{re.escape(str(module))}", line (\d+)', text):
@@ -36,8 +44,7 @@ def explained(module: Path, function: str) -> Iterator[None]:
 
 def _reason(text: str) -> str:
     """Returns the first error in a traceback's text, which is the cause of the others."""
-    in_graph = re.search(r"^(.+)\n\s*\[\[\{\{node (\S+?)\}\}", text, re.MULTILINE)
-    if in_graph:
+    if in_graph := re.search(r"^(.+)\n\s*\[\[\{\{node (\S+?)\}\}", text, re.MULTILINE):
         return f"{in_graph[1]} (at the node {in_graph[2]})"
     first = re.search(r"^(?:\w+\.)*(\w+(?:Error|Exception): .+)", text, re.MULTILINE)
     return _without_step(first[1] if first else text.strip().splitlines()[-1])[:300]

@@ -223,8 +223,7 @@ def refused(result: Any, *said: str) -> None:
     assert result.error.startswith("error: ")
     assert "\n" not in result.error
     assert not [one for one in said if one not in result.error], result.error
-    left = [path for output in result.outputs.values() for path in output.parent.glob(f"*{output.name}*")] if result.outputs else []
-    assert left == []
+    assert [path for output in result.outputs.values() for path in output.parent.glob(f"*{output.name}*")] == []
 
 
 @pytest.mark.parametrize(
