@@ -28,7 +28,7 @@ class Artifact:
     def from_runtime_artifact(cls, spec: dict[str, Any]) -> "Artifact":
         """Reads one KFP `RuntimeArtifact` (JSON form)."""
         uri = spec.get("uri", "")
-        return cls(spec.get("name", ""), uri, Path(spec.get("customPath") or local_path(uri)), dict(spec.get("metadata") or {}))
+        return cls(spec.get("name", ""), uri, Path(spec.get("customPath") or local_path(uri)), whole_numbers(spec.get("metadata") or {}))
 
 
 class Input(Artifact):
@@ -45,3 +45,12 @@ def local_path(uri: str) -> str:
         if uri.startswith(scheme):
             return mount + uri[len(scheme) :]
     return uri.removeprefix("file://")
+
+
+def whole_numbers(value: Any) -> Any:
+    """Gives back to dicts and lists the ints that travelled as floats (protobuf's Struct has no ints)."""
+    if isinstance(value, dict):
+        return {key: whole_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [whole_numbers(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -20,7 +20,7 @@ from typing import Any
 
 import penstock
 
-from .artifacts import Artifact, Input, Output
+from .artifacts import Artifact, Input, Output, whole_numbers
 from .errors import GateFailed, TaskError
 from .fingerprint import fingerprint
 
@@ -147,17 +147,8 @@ def _convert(task: str, name: str, value: Any, kind: type) -> Any:
     if kind is float and is_number:
         return float(value)
     if kind not in (int, float) and isinstance(value, kind):
-        return _whole_numbers(value)
+        return whole_numbers(value)
     raise TaskError(f"parameter {name} of {task} must be {kind.__name__}, not {type(value).__name__} {json.dumps(value)[:80]}")
-
-
-def _whole_numbers(value: Any) -> Any:
-    """Gives back to dicts and lists the ints that travelled as floats (protobuf's Struct has no ints)."""
-    if isinstance(value, dict):
-        return {key: _whole_numbers(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_whole_numbers(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _scratch(destination: Path) -> Path:

@@ -1,5 +1,6 @@
 """Paths and fingerprints of artifacts."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,9 @@ def test_a_file_may_be_renamed(tmp_path):
     assert file_sha256(tmp_path / "a") == "0967115f2813a3541eaef77de9d9d5773f1c0c04314b0bbfe4ff3b3b1c55b5d5"
     with pytest.raises(FileNotFoundError):
         fingerprint(tmp_path / "c")
+
+
+def test_whole_numbers_in_metadata_stay_whole():
+    """protobuf's Struct knows one kind of number."""
+    artifact = Artifact.from_runtime_artifact({"uri": "x", "metadata": {"span": 3.0, "splits": {"train": 10.0}, "share": 0.5}})
+    assert json.dumps(artifact.metadata) == '{"span": 3, "splits": {"train": 10}, "share": 0.5}'
