@@ -53,5 +53,5 @@ def test_a_file_may_be_renamed(tmp_path):
 
 def test_whole_numbers_in_metadata_stay_whole():
     """protobuf's Struct knows one kind of number."""
-    artifact = Artifact.from_runtime_artifact({"uri": "x", "metadata": {"span": 3.0, "splits": {"train": 10.0}, "share": 0.5}})
+    artifact = Input.from_runtime_artifact({"uri": "x", "metadata": {"span": 3.0, "splits": {"train": 10.0}, "share": 0.5}})
     assert json.dumps(artifact.metadata) == '{"span": 3, "splits": {"train": 10}, "share": 0.5}'
