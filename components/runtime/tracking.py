@@ -33,10 +33,10 @@ def connect(tracking_uri: str) -> tuple[MlflowClient, str]:
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
     if not uri:
         raise TaskError("no tracking server is given: set the parameter tracking_uri or the environment variable MLFLOW_TRACKING_URI")
-    client = MlflowClient(tracking_uri=uri)
     try:
-        # MLflow makes and upgrades a new database at the first call, and two tasks that do so at once break each other.
+        # MLflow makes and upgrades a new database when it opens it, and two tasks that do so at once break each other.
         with _one_at_a_time(uri):
+            client = MlflowClient(tracking_uri=uri)
             client.search_experiments(max_results=1)
     except Exception as error:  # SQLAlchemy's and the HTTP client's errors have no base in common
         raise TaskError(f"the tracking server {uri} does not answer: {error}; check tracking_uri and that the server runs") from error

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
@@ -82,8 +83,10 @@ def tracked_run(tracking_uri: str, experiment: str, params: dict[str, Any], tags
         yield Run(client, run_id)
         status = "FINISHED"
     finally:
+        os.environ.pop("MLFLOW_RUN_ID", None)  # gone if the module's calls took the run up: then it is MLflow's active run
+        while mlflow.active_run():
+            mlflow.end_run(status)
         client.set_terminated(run_id, status)
-        del os.environ["MLFLOW_RUN_ID"]
 
 
 def _text(value: Any) -> str:
