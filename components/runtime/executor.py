@@ -5,6 +5,7 @@ Format: `ExecutorInput` and `ExecutorOutput` of kfp's pipeline_spec.proto, in th
 
 import argparse
 import errno
+import gc
 import importlib
 import inspect
 import json
@@ -58,8 +59,7 @@ def main(package: str, argv: list[str] | None = None) -> typing.NoReturn:
             raise TaskError(
                 f"--executor_input is not JSON: {error}; pass the executor input that the backend fills in for {{{{$}}}}"
             ) from error
-        task = getattr(importlib.import_module(f"{package}.task"), package.split(".")[-1])
-        execute(task, executor_input)
+        execute(_import_task(package), executor_input)
     except TaskError as error:
         sys.exit(f"error: {' '.join(str(error).split())}")
     except OSError as error:
@@ -67,6 +67,19 @@ def main(package: str, argv: list[str] | None = None) -> typing.NoReturn:
             raise
         sys.exit(f"error: no room to write {error.filename or 'the outputs'}: {error.strerror}; free some space and run the task again")
     sys.exit(0)
+
+
+def _import_task(package: str) -> Callable[..., Any]:
+    """Imports the task's function, and takes what the imports made out of the garbage collector's sight.
+
+    Modules live as long as the process; looking at them again and again takes seconds where TensorFlow is among them.
+    """
+    gc.disable()
+    try:
+        return getattr(importlib.import_module(f"{package}.task"), package.split(".")[-1])
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def execute(task: Callable[..., Any], executor_input: dict[str, Any]) -> None:

@@ -1,7 +1,6 @@
 """The work of transform_examples."""
 
 import functools
-import gc
 import inspect
 import sys
 import time
@@ -40,7 +39,6 @@ def transform_examples(
     Raises:
         TaskError: A parameter, the Examples, the Schema or the user's module cannot be used.
     """
-    gc.freeze()  # the libraries' objects live as long as the process: looking at them again and again costs a second and more
     if output_format not in ENDINGS:
         raise TaskError(f"output_format is {output_format!r}; give one of {', '.join(ENDINGS)}")
     loaded_schema = load_schema(schema.path)
