@@ -89,9 +89,9 @@ class Models(ModelRepository):
             if version is None:
                 raise ModelNotFound(name)
             if name not in self.models or self.models[name].version != version:
-                saved = self._warm.get((model, version)) or await asyncio.to_thread(_load_and_warm_up, self._folder, model, version)
-                self._warm[model, version] = saved
-                self.update(ServedModel(name, version, saved))
+                if (model, version) not in self._warm:
+                    self._warm[model, version] = await asyncio.to_thread(_load_and_warm_up, self._folder, model, version)
+                self.update(ServedModel(name, version, self._warm[model, version]))
                 logger.warning("%s serves version %s", name, version)
             self._forget(model, {state.stable, state.candidate, *state.history[:1]})
             self._count()

@@ -49,8 +49,11 @@ def _configure_logging() -> None:
     """Logs warnings and the server's own start; KServe keeps a logging configuration that it finds."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger(__name__).setLevel(logging.INFO)
+    from kserve.errors import InvalidInput, ModelNotFound
+
     # The client reads what was wrong with its request; the server's log is for what is wrong with the server.
-    logging.getLogger("kserve").addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], ValueError)))
+    mistakes = (InvalidInput, ModelNotFound)
+    logging.getLogger("kserve").addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], mistakes)))
     warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")  # said by KServe's own code on every start
 
 

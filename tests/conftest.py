@@ -7,8 +7,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import penstock
 import pytest
+
+import penstock
 
 
 def interpreter(variable: str) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-
 from penstock.components.runtime import TaskError, figure, fingerprint, serving
+from penstock.components.runtime.folders import copy_folder
 from penstock.components.runtime.serving import CANDIDATE, Release, ServerInfo, ServingState
 
 from .destination import Current, StepFailed
@@ -140,7 +140,7 @@ class LocalDestination:
         partial = destination.with_name(f".{destination.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         try:
-            shutil.copytree(model, partial / "model")
+            copy_folder(model, partial / "model")
             serving.write_release(partial, release)
             if fingerprint(partial / "model") != release.fingerprint:
                 raise TaskError(f"the model at {model} changed while it was copied to {destination}; push it again")

@@ -2,7 +2,6 @@
 
 from kfp import dsl
 from kfp.dsl import Artifact, Input, Model, OutputPath
-
 from penstock.components.container import container
 
 

@@ -1,5 +1,6 @@
 """Finds the Baseline: the registered model that the alias points to."""
 
+import errno
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -111,6 +112,8 @@ def _download(uri: str, destination: Path) -> None:
         files, root = fsspec.core.url_to_fs(uri)
         files.get(root.rstrip("/") + "/", str(destination) + "/", recursive=True)
     except Exception as error:  # every store has its own errors
+        if getattr(error, "errno", None) == errno.ENOSPC:  # this machine's trouble, not the Baseline's
+            raise
         raise _BrokenBaseline(f"the files at {uri} cannot be read ({type(error).__name__}: {error})") from error
 
 

@@ -126,8 +126,7 @@ def try_lock(file: IO[str]) -> bool:
 def announced(folder: Path, info: ServerInfo) -> Iterator[bool]:
     """Announces a server for as long as the block runs; gives False, and changes nothing, if one runs already."""
     with (folder / "server.json").open("a+", encoding="utf-8") as file:
-        # Whoever asks whether a server runs has the lock for an instant.
-        if not any(try_lock(file) or time.sleep(0.1) for _ in range(10)):
+        if not _lock_within(file, seconds=1.0):
             yield False
             return
         file.truncate(0)
@@ -135,6 +134,16 @@ def announced(folder: Path, info: ServerInfo) -> Iterator[bool]:
         file.flush()
         yield True
         file.truncate(0)
+
+
+def _lock_within(file: IO[str], seconds: float) -> bool:
+    """Locks a file, patiently: whoever asks whether a server runs has the lock for an instant."""
+    deadline = time.monotonic() + seconds
+    while not try_lock(file):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def running_server(folder: Path) -> ServerInfo | None:

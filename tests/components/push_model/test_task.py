@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -284,6 +285,21 @@ def test_a_killed_server_is_started_again(push: Push):
     os.kill(serving.running_server(push.folder).pid, signal.SIGKILL)
     assert push("first").parameters["outcome"] == "already_serving"
     push.serves("first")
+
+
+def test_no_room_for_the_copy(push: Push):
+    assert push("first").code == 0
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        done = push("second")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert done.code == 1
+    assert "no room" in done.error
+    push.serves("first")
+    assert sorted(path.name for path in (push.folder / NAME).iterdir()) == [serving.read_state(push.folder, NAME).stable, "state.json"]
+    assert push("second").parameters["outcome"] == "pushed"
 
 
 def test_two_pushes_at_once(push: Push):
