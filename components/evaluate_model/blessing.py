@@ -11,7 +11,7 @@ from tensorflow_model_analysis.slicer import slicer_lib
 from tensorflow_model_analysis.utils import model_util
 
 from .results import Results
-from .slicing import SliceKey
+from .slicing import SliceKey, slice_order
 
 BLESSED, NOT_BLESSED = "blessed", "not_blessed"
 Value = float | None
@@ -49,9 +49,9 @@ def measured_thresholds(eval_config: config_pb2.EvalConfig, results: Results) ->
     baseline = model_util.get_baseline_model_spec(eval_config)
     thresholds = metric_specs.metric_thresholds_from_metrics_specs(eval_config.metrics_specs, eval_config=eval_config)
     failures = _failures(results.validation)
-    for figures in results.metrics:
-        key = slicer_lib.deserialize_slice_key(figures.slice_key)
-        values = metric_values(figures)
+    slices = {slicer_lib.deserialize_slice_key(figures.slice_key): metric_values(figures) for figures in results.metrics}
+    for key in sorted(slices, key=slice_order):
+        values = slices[key]
         for metric, limits in thresholds.items():
             if baseline is not None and metric.model_name == baseline.name:
                 continue

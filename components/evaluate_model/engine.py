@@ -23,6 +23,7 @@ from .sums import Terms, terms_of
 from .unsupported import NotVectorized
 
 BOOTSTRAP_SAMPLES = evaluator._DEFAULT_NUM_BOOTSTRAP_SAMPLES
+_PIECE_ROWS = 1 << 18  # bounds what a sum holds beside its terms
 _SEED = 20_130_101  # the same data give the same intervals, and so the same blessing
 
 
@@ -60,7 +61,8 @@ def evaluate(eval_config: config_pb2.EvalConfig, rows: Rows, schema: schema_pb2.
     plan = _plan(eval_config, rows, schema)
     slices = slice_rows(eval_config, rows.columns, rows.count)
     samples = BOOTSTRAP_SAMPLES if eval_config.options.compute_confidence_intervals.value else 0
-    counts = np.random.default_rng(_SEED).poisson(1.0, (rows.count, samples))
+    random = np.random.default_rng(_SEED)
+    counts = np.stack([np.ones(rows.count, np.uint8), *(random.poisson(1.0, rows.count).astype(np.uint8) for _ in range(samples))], axis=1)
     validations = writer.CombineValidations(eval_config, rubber_stamp=rubber_stamp)
     validation: validation_result_pb2.ValidationResult | None = validations.create_accumulator()
     metrics, plots = [], []
@@ -73,7 +75,8 @@ def evaluate(eval_config: config_pb2.EvalConfig, rows: Rows, schema: schema_pb2.
         validation = validations.add_input(validation, metrics_validator.validate_metrics((key, values), eval_config))
         metrics.append(writer.convert_slice_metrics_to_proto((key, values), add_metrics_callbacks=[]))
         plots.append(writer.convert_slice_plots_to_proto((key, drawn), add_metrics_callbacks=[]))
-        figure(f"evaluated {done} of {len(slices)} slices")
+        if done == len(slices) or not done % 10:
+            figure(f"evaluated {done} of {len(slices)} slices")
     return Results(metrics, plots, validations.extract_output(validation))
 
 
@@ -104,8 +107,8 @@ def _is_plot(key: metric_types.MetricKey) -> bool:
 
 def _evaluate_slice(plan: _Plan, selected: np.ndarray, counts: np.ndarray, samples: int) -> metric_types.MetricsDict:
     """Computes a slice's figures, with intervals if there are samples."""
-    weights = np.concatenate([np.ones((len(selected), 1)), counts[selected]], axis=1)
-    sums = [terms.add_up(selected, weights) for terms in plan.terms]
+    pieces = np.split(selected, range(_PIECE_ROWS, len(selected), _PIECE_ROWS))
+    sums = [sum(terms.add_up(piece, counts[piece].astype(np.float64)) for piece in pieces) for terms in plan.terms]
     figures = _derive(plan, sums, 0, plan.derived)
     if not samples:
         return figures

@@ -1,5 +1,6 @@
 """Requests with the candidate's answers, for whoever serves it: what a client sends, and what must come back."""
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def write_probe(path: Path, predictor: Predictor, examples: Path, split: str, te
         tensors: The Schema's tensors.
 
     Returns:
-        The number of requests: none if `serving_default` takes serialized tf.Examples, or no row is complete.
+        The number of requests: none if there is no `serving_default`, or no row is complete.
     """
     instances, predictions = _requests(predictor.through("serving_default"), next(read_batches(examples, split)), tensors)
     path.write_text(json.dumps({"tolerance": TOLERANCE, "instances": instances, "predictions": predictions}, indent=1), encoding="utf-8")
@@ -38,23 +39,25 @@ def _requests(predictor: Predictor | None, batch: pa.RecordBatch, tensors: Tenso
     if predictor is None:
         return [], []
     predictor.check_columns(batch.schema)
-    if predictor.takes_examples:
-        return [], []
-    table = _complete(pa.Table.from_batches([batch]).select(list(predictor.inputs)))
+    table = pa.Table.from_batches([batch])
+    table = table if predictor.takes_examples else _complete(table, list(predictor.inputs))
     if not table.num_rows:
         return [], []
-    table = table.take(np.unique(np.linspace(0, table.num_rows - 1, PROBE_ROWS).astype(np.int64)))
-    answers = predictor.predict(Batch(table.combine_chunks().to_batches()[0], tensors))
-    columns = {name: answer.tolist() for name, answer in answers.items()}
-    if len(columns) == 1:
-        return table.to_pylist(), next(iter(columns.values()))
-    return table.to_pylist(), [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    chosen = table.take(np.unique(np.linspace(0, table.num_rows - 1, PROBE_ROWS).astype(np.int64))).combine_chunks()
+    requests = Batch(chosen.to_batches()[0], tensors)
+    answers = {name: answer.tolist() for name, answer in predictor.predict(requests).items()}
+    predictions = [dict(zip(answers, row, strict=True)) for row in zip(*answers.values(), strict=True)]
+    if predictor.takes_examples:
+        instances = [{"b64": base64.b64encode(example).decode()} for example in requests.serialized]
+    else:
+        instances = chosen.select(list(predictor.inputs)).to_pylist()
+    return instances, next(iter(answers.values())) if len(answers) == 1 else predictions
 
 
-def _complete(table: pa.Table) -> pa.Table:
-    """Keeps the rows that JSON can say: no missing, NaN or infinite values."""
-    table = table.drop_null()
-    for column in table.columns:
-        if pa.types.is_floating(column.type):
-            table = table.filter(pc.is_finite(column))
+def _complete(table: pa.Table, inputs: list[str]) -> pa.Table:
+    """Keeps the rows whose inputs JSON can say: no missing, NaN or infinite values."""
+    for name in inputs:
+        table = table.filter(pc.is_valid(table[name]))
+        if pa.types.is_floating(table[name].type):
+            table = table.filter(pc.is_finite(table[name]))
     return table

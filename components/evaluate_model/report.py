@@ -14,6 +14,7 @@ from .blessing import Value, bounds_text, metric_values, slice_title
 from .curves import Curves
 from .headlines import metric_title
 from .results import Results
+from .slicing import slice_order
 
 _SIDE = 260
 _MOST_COLUMNS = 9
@@ -53,15 +54,16 @@ def write_report(
     slices = _figures_by_slice(eval_config, results)
     overall = slices.pop("overall", {})
     columns = list(overall or next(iter(slices.values()), {}))[:_MOST_COLUMNS]
+    thresholds = [
+        threshold | {"asked": bounds_text(threshold), "where": slice_title(tuple(threshold["slice"].items()))}
+        for threshold in blessing["thresholds"]
+    ]
     write_page(
         Path(__file__).with_name("report.html.j2"),
         path,
         title="Evaluation",
         blessing=blessing,
-        thresholds=[
-            threshold | {"asked": bounds_text(threshold), "where": slice_title(tuple(threshold["slice"].items()))}
-            for threshold in blessing["thresholds"]
-        ],
+        thresholds=thresholds,
         overall=overall,
         slices=slices,
         columns=columns,
@@ -80,7 +82,7 @@ def _figures_by_slice(eval_config: config_pb2.EvalConfig, results: Results) -> d
     """Arranges the numbers by slice and metric, the overall slice first."""
     baseline = model_util.get_baseline_model_spec(eval_config)
     found: dict[str, dict[str, Figure]] = {}
-    for figures in sorted(results.metrics, key=lambda entry: _order(slicer_lib.deserialize_slice_key(entry.slice_key))):
+    for figures in sorted(results.metrics, key=lambda entry: slice_order(slicer_lib.deserialize_slice_key(entry.slice_key))):
         here = found.setdefault(slice_title(slicer_lib.deserialize_slice_key(figures.slice_key)), {})
         for key, (value, bounds) in metric_values(figures).items():
             cell = here.setdefault(metric_title(key), Figure())
@@ -93,24 +95,19 @@ def _figures_by_slice(eval_config: config_pb2.EvalConfig, results: Results) -> d
     return found
 
 
-def _order(key: tuple) -> tuple:
-    names = tuple(name for name, _ in key)
-    numbers = tuple(value if isinstance(value, (int, float)) else 0 for _, value in key)
-    return len(key), names, numbers, tuple(str(value) for _, value in key)
-
-
 def polyline(points: list[tuple[float, float]], side: int = _SIDE) -> str:
     """Returns SVG points of a curve in the unit square, its origin at the lower left."""
     return " ".join(f"{x * side:.1f},{(1 - y) * side:.1f}" for x, y in points)
 
 
 def number(value: Value, sign: bool = False) -> str:
-    """Shows a number to four digits, whole numbers whole; a dash where there is none."""
+    """Shows a number: counts whole, others to four digits, differences to four decimals; a dash where there is none."""
     if value is None:
         return "–"
-    if float(value).is_integer() and abs(value) >= 10:
-        return f"{value:{'+' if sign else ''},.0f}"
-    return f"{value:{'+' if sign else ''}.4g}"
+    plus = "+" if sign else ""
+    if value == 0 or (float(value).is_integer() and abs(value) >= 10):
+        return f"{value:{plus},.0f}" if value else "0"
+    return f"{value:{plus}.4f}" if 1e-4 <= abs(value) < 10 or (sign and abs(value) < 10) else f"{value:{plus}.4g}"
 
 
 def interval(bounds: list[Value] | None, sign: bool = False) -> str:

@@ -105,6 +105,20 @@ def check_labels(eval_config: config_pb2.EvalConfig, examples: Path, split: str,
             )
 
 
+def check_inputs(predictors: dict[str, Predictor], tensors: Tensors, examples: Path, split: str) -> None:
+    """Checks that a Split has the columns that the models' signatures take.
+
+    Raises:
+        ModelError: It lacks a raw feature.
+        TaskError: It lacks a column of the Schema, which tf.Examples are made of.
+    """
+    has = read_schema(examples, split)
+    for predictor in predictors.values():
+        predictor.check_columns(has)
+    if any(predictor.takes_examples for predictor in predictors.values()):
+        tensors.check(has, f"Split {split!r} of the Examples")
+
+
 def read_rows(eval_config: config_pb2.EvalConfig, examples: Path, split: str, tensors: Tensors, predictors: dict[str, Predictor]) -> Rows:
     """Reads a Split and predicts it with every model, in one pass.
 
@@ -118,8 +132,6 @@ def read_rows(eval_config: config_pb2.EvalConfig, examples: Path, split: str, te
     Raises:
         ModelError: A model cannot answer, or which output is its prediction is unclear.
     """
-    for predictor in predictors.values():
-        predictor.check_columns(read_schema(examples, split))
     needed = needed_columns(eval_config)
     total = count_rows(examples, split)
     tables: list[pa.RecordBatch] = []

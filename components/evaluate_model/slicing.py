@@ -77,3 +77,10 @@ def _as_feature(value: bool | int | float | str | bytes) -> int | float | str:
         if isinstance(value, bool)
         else str(value)
     )
+
+
+def slice_order(key: SliceKey) -> tuple:
+    """Sorts slices for people: the overall one first, then by feature and value, numbers as numbers."""
+    names = tuple(name for name, _ in key)
+    numbers = tuple(float(value) if isinstance(value, (int, float)) else 0.0 for _, value in key)
+    return len(key), names, numbers, tuple(str(value) for _, value in key)

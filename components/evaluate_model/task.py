@@ -24,7 +24,7 @@ from .predict import ModelError, Predictor
 from .probe import write_probe
 from .report import write_report
 from .results import Results, write_eval_config, write_results
-from .rows import check_columns, check_labels, model_title, read_rows
+from .rows import check_columns, check_inputs, check_labels, model_title, read_rows
 from .unsupported import NotVectorized
 
 NO_BASELINE = "NO_BASELINE.txt"
@@ -130,10 +130,11 @@ def _evaluate(
     rubber_stamp = baseline is None and config.has_thresholds(user_config)
     write_eval_config(eval_config, evaluation.path, examples.uri, {name: artifact.uri for name, artifact in models.items()})
     done = _Evaluated(eval_config, Results(), BEAM)
+    predictors = {specs[False].name: candidate}
+    if baseline:
+        predictors[specs[True].name] = Predictor(constants.BASELINE_KEY, baseline.path, _signature(user_config, is_baseline=True))
+    check_inputs(predictors, tensors, examples.path, split)
     if not any(argument.startswith("--runner") for argument in beam_pipeline_args):
-        predictors = {specs[False].name: candidate}
-        if baseline:
-            predictors[specs[True].name] = Predictor(constants.BASELINE_KEY, baseline.path, _signature(user_config, is_baseline=True))
         rows = read_rows(eval_config, examples.path, split, tensors, predictors)
         drawn = {model_title(spec): draw(rows, spec.name) for spec in eval_config.model_specs}
         done.curves = {name: curves for name, curves in drawn.items() if curves}

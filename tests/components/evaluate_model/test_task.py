@@ -1,5 +1,6 @@
 """evaluate_model through its command: verdicts, the evidence, and what it says of bad input."""
 
+import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -197,6 +198,14 @@ def test_probes_are_what_the_model_answers(evaluate: Flights) -> None:
     answers = serve(
         distance=tf.constant(columns["distance"]), hour=tf.constant(columns["hour"], tf.int64), carrier=tf.constant(columns["carrier"])
     )
+    np.testing.assert_allclose(probe["predictions"], answers["output_0"].numpy(), atol=probe["tolerance"])
+
+
+def test_probes_of_a_model_that_takes_examples_hold_examples(evaluate: Flights) -> None:
+    model = evaluate.models("binary", 1.0, ("tfx",))
+    probe = json.loads((evaluate(model=model).outputs["evaluation"] / "probe.json").read_text())
+    examples = tf.constant([base64.b64decode(row["b64"]) for row in probe["instances"]])
+    answers = tf.saved_model.load(str(model)).signatures["serving_default"](examples=examples)
     np.testing.assert_allclose(probe["predictions"], answers["output_0"].numpy(), atol=probe["tolerance"])
 
 
