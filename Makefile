@@ -35,7 +35,7 @@ run: setup data/flights ## Run the flights pipeline from raw rows to a served mo
 	@$(BIN)/penstock run compiled/flight_delay_training.yaml --params pipelines/flight_delay/local.yaml $(ARGS)
 
 test: setup ## Run every test (ARGS goes to pytest)
-	@$(BIN)/python tests/run.py $(ARGS)
+	@$(BIN)/python -m tests.run $(ARGS)
 
 lint: $(SDK) ## Check style and types
 	@$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """Everything that is written by a program: compiled pipelines and components, the components' pages, the README's table."""
 
+import json
 import re
 import tempfile
 import warnings
@@ -72,12 +73,22 @@ def compiled(pipeline: Any, **options: Any) -> str:
         options: Further arguments of kfp's `Compiler.compile`.
 
     Returns:
-        The YAML: one document.
+        The YAML: one document, the same bytes in every process.
     """
     from kfp import compiler
+    from kfp.compiler import pipeline_spec_builder
 
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    from .local.replacing import replaced
+
+    # kfp's header prints defaults in protobuf's map order, which differs from process to process.
+    header = pipeline_spec_builder.extract_comments_from_pipeline_spec
+    in_order = replaced(pipeline_spec_builder, header.__name__, lambda spec, description: header(_sorted(spec), description))
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), in_order:
         warnings.simplefilter("ignore", FutureWarning)
         path = Path(folder) / "pipeline.yaml"
         compiler.Compiler().compile(pipeline, str(path), **options)
         return path.read_text(encoding="utf-8")
+
+
+def _sorted(value: Any) -> Any:
+    return json.loads(json.dumps(value, sort_keys=True))

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from penstock.lean_kfp import import_kfp
 
 ROOT = Path(__file__).resolve().parent.parent
 # Tests that belong to no component: the folder, and the family whose libraries they need.
-SHARED = {"components/runtime": "tf", "pipelines/flight_delay": "tf", "benchmarks": "tf"}
+SHARED = {"components/runtime": "tf", "penstock/server": "serve", "pipelines/flight_delay": "tf", "penstock/server": "serve"}
 SDK_TEST = "test_component.py"
 
 
@@ -63,17 +64,30 @@ def main() -> int:
 
 def _run(suite: Suite) -> Outcome:
     started = time.monotonic()
-    command = [str(suite.python), "-m", "pytest", "-p", "no:cacheprovider", "--durations=5", *sys.argv[1:], *map(str, suite.paths)]
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=os.environ | suite.variables,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+    command = [
+        str(suite.python),
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "--durations=5",
+        f"--rootdir={ROOT}",
+        f"--config-file={ROOT / 'pyproject.toml'}",
+        *sys.argv[1:],
+        *map(str, suite.paths),
+    ]
+    # Python puts the current folder first on its path: an empty one, so that every suite imports the installed package.
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=os.environ | suite.variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
     return Outcome(suite, done.returncode, time.monotonic() - started, done.stdout)
 
 

@@ -101,7 +101,9 @@ def _finish(task: Task, outputs: dict[str, Any], result: status.Status) -> None:
     artifacts = [value for value in outputs.values() if isinstance(value, dsl.Artifact)]
     task.reports = [Path(artifact.path) for artifact in artifacts if isinstance(artifact, dsl.HTML) and Path(artifact.path).is_file()]
     summaries = [artifact.metadata["summary"] for artifact in artifacts if artifact.metadata.get("summary")]
-    parameters = [f"{name} {value}" for name, value in sorted(outputs.items()) if isinstance(value, (str, int, float)) and len(str(value)) < 40]
+    parameters = [
+        f"{name} {value}" for name, value in sorted(outputs.items()) if isinstance(value, (str, int, float)) and len(str(value)) < 40
+    ]
     task.figure = (summaries or [task.figure or ", ".join(parameters)])[0]
 
 
