@@ -10,8 +10,8 @@ from tensorflow_model_analysis.proto import config_pb2, metrics_for_slice_pb2, v
 from tensorflow_model_analysis.slicer import slicer_lib
 from tensorflow_model_analysis.utils import model_util
 
-from .results import Results
-from .slicing import SliceKey, slice_order
+from .results import Results, by_slice
+from .slicing import SliceKey
 
 BLESSED, NOT_BLESSED = "blessed", "not_blessed"
 Value = float | None
@@ -38,9 +38,10 @@ def bless(eval_config: config_pb2.EvalConfig, results: Results, *, has_threshold
     if not has_thresholds:
         reasons.append("eval_config sets no thresholds, so nothing can be blessed: add a threshold to a metric")
     elif not passed and not reasons:
-        reasons.append("TFMA's validation failed; see the validations")
+        reasons.append("TFMA's validation failed in a comparison across slices; see the validations")
     if baseline_note:
-        reasons.append(f"no Baseline ({baseline_note}): only value thresholds were checked")
+        checked = "only value thresholds were checked" if thresholds else "change thresholds were not checked, and there are no others"
+        reasons.append(f"no Baseline ({baseline_note}): {checked}")
     return {"verdict": BLESSED if passed else NOT_BLESSED, "reasons": reasons, "thresholds": thresholds}
 
 
@@ -49,13 +50,14 @@ def measured_thresholds(eval_config: config_pb2.EvalConfig, results: Results) ->
     baseline = model_util.get_baseline_model_spec(eval_config)
     thresholds = metric_specs.metric_thresholds_from_metrics_specs(eval_config.metrics_specs, eval_config=eval_config)
     failures = _failures(results.validation)
-    slices = {slicer_lib.deserialize_slice_key(figures.slice_key): metric_values(figures) for figures in results.metrics}
-    for key in sorted(slices, key=slice_order):
-        values = slices[key]
+    for key, figures in by_slice(results).items():
+        values = metric_values(figures)
         for metric, limits in thresholds.items():
             if baseline is not None and metric.model_name == baseline.name:
                 continue
             for spec, limit in limits:
+                if isinstance(spec, config_pb2.CrossSlicingSpec):
+                    continue  # TFMA's validation speaks for it
                 if spec is None or slicer_lib.SingleSliceSpec(spec=spec).is_slice_applicable(key):
                     message = failures.get((key, metric.to_proto().SerializeToString(deterministic=True), limit.SerializeToString()))
                     yield _measured(key, metric, limit, values, baseline, message)
@@ -82,6 +84,8 @@ def slice_title(key: SliceKey) -> str:
 def _failures(validation: validation_result_pb2.ValidationResult) -> dict[tuple[SliceKey, bytes, bytes], str]:
     found = {}
     for failed in validation.metric_validations_per_slice:
+        if failed.HasField("cross_slice_key"):
+            continue
         key = slicer_lib.deserialize_slice_key(failed.slice_key)
         for failure in failed.failures:
             limit = failure.metric_threshold

@@ -1,6 +1,7 @@
 """TFMA's EvalConfig: read, checked, and made ready for a candidate with or without a Baseline."""
 
 import difflib
+from collections.abc import Iterator
 
 from google.protobuf import json_format, text_format
 from penstock.components.runtime import TaskError, read_text
@@ -34,6 +35,8 @@ def parse_eval_config(value: str) -> config_pb2.EvalConfig:
         raise TaskError("eval_config names no label: add label_key to its model_specs")
     for spec in config.metrics_specs:
         _move_thresholds(spec)
+    for metric, threshold in _thresholds(config):
+        _check_threshold(metric, threshold)
     try:
         config_util.verify_eval_config(config)
     except ValueError as error:
@@ -43,11 +46,29 @@ def parse_eval_config(value: str) -> config_pb2.EvalConfig:
 
 def has_thresholds(config: config_pb2.EvalConfig) -> bool:
     """Says whether an EvalConfig sets any threshold."""
-    return any(
-        metric.HasField("threshold") or metric.per_slice_thresholds or metric.cross_slice_thresholds
-        for spec in config.metrics_specs
-        for metric in spec.metrics
-    )
+    return any(True for _ in _thresholds(config))
+
+
+def _thresholds(config: config_pb2.EvalConfig) -> Iterator[tuple[str, config_pb2.MetricThreshold]]:
+    """Yields every threshold with its metric's class."""
+    for spec in config.metrics_specs:
+        for metric in spec.metrics:
+            if metric.HasField("threshold"):
+                yield metric.class_name, metric.threshold
+            for sliced in (*metric.per_slice_thresholds, *metric.cross_slice_thresholds):
+                yield metric.class_name, sliced.threshold
+
+
+def _check_threshold(metric: str, threshold: config_pb2.MetricThreshold) -> None:
+    """Refuses a threshold that any model would pass, or that has no sense of better."""
+    value, change = threshold.value_threshold, threshold.change_threshold
+    has_value, has_change = threshold.HasField("value_threshold"), threshold.HasField("change_threshold")
+    unbound = has_value and not (value.HasField("lower_bound") or value.HasField("upper_bound"))
+    unbound |= has_change and not (change.HasField("absolute") or change.HasField("relative"))
+    if unbound or not (has_value or has_change):
+        raise TaskError(f"eval_config: a threshold of {metric} sets no bound; set lower_bound, upper_bound, absolute or relative")
+    if has_change and not change.direction:
+        raise TaskError(f"eval_config: the change threshold of {metric} has no direction; set HIGHER_IS_BETTER or LOWER_IS_BETTER")
 
 
 def class_metrics(config: config_pb2.EvalConfig) -> list[str]:

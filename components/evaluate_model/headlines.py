@@ -7,7 +7,7 @@ from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.utils import model_util
 
 from .blessing import Value, metric_values
-from .results import Results
+from .results import Results, by_slice
 
 # What a reader looks for first, by name.
 _FIRST = (
@@ -40,12 +40,11 @@ def overall_metrics(eval_config: config_pb2.EvalConfig, results: Results) -> Ove
     """Collects the overall slice's finite numbers."""
     spec = model_util.get_baseline_model_spec(eval_config)
     overall = Overall()
-    for figures in results.metrics:
-        if not figures.slice_key.single_slice_keys:
-            for key, (value, _) in metric_values(figures).items():
-                if value is not None and not key.is_diff:
-                    side = overall.baseline if spec is not None and key.model_name == spec.name else overall.candidate
-                    side[metric_title(key)] = value
+    figures = by_slice(results).get(())
+    for key, (value, _) in metric_values(figures).items() if figures is not None else ():
+        if value is not None and not key.is_diff:
+            side = overall.baseline if spec is not None and key.model_name == spec.name else overall.candidate
+            side[metric_title(key)] = value
     return overall
 
 

@@ -7,14 +7,12 @@ from typing import Any
 from penstock.components.runtime.page import write_page
 from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
-from tensorflow_model_analysis.slicer import slicer_lib
 from tensorflow_model_analysis.utils import model_util
 
 from .blessing import Value, bounds_text, metric_values, slice_title
 from .curves import Curves
 from .headlines import metric_title
-from .results import Results
-from .slicing import slice_order
+from .results import Results, by_slice
 
 _SIDE = 260
 _MOST_COLUMNS = 9
@@ -82,8 +80,8 @@ def _figures_by_slice(eval_config: config_pb2.EvalConfig, results: Results) -> d
     """Arranges the numbers by slice and metric, the overall slice first."""
     baseline = model_util.get_baseline_model_spec(eval_config)
     found: dict[str, dict[str, Figure]] = {}
-    for figures in sorted(results.metrics, key=lambda entry: slice_order(slicer_lib.deserialize_slice_key(entry.slice_key))):
-        here = found.setdefault(slice_title(slicer_lib.deserialize_slice_key(figures.slice_key)), {})
+    for slice_key, figures in by_slice(results).items():
+        here = found.setdefault(slice_title(slice_key), {})
         for key, (value, bounds) in metric_values(figures).items():
             cell = here.setdefault(metric_title(key), Figure())
             if key.is_diff:

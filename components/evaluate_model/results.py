@@ -7,8 +7,11 @@ import tensorflow as tf
 from google.protobuf.message import Message
 from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2, metrics_for_slice_pb2, validation_result_pb2
+from tensorflow_model_analysis.slicer import slicer_lib
 from tensorflow_model_analysis.writers import eval_config_writer
 from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer as writer
+
+from .slicing import SliceKey, slice_order
 
 
 @dataclass
@@ -24,6 +27,13 @@ class Results:
     metrics: list[metrics_for_slice_pb2.MetricsForSlice] = field(default_factory=list)
     plots: list[metrics_for_slice_pb2.PlotsForSlice] = field(default_factory=list)
     validation: validation_result_pb2.ValidationResult = field(default_factory=validation_result_pb2.ValidationResult)
+
+
+def by_slice(results: Results) -> dict[SliceKey, metrics_for_slice_pb2.MetricsForSlice]:
+    """Returns the metrics of each slice, the overall one first; comparisons across slices are left out."""
+    plain = [figures for figures in results.metrics if not figures.HasField("cross_slice_key")]
+    found = {slicer_lib.deserialize_slice_key(figures.slice_key): figures for figures in plain}
+    return {key: found[key] for key in sorted(found, key=slice_order)}
 
 
 def write_results(results: Results, folder: Path) -> None:

@@ -52,18 +52,23 @@ def _flights(rows: int, seed: int = 0) -> pa.Table:
 
 
 class Model(tf.Module):
-    """A model of two weights with one output per kind."""
+    """A model of a kind: `binary`, `classes`, `regression`, or `two` outputs."""
 
     def __init__(self, kind: str, slope: float) -> None:
         super().__init__()
         self.kind = kind
         self.slope = tf.Variable(slope)
 
-    def answer(self, distance: tf.Tensor, hour: tf.Tensor) -> tf.Tensor:
+    def answers(self, distance: tf.Tensor, hour: tf.Tensor) -> dict[str, tf.Tensor]:
+        if self.kind != "two":
+            return {"output_0": self.answer(self.kind, distance, hour)}
+        return {"late": self.answer("binary", distance, hour), "minutes": self.answer("regression", distance, hour)}
+
+    def answer(self, kind: str, distance: tf.Tensor, hour: tf.Tensor) -> tf.Tensor:
         score = self.slope * (tf.cast(hour, tf.float32) - 14.0) / 4.0 + distance / 2.0 - 0.5
-        if self.kind == "binary":
+        if kind == "binary":
             return tf.sigmoid(score)[:, None]
-        if self.kind == "classes":
+        if kind == "classes":
             return tf.nn.softmax(tf.stack([-score, 0.3 * tf.ones_like(score), score], axis=1))
         return (28.0 + 8.0 * score)[:, None]
 
@@ -75,12 +80,12 @@ class Model(tf.Module):
         ]
     )
     def raw(self, distance: tf.Tensor, hour: tf.Tensor, carrier: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"output_0": self.answer(distance, hour)}
+        return self.answers(distance, hour)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def parsed(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         features = tf.io.parse_example(examples, EXAMPLE_SPEC)
-        return {"output_0": self.answer(features["distance"], features["hour"])}
+        return self.answers(features["distance"], features["hour"])
 
 
 def save(

@@ -221,6 +221,18 @@ def test_classes(compare: Compare, flights: Callable[..., pa.Table]) -> None:
     compare(flights(200), text, "classes")
 
 
+def test_two_outputs(compare: Compare, flights: Callable[..., pa.Table]) -> None:
+    text = """
+    model_specs { label_keys { key: "late" value: "is_late" } label_keys { key: "minutes" value: "delay" }
+                  example_weight_keys { key: "late" value: "weight" } }
+    """
+    late = spec_of(
+        dict.fromkeys(("AUC", "BinaryAccuracy", "Calibration", "BinaryCrossentropy", "WeightedExampleCount"), ""), 'output_names: "late"'
+    )
+    minutes = spec_of(dict.fromkeys(("MeanSquaredError", "RootMeanSquaredError"), ""), 'output_names: "minutes"')
+    compare(flights(200), text + SLICES + late + minutes, "two")
+
+
 def test_thresholds_fail_where_tfmas_do(compare: Compare, flights: Callable[..., pa.Table]) -> None:
     metrics = """
     metrics_specs {

@@ -154,6 +154,17 @@ def test_tfma_reads_what_was_written(evaluate: Flights) -> None:
     assert len(list(model_eval_lib.load_metrics(folder))) == 5
 
 
+def test_intervals_of_slices_too_small_to_resample(
+    evaluate: Flights, write_examples: Callable[..., Path], flights: Callable[..., pa.Table]
+) -> None:
+    more = "".join(
+        f'metrics {{ class_name: "{name}" }}' for name in ("Precision", "Calibration", "BinaryCrossentropy", "BinaryCrossEntropy")
+    )
+    text = eval_config(more=more) + "options { compute_confidence_intervals { value: true } }"
+    verdict = blessing(evaluate(text, examples=write_examples(flights(12)), baseline=evaluate.models("binary", 0.9)))
+    assert verdict["thresholds"][0]["confidence_interval"] is not None
+
+
 def test_intervals_hold_the_truth_about_as_often_as_they_say(
     evaluate: Flights, write_examples: Callable[..., Path], flights: Callable[..., pa.Table]
 ) -> None:
@@ -278,6 +289,9 @@ def test_a_model_that_is_not_what_its_artifact_says_is_refused(evaluate: Flights
         (eval_config(more='metrics { class_name: "AOC" }'), ["no metric 'AOC'", "AUC"]),
         (eval_config(more='metrics { class_name: "AUC" config: "bogus" }'), ["AUC", "cannot be made"]),
         (eval_config(more=f'thresholds {{ key: "auc_of_all" value {{ {VALUE} }} }}'), ["auc_of_all", "not among its metrics"]),
+        (eval_config("threshold {}"), ["AUC", "no bound"]),
+        (eval_config("threshold { value_threshold {} }"), ["AUC", "no bound"]),
+        (eval_config("threshold { change_threshold { absolute { value: 0.0 } } }"), ["AUC", "no direction"]),
         (eval_config(spec='label_key: "carrier"'), ["carrier", "numbers"]),
         (eval_config(spec='label_key: "grade"'), ["within 0 and 1"]),
         (eval_config(spec='label_key: "is_late" signature_name: "serve"'), ["signature serve", "serving_default"]),
