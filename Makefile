@@ -40,7 +40,7 @@ test: setup ## Run every test (ARGS goes to pytest)
 lint: $(SDK) ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
+	@MYPYPATH="$$($(BIN)/python -c 'from penstock.code import code_path; print(code_path())')" $(BIN)/mypy
 
 compile: $(SDK) ## Write everything that is generated
 	@$(BIN)/penstock compile
