@@ -26,11 +26,13 @@ class Run:
     Attributes:
         cost: What it cost; the tasks' processes included.
         seconds: Each task that was not cached, from the start of its process until the orchestrator had its outputs.
+        reused: The tasks that were cached.
         folder: The run's folder.
     """
 
     cost: measure.Cost
     seconds: dict[str, float]
+    reused: set[str]
     folder: Path
 
     @property
@@ -82,7 +84,8 @@ class Place:
         command = [*_penstock(), "run", PIPELINE, f"--root={self.folder / 'root'}", *values, *(["--fresh"] if fresh else [])]
         cost = measure.run(command, self.folder / f"{name}.log", good=(0, _NOT_RELEASED))
         folder = next(Path(match["folder"]) for _, line in cost.lines if (match := _RUN.match(line)))
-        return Run(cost, _task_seconds(cost.lines), folder)
+        events = [(at, match["task"], match["state"]) for at, line in cost.lines if (match := _EVENT.match(line))]
+        return Run(cost, _task_seconds(events), {task for _, task, state in events if state == "cached"}, folder)
 
     def stop(self) -> None:
         """Stops the model server, if there is one."""
@@ -101,13 +104,10 @@ def _penstock() -> list[str]:
     return [str(Path(sys.executable).with_name("penstock"))]
 
 
-def _task_seconds(lines: list[tuple[float, str]]) -> dict[str, float]:
+def _task_seconds(events: list[tuple[float, str, str]]) -> dict[str, float]:
+    """Returns how long each task took; a running task has several events."""
     started: dict[str, float] = {}
-    seconds: dict[str, float] = {}
-    for at, line in lines:
-        event = _EVENT.match(line)
-        if event and event["state"] == "running":
-            started.setdefault(event["task"], at)
-        elif event and event["state"] == "done":
-            seconds[event["task"]] = at - started[event["task"]]
-    return seconds
+    for at, task, state in events:
+        if state == "running":
+            started.setdefault(task, at)
+    return {task: at - started[task] for at, task, state in events if state == "done"}

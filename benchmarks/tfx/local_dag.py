@@ -20,7 +20,7 @@ from tfx import v1 as tfx  # noqa: E402
 _IMPORTED = time.time()
 
 # DirectRunner would first try to download another runner; this is the one that it falls back to.
-BEAM_ARGS = ["--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner", "--direct_num_workers=1"]
+RUNNER = "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 
 
 def main() -> None:
@@ -28,14 +28,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Runs the flights' pipeline on TFX's LocalDagRunner.")
     for name in ("data", "root", "preprocessing", "trainer", "schema", "eval-config"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--workers", type=int, default=1, help="Beam's worker processes; 1: in this process, which is TFX's default")
     arguments = parser.parse_args()
+    mode = "multi_processing" if arguments.workers > 1 else "in_memory"
     metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(arguments.root / "metadata.db"))
     pipeline = tfx.dsl.Pipeline(
         pipeline_name="flight-delay",
         pipeline_root=str(arguments.root / "artifacts"),
         components=components(arguments),
         metadata_connection_config=metadata,
-        beam_pipeline_args=BEAM_ARGS,
+        beam_pipeline_args=[RUNNER, f"--direct_running_mode={mode}", f"--direct_num_workers={arguments.workers}"],
         enable_cache=False,
     )
     tfx.orchestration.LocalDagRunner().run(pipeline)
