@@ -21,6 +21,8 @@ NUMBERS = [
     "pressure",
     "visibility",
 ]
+# A cloudburst is some 40 standard deviations from no rain: farther out than this, a score says no more.
+LARGEST_SCORE = 4.0
 # Where these are missing, it means something: an unregistered aircraft, calm air, a station that was down.
 SOMETIMES_MISSING = ["aircraft_age", "wind_gust", "pressure"]
 
@@ -29,7 +31,7 @@ def preprocessing_fn(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """Turns raw flights into what the model reads; every output has the shape [batch, 1].
 
     Outputs: `<category>_id` (int64, 0 for what was not seen), the integers as they are, `months_ago` (int64, counted from the
-    latest month analyzed; negative for later months), `<number>_z` (float32 z-scores, 0 where missing), `<number>_missing`
+    latest month analyzed; negative for later months), `<number>_z` (float32 z-scores, within 4, 0 where missing), `<number>_missing`
     (float32, 0 or 1), and the label.
     """
     outputs = {LABEL: inputs[LABEL]} | {name: inputs[name] for name in INTEGERS}
@@ -44,7 +46,7 @@ def preprocessing_fn(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     numbers |= {"wind_from_east": numbers["wind_speed"] * tf.sin(angle), "wind_from_north": numbers["wind_speed"] * tf.cos(angle)}
     # One analyzer for all of them: TFT's cost is per analyzer, not per number. It leaves NaN out of mean and variance.
     scores = tft.scale_to_z_score(tf.concat(list(numbers.values()), axis=1), elementwise=True)
-    scores = tf.where(tf.math.is_nan(scores), tf.zeros_like(scores), scores)
+    scores = tf.where(tf.math.is_nan(scores), tf.zeros_like(scores), tf.clip_by_value(scores, -LARGEST_SCORE, LARGEST_SCORE))
     return outputs | {f"{name}_z": scores[:, i : i + 1] for i, name in enumerate(numbers)}
 
 
