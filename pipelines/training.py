@@ -37,6 +37,7 @@ def training(
     analyzer_cache: str = "",
     write_analyzer_cache: bool = False,
     transformed_format: str = "parquet",
+    post_transform_statistics: bool = False,
     train_steps: int = 0,
     eval_steps: int = 0,
     hyperparameters: dict = {},  # noqa: B006
@@ -76,6 +77,7 @@ def training(
         analyzer_cache: Path or URI of an earlier run's analyzer cache: its Spans count as if their rows were analyzed again.
         write_analyzer_cache: Starts an analyzer cache where `analyzer_cache` is empty.
         transformed_format: `parquet`, or `tfrecord` for TFX modules that open the files themselves.
+        post_transform_statistics: Whether to compute Statistics of the transformed Examples too, with their page; Parquet only.
         train_steps: Training steps; 0 leaves it to the module.
         eval_steps: Evaluation steps while training; 0 leaves it to the module.
         hyperparameters: Passed to `run_fn`.
@@ -120,6 +122,8 @@ def training(
         custom_config=custom_config,
         beam_pipeline_args=beam_pipeline_args,
     )
+    with dsl.If(post_transform_statistics == True, name="post-transform-statistics"):  # noqa: E712 - kfp reads the comparison
+        validate_examples(examples=transform.outputs["transformed_examples"], on_anomalies="warn")
     train = train_model(
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
