@@ -1,5 +1,6 @@
 """Evaluating with TFMA itself, on Beam, with predictions made in bulk."""
 
+import re
 from collections.abc import Iterator
 
 import apache_beam as beam
@@ -15,7 +16,7 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from .predict import Batch, ModelError, Predictor
 from .results import Results, read_results
-from .rows import model_outputs, model_title
+from .rows import model_outputs, model_title, wanted_signatures
 
 # Beam's default runner would first download another one.
 LOCAL_RUNNER = "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"
@@ -65,7 +66,7 @@ def evaluate(
                 )
                 | "Write" >> model_eval_lib.WriteResults(writers=[writer])
             )
-    except Exception as error:  # a worker's exception comes back wrapped, or as its text
+    except Exception as error:  # whatever a runner, a worker or TFMA raises
         raise _explained(error) from error
     return read_results(folder)
 
@@ -98,7 +99,7 @@ class _Predict(beam.DoFn):
         self._tensors = Tensors(self._schema)
         specs = {spec.name: spec for spec in self._eval_config.model_specs}
         self._predictors = [
-            (specs[name], Predictor(model_title(specs[name]), path, specs[name].signature_name)) for name, path in self._models.items()
+            (specs[name], Predictor(model_title(specs[name]), path, wanted_signatures(specs[name]))) for name, path in self._models.items()
         ]
 
     def process(self, table: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
@@ -130,11 +131,10 @@ def _with_prediction_columns(eval_config: config_pb2.EvalConfig) -> config_pb2.E
 
 
 def _explained(error: Exception) -> TaskError:
-    """Finds what a person can mend in whatever Beam raised."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ModelError):
-            return ModelError(cause.model, str(cause).split(" [while running")[0])
-        cause = cause.__cause__
-    line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    """Finds what a person can mend in what Beam raised: a worker's exception comes back as text."""
+    text = str(error)
+    if found := re.search(r"ModelError: (.*?)(?: \[while running|$)", text, re.MULTILINE):
+        name = constants.BASELINE_KEY if f"the {constants.BASELINE_KEY}" in found[1] else constants.CANDIDATE_KEY
+        return ModelError(name, found[1])
+    line = next((line for line in text.splitlines() if line.strip()), "")
     return TaskError(f"TFMA on Beam failed ({type(error).__name__}: {line[:300]}); correct eval_config or beam_pipeline_args")

@@ -33,6 +33,8 @@ def parse_eval_config(value: str) -> config_pb2.EvalConfig:
         raise TaskError("eval_config has no metrics: add metrics_specs { metrics { class_name: ... } }")
     if not all(spec.label_key or spec.label_keys for spec in config.model_specs) or not config.model_specs:
         raise TaskError("eval_config names no label: add label_key to its model_specs")
+    if sum(not spec.is_baseline for spec in config.model_specs) != 1 or len(config.model_specs) > 2:
+        raise TaskError("eval_config must describe one candidate, and at most one Baseline (is_baseline: true); correct its model_specs")
     for spec in config.metrics_specs:
         _move_thresholds(spec)
     for metric, threshold in _thresholds(config):
@@ -88,6 +90,10 @@ def with_defaults(config: config_pb2.EvalConfig, *, has_baseline: bool) -> confi
     """
     updated = config_pb2.EvalConfig()
     updated.CopyFrom(config)
+    if len(updated.model_specs) == 1:  # a name of its own would keep TFMA from adding the Baseline's spec
+        updated.model_specs[0].ClearField("name")
+        for spec in updated.metrics_specs:
+            spec.ClearField("model_names")
     if updated.options.compute_confidence_intervals.value and not updated.options.confidence_intervals.method:
         updated.options.confidence_intervals.method = config_pb2.ConfidenceIntervalOptions.POISSON_BOOTSTRAP
     return config_util.update_eval_config_with_defaults(updated, has_baseline=has_baseline, rubber_stamp=not has_baseline)

@@ -1,6 +1,7 @@
 """Predicting in bulk with whatever signature a SavedModel has."""
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ class ModelError(TaskError):
 
 
 # In this order: rows that lack a value are what they were in training only as tf.Examples.
-_SIGNATURES = ("serving_examples", "serving_default")
+SIGNATURES = ("serving_examples", "serving_default")
 
 
 class Predictor:
@@ -37,13 +38,13 @@ class Predictor:
         takes_examples: Whether it takes serialized tf.Examples; otherwise it takes raw features by name.
     """
 
-    def __init__(self, name: str, path: str | Path, signature_name: str = "") -> None:
+    def __init__(self, name: str, path: str | Path, signature_names: Sequence[str] = SIGNATURES) -> None:
         """Loads a SavedModel.
 
         Args:
             name: What errors call the model: `candidate` or `baseline`.
             path: The SavedModel's folder.
-            signature_name: The signature to call. Empty: `serving_examples` if the model has it, else `serving_default`.
+            signature_names: The first of these that the model has is called.
 
         Raises:
             ModelError: It does not load, or has no such signature.
@@ -56,13 +57,12 @@ class Predictor:
             ) from error
         self.name = name
         signatures = self._model.signatures
-        wanted = (signature_name,) if signature_name else _SIGNATURES
-        found = next((candidate for candidate in wanted if candidate in signatures), None)
+        found = next((candidate for candidate in signature_names if candidate in signatures), None)
         if found is None:
             has = ", ".join(sorted(signatures)) or "none"
             raise ModelError(
                 name,
-                f"the {name} at {path} has no signature {' or '.join(wanted)} (it has: {has}); export it with one, or set signature_name in eval_config",
+                f"the {name} at {path} has no signature {' or '.join(signature_names)} (it has: {has}); export it with one, or set signature_name in eval_config",
             )
         self._choose(found)
 

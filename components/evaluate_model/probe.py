@@ -17,8 +17,10 @@ PROBE_ROWS = 16
 TOLERANCE = 1e-5
 
 
-def write_probe(path: Path, predictor: Predictor, examples: Path, split: str, tensors: Tensors) -> int:
+def write_probe(path: Path, predictor: Predictor, examples: Path, split: str, tensors: Tensors) -> None:
     """Writes `tolerance`, `instances` and `predictions` in the words of TensorFlow Serving's and KServe's V1 protocol.
+
+    There are none if the model has no `serving_default`, or no row is complete.
 
     Args:
         path: The JSON file.
@@ -26,13 +28,9 @@ def write_probe(path: Path, predictor: Predictor, examples: Path, split: str, te
         examples: Where the requests come from: complete rows of the first batch, spread over it.
         split: Their Split.
         tensors: The Schema's tensors.
-
-    Returns:
-        The number of requests: none if there is no `serving_default`, or no row is complete.
     """
     instances, predictions = _requests(predictor.through("serving_default"), next(read_batches(examples, split)), tensors)
     path.write_text(json.dumps({"tolerance": TOLERANCE, "instances": instances, "predictions": predictions}, indent=1), encoding="utf-8")
-    return len(instances)
 
 
 def _requests(predictor: Predictor | None, batch: pa.RecordBatch, tensors: Tensors) -> tuple[list[dict[str, Any]], list[Any]]:

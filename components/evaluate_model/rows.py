@@ -11,7 +11,7 @@ from penstock.components.runtime.tensors import Tensors
 from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
 
-from .predict import Batch, Predictor, resolve_output
+from .predict import SIGNATURES, Batch, Predictor, resolve_output
 
 
 @dataclass
@@ -158,6 +158,12 @@ def read_rows(eval_config: config_pb2.EvalConfig, examples: Path, split: str, te
 def model_title(spec: config_pb2.ModelSpec) -> str:
     """Returns what errors call a model: TFMA leaves a single model without a name."""
     return constants.BASELINE_KEY if spec.is_baseline else constants.CANDIDATE_KEY
+
+
+def wanted_signatures(spec: config_pb2.ModelSpec) -> tuple[str, ...]:
+    """Returns the signatures to try for a model: the named one; a Baseline from before it had that name may have another."""
+    named = (spec.signature_name,) if spec.signature_name else ()
+    return named if named and not spec.is_baseline else (*named, *SIGNATURES)
 
 
 def model_outputs(answers: dict[str, np.ndarray], spec: config_pb2.ModelSpec) -> dict[str, np.ndarray]:

@@ -24,7 +24,7 @@ from .predict import ModelError, Predictor
 from .probe import write_probe
 from .report import write_report
 from .results import Results, write_eval_config, write_results
-from .rows import check_columns, check_inputs, check_labels, model_title, read_rows
+from .rows import check_columns, check_inputs, check_labels, model_title, read_rows, wanted_signatures
 from .unsupported import NotVectorized
 
 NO_BASELINE = "NO_BASELINE.txt"
@@ -74,7 +74,8 @@ def evaluate_model(
     check_labels(user_config, examples.path, eval_split, config.class_metrics(user_config))
     identities = {constants.CANDIDATE_KEY: _fingerprint(model, constants.CANDIDATE_KEY)}
     tensors = Tensors(described)
-    candidate = Predictor(constants.CANDIDATE_KEY, model.path, _signature(user_config, is_baseline=False))
+    spec = next(spec for spec in user_config.model_specs if not spec.is_baseline)
+    candidate = Predictor(constants.CANDIDATE_KEY, model.path, wanted_signatures(spec))
 
     def evaluate(other: Input | None) -> _Evaluated:
         if other is not None:
@@ -100,7 +101,7 @@ def evaluate_model(
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
     (evaluation.path / "blessing.json").write_text(json.dumps(blessing, indent=1, allow_nan=False), encoding="utf-8")
-    blessing["probes"] = write_probe(evaluation.path / "probe.json", candidate, examples.path, eval_split, tensors)
+    write_probe(evaluation.path / "probe.json", candidate, examples.path, eval_split, tensors)
     overall = overall_metrics(done.eval_config, done.results)
     metrics.metadata |= overall.candidate
     if constants.CANDIDATE_KEY in done.curves:
@@ -132,7 +133,7 @@ def _evaluate(
     done = _Evaluated(eval_config, Results(), BEAM)
     predictors = {specs[False].name: candidate}
     if baseline:
-        predictors[specs[True].name] = Predictor(constants.BASELINE_KEY, baseline.path, _signature(user_config, is_baseline=True))
+        predictors[specs[True].name] = Predictor(constants.BASELINE_KEY, baseline.path, wanted_signatures(specs[True]))
     check_inputs(predictors, tensors, examples.path, split)
     if not any(argument.startswith("--runner") for argument in beam_pipeline_args):
         rows = read_rows(eval_config, examples.path, split, tensors, predictors)
@@ -158,12 +159,6 @@ def _for_workers(artifact: Input | Output, inside: str = "") -> str:
     """Returns where Beam's workers find an artifact: in its bucket, or at its path on this machine."""
     root = artifact.uri if artifact.uri.startswith(("gs://", "s3://")) else str(artifact.path)
     return f"{root}/{inside}" if inside else root
-
-
-def _signature(eval_config: config_pb2.EvalConfig, *, is_baseline: bool) -> str:
-    """Returns the signature that the user's EvalConfig asks for; the Baseline may have a spec of its own."""
-    specs = list(eval_config.model_specs)
-    return next((spec.signature_name for spec in specs if spec.is_baseline == is_baseline), specs[0].signature_name)
 
 
 def _no_baseline(baseline: Input) -> str:

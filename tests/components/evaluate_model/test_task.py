@@ -16,6 +16,7 @@ from penstock.components.runtime import fingerprint
 from tensorflow_model_analysis.api import model_eval_lib
 
 VALUE = "value_threshold { lower_bound { value: 0.5 } }"
+ON_BEAM = {"beam_pipeline_args": ["--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"]}
 CHANGE = "change_threshold { direction: HIGHER_IS_BETTER absolute { value: -0.05 } }"
 
 
@@ -240,10 +241,24 @@ def test_a_metric_of_tfmas_own_engine_is_left_to_it(evaluate: Flights) -> None:
 
 
 def test_a_named_runner_evaluates_on_beam(evaluate: Flights) -> None:
-    runner = {"beam_pipeline_args": ["--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"]}
-    result = evaluate(parameters=runner)
+    result = evaluate(parameters=ON_BEAM)
     assert blessing(result)["engine"] == "beam"
     assert result.metadata["metrics"]["auc"] == pytest.approx(evaluate().metadata["metrics"]["auc"], rel=1e-6)
+
+
+def test_a_worker_says_which_model_cannot_answer(
+    evaluate: Flights, write_examples: Callable[..., Path], flights: Callable[..., pa.Table]
+) -> None:
+    table = flights(100)
+    distance = pa.array([float("nan")] + [1.0] * 99, pa.float32())
+    examples = write_examples(table.set_column(table.schema.get_field_index("distance"), "distance", distance))
+    assert_error(evaluate(examples=examples, parameters=ON_BEAM), "output output_0 of the candidate is NaN for 1 of 100 rows")
+
+
+def test_a_baseline_may_have_another_signature(evaluate: Flights) -> None:
+    text = eval_config(f"threshold {{ {CHANGE} }}", spec='name: "flights" label_key: "is_late" signature_name: "serving_examples"')
+    verdict = blessing(evaluate(text, baseline=evaluate.models("binary", 1.0, ("tfx",))))
+    assert [threshold["difference"] for threshold in verdict["thresholds"]] == [0.0]
 
 
 def test_a_broken_baseline_fails_or_is_ignored_and_recorded(evaluate: Flights, tmp_path: Path) -> None:
@@ -292,6 +307,7 @@ def test_a_model_that_is_not_what_its_artifact_says_is_refused(evaluate: Flights
         (eval_config("threshold {}"), ["AUC", "no bound"]),
         (eval_config("threshold { value_threshold {} }"), ["AUC", "no bound"]),
         (eval_config("threshold { change_threshold { absolute { value: 0.0 } } }"), ["AUC", "no direction"]),
+        (eval_config(spec='label_key: "is_late" is_baseline: true'), ["one candidate"]),
         (eval_config(spec='label_key: "carrier"'), ["carrier", "numbers"]),
         (eval_config(spec='label_key: "grade"'), ["within 0 and 1"]),
         (eval_config(spec='label_key: "is_late" signature_name: "serve"'), ["signature serve", "serving_default"]),
