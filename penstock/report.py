@@ -41,7 +41,7 @@ def _facts(tasks: list[Task]) -> list[tuple[str, str]]:
     by_component = {task.component: task for task in tasks if task.state != "failed"}
     facts: list[tuple[str, Any]] = []
     if evaluated := by_component.get("evaluate_model"):
-        facts.append(("verdict", f"{evaluated.outputs.get('verdict')}: {evaluated.figure}"))
+        facts.append(("verdict", evaluated.figure))
     if registered := by_component.get("register_model"):
         facts.append(("version", registered.outputs.get("version")))
     if pushed := by_component.get("push_model"):

@@ -100,8 +100,7 @@ def _artifact(value: Any) -> Any:
 
 def _content(value: Any) -> Any:
     if isinstance(value, dsl.Artifact):
-        metadata = {name: item for name, item in value.metadata.items() if name != "summary"}
-        return {"type": value.schema_title, "metadata": metadata, "content": metadata.get("fingerprint") or _bytes_of(value)}
+        return {"type": value.schema_title, "content": value.metadata.get("fingerprint") or _bytes_of(value)}
     if isinstance(value, dict):
         return {name: _content(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -109,10 +108,12 @@ def _content(value: Any) -> Any:
     return [value, _files_behind(value)] if isinstance(value, str) else value
 
 
-def _bytes_of(artifact: dsl.Artifact) -> str:
+def _bytes_of(artifact: dsl.Artifact) -> Any:
     if Path(artifact.path).exists():
         return fingerprint(artifact.path)
-    return artifact.uri if "://" in artifact.uri else ""  # a task that wrote nothing says all in the metadata
+    # Without bytes, the metadata says all.
+    metadata = {name: value for name, value in artifact.metadata.items() if name != "summary"}
+    return [artifact.uri if "://" in artifact.uri else "", metadata]
 
 
 def _files_behind(text: str) -> list[tuple[str, int, int]]:
