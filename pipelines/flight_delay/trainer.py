@@ -18,7 +18,7 @@ LABEL = "is_late"
 EMBEDDING_SIZES = {"carrier": 8, "origin": 2, "destination": 8}
 CALENDAR = {"day_of_week": (8, 2), "scheduled_hour": (24, 4)}
 MONTHS = 24
-DEFAULTS = {"epochs": 3, "batch_size": 512, "learning_rate": 3e-3, "dropout": 0.3, "l2": 1e-4, "units": [64, 32]}
+DEFAULTS = {"epochs": 3, "batch_size": 512, "learning_rate": 3e-3, "dropout": 0.5, "l2": 1e-4, "units": [128, 64]}
 
 
 def run_fn(fn_args: Any) -> None:
