@@ -107,8 +107,7 @@ class Display:
 
     def broken(self, message: str) -> None:
         """Shows why the pipeline cannot go on."""
-        with self._lock:
-            self.console.print(f"error: {message}", markup=False, highlight=False, soft_wrap=True, style="red")
+        self._print(Text(f"error: {message}", "red"))
 
     def _update(self, task: Task, state: str) -> None:
         with self._lock:
@@ -135,12 +134,14 @@ class Display:
 
     def _show_failure(self, task: Task) -> None:
         lines = task.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:] if task.log and task.log.exists() else []
-        with self._lock:
-            for line in lines:
-                self.console.print(f"    {line}", markup=False, highlight=False, soft_wrap=True, style="dim")
-            place = f"; log: {task.log}" if task.log else ""
-            message = task.error or "it failed"
-            self.console.print(f"{task.name}: {message}{place}", markup=False, highlight=False, soft_wrap=True, style="red")
+        place = f"; log: {task.log}" if task.log else ""
+        self._print(
+            Text("".join(f"    {line}\n" for line in lines), "dim") + Text(f"{task.name}: {task.error or 'it failed'}{place}", "red")
+        )
+
+    def _print(self, text: Text) -> None:
+        """Prints above the live table. Not under the lock: the table is drawn with the console's own, and asks for this one."""
+        self.console.print(text, soft_wrap=True)
 
 
 def duration(seconds: float) -> str:
