@@ -12,6 +12,7 @@ import argparse  # noqa: E402 - the clock starts before the imports
 import json  # noqa: E402
 from pathlib import Path  # noqa: E402
 
+import keras  # noqa: E402
 import tensorflow_model_analysis as tfma  # noqa: E402
 from google.protobuf import text_format  # noqa: E402
 from ml_metadata.metadata_store import MetadataStore  # noqa: E402
@@ -28,8 +29,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Runs the flights' pipeline on TFX's LocalDagRunner.")
     for name in ("data", "root", "preprocessing", "trainer", "schema", "eval-config"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--seed", type=int, required=True, help="of Keras: the first model must be one that is blessed")
     parser.add_argument("--workers", type=int, default=1, help="Beam's worker processes; 1: in this process, which is TFX's default")
     arguments = parser.parse_args()
+    keras.utils.set_random_seed(arguments.seed)
     mode = "multi_processing" if arguments.workers > 1 else "in_memory"
     metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(arguments.root / "metadata.db"))
     pipeline = tfx.dsl.Pipeline(
