@@ -135,9 +135,8 @@ class Display:
     def _show_failure(self, task: Task) -> None:
         lines = task.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:] if task.log and task.log.exists() else []
         place = f"; log: {task.log}" if task.log else ""
-        self._print(
-            Text("".join(f"    {line}\n" for line in lines), "dim") + Text(f"{task.name}: {task.error or 'it failed'}{place}", "red")
-        )
+        said = "".join(f"    {line}\n" for line in lines)
+        self._print(Text.assemble((said, "dim"), (f"{task.name}: {task.error or 'it failed'}{place}", "red")))
 
     def _print(self, text: Text) -> None:
         """Prints above the live table. Not under the lock: the table is drawn with the console's own, and asks for this one."""

@@ -1,5 +1,6 @@
 """`penstock run`, through its own door, on pipelines that kfp compiled."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -201,6 +202,24 @@ def test_an_image_that_is_not_ours_is_refused_before_anything_runs(penstock, tmp
     done = penstock("run", path, "--param", f"folder={to(tmp_path)}")
     assert done.returncode == (1 if said else 0)
     assert said in done.stderr
+
+
+def test_a_terminal_gets_a_live_table(tmp_path):
+    path = compiled(failing, tmp_path)
+    terminal, end = os.openpty()
+    process = subprocess.Popen(
+        [COMMAND, "run", str(path), "--param", f"folder={to(tmp_path)}"], cwd=tmp_path, env=variables() | {"TERM": "xterm"}, stdout=end
+    )
+    os.close(end)
+    shown = b""
+    with contextlib.suppress(OSError):  # how Linux says that the other end is closed
+        while piece := os.read(terminal, 65536):
+            shown += piece
+    os.close(terminal)
+    assert process.wait(20) == 1
+    assert b"\x1b[2K" in shown, "lines are drawn again in place"
+    assert b"the last words of a task" in shown
+    assert b"not run" in shown
 
 
 def _start(tmp_path: Path) -> tuple[subprocess.Popen, int]:
