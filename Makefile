@@ -34,7 +34,7 @@ data/flights: $(SDK)
 run: setup data/flights ## Run the flights pipeline from raw rows to a served model (ARGS=--fresh does everything again)
 	@$(BIN)/penstock run compiled/flight_delay_training.yaml --params pipelines/flight_delay/local.yaml $(ARGS)
 
-test: setup ## Run every test (ARGS goes to pytest)
+test: setup data/flights ## Run every test (ARGS goes to pytest)
 	@$(BIN)/python -m tests.run $(ARGS)
 
 lint: $(SDK) ## Check style and types

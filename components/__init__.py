@@ -6,7 +6,7 @@ They are imported when asked for, so that a container that runs one task needs n
 import importlib
 from typing import Any
 
-__all__ = [  # noqa: PLE0604 - the names are made by __getattr__
+__all__ = [  # noqa: RUF022 - in the order of the path
     "ingest_examples",
     "validate_examples",
     "transform_examples",

@@ -164,7 +164,7 @@ def training(
             model_name=model_name,
             tracking_run_id=train.outputs["tracking_run_id"],
             tracking_uri=tracking_uri,
-        )
+        ).set_caching_options(False)
         push_model(
             model=train.outputs["model"],
             evaluation=evaluate.outputs["evaluation"],

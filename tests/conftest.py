@@ -4,12 +4,14 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import penstock
+
+from .small_training import SmallTraining
 
 
 def interpreter(variable: str) -> str:
@@ -71,3 +73,13 @@ def tracking_uri(_new_tracking_database: Path, tmp_path: Path) -> str:
     """An MLflow database of the test's own."""
     shutil.copy(_new_tracking_database, tmp_path / "mlflow.db")
     return f"sqlite:///{tmp_path}/mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def small_training(tmp_path_factory: pytest.TempPathFactory, free_ports: Callable[[], int]) -> Iterator[SmallTraining]:
+    """A folder in which `compiled/training.yaml` has run once, from nothing to a served model."""
+    small = SmallTraining(tmp_path_factory.mktemp("small"), free_ports())
+    small.first = small.run()
+    assert small.first.returncode == 0, small.first.stdout + small.first.stderr
+    yield small
+    small.stop()

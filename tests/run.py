@@ -123,7 +123,6 @@ def _family_by_folder() -> dict[str, str]:
     """Reads each component's family from the image of its interface."""
     import_kfp()
     import penstock.components as library
-
     from penstock.local.commands import family_of
 
     images = {name: getattr(library, name).component_spec.implementation.container.image for name in library.__all__}

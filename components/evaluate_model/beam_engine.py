@@ -6,13 +6,14 @@ from collections.abc import Iterator
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
-from penstock.components.runtime import TaskError
-from penstock.components.runtime.tensors import Tensors
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_model_analysis import constants, evaluators, extractors, writers
 from tensorflow_model_analysis.api import model_eval_lib
 from tensorflow_model_analysis.extractors import materialized_predictions_extractor, sql_slice_key_extractor
 from tensorflow_model_analysis.proto import config_pb2
+
+from penstock.components.runtime import TaskError
+from penstock.components.runtime.tensors import Tensors
 
 from .predict import Batch, ModelError, Predictor
 from .results import Results, read_results

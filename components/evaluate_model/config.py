@@ -4,11 +4,12 @@ import difflib
 from collections.abc import Iterator
 
 from google.protobuf import json_format, text_format
-from penstock.components.runtime import TaskError, read_text
 from tensorflow_model_analysis.metrics import confusion_matrix_metrics, metric_specs, metric_types
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.utils import config_util
 from tensorflow_model_analysis.utils.keras_lib import tf_keras
+
+from penstock.components.runtime import TaskError, read_text
 
 
 def parse_eval_config(value: str) -> config_pb2.EvalConfig:
@@ -130,6 +131,6 @@ def _metric(config: config_pb2.MetricConfig) -> metric_types.Metric:
             raise TaskError(
                 f"eval_config: the metric {config.class_name} cannot be made from config {config.config or '{}'} ({str(error).splitlines()[0]}); correct it"
             ) from error
-        near = difflib.get_close_matches(config.class_name, known, n=3)
+        near = difflib.get_close_matches(config.class_name, set(known), n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else "use a class of tfma.metrics or tf.keras.metrics"
         raise TaskError(f"eval_config: there is no metric {config.class_name!r}; {hint}") from error

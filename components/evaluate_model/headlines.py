@@ -6,7 +6,7 @@ from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.utils import model_util
 
-from .blessing import Value, metric_values
+from .blessing import BLESSED, Value, metric_values
 from .results import Results, by_slice
 
 # What a reader looks for first, by name.
@@ -48,9 +48,11 @@ def overall_metrics(eval_config: config_pb2.EvalConfig, results: Results) -> Ove
     return overall
 
 
-def headline(overall: Overall, verdict: str) -> str:
-    """Says the figure that matters: `AUC 0.712 vs 0.709 baseline: blessed`."""
+def headline(overall: Overall, verdict: str, reasons: list[str]) -> str:
+    """Says the figure that matters: `AUC 0.712 vs 0.709 baseline: blessed`, and the first reason if the model is not blessed."""
     said = verdict.replace("_", " ")
+    if verdict != BLESSED and reasons:
+        said += f": {reasons[0]}" + (f"; and {len(reasons) - 1} more (see the report)" if len(reasons) > 1 else "")
     name = next((name for name in _FIRST if name in overall.candidate), next(iter(overall.candidate), None))
     if name is None:
         return said

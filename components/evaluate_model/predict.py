@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import tensorflow as tf
+from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
+
 from penstock.components.runtime import TaskError
 from penstock.components.runtime.tensors import Tensors
-from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 
 
 class ModelError(TaskError):

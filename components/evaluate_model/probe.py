@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
 from penstock.components.runtime.examples import read_batches
 from penstock.components.runtime.tensors import Tensors
 

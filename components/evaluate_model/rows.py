@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from tensorflow_model_analysis import constants
+from tensorflow_model_analysis.proto import config_pb2
+
 from penstock.components.runtime import TaskError, figure
 from penstock.components.runtime.examples import count_rows, read_batches, read_schema
 from penstock.components.runtime.tensors import Tensors
-from tensorflow_model_analysis import constants
-from tensorflow_model_analysis.proto import config_pb2
 
 from .predict import SIGNATURES, Batch, Predictor, resolve_output
 
@@ -100,7 +101,7 @@ def check_labels(eval_config: config_pb2.EvalConfig, examples: Path, split: str,
         column = pa.Table.from_batches(read_batches(examples, split, [key])).column(key)
         if not pa.types.is_nested(column.type) and len(values := column.unique()) == 1:
             raise TaskError(
-                f"the label {key} is {values[0]} in every one of the {len(column):,} rows of Split {split!r}: {', '.join(metrics)} are undefined;"
+                f"the label {key} is {values[0]} in every one of the {len(column):,} rows of Split {split!r}: {', '.join(metrics)} cannot be computed;"
                 " evaluate on rows of every class"
             )
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from penstock.components.runtime import TaskError
 from tensorflow_model_analysis.contrib.aggregates import binary_confusion_matrices as aggregates
 from tensorflow_model_analysis.metrics import (
     aggregation,
@@ -29,6 +28,8 @@ from tensorflow_model_analysis.metrics import (
     tjur_discrimination,
 )
 from tensorflow_model_analysis.utils.keras_lib import tf_keras
+
+from penstock.components.runtime import TaskError
 
 from .histogram import Histogram
 from .rows import Rows

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 # TFMA evaluates with Keras 2; saying so early keeps TensorFlow from importing Keras 3 as well.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
-from penstock.components.runtime import Input, Output, TaskError, figure, fingerprint
-from penstock.components.runtime.examples import count_rows, split_files
-from penstock.components.runtime.tensors import Tensors, load_schema
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
+
+from penstock.components.runtime import Input, Output, TaskError, figure, fingerprint
+from penstock.components.runtime.examples import count_rows, split_files
+from penstock.components.runtime.tensors import Tensors, load_schema
 
 from . import config, engine
 from .blessing import bless
@@ -108,7 +109,7 @@ def evaluate_model(
         classification_metrics.metadata |= classification_metadata(done.curves[constants.CANDIDATE_KEY])
     evaluation.metadata |= {"verdict": blessing["verdict"], "model_fingerprint": blessing["model"]["fingerprint"], **overall.candidate}
     write_report(report.path, done.eval_config, done.results, blessing, done.curves)
-    figure(headline(overall, blessing["verdict"]))
+    figure(headline(overall, blessing["verdict"], blessing["reasons"]))
     return Outputs(blessing["verdict"])
 
 

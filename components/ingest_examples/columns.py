@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
+
 from penstock.components.runtime import TaskError
 
 _INSTEAD = "leave it out with exclude_columns, or write it as a number, a text or a list of these"

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from penstock.components.runtime import TaskError
 from pyarrow import csv
+
+from penstock.components.runtime import TaskError
 
 _BLOCK_BYTES = 1 << 20
 _GZIP = b"\x1f\x8b"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from penstock.components.runtime import TaskError
 from penstock.components.runtime.examples import ROW_GROUP_ROWS
 

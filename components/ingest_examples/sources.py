@@ -9,6 +9,7 @@ from typing import Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
+
 from penstock.components.runtime import TaskError, figure, file_sha256
 
 from .pattern import InputPattern, select

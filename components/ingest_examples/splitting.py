@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
+
 from penstock.components.runtime import TaskError
 
 from .hashing import hash_rows

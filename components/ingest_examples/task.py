@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
+
 from penstock.components.runtime import Output, TaskError, figure
 from penstock.components.runtime.examples import SplitWriter
 

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
+
 from penstock.components.runtime import TaskError
 from penstock.components.runtime.examples import ROW_GROUP_ROWS
 

@@ -2,6 +2,7 @@
 
 from kfp import dsl
 from kfp.dsl import Artifact, Input, Model, Output, OutputPath
+
 from penstock.components.container import container
 
 

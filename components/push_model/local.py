@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
 from penstock.components.runtime import TaskError, figure, fingerprint, serving
 from penstock.components.runtime.folders import copy_folder
 from penstock.components.runtime.serving import CANDIDATE, Release, ServerInfo, ServingState
@@ -128,8 +129,9 @@ class LocalDestination:
             self._post(f"/v2/repository/models/{name}/unload", {}, allowed=404)
 
     def _release(self, version: str | None) -> Release | None:
-        is_there = version and (self._folder / self._name / version / "release.json").is_file()
-        return serving.read_release(self._folder, self._name, version) if is_there else None
+        if not version or not (self._folder / self._name / version / "release.json").is_file():
+            return None
+        return serving.read_release(self._folder, self._name, version)
 
     def _copy(self, model: Path, release: Release, destination: Path) -> None:
         """Copies a model so that it is there whole or not at all; the same bytes are not copied twice."""

@@ -2,11 +2,10 @@
 
 from typing import Any, NamedTuple
 
+import penstock
 from penstock.components.runtime import Input, figure
 from penstock.components.runtime.blessing import field, require_blessing
 from penstock.components.runtime.registry import Registry
-
-import penstock
 
 
 class Outputs(NamedTuple):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from penstock.components.runtime import Input, Output, TaskError, figure, fingerprint, local_path
 from penstock.components.runtime.folders import copy_folder
 from penstock.components.runtime.registry import Registry
+from penstock.components.runtime.remote import fetch_folder
 
 NO_BASELINE = "NO_BASELINE.txt"
 # The same bytes and metadata however it came that there is none, so that what follows can be cached.
@@ -106,11 +107,8 @@ def _copy(version: Any, destination: Path) -> None:
 
 
 def _download(uri: str, destination: Path) -> None:
-    import fsspec
-
     try:
-        files, root = fsspec.core.url_to_fs(uri)
-        files.get(root.rstrip("/") + "/", str(destination) + "/", recursive=True)
+        fetch_folder(uri, destination)
     except Exception as error:  # every store has its own errors
         if getattr(error, "errno", None) == errno.ENOSPC:  # this machine's trouble, not the Baseline's
             raise

@@ -1,19 +1,14 @@
 """The model registry: MLflow's, reduced to what a release needs."""
 
 import functools
-import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-# A server that cannot be reached is said within seconds; MLflow's own seven retries take minutes.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-
-from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from .errors import TaskError
+from .tracking import connect
 
 _NOT_FOUND = "RESOURCE_DOES_NOT_EXIST"
 _TAG_LENGTH = 5000  # the longest value that MLflow's database stores
@@ -48,19 +43,10 @@ class Registry:
             tracking_uri: MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
 
         Raises:
-            TaskError: Neither is given.
+            TaskError: Neither is given, or the server does not answer.
         """
-        self.uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
-        if not self.uri:
-            raise TaskError("no tracking server is given: set the parameter tracking_uri or the environment variable MLFLOW_TRACKING_URI")
+        self._mlflow, self.uri = connect(tracking_uri)
         self._name = model_name
-        self._client: MlflowClient | None = None
-
-    @property
-    def _mlflow(self) -> MlflowClient:
-        if self._client is None:
-            self._client = MlflowClient(tracking_uri=self.uri)
-        return self._client
 
     @_mendable
     def aliases(self) -> dict[str, str]:

@@ -1,17 +1,17 @@
 """Text that travels inside a pipeline's parameters: modules, schemas, configurations.
 
-Packed text is `PREFIX` + base64(zlib(utf-8)): Argo expands `{{` in plain text and Linux caps one argument at 128 KiB.
+Packed text is `PREFIX` + base64(bzip2(utf-8)): Argo expands `{{` in plain text and Linux caps one argument at 128 KiB. bzip2, because
+it gives the same bytes everywhere; zlib and its replacement zlib-ng do not.
 """
 
 import atexit
 import base64
-import binascii
+import bz2
 import importlib.util
 import shutil
 import sys
 import tempfile
 import traceback
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +20,7 @@ from .artifacts import local_path
 from .errors import TaskError
 from .tfx_types import offer_tfx
 
-PREFIX = "zlib+base64:"
+PREFIX = "bz2+base64:"
 MAX_PACKED_BYTES = 64 * 1024
 
 
@@ -34,7 +34,7 @@ def pack(text: str, what: str = "the text") -> str:
     Raises:
         TaskError: The packed text is longer than 64 KiB.
     """
-    packed = PREFIX + base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+    packed = PREFIX + base64.b64encode(bz2.compress(text.encode())).decode()
     if len(packed) > MAX_PACKED_BYTES:
         raise TaskError(
             f"{what} is {len(packed) // 1024} KiB packed, more than the 64 KiB that a parameter may hold; put it in a bucket and pass its URI"
@@ -54,8 +54,8 @@ def read_text(value: str, what: str) -> str:
     """
     if value.startswith(PREFIX):
         try:
-            return zlib.decompress(base64.b64decode(value[len(PREFIX) :], validate=True)).decode()
-        except (binascii.Error, zlib.error, UnicodeDecodeError) as error:
+            return bz2.decompress(base64.b64decode(value[len(PREFIX) :], validate=True)).decode()
+        except (OSError, ValueError) as error:
             raise TaskError(f"{what} starts with {PREFIX} but cannot be unpacked ({error}); compile the pipeline again") from error
     if "\n" in value:
         return value
@@ -69,10 +69,10 @@ def _read_uri(uri: str) -> str:
     path = Path(local_path(uri))
     if path.is_file() or "://" not in uri:
         return path.read_text(encoding="utf-8")
-    import fsspec
+    from .remote import open_filesystem
 
-    with fsspec.open(uri, "r", encoding="utf-8") as stream:
-        return stream.read()
+    files, name = open_filesystem(uri)
+    return files.cat_file(name).decode()
 
 
 def load_function(module_file: str, name: str, what: str = "module_file") -> Callable:

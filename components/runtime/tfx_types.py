@@ -102,7 +102,7 @@ def offer_tfx() -> None:
         parent, _, child = name.rpartition(".")
         if parent:
             setattr(sys.modules[parent], child, module)
-    sys.meta_path.append(_NoMore)  # type: ignore[arg-type] - the protocol asks for this one method
+    sys.meta_path.append(_NoMore)  # type: ignore[arg-type]  # the protocol asks for this one method
 
 
 class _Offered(ModuleType):

@@ -9,6 +9,7 @@ from typing import Any
 
 # A server that cannot be reached is said within seconds; MLflow's own seven retries take minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException

@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf import saved_model_pb2
+
 from penstock.components.runtime import Input, Output, TaskError, fingerprint, load_function, local_path, read_text
 from penstock.components.runtime.examples import count_rows, split_files, split_folder
+from penstock.components.runtime.remote import fetch_folder
 from penstock.components.runtime.source import explain
 from penstock.components.runtime.tensors import SCHEMA_FILE, load_schema
 from penstock.components.runtime.tfx_types import FnArgs
-from tensorflow.core.protobuf import saved_model_pb2
 
 from .data_accessor import data_accessor
 from .tracking import follow_fits, tracked_run
@@ -101,8 +103,8 @@ def train_model(
     return Outputs(run.run_id)
 
 
-def _count(examples: Input, split: str) -> int:
-    """Returns a Split's rows, as the Examples' metadata or the files say; none is an error."""
+def _count(examples: Input, split: str) -> int | None:
+    """Returns a Split's rows, as the Examples' metadata or the files say, None where neither does; no row is an error."""
     folder = split_folder(examples.path, split)
     rows = (examples.metadata.get("splits") or {}).get(split)
     if rows is None and all(file.suffix == ".parquet" for file in split_files(examples.path, split)):
@@ -135,11 +137,8 @@ def _fetch(base_model: str, folder: Path) -> str:
     path = Path(local_path(base_model))
     try:
         if not path.exists() and "://" in base_model:
-            import fsspec
-
             path = folder / "base_model"
-            files, root = fsspec.core.url_to_fs(base_model)
-            files.get(f"{root.rstrip('/')}/", f"{path}/", recursive=True)
+            fetch_folder(base_model, path)
         _signatures(path)
     except (TaskError, OSError, ValueError, ImportError) as error:
         raise TaskError(f"base_model: {base_model} is no SavedModel ({error}); give the path or URI of one") from error

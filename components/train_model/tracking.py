@@ -15,6 +15,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
+
 from penstock.components.runtime import TaskError, figure
 from penstock.components.runtime.tracking import connect, experiment_id
 

@@ -8,10 +8,11 @@ import apache_beam as beam
 import pyarrow as pa
 import tensorflow_transform.beam as tft_beam
 from apache_beam.options.pipeline_options import PipelineOptions
-from penstock.components.runtime.examples import read_file
-from penstock.components.runtime.tensors import Tensors
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io
+
+from penstock.components.runtime.examples import read_file
+from penstock.components.runtime.tensors import Tensors
 
 from .analyzer_cache import AnalyzerCache
 

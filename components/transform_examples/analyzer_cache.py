@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import apache_beam as beam
-import fsspec
 import tensorflow_transform.beam as tft_beam
-from penstock.components.runtime import TaskError, local_path
 from tensorflow_transform.beam import analysis_graph_builder
 from tensorflow_transform.beam import analyzer_cache as tft_cache
 from tfx_bsl.tfxio.tensor_adapter import TensorAdapter, TensorAdapterConfig
+
+from penstock.components.runtime import TaskError
+from penstock.components.runtime.remote import fetch_folder
 
 _INDEX = "datasets.json"
 
@@ -59,8 +60,7 @@ class AnalyzerCache:
             (folder / _INDEX).write_text("{}")
             return
         try:
-            files, root = fsspec.url_to_fs(local_path(earlier) if Path(local_path(earlier)).exists() else earlier)
-            files.get(f"{root.rstrip('/')}/", f"{folder}/", recursive=True)
+            fetch_folder(earlier, folder)
             json.loads((folder / _INDEX).read_text())
         except (OSError, ValueError, ImportError) as error:
             raise TaskError(

@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 import tensorflow_transform as tft
-from penstock.components.runtime.examples import read_file
-from penstock.components.runtime.tensors import Tensors
 from tensorflow_transform import impl_helper
 from tensorflow_transform.tf_metadata import schema_utils
 from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
+
+from penstock.components.runtime.examples import read_file
+from penstock.components.runtime.tensors import Tensors
 
 from .analysis import names_runner, pipeline_options
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from apache_beam.internal.cloudpickle import cloudpickle
+
 from penstock.components.runtime import Input, Output, TaskError, figure, fingerprint, load_function
 from penstock.components.runtime.examples import count_rows, read_schema, split_files, split_folder, split_names
 from penstock.components.runtime.tensors import Tensors, load_schema

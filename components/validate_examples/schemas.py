@@ -4,8 +4,9 @@ from pathlib import Path
 
 import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
-from penstock.components.runtime import TaskError, read_text
 from tensorflow_metadata.proto.v0 import schema_pb2
+
+from penstock.components.runtime import TaskError, read_text
 
 from .statistics import Statistics
 

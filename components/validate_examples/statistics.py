@@ -6,14 +6,16 @@ from typing import Any
 
 import tensorflow_data_validation as tfdv
 from google.protobuf.message import DecodeError
-from penstock.components.runtime import TaskError, local_path
-from penstock.components.runtime.examples import read_batches
 from tensorflow_data_validation.statistics import stats_impl
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatisticsList as Statistics
 from tensorflow_metadata.proto.v0.statistics_pb2 import FeatureNameStatistics as FeatureStatistics
 from tensorflow_metadata.proto.v0.statistics_pb2 import Histogram
 from tfx_bsl.arrow import table_util
+
+from penstock.components.runtime import TaskError
+from penstock.components.runtime.examples import read_batches
+from penstock.components.runtime.remote import open_filesystem
 
 _FILE = "FeatureStats.pb"
 
@@ -60,17 +62,15 @@ def load(where: str, split: str, what: str) -> Statistics | None:
     Raises:
         TaskError: Nothing can be read there, or it is no Statistics.
     """
-    import fsspec
-
     try:
-        filesystem, path = fsspec.core.url_to_fs(local_path(where) if Path(local_path(where)).exists() else where)
+        filesystem, path = open_filesystem(where)
         if filesystem.isdir(path):
             files = {str(name).split("/")[-2]: str(name) for name in filesystem.glob(f"{path}/Split-*/{_FILE}")}
             if not files:
                 raise FileNotFoundError(f"no Split-*/{_FILE} in it")
-            path = files.get(f"Split-{split}") or (next(iter(files.values())) if len(files) == 1 else None)
-        if path is None:
-            return None
+            if f"Split-{split}" not in files and len(files) > 1:
+                return None
+            path = files.get(f"Split-{split}") or next(iter(files.values()))
         statistics = Statistics.FromString(filesystem.cat_file(path))
     except DecodeError as error:
         raise TaskError(f"{what}: {path} holds no Statistics ({error}); give what validate_examples or TFDV wrote") from error

@@ -5,9 +5,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tensorflow_metadata.proto.v0 import schema_pb2
+
 from penstock.components.runtime import GateFailed, Input, Output, TaskError, figure, fingerprint
 from penstock.components.runtime.examples import split_folder, split_names
-from tensorflow_metadata.proto.v0 import schema_pb2
 
 from . import report as report_
 from . import schemas

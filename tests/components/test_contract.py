@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import penstock.components as library
 import pytest
+
+import penstock.components as library
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPONENTS = ROOT / "components"

@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 
 import click
-import penstock.components as library
 import pytest
 
+import penstock.components as library
 from penstock.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]

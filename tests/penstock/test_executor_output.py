@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
+
 from penstock.components.runtime import Output, execute
 
 

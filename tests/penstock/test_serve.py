@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from penstock.components.runtime import serving
 
 from penstock.cli import main
+from penstock.components.runtime import serving
 
 # Holds the lock, listens, answers every GET, ends at SIGTERM: what a model server is to this command.
 SERVER = """

@@ -11,10 +11,10 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import aiplatform
 from kfp import components
 from kfp.client.client import _extract_pipeline_yaml
-from penstock.components.runtime.source import PREFIX, read_text
-from penstock.pipelines import flight_delay
 
+from penstock.components.runtime.source import PREFIX, read_text
 from penstock.generate import generate
+from penstock.pipelines import flight_delay
 
 ROOT = Path(__file__).resolve().parents[2]
 PIPELINES = sorted((ROOT / "compiled").glob("*.yaml"))

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import tensorflow as tf
+
 from penstock.components.runtime.examples import SplitWriter
 
 SCHEMA = """

@@ -8,15 +8,16 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
+from tensorflow_model_analysis.api import model_eval_lib
+from tensorflow_model_analysis.metrics import metric_types
+from tensorflow_model_analysis.slicer import slicer_lib
+
 from penstock.components.evaluate_model import beam_engine, config, engine
 from penstock.components.evaluate_model.predict import Batch, Predictor
 from penstock.components.evaluate_model.results import Results, read_results
 from penstock.components.evaluate_model.rows import read_rows
 from penstock.components.runtime.examples import read_batches, split_files
 from penstock.components.runtime.tensors import Tensors, load_schema
-from tensorflow_model_analysis.api import model_eval_lib
-from tensorflow_model_analysis.metrics import metric_types
-from tensorflow_model_analysis.slicer import slicer_lib
 
 TOLERANCE = 1e-6
 SLICES = """

@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import tensorflow as tf
-from penstock.components.runtime import fingerprint
 from tensorflow_model_analysis.api import model_eval_lib
+
+from penstock.components.runtime import fingerprint
 
 VALUE = "value_threshold { lower_bound { value: 0.5 } }"
 ON_BEAM = {"beam_pipeline_args": ["--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"]}

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from penstock.components.ingest_examples.hashing import hash_rows
 from penstock.components.runtime.examples import read_batches, read_schema
 

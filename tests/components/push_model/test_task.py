@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from penstock.components.runtime import fingerprint, serving
 from penstock.components.runtime.registry import Registry
 

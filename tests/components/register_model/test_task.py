@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
+
 from penstock.components.runtime import fingerprint
 from penstock.components.runtime.registry import Registry
 

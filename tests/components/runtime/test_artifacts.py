@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from penstock.components.runtime import Input, file_sha256, fingerprint, local_path
 
 

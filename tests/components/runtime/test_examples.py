@@ -3,6 +3,7 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from penstock.components.runtime import TaskError, fingerprint
 from penstock.components.runtime.examples import (
     ROW_GROUP_ROWS,

@@ -6,9 +6,9 @@ import signal
 import time
 
 import pytest
-from penstock.components.runtime import TaskError, execute, executor
 
 import penstock
+from penstock.components.runtime import TaskError, execute, executor
 
 FILES = ["deep/output.json", "made/part", "parameters/count", "parameters/word"]
 

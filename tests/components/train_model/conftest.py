@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+
 from penstock.components import runtime
 from penstock.components.runtime.examples import SplitWriter
 

@@ -8,10 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 from google.protobuf import text_format
-from penstock.components.runtime import TaskError
-from penstock.components.train_model.data_accessor import POOL_ROWS, data_accessor
 from tensorflow_metadata.proto.v0.schema_pb2 import Schema
 from tfx_bsl.public.tfxio import RecordBatchesOptions, TensorFlowDatasetOptions
+
+from penstock.components.runtime import TaskError
+from penstock.components.train_model.data_accessor import POOL_ROWS, data_accessor
 
 SCHEMA = text_format.Parse(
     """

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
+
 from penstock.components.runtime import pack
 from penstock.components.runtime.examples import SplitWriter
 from penstock.components.runtime.tensors import Tensors, load_schema

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pytest
 import tensorflow_data_validation as tfdv
 from google.protobuf import json_format, text_format
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
+
 from penstock.components.runtime.examples import SplitWriter
 from penstock.components.validate_examples import statistics as statistics_
-from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 NAME = "validate_examples"
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from penstock.components.runtime import serving
 
 VERSIONS = {"first": "1-aaa", "second": "2-bbb"}

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+
 from penstock.components.runtime import load_function, load_module, read_text
 from penstock.pipelines import flight_delay
-from tensorflow_metadata.proto.v0 import schema_pb2
 
 FOLDER = Path(flight_delay.__file__).parent
 FLIGHTS = Path(__file__).parents[3] / "data" / "flights"

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
+
 from penstock.components import runtime
 from penstock.components.runtime.examples import SplitWriter
 from penstock.pipelines import flight_delay
