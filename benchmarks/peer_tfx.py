@@ -30,12 +30,13 @@ COUNTERPARTS = {
     "evaluate-model": ["Evaluator"],
     "register-model": [],
 }
-GOALS = {"first run": 1 / 3, "with a Baseline": 1 / 4}
+WITH_BASELINE = "with a Baseline"
+GOALS = {"first run": 1 / 3, WITH_BASELINE: 1 / 4}
 # Other weights for the second run, so that the Baseline is another model.
 _SEEDS = (20_130_101, 2)
 # A ratio to less than that many seconds says nothing.
 _LEAST = 0.05
-_NOT_COMPARABLE = "NOT COMPARABLE: only one side had a Baseline, since the other one's first model was not blessed\n"
+_NOT_COMPARABLE = "NOT COMPARABLE: a side had no Baseline, since its first model was not blessed\n"
 _CORES = len(os.sched_getaffinity(0))
 
 
@@ -114,7 +115,8 @@ def compare(ours: OurRuns, csv: Path, folder: Path, console: Console) -> None:
         console.print(_table(title, goal, run, peer))
         console.print(_said("Penstock", found[0], run.blessing["verdict"] == "blessed", bool(run.blessing["baseline"])), highlight=False)
         console.print(_said("TFX", found[1], peer.blessed, peer.baseline), highlight=False)
-        console.print("" if bool(run.blessing["baseline"]) == peer.baseline else _NOT_COMPARABLE, highlight=False)
+        as_meant = bool(run.blessing["baseline"]) == peer.baseline == (title == WITH_BASELINE)
+        console.print("" if as_meant else _NOT_COMPARABLE, highlight=False)
     console.print(_parallel(ours.second, parallel), "", sep="\n", highlight=False)
     console.print(_again(ours.again), "", sep="\n", highlight=False)
 

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from penstock.pipelines import flight_delay
 from rich.console import Console
 from rich.table import Table
+
+from penstock.pipelines import flight_delay
 
 from . import single_task
 from .single_task import TaskRun
