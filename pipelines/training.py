@@ -23,6 +23,7 @@ def training(
     model_name: str,
     destination: str,
     input_format: str = "auto",
+    delimiter: str = ",",
     spans: str = "latest",
     split_by: str = "ratio",
     split_key: str = "",
@@ -63,6 +64,7 @@ def training(
         model_name: The name under which the model is registered and served.
         destination: Where the model serves, such as `local://serving?port=8501`.
         input_format: `csv`, `parquet`, `tfrecord` or `auto`.
+        delimiter: The column delimiter of CSV files.
         spans: `latest`, `7`, `3:7` or `latest:k`.
         split_by: `ratio`, `hash`, `column` or `time`.
         split_key: The column that decides a row's Split.
@@ -97,6 +99,7 @@ def training(
     ingest = ingest_examples(
         input_uri=input_uri,
         input_format=input_format,
+        delimiter=delimiter,
         spans=spans,
         split_by=split_by,
         split_key=split_key,

@@ -2,7 +2,7 @@
 
 from .artifacts import Artifact, Input, Output, local_path
 from .errors import GateFailed, TaskError
-from .executor import execute, figure, main
+from .executor import command, execute, figure, main
 from .fingerprint import file_sha256, fingerprint
 from .source import load_function, load_module, pack, read_text
 
@@ -12,6 +12,7 @@ __all__ = [
     "Input",
     "Output",
     "TaskError",
+    "command",
     "execute",
     "figure",
     "file_sha256",

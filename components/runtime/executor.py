@@ -4,6 +4,7 @@ Format: `ExecutorInput` and `ExecutorOutput` of kfp's pipeline_spec.proto, in th
 """
 
 import argparse
+import atexit
 import errno
 import gc
 import importlib
@@ -39,8 +40,22 @@ def figure(text: str) -> None:
     print(_FIGURE_MARK + text, flush=True)
 
 
+def command(package: str) -> typing.NoReturn:
+    """Runs `main` and leaves without taking the interpreter apart, which takes a second where TensorFlow is in it."""
+    try:
+        main(package)
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+        code = end.code if isinstance(end.code, int) else 1
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def main(package: str, argv: list[str] | None = None) -> typing.NoReturn:
-    """Runs the task of a component's package as a container's command; never returns.
+    """Runs the task of a component's package; always ends in `SystemExit`, with 0 or what went wrong.
 
     Args:
         package: The component's package, such as `penstock.components.train_model`: the function of the same last name in

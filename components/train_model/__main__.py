@@ -1,5 +1,5 @@
 """The container's command."""
 
-from penstock.components.runtime import main
+from penstock.components.runtime import command
 
-main(__spec__.parent)
+command(__spec__.parent)

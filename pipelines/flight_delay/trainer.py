@@ -1,7 +1,5 @@
 """The flights' run_fn, as TFX's module contract has it: embeddings and a dense network, exported with its preprocessing."""
 
-import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -104,24 +102,22 @@ def export(model: keras.Model, transform: tft.TFTransformOutput, schema_path: st
     served = tf.Module()
     served.model, served.transform = model, transform.transform_features_layer()
 
-    def predict(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        raw = {name: _as_transform_takes_it(features[name], kind) for name, kind in spec.items()}
+    def predict(raw: dict[str, tf.Tensor | tf.SparseTensor]) -> dict[str, tf.Tensor]:
         transformed = served.transform(raw)
         return {"probabilities": served.model({name: transformed[name] for name in model.input}, training=False)}
 
+    def predict_features(**features: tf.Tensor) -> dict[str, tf.Tensor]:
+        return predict({name: _as_transform_takes_it(features[name], kind) for name, kind in spec.items()})
+
+    def predict_examples(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        return predict(tf.io.parse_example(examples, spec))
+
     by_name = {name: tf.TensorSpec([None], kind.dtype, name=name) for name, kind in spec.items()}
     signatures = {
-        "serving_default": tf.function(lambda **features: predict(features)).get_concrete_function(**by_name),
-        "serving_examples": _parsing(predict, spec).get_concrete_function(tf.TensorSpec([None], tf.string, name="examples")),
+        "serving_default": tf.function(predict_features).get_concrete_function(**by_name),
+        "serving_examples": tf.function(predict_examples).get_concrete_function(tf.TensorSpec([None], tf.string, name="examples")),
     }
     tf.saved_model.save(served, folder, signatures)
-
-
-def _parsing(predict: Callable, spec: dict[str, Any]) -> Any:
-    """Returns a tf.function that parses serialized tf.Examples and predicts."""
-    optional = {name for name, kind in spec.items() if isinstance(kind, tf.io.VarLenFeature)}
-    parsed = {name: tf.io.FixedLenFeature([], kind.dtype, math.nan if name in optional else None) for name, kind in spec.items()}
-    return tf.function(lambda examples: predict(tf.io.parse_example(examples, parsed)))
 
 
 def _as_transform_takes_it(values: tf.Tensor, kind: Any) -> tf.Tensor | tf.SparseTensor:
