@@ -1,5 +1,6 @@
 """The tracking server: MLflow's, opened safely by however many tasks start at once."""
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from mlflow.exceptions import MlflowException
 from .errors import TaskError
 
 _SQLITE = "sqlite:///"
+_SQLITE_FULL = "database or disk is full"
 
 
 def connect(tracking_uri: str) -> tuple[MlflowClient, str]:
@@ -30,6 +32,7 @@ def connect(tracking_uri: str) -> tuple[MlflowClient, str]:
 
     Raises:
         TaskError: Neither is given, or the server does not answer.
+        OSError: There is no room for a new database.
     """
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
     if not uri:
@@ -37,11 +40,33 @@ def connect(tracking_uri: str) -> tuple[MlflowClient, str]:
     try:
         # MLflow makes and upgrades a new database when it opens it, and two tasks that do so at once break each other.
         with _one_at_a_time(uri):
-            client = MlflowClient(tracking_uri=uri)
-            client.search_experiments(max_results=1)
+            _make_whole(uri)
+            client = _open(uri)
     except Exception as error:  # SQLAlchemy's and the HTTP client's errors have no base in common
+        if _SQLITE_FULL in str(error):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), uri) from error
         raise TaskError(f"the tracking server {uri} does not answer: {error}; check tracking_uri and that the server runs") from error
     return client, uri
+
+
+def _open(uri: str) -> MlflowClient:
+    client = MlflowClient(tracking_uri=uri)
+    client.search_experiments(max_results=1)
+    return client
+
+
+def _make_whole(uri: str) -> None:
+    """Makes a local database under another name: MLflow cannot go on with one that a killed task, or a full disk, left half-made."""
+    database = _database(uri)
+    if database is None or database.exists():
+        return
+    scratch = database.with_name(f".{database.name}.partial")
+    scratch.unlink(missing_ok=True)
+    try:
+        _open(f"{_SQLITE}{scratch}")
+        scratch.replace(database)
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def experiment_id(client: MlflowClient, uri: str, name: str) -> str:
