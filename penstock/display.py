@@ -25,6 +25,7 @@ _STYLES = {
 }
 _SECONDS_BETWEEN_FIGURES = 5.0
 _LOG_LINES = 15
+_TRACEBACK = "Traceback (most recent call last):"
 
 
 class Row:
@@ -133,14 +134,21 @@ class Display:
         return table
 
     def _show_failure(self, task: Task) -> None:
-        lines = task.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:] if task.log and task.log.exists() else []
         place = f"; log: {task.log}" if task.log else ""
-        said = "".join(f"    {line}\n" for line in lines)
+        said = "".join(f"    {line}\n" for line in _last_lines(task))
         self._print(Text.assemble((said, "dim"), (f"{task.name}: {task.error or 'it failed'}{place}", "red")))
 
     def _print(self, text: Text) -> None:
         """Prints above the live table. Not under the lock: the table is drawn with the console's own, and asks for this one."""
         self.console.print(text, soft_wrap=True)
+
+
+def _last_lines(task: Task) -> list[str]:
+    """Returns the end of a task's log; where the task has said in a line why it failed, without the traceback behind that."""
+    lines = task.log.read_text(encoding="utf-8", errors="replace").splitlines() if task.log and task.log.exists() else []
+    if task.error and _TRACEBACK in lines:
+        lines = lines[: lines.index(_TRACEBACK)]
+    return lines[-_LOG_LINES:]
 
 
 def duration(seconds: float) -> str:

@@ -58,6 +58,10 @@ def _held_back(tasks: list[Task]) -> bool:
 def _readable(folder: Path, task: Task, page: Path) -> Path:
     """Copies a page to where a browser knows it for one: KFP's artifacts have no suffix."""
     copy = folder / "reports" / f"{task.name.replace('/', '.')}.html"
-    copy.parent.mkdir(exist_ok=True)
-    shutil.copyfile(page, copy)
+    try:
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copyfile(page, copy)
+    except OSError:  # the disk is full: the page is still where the task wrote it
+        copy.unlink(missing_ok=True)
+        return page
     return copy

@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import shlex
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ class TaskHandler:
             variables["PYTHONPATH"] = str(code_path())
         variables["PYTHONUNBUFFERED"] = "1"
         code = self.processes.run(local.command, variables, task.log, functools.partial(self._read, task))
+        _remove_scratch(root)
         task.reports = list(_pages(outputs))
         if code == 0 and task.component and not Path(outputs["outputFile"]).exists():
             task.error, code = f"it ended without its outputs: {shlex.join(local.command[:3])}", 1
@@ -80,6 +82,12 @@ class TaskHandler:
 
 def _executor_input(command: list[str]) -> dict[str, Any]:
     return json.loads(command[command.index("--executor_input") + 1])
+
+
+def _remove_scratch(folder: Path) -> None:
+    """Removes what a task that was killed could not: outputs that were being made."""
+    for path in folder.glob(".*.partial"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _pages(outputs: dict[str, Any]) -> Iterator[Path]:
