@@ -49,7 +49,7 @@ def _requests(predictor: Predictor | None, batch: pa.RecordBatch, tensors: Tenso
     if predictor.takes_examples:
         instances = [{"b64": base64.b64encode(example).decode()} for example in requests.serialized]
     else:
-        instances = chosen.select(list(predictor.inputs)).to_pylist()
+        instances = chosen.select(sorted(predictor.inputs)).to_pylist()
     return instances, next(iter(answers.values())) if len(answers) == 1 else predictions
 
 
