@@ -79,7 +79,9 @@ def tracking_uri(_new_tracking_database: Path, tmp_path: Path) -> str:
 def small_training(tmp_path_factory: pytest.TempPathFactory, free_ports: Callable[[], int]) -> Iterator[SmallTraining]:
     """A folder in which `compiled/training.yaml` has run once, from nothing to a served model."""
     small = SmallTraining(tmp_path_factory.mktemp("small"), free_ports())
-    small.first = small.run()
-    assert small.first.returncode == 0, small.first.stdout + small.first.stderr
-    yield small
-    small.stop()
+    try:
+        small.first = small.run()
+        assert small.first.returncode == 0, small.first.stdout + small.first.stderr
+        yield small
+    finally:
+        small.stop()

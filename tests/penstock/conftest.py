@@ -1,21 +1,12 @@
 """What the tests of the command line share: the command, as a person types it."""
 
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-COMMAND = str(Path(sys.executable).with_name("penstock"))
-# The tests run inside pytest's own folders; what a person's shell has set must not decide them.
-_NEUTRAL = ("MLFLOW_TRACKING_URI", "PENSTOCK_SERVE_PYTHON", "PENSTOCK_GIT_COMMIT")
-
-
-def variables() -> dict[str, str]:
-    """Returns the environment of a person who has set nothing."""
-    return {name: value for name, value in os.environ.items() if name not in _NEUTRAL}
+from ..command import COMMAND, variables
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .conftest import COMMAND, variables
+from ..command import COMMAND, variables
 from .pipelines import branches, chain, compiled, failing, gate, handled, loop, nested_gates, optional, retried, to, waiting
 
 

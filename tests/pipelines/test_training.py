@@ -1,0 +1,107 @@
+"""`penstock run compiled/training.yaml`, from raw rows to a served model, as a person does it again and again."""
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from ..small_training import SmallTraining, fact, rows, states, typed, write_csv
+
+CACHED = ("ingest-examples", "validate-examples", "transform-examples", "train-model", "evaluate-model")
+TFX_MODULE = Path(__file__).resolve().parents[1] / "components" / "train_model" / "tfx_module.py"
+
+
+def _answer(line: str) -> float:
+    """Types the line that a run offers to try, and returns the probability that comes back."""
+    ((probability,),) = json.loads(typed(line))["predictions"]
+    assert 0 <= probability <= 1
+    return probability
+
+
+@pytest.fixture
+def small(small_training: SmallTraining) -> SmallTraining:
+    """The folder of the first run."""
+    return small_training
+
+
+def test_first_run_serves_a_blessed_model(small):
+    done = small.first
+    assert set(states(done).values()) == {"done", "skipped"}
+    assert "no Baseline: no version has the alias champion" in done.stdout
+    assert re.fullmatch(r"AUC 0\.9\d+: blessed", fact(done, "verdict"))
+    assert fact(done, "version") == "1"
+    assert fact(done, "push") == "pushed"
+    _answer(fact(done, "try it"))
+    assert f"penstock serve stop {small.folder / 'serving'}" == fact(done, "stop it")
+
+
+def test_same_run_again_is_cached(small):
+    started = time.monotonic()
+    done = small.run()
+    assert done.returncode == 0
+    assert {name: state for name, state in states(done).items() if name in CACHED} == dict.fromkeys(CACHED, "cached")
+    assert fact(done, "push") == "already_serving"
+    assert time.monotonic() - started < 20
+
+
+def test_drifted_span_fails_with_its_evidence(small, tmp_path):
+    (statistics,) = Path(fact(small.first, "run")).glob("validate-examples/statistics")
+    path = write_csv(tmp_path / "next.csv", rows(seed=1, farther=1500))
+    before = small.released()
+    done = small.run(input_uri=path, previous_statistics=statistics)
+    assert done.returncode == 1
+    assert states(done)["ingest-examples"] == "done", "other rows are read"
+    assert "distance in Split" in done.stdout
+    assert "drift" in done.stdout.lower()
+    page = Path(fact(done, "report").removeprefix("file://"))
+    assert "distance" in page.read_text()
+    assert small.released() == before
+
+
+def test_no_thresholds_no_blessing(small, tmp_path):
+    config = tmp_path / "eval_config.pbtxt"
+    config.write_text('model_specs { label_key: "late" }\nmetrics_specs { metrics { class_name: "AUC" } }')
+    before = small.released()
+    done = small.run(eval_config=config)
+    assert done.returncode == 3
+    assert "not blessed" in fact(done, "verdict")
+    assert "sets no thresholds" in fact(done, "verdict")
+    assert small.released() == before
+
+
+def test_fresh_run_is_compared_with_the_first_model(small):
+    champion = str(small.registry()["aliases"]["champion"])
+    done = small.run("--fresh", hyperparameters='{"steps": 120}')
+    assert done.returncode == 0, done.stdout
+    assert "cached" not in states(done).values()
+    assert f"Baseline v{champion}" in done.stdout
+    assert re.search(r"AUC 0\.9\d+ vs 0\.9\d+ baseline: blessed", fact(done, "verdict"))
+    version = int(fact(done, "version"))
+    assert small.registry()["aliases"] == {"challenger": version, "champion": version, "previous": int(champion)}
+    _answer(fact(done, "try it"))
+
+
+def test_worse_candidate_is_not_released(small):
+    before, answer = small.released(), _answer(fact(small.first, "try it"))
+    done = small.run(hyperparameters='{"rate": -0.5}')
+    assert done.returncode == 3
+    assert "not blessed" in fact(done, "verdict")
+    assert "asked for >= 0.8" in fact(done, "verdict")
+    assert {name: state for name, state in states(done).items() if name in ("register-model", "push-model")} == {
+        "register-model": "skipped",
+        "push-model": "skipped",
+    }
+    assert small.released() == before
+    assert _answer(fact(small.first, "try it")) == answer
+
+
+def test_tfx_module_from_raw_rows_to_curl(small):
+    done = small.run(
+        preprocessing_module=TFX_MODULE, trainer_module=TFX_MODULE, train_steps=60, eval_steps=2, model_name="tfx", experiment="tfx"
+    )
+    assert done.returncode == 0, done.stdout
+    assert fact(done, "push") == "pushed"
+    assert "b64" in fact(done, "try it"), "this model takes serialized tf.Examples"
+    _answer(fact(done, "try it"))
