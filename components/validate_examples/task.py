@@ -150,7 +150,7 @@ def _explain(verdict: dict[str, Any]) -> str:
     more = f", and {len(errors) - 1} more (see the report)" if len(errors) > 1 else ""
     count = _count(len(errors), "Anomaly", "Anomalies")
     return (
-        f"{count}: {where}: {first['summary']}: {first['description']}{more}; correct the data or the Schema, or set on_anomalies to warn"
+        f"{count}: {where}: {first['summary']}: {first['description'].rstrip('. ')}{more}; correct the data or the Schema, or set on_anomalies to warn"
     )
 
 
