@@ -149,9 +149,7 @@ def _explain(verdict: dict[str, Any]) -> str:
     where = f"{first['feature']} in Split {first['split']}" if first["feature"] else f"Split {first['split']}"
     more = f", and {len(errors) - 1} more (see the report)" if len(errors) > 1 else ""
     count = _count(len(errors), "Anomaly", "Anomalies")
-    return (
-        f"{count}: {where}: {first['summary']}: {first['description'].rstrip('. ')}{more}; correct the data or the Schema, or set on_anomalies to warn"
-    )
+    return f"{count}: {where}: {first['summary']}: {first['description'].rstrip('. ')}{more}; correct the data or the Schema, or set on_anomalies to warn"
 
 
 def _save_anomalies(results: dict[str, Result], verdict: dict[str, Any], folder: Path) -> None:
