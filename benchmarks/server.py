@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import statistics
 import subprocess
 import time
@@ -32,12 +31,10 @@ def compare(place: Place, run: Run, folder: Path, console: Console) -> None:
     """
     instance = json.loads((run.evaluation / "probe.json").read_text(encoding="utf-8"))["instances"][0]
     place.stop()
-    command = [environment("serve").python, "-m", "penstock.server", place.serving, "--port", place.port]
+    command = [environment("serve").python, code_path(), "penstock.server", place.serving, "--port", place.port]
     started = time.perf_counter()
     with (folder / "server.log").open("wb") as log:
-        server = subprocess.Popen(
-            list(map(str, command)), env=os.environ | {"PYTHONPATH": str(code_path())}, stdout=log, stderr=subprocess.STDOUT
-        )
+        server = subprocess.Popen(list(map(str, command)), stdout=log, stderr=subprocess.STDOUT)
     client = _connect(place.port)
     _ask(client, [instance])
     seconds = time.perf_counter() - started
