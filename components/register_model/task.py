@@ -59,5 +59,5 @@ def _evidence(blessing: dict[str, Any], metrics: dict[str, Any], run_id: str) ->
         "run": f"runs:/{run_id}" if run_id else "",
         "penstock_version": penstock.__version__,
     }
-    evidence |= {f"metric.{name}": value for name, value in metrics.items() if isinstance(value, float)}
+    evidence |= {f"metric.{name}": value for name, value in metrics.items() if isinstance(value, (int, float))}
     return {name: "" if value is None else str(value) for name, value in evidence.items()}
