@@ -79,7 +79,7 @@ def join(flights: pd.DataFrame, planes: pd.DataFrame, weather: pd.DataFrame) -> 
         planes: One row per `tailnum`.
         weather: One row per `origin` and `time_hour`; temperatures in degrees Fahrenheit, speeds in miles per hour.
     """
-    weather = weather.assign(time_hour=weather["time_hour"] + pd.Timedelta(hours=1)).rename(columns=_WEATHER_NAMES)
+    weather = weather.assign(time_hour=weather["time_hour"] + pd.Timedelta("1h")).rename(columns=_WEATHER_NAMES)
     weather = weather.drop(columns=["year", "month", "day", "hour"])
     planes = planes[["tailnum", "year", "seats"]].rename(columns={"year": "built", "seats": "aircraft_seats"})
     rows = flights.merge(planes, on="tailnum", how="left", validate="m:1").merge(
