@@ -14,6 +14,7 @@ from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
 
 from penstock.components.runtime import Input, Output, TaskError, figure, fingerprint
+from penstock.components.runtime.baseline import NO_BASELINE
 from penstock.components.runtime.examples import count_rows, split_files
 from penstock.components.runtime.tensors import Tensors, load_schema
 
@@ -28,7 +29,6 @@ from .results import Results, write_eval_config, write_results
 from .rows import check_columns, check_inputs, check_labels, model_title, read_rows, wanted_signatures
 from .unsupported import NotVectorized
 
-NO_BASELINE = "NO_BASELINE.txt"
 IN_PROCESS, BEAM = "in_process", "beam"
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from penstock.components.runtime import Input, Output, TaskError, figure, fingerprint, local_path
+from penstock.components.runtime.baseline import NO_BASELINE
 from penstock.components.runtime.folders import copy_folder
 from penstock.components.runtime.registry import Registry
 from penstock.components.runtime.remote import fetch_folder
 
-NO_BASELINE = "NO_BASELINE.txt"
 # The same bytes and metadata however it came that there is none, so that what follows can be cached.
 _NONE = "no registered model to compare with"
 
