@@ -85,3 +85,21 @@ def small_training(tmp_path_factory: pytest.TempPathFactory, free_ports: Callabl
         yield small
     finally:
         small.stop()
+
+
+@pytest.fixture
+def mount_disk() -> Iterator[Callable[[Path, str], Path]]:
+    """Makes a small disk at a folder: `mount(folder, size)` with a size such as `256k`; it is there until the test ends."""
+    disks: list[Path] = []
+
+    def mount(folder: Path, size: str) -> Path:
+        folder.mkdir()
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"a tmpfs cannot be mounted by this user: {done.stderr.strip()}")
+        disks.append(folder)
+        return folder
+
+    yield mount
+    for disk in disks:
+        subprocess.run(["umount", "--lazy", disk], check=True)

@@ -256,15 +256,9 @@ def test_yaml_that_is_no_pipeline(small, tmp_path):
 
 
 @pytest.fixture
-def full_disk(tmp_path: Path) -> Iterator[Path]:
+def full_disk(tmp_path: Path, mount_disk: Callable[[Path, str], Path]) -> Path:
     """A disk with room for the start of a run."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"a tmpfs cannot be mounted by this user: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
+    return mount_disk(tmp_path / "disk", "64k")
 
 
 def test_full_disk(penstock, small, tmp_path, full_disk):
