@@ -13,8 +13,10 @@ __all__ = [  # noqa: RUF022 - in the order of the path
     "train_model",
     "resolve_baseline",
     "evaluate_model",
+    "check_serving",
     "register_model",
     "push_model",
+    "control_release",
 ]
 
 

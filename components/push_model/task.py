@@ -1,15 +1,16 @@
-"""Pushes a blessed model to where it serves."""
+"""Pushes a blessed and checked model to where it serves."""
 
 import json
 import shlex
 from typing import Any, NamedTuple
 
 from penstock.components.runtime import Input, Output, TaskError, figure
-from penstock.components.runtime.blessing import read_probe, require_blessing
-from penstock.components.runtime.serving import Release
-
-from .destination import Destination, parse
-from .rollout import ALREADY_SERVING, PUSHED, ROLLED_BACK, Rollout, roll_out
+from penstock.components.runtime.blessing import field, read_probe, require_blessing, require_check
+from penstock.components.runtime.destinations import Destination, parse
+from penstock.components.runtime.folders import folder_bytes
+from penstock.components.runtime.registry import Registry, open_registry
+from penstock.components.runtime.release import Release
+from penstock.components.runtime.rollout import ALREADY_SERVING, PUSHED, ROLLED_BACK, SHADOWING, Plan, Rollout, roll_out
 
 
 class Outputs(NamedTuple):
@@ -22,38 +23,66 @@ class Outputs(NamedTuple):
 def push_model(
     model: Input,
     evaluation: Input,
+    serving_check: Input,
     pushed_model: Output,
     destination: str,
     model_name: str,
     model_version: str = "",
+    strategy: str = "replace",
+    traffic_steps: list = [5, 25, 50, 100],  # noqa: B006 - as the interface has it; nobody changes it
+    bake_seconds: int = 60,
+    keep_warm_seconds: int = 0,
+    max_latency_ms: float = 0.0,
+    max_model_mb: int = 0,
+    allow_stale_baseline: bool = False,
+    serving_options: dict = {},  # noqa: B006
     champion_alias: str = "champion",
     previous_alias: str = "previous",
     tracking_uri: str = "",
+    registry_uri: str = "",
 ) -> Outputs:
-    """Rolls the model out, moves the champion's alias to it if it serves then, and writes the receipt.
+    """Rolls the model out, has the champion's alias point to what serves then, and writes the receipt.
 
     Args:
         model: The model to push.
         evaluation: Its Evaluation.
+        serving_check: Its serving check.
         pushed_model: The receipt.
         destination: Where to, as a URI.
         model_name: The name under which the model is served and registered.
         model_version: Its version in the registry; empty: the registry is left alone.
-        champion_alias: The alias that moves to this version once it serves.
+        strategy: `replace`, `canary`, `blue_green` or `shadow`.
+        traffic_steps: The canary's shares of the traffic in percent.
+        bake_seconds: For how long each canary step, or the shadow, is watched.
+        keep_warm_seconds: For how long the old model is kept ready once the new one has all traffic.
+        max_latency_ms: The longest that a probe may take; 0: no limit.
+        max_model_mb: The largest model that may be pushed, in MiB; 0: no limit.
+        allow_stale_baseline: Whether the model that serves now may be another than the Baseline.
+        serving_options: How to serve it.
+        champion_alias: The alias of the version that serves.
         previous_alias: The alias that the former champion keeps.
         tracking_uri: MLflow's tracking server.
+        registry_uri: The model registry.
 
     Raises:
-        TaskError: The Evaluation does not bless these bytes, the registry or the destination refuses, or a rollback failed.
+        TaskError: These bytes are not blessed, checked and registered, the destination refuses, or a rollback failed.
     """
     blessing = require_blessing(model.path, evaluation.path)
-    release = Release(blessing["model"]["fingerprint"], model_version, read_probe(evaluation.path))
-    target = parse(destination, model_name)
-    registry = _registry(model_name, tracking_uri, release) if model_version else None
+    release = Release(blessing["model"]["fingerprint"], model_version, read_probe(serving_check.path))
+    require_check(serving_check.path, release.fingerprint)
+    _require_size(model, max_model_mb)
+    plan = Plan(strategy, tuple(traffic_steps), bake_seconds, keep_warm_seconds, max_latency_ms)
+    target = parse(destination, model_name, serving_options)
+    registry = _registry(model_name, tracking_uri, registry_uri, release) if model_version else None
     with target:
-        rollout = roll_out(target, model.path, release)
-        if registry and rollout.outcome != ROLLED_BACK:
-            registry.promote(model_version, champion_alias, previous_alias)
+        serving = target.current().serving
+        if not allow_stale_baseline:
+            _require_fresh_baseline(blessing, serving)
+        if registry:
+            registry.tag(model_version, "rollback_point", _describe(serving))
+        rollout = roll_out(target, model, release, plan)
+        if registry and rollout.outcome != SHADOWING and rollout.serving and rollout.serving.model_version:
+            registry.promote(rollout.serving.model_version, champion_alias, previous_alias)
     receipt = _receipt(rollout, target, model_name, release)
     pushed_model.path.mkdir(parents=True, exist_ok=True)
     (pushed_model.path / "receipt.json").write_text(json.dumps(receipt, indent=1), encoding="utf-8")
@@ -62,13 +91,30 @@ def push_model(
     return Outputs(rollout.outcome, receipt["url"])
 
 
-def _registry(model_name: str, tracking_uri: str, release: Release) -> Any:
-    """Opens the registry, and refuses a version of other bytes before anything is changed."""
-    from penstock.components.runtime.registry import Registry
+def _require_size(model: Input, max_model_mb: int) -> None:
+    size = folder_bytes(model.path) / 2**20
+    if 0 < max_model_mb < size:
+        raise TaskError(
+            f"the model at {model.path} has {size:.0f} MiB, more than max_model_mb={max_model_mb}; raise the limit or make it smaller"
+        )
 
-    registry = Registry(model_name, tracking_uri)
+
+def _require_fresh_baseline(blessing: dict[str, Any], serving: Release | None) -> None:
+    """Refuses a model that was compared with another one than it would replace."""
+    compared = field(blessing, "baseline", "fingerprint")
+    if serving and serving.fingerprint not in (compared, blessing["model"]["fingerprint"]):
+        version = field(blessing, "baseline", "version")
+        known = f"v{version}" if version else str(compared)[:12] if compared else "no model"
+        raise TaskError(
+            f"{serving.label} serves now, but this model was compared with {known}: the Baseline is stale; run the pipeline again, or set allow_stale_baseline"
+        )
+
+
+def _registry(model_name: str, tracking_uri: str, registry_uri: str, release: Release) -> Registry:
+    """Opens the registry, and refuses a version of other bytes before anything is changed."""
+    registry = open_registry(model_name, tracking_uri, registry_uri)
     registered = registry.version(release.model_version)
-    if registered is None or registered.tags.get("fingerprint") != release.fingerprint:
+    if registered is None or registered.fingerprint != release.fingerprint:
         raise TaskError(
             f"version {release.model_version} of {model_name} in the registry is not this model; register it with register_model"
         )
@@ -77,7 +123,7 @@ def _registry(model_name: str, tracking_uri: str, release: Release) -> Any:
 
 def _receipt(rollout: Rollout, target: Destination, model_name: str, release: Release) -> dict[str, Any]:
     url = target.url if rollout.serving else ""
-    body = json.dumps({"instances": (rollout.serving or release).probe["instances"][:1]})
+    body = json.dumps({"instances": (rollout.serving or release).probe.get("instances", [])[:1]})
     return {
         "outcome": rollout.outcome,
         "reason": rollout.reason,
@@ -89,13 +135,18 @@ def _receipt(rollout: Rollout, target: Destination, model_name: str, release: Re
         "fingerprint": release.fingerprint,
         "serving": rollout.serving.label if rollout.serving else "",
         "rollback_point": rollout.rollback_point.label if rollout.rollback_point else "",
+        "rollback_fingerprint": rollout.rollback_point.fingerprint if rollout.rollback_point else "",
         "steps": rollout.steps,
     }
+
+
+def _describe(release: Release | None) -> str:
+    return f"{release.label} {release.fingerprint}".strip() if release else "nothing"
 
 
 def _summary(rollout: Rollout, release: Release, url: str) -> str:
     if rollout.outcome == ROLLED_BACK:
         left = f"{rollout.serving.label} serves" if rollout.serving else "nothing serves"
         return f"{release.label} rolled back, {left}: {rollout.reason}"
-    verb = {PUSHED: "serves", ALREADY_SERVING: "already serves"}[rollout.outcome]
+    verb = {PUSHED: "serves", ALREADY_SERVING: "already serves", SHADOWING: "gets a copy of the traffic"}[rollout.outcome]
     return f"{release.label} {verb} at {url}"

@@ -15,6 +15,7 @@ def resolve_baseline(
     alias: str = "champion",
     on_broken_baseline: str = "fail",
     tracking_uri: str = "",
+    registry_uri: str = "",
 ):
     """Finds the Baseline: the registered model that the alias points to. None is a normal answer.
 
@@ -31,5 +32,6 @@ def resolve_baseline(
         on_broken_baseline: What to do with a Baseline whose files are gone, changed, or do not load: `fail`, or `ignore` to
             record it and go on as if there were none.
         tracking_uri: MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
+        registry_uri: The model registry: MLflow's, or `vertex://PROJECT/LOCATION`. Empty: the tracking server's.
     """
     return container("deploy", "resolve_baseline")

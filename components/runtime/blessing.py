@@ -37,13 +37,39 @@ def require_blessing(model: Path, evaluation: Path) -> dict[str, Any]:
     return blessing
 
 
-def read_probe(evaluation: Path) -> dict[str, Any]:
-    """Reads an Evaluation's `probe.json`: `instances` as V1 requests have them, the `predictions` for them, and a `tolerance`.
+def require_check(serving_check: Path, fingerprint: str) -> dict[str, Any]:
+    """Reads a serving check's `check.json`, and refuses unless exactly these bytes have passed.
+
+    Args:
+        serving_check: The serving check's folder.
+        fingerprint: The fingerprint of the model's bytes.
+
+    Returns:
+        The check.
+
+    Raises:
+        TaskError: There is none, it is of other bytes, or it says anything but `passed`.
+    """
+    check = _read_object(serving_check / "check.json", "the serving check", "check the model with check_serving")
+    if check.get("verdict") != "passed":
+        raise TaskError(
+            f"the serving check at {serving_check} says {check.get('verdict')!r}, not 'passed'; only a checked model may be released"
+        )
+    checked = field(check, "model", "fingerprint")
+    if checked != fingerprint:
+        raise TaskError(
+            f"the serving check at {serving_check} is of other bytes ({str(checked)[:12]}) than the model's ({fingerprint[:12]}); check this model with check_serving"
+        )
+    return check
+
+
+def read_probe(folder: Path) -> dict[str, Any]:
+    """Reads `probe.json` of an Evaluation or a serving check: `instances` as V1 requests have them, the `predictions` for them, and a `tolerance`.
 
     Raises:
         TaskError: There is no probe, or it is malformed: a model whose answers cannot be checked may not serve.
     """
-    path = evaluation / "probe.json"
+    path = folder / "probe.json"
     probe = _read_object(path, "the probe")
     instances, predictions, tolerance = (probe.get(key) for key in ("instances", "predictions", "tolerance"))
     is_paired = isinstance(instances, list) and isinstance(predictions, list) and len(instances) == len(predictions) > 0
@@ -60,11 +86,11 @@ def field(blessing: dict[str, Any], *names: str) -> Any:
     return value
 
 
-def _read_object(path: Path, what: str) -> dict[str, Any]:
+def _read_object(path: Path, what: str, remedy: str = "evaluate the model again") -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise TaskError(f"{what} cannot be read at {path} ({error}); evaluate the model again") from error
+        raise TaskError(f"{what} cannot be read at {path} ({error}); {remedy}") from error
     if not isinstance(content, dict):
-        raise TaskError(f"{path} is not a JSON object; evaluate the model again")
+        raise TaskError(f"{path} is not a JSON object; {remedy}")
     return content

@@ -1,4 +1,4 @@
-"""Copying folders."""
+"""Copying and measuring folders."""
 
 import shutil
 from pathlib import Path
@@ -19,3 +19,8 @@ def copy_folder(source: Path, destination: Path) -> None:
             target.mkdir()
         else:
             shutil.copyfile(path, target)
+
+
+def folder_bytes(folder: Path) -> int:
+    """Returns the size of the files below a folder, in bytes."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

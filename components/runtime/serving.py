@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from .release import Release
+
 # A model under this suffix is the candidate: it answers to whoever asks for it by this name.
 CANDIDATE = "@candidate"
 STOP_SECONDS = 40.0
@@ -30,32 +32,16 @@ class ServingState:
     Attributes:
         stable: The version that serves.
         candidate: The version that is staged.
+        percent: The candidate's share of the traffic.
+        shadow: Whether the candidate receives a copy of the other traffic; whoever asked never sees its answers.
         history: The versions that served before, the latest first.
     """
 
     stable: str | None = None
     candidate: str | None = None
+    percent: int = 0
+    shadow: bool = False
     history: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Release:
-    """What is known of a version.
-
-    Attributes:
-        fingerprint: The SHA-256 of the model's bytes, as `runtime.fingerprint` gives it.
-        model_version: Its version in the registry; empty if it was not registered.
-        probe: Requests with known answers: `instances`, `predictions`, `tolerance`.
-    """
-
-    fingerprint: str
-    model_version: str
-    probe: dict[str, Any]
-
-    @property
-    def label(self) -> str:
-        """What people call it: `v2`, or the start of its fingerprint."""
-        return f"v{self.model_version}" if self.model_version else self.fingerprint[:12]
 
 
 @dataclass(frozen=True)

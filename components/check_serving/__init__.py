@@ -1,0 +1,1 @@
+"""check_serving as a package: the interface is in component.py, the work in task.py."""

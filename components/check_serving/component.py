@@ -1,0 +1,44 @@
+"""The KFP interface of check_serving."""
+
+from kfp import dsl
+from kfp.dsl import HTML, Artifact, Input, Model, Output, OutputPath
+
+from penstock.components.container import container
+
+
+@dsl.container_component
+def check_serving(
+    model: Input[Model],
+    evaluation: Input[Artifact],
+    serving_check: Output[Artifact],
+    report: Output[HTML],
+    verdict: OutputPath(str),
+    protocols: list = ["v1", "v2", "grpc"],  # noqa: B006 - kfp reads it, nobody changes it
+    limits: dict = {},  # noqa: B006
+    concurrency: int = 8,
+    load_seconds: float = 5.0,
+    probe_rows: int = 16,
+    start_attempts: int = 2,
+):
+    """Gate: serves the model as its destination will, and compares its answers with the evaluation's, row for row.
+
+    The exact model directory is loaded in Penstock's model server, and in TensorFlow Serving too where `tensorflow_model_server` is
+    on the path. A model that does not load, answers otherwise than it was evaluated, or breaks a limit is not passed on.
+
+    Args:
+        model: The model to check.
+        evaluation: Its Evaluation: `blessing.json` must bless exactly these bytes, and `probe.json` holds evaluation Examples with
+            the answers that the model gave.
+        serving_check: `check.json` with the verdict, every limit and its measured value, and `probe.json`: the requests with known
+            answers that push_model sends to the destination.
+        report: A page that shows the verdict, the answers that differ, and the measured times.
+        verdict: `passed` or `failed`.
+        protocols: What to ask through: `v1` and `v2` (REST), `grpc` (V2).
+        limits: The limits, all optional: `start_seconds`, `memory_mb`, `p50_ms`, `p95_ms`, `p99_ms`, `requests_per_second` (the
+            least).
+        concurrency: How many clients ask at the same time while times are measured.
+        load_seconds: For how long they ask.
+        probe_rows: How many requests the probe for the destination holds.
+        start_attempts: How often to start the server before the model counts as one that does not load.
+    """
+    return container("serve", "check_serving")

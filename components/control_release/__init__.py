@@ -1,0 +1,1 @@
+"""control_release as a package: the interface is in component.py, the work in task.py."""

@@ -1,0 +1,121 @@
+"""The verbs that every place has where a model can be pushed to."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..artifacts import Input
+from ..release import Release
+
+
+class StepFailed(Exception):
+    """A step of a rollout that went wrong at the destination: a reason to roll back."""
+
+
+@dataclass(frozen=True)
+class Current:
+    """What a destination serves.
+
+    Attributes:
+        serving: What answers the traffic that is not the candidate's; None if nothing does.
+        previous: What served before it, and would after a rollback; None if nothing did.
+        candidate: What is staged beside it; None if nothing is.
+        percent: The candidate's share of the traffic.
+    """
+
+    serving: Release | None
+    previous: Release | None = None
+    candidate: Release | None = None
+    percent: int = 0
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What a destination's own metrics say of one version.
+
+    Attributes:
+        requests: The requests that it has answered, its errors included.
+        errors: The requests that failed through no fault of the client (5xx).
+    """
+
+    requests: int
+    errors: int
+
+
+class Destination(Protocol):
+    """A place where one model serves. Use it as a context manager: nobody else pushes there meanwhile.
+
+    Whoever is killed leaves it as it is: `current` tells the next one what is staged and with which share of the traffic.
+
+    Attributes:
+        url: The URL that answers predictions.
+        stop_command: The command that ends the serving; empty where that is nobody's business here.
+        strategies: What it can do of `replace`, `canary`, `blue_green` and `shadow`.
+    """
+
+    url: str
+    stop_command: str
+    strategies: frozenset[str]
+
+    def __enter__(self) -> "Destination":
+        """Keeps other pushes out; what holds them out expires if this process dies.
+
+        Raises:
+            TaskError: Another push is under way, or the destination cannot be reached or used.
+        """
+
+    def __exit__(self, *_: Any) -> None:
+        """Lets other pushes in."""
+
+    def current(self) -> Current:
+        """Returns what serves now, and changes nothing.
+
+        Raises:
+            TaskError: The destination cannot be asked.
+        """
+
+    def stage(self, model: Input, release: Release, *, shadow: bool = False) -> None:
+        """Puts a model beside the one that serves, whole and loaded, without traffic. It may be staged already.
+
+        Args:
+            model: The model.
+            release: What is known of it; kept at the destination, with what serves now as the rollback point.
+            shadow: Whether it receives a copy of the traffic from then on.
+
+        Raises:
+            StepFailed: The model does not load, or does not answer.
+            TaskError: The destination is in no state to take a model, or another push has taken over; nothing was changed.
+        """
+
+    def shift(self, percent: int) -> None:
+        """Gives the staged model this share of the traffic; at 100 it is what serves, and the one before the rollback point.
+
+        Raises:
+            StepFailed: It did not take the traffic.
+        """
+
+    def probe(self, instances: list[Any]) -> list[Any]:
+        """Returns the predictions of the staged model, or of the one that serves if none is staged.
+
+        Raises:
+            StepFailed: It does not answer.
+        """
+
+    def traffic(self) -> Traffic | None:
+        """Returns what the metrics say of the model that `probe` asks; None where the destination has none."""
+
+    def rollback(self, to: str = "") -> Release | None:
+        """Takes the staged model away, or, if none is staged, goes back to a version that served before.
+
+        Args:
+            to: The fingerprint of the version (or its start). Empty: the one before.
+
+        Returns:
+            What serves then; None if nothing does.
+
+        Raises:
+            StepFailed: It does not serve.
+            TaskError: No version that served here has this fingerprint.
+        """
+
+    def retire(self) -> None:
+        """Frees what only a quick rollback would need: the version before is no longer kept warm. Going back stays possible."""

@@ -1,0 +1,57 @@
+"""From a destination's URI to the destination."""
+
+import re
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from ..errors import TaskError
+from .destination import Destination
+
+_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+FORMS = {
+    "local": "local://DIR?port=8501",
+    "kserve": "kserve://NAMESPACE/NAME?mode=standard",
+    "vertex": "vertex://PROJECT/LOCATION/ENDPOINT",
+}
+
+
+def parse(destination: str, model_name: str, serving_options: dict[str, Any] | None = None) -> Destination:
+    """Finds the destination that a URI names.
+
+    Args:
+        destination: One of `FORMS`; options follow `?`.
+        model_name: The name under which the model is registered, and serves where the destination has no name of its own.
+        serving_options: How the model is to be served: resources, replicas and the like, in the words of the destination's module.
+
+    Raises:
+        TaskError: The scheme, a part of the URI, an option or the name is none.
+    """
+    if not _MODEL_NAME.fullmatch(model_name):
+        raise TaskError(f"model_name {model_name!r} cannot be part of a URL: use letters, digits, '-', '_' and '.'")
+    uri = urlsplit(destination)
+    if uri.scheme not in FORMS or uri.fragment:
+        raise TaskError(f"destination {destination!r} is none; give one of {', '.join(FORMS.values())}")
+    options = dict(parse_qsl(uri.query, keep_blank_values=True))
+    path = unquote(uri.netloc + uri.path)
+    serving = dict(serving_options or {})
+    if uri.scheme == "kserve":  # each with clients of its own, which take seconds to import
+        from .kserve import KServeDestination
+
+        return KServeDestination.from_uri(path, options, model_name, serving)
+    if uri.scheme == "vertex":
+        from .vertex import VertexDestination
+
+        return VertexDestination.from_uri(path, options, model_name, serving)
+    from .local import LocalDestination
+
+    return LocalDestination.from_uri(path, options, model_name, serving)
+
+
+def check_options(given: dict[str, Any], known: set[str], scheme: str, what: str = "destination option") -> None:
+    """Refuses options that a destination does not know.
+
+    Raises:
+        TaskError: There is one.
+    """
+    if unknown := set(given) - known:
+        raise TaskError(f"{what} {', '.join(sorted(unknown))} is unknown to {scheme}://, which takes {', '.join(sorted(known)) or 'none'}")

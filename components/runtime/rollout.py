@@ -1,0 +1,240 @@
+"""The rollout, written once for every destination: stage, check, shift and check by steps, and roll back if a step fails."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from .answers import is_close
+from .artifacts import Input
+from .destinations import Destination, StepFailed, Traffic
+from .errors import TaskError
+from .executor import figure
+from .release import Release
+
+PUSHED, ALREADY_SERVING, SHADOWING, ROLLED_BACK = "pushed", "already_serving", "shadowing", "rolled_back"
+STRATEGIES = ("replace", "canary", "blue_green", "shadow")
+CHECK_EVERY_SECONDS = 5.0
+# A rate of errors means something from this many requests on.
+ENOUGH_REQUESTS = 50
+# One slow answer is a hiccup, this many in a row are a slow model.
+SLOW_ANSWERS = 3
+_Step = tuple[str, Callable[[], None]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to go from the model that serves to the new one.
+
+    Attributes:
+        strategy: One of `STRATEGIES`.
+        traffic_steps: The canary's shares of the traffic in percent, rising to 100.
+        bake_seconds: For how long each canary step, or the shadow, is watched.
+        keep_warm_seconds: For how long the model before is kept ready once the new one has all traffic.
+        max_latency_ms: The longest that a probe may take; 0 for no limit.
+    """
+
+    strategy: str = "replace"
+    traffic_steps: tuple[int, ...] = (5, 25, 50, 100)
+    bake_seconds: float = 60
+    keep_warm_seconds: float = 0
+    max_latency_ms: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuses what is no plan.
+
+        Raises:
+            TaskError: The strategy is unknown, the steps do not rise to 100, or a time is negative.
+        """
+        if self.strategy not in STRATEGIES:
+            raise TaskError(f"strategy {self.strategy!r} is unknown; give one of {', '.join(STRATEGIES)}")
+        steps = self.traffic_steps
+        are_whole = all(isinstance(step, int) and not isinstance(step, bool) for step in steps)
+        if not are_whole or not steps or steps[0] <= 0 or steps[-1] != 100 or any(a >= b for a, b in zip(steps, steps[1:], strict=False)):
+            raise TaskError(
+                f"traffic_steps {list(steps)} must be whole percentages that rise from above 0 to 100, such as [5, 25, 50, 100]"
+            )
+        for name in ("bake_seconds", "keep_warm_seconds", "max_latency_ms"):
+            if getattr(self, name) < 0:
+                raise TaskError(f"{name} is {getattr(self, name)}; give 0 or more")
+
+
+@dataclass
+class Rollout:
+    """What a rollout did.
+
+    Attributes:
+        outcome: `pushed`, `already_serving`, `shadowing` or `rolled_back`.
+        serving: What serves after it; None if nothing does.
+        rollback_point: What to go back to, which served before; None if nothing did.
+        reason: Why it was rolled back; empty otherwise.
+        steps: The steps that were taken, in order.
+    """
+
+    outcome: str
+    serving: Release | None
+    rollback_point: Release | None
+    reason: str = ""
+    steps: list[str] = field(default_factory=list)
+
+
+def roll_out(target: Destination, model: Input, release: Release, plan: Plan) -> Rollout:
+    """Makes a destination serve a model, or leaves it as it was. Goes on where an interrupted rollout of the same model stopped.
+
+    Args:
+        target: The destination, kept from other pushes.
+        model: The model.
+        release: What is known of the model; its probe decides whether an answer is right.
+        plan: How to get there.
+
+    Raises:
+        TaskError: The destination is in no state to take a model, or cannot do the strategy, or the rollback failed.
+    """
+    if plan.strategy not in target.strategies:
+        raise TaskError(f"this destination cannot do strategy {plan.strategy!r}; it can do {', '.join(sorted(target.strategies))}")
+    before = target.current()
+    if before.candidate and before.candidate.fingerprint != release.fingerprint:
+        figure(f"take away {before.candidate.label}, which an interrupted push has left at {before.percent} %")
+        _or_stop(lambda: target.rollback())
+        before = target.current()
+    if before.serving and before.serving.fingerprint == release.fingerprint:
+        steps = [("check", _checks(target, release, plan, None)), ("retire the model before", target.retire)]
+        return _take(target, steps, Rollout(ALREADY_SERVING, release, before.previous))
+    check = _checks(target, release, plan, target.traffic() if before.serving and not before.candidate else None)
+    if plan.strategy == "shadow":
+        stage = ("stage as shadow", lambda: target.stage(model, release, shadow=True))
+        return _take(
+            target, [stage, ("watch the shadow", _bake(check, plan.bake_seconds))], Rollout(SHADOWING, before.serving, before.serving)
+        )
+    stage = ("stage", lambda: target.stage(model, release))
+    steps = [stage, ("check the staged model", check), *_shifts(target, check, plan, before.percent)]
+    return _take(target, steps, Rollout(PUSHED, release, before.serving))
+
+
+def promote(target: Destination, plan: Plan) -> Rollout:
+    """Gives all traffic to what is staged, if its answers are right.
+
+    Raises:
+        TaskError: Nothing is staged, or the rollback failed.
+    """
+    before = target.current()
+    if before.candidate is None:
+        raise TaskError("nothing is staged there, so nothing can be promoted; `penstock status` says what serves")
+    check = _checks(target, before.candidate, plan, None)
+    steps = [("check the staged model", check), *_shift(target, check, 100, plan.keep_warm_seconds)]
+    return _take(target, steps, Rollout(PUSHED, before.candidate, before.serving))
+
+
+def go_back(target: Destination, to: str = "") -> Release | None:
+    """Rolls back by hand, and makes sure that what serves then answers as it did.
+
+    Args:
+        target: The destination.
+        to: The fingerprint of the version, or its start; empty for the one before.
+
+    Returns:
+        What serves then; None if nothing does.
+
+    Raises:
+        TaskError: It does not serve.
+    """
+    return _or_stop(lambda: _restore(target, to))
+
+
+def _shifts(target: Destination, check: Callable[[], None], plan: Plan, percent: int) -> Iterator[_Step]:
+    """Gives the steps to all the traffic, from the share that an interrupted rollout has reached."""
+    steps = plan.traffic_steps if plan.strategy == "canary" else (100,)
+    for step in steps:
+        if step >= percent:
+            yield from _shift(target, check, step, plan.keep_warm_seconds if step == 100 else plan.bake_seconds)
+
+
+def _shift(target: Destination, check: Callable[[], None], percent: int, seconds: float) -> Iterator[_Step]:
+    yield f"shift to {percent} %", lambda: target.shift(percent)
+    yield f"check at {percent} %", _bake(check, seconds)
+    if percent == 100:
+        yield "retire the model before", target.retire
+
+
+def _take(target: Destination, steps: list[_Step], aim: Rollout) -> Rollout:
+    """Takes the steps, or goes back at the first that fails."""
+    try:
+        for name, step in steps:
+            figure(name)
+            aim.steps.append(name)
+            step()
+    except TaskError:  # nothing was changed, or somebody else is at it
+        raise
+    except Exception as failure:
+        reason = f"{aim.steps[-1]}: {failure}"
+        figure(f"roll back ({reason})")
+        aim.steps.append("roll back")
+        restored = _or_stop(lambda: _restore(target, ""), reason)
+        if not isinstance(failure, StepFailed):  # a bug; nothing has come of it, and its traceback tells more
+            raise
+        return Rollout(ROLLED_BACK, restored, aim.rollback_point, reason, aim.steps)
+    return aim
+
+
+def _restore(target: Destination, to: str) -> Release | None:
+    restored = target.rollback(to)
+    if restored and restored.probe:
+        _compare(restored, target.probe(restored.probe["instances"]))
+    return restored
+
+
+def _or_stop(act: Callable[[], Release | None], reason: str = "") -> Release | None:
+    try:
+        return act()
+    except StepFailed as failure:
+        before = f"the rollout failed ({reason}) and so did the rollback" if reason else "the rollback failed"
+        raise TaskError(f"{before} ({failure}); look at the destination at once") from failure
+
+
+def _bake(check: Callable[[], None], seconds: float) -> Callable[[], None]:
+    """Makes a step that checks once, and again and again until the time is over."""
+
+    def watch() -> None:
+        until = time.monotonic() + seconds
+        check()
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(CHECK_EVERY_SECONDS, left))
+            check()
+
+    return watch
+
+
+def _checks(target: Destination, release: Release, plan: Plan, before: Traffic | None) -> Callable[[], None]:
+    """Makes a step that fails on a wrong answer, on slow ones, and on more errors than the model before had."""
+
+    def check() -> None:
+        times = []
+        while not times or (0 < plan.max_latency_ms < times[-1] and len(times) < SLOW_ANSWERS):
+            started = time.monotonic()
+            answers = target.probe(release.probe["instances"])
+            times.append((time.monotonic() - started) * 1000)
+            _compare(release, answers)
+        if 0 < plan.max_latency_ms < min(times):
+            raise StepFailed(f"the probe took {min(times):.0f} ms, more than max_latency_ms={plan.max_latency_ms:g}")
+        _compare_errors(before, target.traffic())
+
+    return check
+
+
+def _compare(release: Release, answers: list) -> None:
+    """Compares a destination's answers with the ones that the model gave when it was evaluated."""
+    expected = release.probe["predictions"]
+    if len(answers) != len(expected):
+        raise StepFailed(f"{len(answers)} answers to {len(expected)} requests")
+    for number, (answer, known) in enumerate(zip(answers, expected, strict=True)):
+        if not is_close(answer, known, release.probe["tolerance"]):
+            raise StepFailed(f"request {number} was answered {answer!r:.80}, not {known!r:.80}")
+
+
+def _compare_errors(before: Traffic | None, now: Traffic | None) -> None:
+    if now is None or now.requests < ENOUGH_REQUESTS:
+        return
+    allowed = before.errors / before.requests if before and before.requests else 0.0
+    if now.errors / now.requests > allowed:
+        raise StepFailed(
+            f"{now.errors} of {now.requests} requests failed, a rate of {now.errors / now.requests:.2%}; the model before had {allowed:.2%}"
+        )
