@@ -3,6 +3,7 @@
 from kfp import dsl
 
 from penstock.components import (
+    check_serving,
     evaluate_model,
     ingest_examples,
     push_model,
@@ -50,11 +51,20 @@ def training(
     accelerator_type: str = "",
     accelerator_count: str = "",
     on_broken_baseline: str = "fail",
+    serving_limits: dict = {},  # noqa: B006
+    strategy: str = "replace",
+    traffic_steps: list = [5, 25, 50, 100],  # noqa: B006
+    bake_seconds: int = 60,
+    keep_warm_seconds: int = 0,
+    max_latency_ms: float = 0.0,
+    allow_stale_baseline: bool = False,
+    serving_options: dict = {},  # noqa: B006
     experiment: str = "penstock",
     tracking_uri: str = "",
+    registry_uri: str = "",
     beam_pipeline_args: list = [],  # noqa: B006
 ):
-    """Ingests, validates, transforms, trains, evaluates against the Baseline, and releases the model if it is blessed.
+    """Ingests, validates, transforms, trains, evaluates against the Baseline, checks how it serves, and releases it behind both gates.
 
     Args:
         input_uri: The raw rows: a file, folder, glob or URI, as ingest_examples takes it.
@@ -62,7 +72,8 @@ def training(
         trainer_module: The module that defines `run_fn`: source (packed or plain), path or URI.
         eval_config: TFMA's EvalConfig: text, path or URI. Without thresholds nothing is blessed.
         model_name: The name under which the model is registered and served.
-        destination: Where the model serves, such as `local://serving?port=8501`.
+        destination: Where the model serves: `local://serving?port=8501`, `kserve://NAMESPACE/NAME` or
+            `vertex://PROJECT/LOCATION/ENDPOINT`.
         input_format: `csv`, `parquet`, `tfrecord` or `auto`.
         delimiter: The column delimiter of CSV files.
         spans: `latest`, `7`, `3:7` or `latest:k`.
@@ -92,8 +103,17 @@ def training(
             AI). Empty: none.
         accelerator_count: How many of them, as text. Empty: none.
         on_broken_baseline: `fail` or `ignore`.
+        serving_limits: What check_serving allows, such as `{"p99_ms": 50, "memory_mb": 2000}`. Empty: only the answers count.
+        strategy: `replace`, `canary`, `blue_green` or `shadow`.
+        traffic_steps: The canary's shares of the traffic in percent.
+        bake_seconds: For how long each canary step, or the shadow, is watched.
+        keep_warm_seconds: For how long the old model is kept ready once the new one has all traffic.
+        max_latency_ms: The longest that a probe of the destination may take, in milliseconds. 0: no limit.
+        allow_stale_baseline: Whether to push although the model that serves is not the one that was compared with.
+        serving_options: Resources, replicas and the like, in the destination's words, as push_model takes them.
         experiment: The MLflow experiment.
         tracking_uri: MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
+        registry_uri: The model registry: MLflow's, or `vertex://PROJECT/LOCATION`. Empty: the tracking server's.
         beam_pipeline_args: Apache Beam options for transform_examples and evaluate_model.
     """
     ingest = ingest_examples(
@@ -150,6 +170,7 @@ def training(
         model_name=model_name,
         on_broken_baseline=on_broken_baseline,
         tracking_uri=tracking_uri,
+        registry_uri=registry_uri,
     ).set_caching_options(False)
     evaluate = evaluate_model(
         examples=ingest.outputs["examples"],
@@ -161,18 +182,35 @@ def training(
         beam_pipeline_args=beam_pipeline_args,
     )
     with dsl.If(evaluate.outputs["verdict"] == "blessed", name="blessed"):
-        register = register_model(
+        check = check_serving(
             model=train.outputs["model"],
             evaluation=evaluate.outputs["evaluation"],
-            model_name=model_name,
-            tracking_run_id=train.outputs["tracking_run_id"],
-            tracking_uri=tracking_uri,
-        ).set_caching_options(False)
-        push_model(
-            model=train.outputs["model"],
-            evaluation=evaluate.outputs["evaluation"],
-            destination=destination,
-            model_name=model_name,
-            model_version=register.outputs["version"],
-            tracking_uri=tracking_uri,
-        ).set_caching_options(False)
+            limits=serving_limits,
+        )
+        with dsl.If(check.outputs["verdict"] == "passed", name="checked"):
+            register = register_model(
+                model=train.outputs["model"],
+                evaluation=evaluate.outputs["evaluation"],
+                serving_check=check.outputs["serving_check"],
+                model_name=model_name,
+                tracking_run_id=train.outputs["tracking_run_id"],
+                tracking_uri=tracking_uri,
+                registry_uri=registry_uri,
+            ).set_caching_options(False)
+            push_model(
+                model=train.outputs["model"],
+                evaluation=evaluate.outputs["evaluation"],
+                serving_check=check.outputs["serving_check"],
+                destination=destination,
+                model_name=model_name,
+                model_version=register.outputs["version"],
+                strategy=strategy,
+                traffic_steps=traffic_steps,
+                bake_seconds=bake_seconds,
+                keep_warm_seconds=keep_warm_seconds,
+                max_latency_ms=max_latency_ms,
+                allow_stale_baseline=allow_stale_baseline,
+                serving_options=serving_options,
+                tracking_uri=tracking_uri,
+                registry_uri=registry_uri,
+            ).set_caching_options(False)

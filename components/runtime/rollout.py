@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from .answers import is_close
 from .artifacts import Input
@@ -49,7 +50,7 @@ class Plan:
             raise TaskError(f"strategy {self.strategy!r} is unknown; give one of {', '.join(STRATEGIES)}")
         steps = self.traffic_steps
         are_whole = all(isinstance(step, int) and not isinstance(step, bool) for step in steps)
-        if not are_whole or not steps or steps[0] <= 0 or steps[-1] != 100 or any(a >= b for a, b in zip(steps, steps[1:], strict=False)):
+        if not are_whole or not steps or steps[0] <= 0 or steps[-1] != 100 or any(a >= b for a, b in pairwise(steps)):
             raise TaskError(
                 f"traffic_steps {list(steps)} must be whole percentages that rise from above 0 to 100, such as [5, 25, 50, 100]"
             )
