@@ -5,15 +5,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import pytest
 
 from penstock.components import runtime
+from penstock.components.runtime import serving
+
+if TYPE_CHECKING:
+    from .releasing import Push
 
 
 @dataclass
@@ -108,3 +112,28 @@ def _in_subprocess(package: str, text: str) -> tuple[int, str]:
 def small_disk(tmp_path: Path, mount_disk: Callable[[Path, str], Path]) -> Path:
     """A disk of 256 KiB, mounted where the first `run_task` of the test puts its outputs."""
     return mount_disk(tmp_path / "run-1", "256k")
+
+
+@pytest.fixture
+def local_push(
+    run_task: Callable[..., TaskResult],
+    saved_models: Path,
+    tmp_path: Path,
+    free_port: int,
+    family_environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator["Push"]:
+    """Pushes to a `local://` destination of the test's own, whose server is stopped in the end."""
+    from .releasing import NAME, Push  # it needs the deploy family's libraries
+
+    assert Path(os.environ["PENSTOCK_SERVE_PYTHON"]).is_file()
+    monkeypatch.setenv("PYTHONPATH", family_environment["PYTHONPATH"])
+    folder = tmp_path / "serving"
+    yield Push(
+        run_task,
+        saved_models,
+        tmp_path,
+        destination=f"local://{folder}?port={free_port}",
+        url=f"http://127.0.0.1:{free_port}/v1/models/{NAME}:predict",
+    )
+    serving.stop_server(folder)
