@@ -1,0 +1,41 @@
+output "cluster_name" {
+  description = "The cluster's name."
+  value       = google_container_cluster.this.name
+}
+
+output "location" {
+  description = "The cluster's region."
+  value       = google_container_cluster.this.location
+}
+
+output "endpoint" {
+  description = "The control plane's address, for the kubernetes and helm providers."
+  value       = google_container_cluster.this.endpoint
+  sensitive   = true
+}
+
+output "ca_certificate" {
+  description = "The control plane's certificate authority, base64."
+  value       = try(google_container_cluster.this.master_auth[0].cluster_ca_certificate, "")
+  sensitive   = true
+}
+
+output "workload_pool" {
+  description = "The Workload Identity pool, for the module iam."
+  value       = "${var.project_id}.svc.id.goog"
+}
+
+output "gpu_tolerations" {
+  description = "What a pod must tolerate to run in each GPU pool, as the platform document has it."
+  value = {
+    for name, pool in var.gpu_pools : name => concat(
+      [{ key = local.gpu_key, operator = "Exists", effect = "NoSchedule" }],
+      pool.spot ? [{ key = local.spot_key, operator = "Equal", value = "true", effect = "NoSchedule" }] : [],
+    )
+  }
+}
+
+output "gpu_node_selectors" {
+  description = "The node selector of each GPU pool, as the platform document has it."
+  value       = { for name, pool in var.gpu_pools : name => { "cloud.google.com/gke-accelerator" = pool.accelerator_type } }
+}
