@@ -1,7 +1,10 @@
 """What is known of a version that was released: it goes wherever the model's bytes go."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
+
+from .errors import TaskError
 
 
 @dataclass(frozen=True)
@@ -24,3 +27,22 @@ class Release:
         if self.model_version:
             return f"v{self.model_version}"
         return self.fingerprint[:12] or "a model that Penstock has not pushed"
+
+
+def find_release(served: Iterable[Release], to: str) -> Release:
+    """Finds the version that a person means.
+
+    Args:
+        served: The versions that serve or have served at a destination.
+        to: A fingerprint, or its start.
+
+    Raises:
+        TaskError: No version has this fingerprint, or several.
+    """
+    known = {release.fingerprint: release for release in served}
+    found = [release for fingerprint, release in known.items() if fingerprint.startswith(to)]
+    if len(found) != 1:
+        which = ", ".join(f"{release.label} ({fingerprint[:12]})" for fingerprint, release in known.items()) or "none"
+        problem = "no version that served there has" if not found else f"{len(found)} versions that served there have"
+        raise TaskError(f"{problem} a fingerprint that starts with {to!r}; these have served: {which}")
+    return found[0]

@@ -169,18 +169,30 @@ def _take(target: Destination, steps: list[_Step], aim: Rollout) -> Rollout:
         reason = f"{aim.steps[-1]}: {failure}"
         figure(f"roll back ({reason})")
         aim.steps.append("roll back")
-        restored = _or_stop(lambda: _restore(target, ""), reason)
+        restored = _or_stop(lambda: _undo(target, aim.rollback_point), reason)
         if not isinstance(failure, StepFailed):  # a bug; nothing has come of it, and its traceback tells more
             raise
         return Rollout(ROLLED_BACK, restored, aim.rollback_point, reason, aim.steps)
     return aim
 
 
+def _undo(target: Destination, before: Release | None) -> Release | None:
+    """Goes back to what served before. A step that failed before it changed anything must not cost that one its place too."""
+    now = target.current()
+    fingerprints = [release and release.fingerprint for release in (now.serving, before)]
+    is_changed = now.candidate is not None or fingerprints[0] != fingerprints[1]
+    return _restore(target, "") if is_changed else _verified(target, now.serving)
+
+
 def _restore(target: Destination, to: str) -> Release | None:
-    restored = target.rollback(to)
-    if restored and restored.probe:
-        _compare(restored, target.probe(restored.probe["instances"]))
-    return restored
+    return _verified(target, target.rollback(to))
+
+
+def _verified(target: Destination, serving: Release | None) -> Release | None:
+    """Makes sure that what serves answers as it did."""
+    if serving and serving.probe:
+        _compare(serving, target.probe(serving.probe["instances"]))
+    return serving
 
 
 def _or_stop(act: Callable[[], Release | None], reason: str = "") -> Release | None:

@@ -12,9 +12,9 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,9 +23,11 @@ from .release import Release
 # A model under this suffix is the candidate: it answers to whoever asks for it by this name.
 CANDIDATE = "@candidate"
 STOP_SECONDS = 40.0
+# How many versions that served before can be gone back to.
+KEPT_VERSIONS = 10
 
 
-@dataclass
+@dataclass(frozen=True)
 class ServingState:
     """Which versions of a model are there, by folder name.
 
@@ -34,7 +36,9 @@ class ServingState:
         candidate: The version that is staged.
         percent: The candidate's share of the traffic.
         shadow: Whether the candidate receives a copy of the other traffic; whoever asked never sees its answers.
-        history: The versions that served before, the latest first.
+        history: The versions that served before, the latest first: the first of them is what a rollback goes back to.
+        abandoned: The versions that served until somebody went back from them, the latest first.
+        warm: Whether the server keeps the first of the history loaded, for a quick rollback.
     """
 
     stable: str | None = None
@@ -42,6 +46,39 @@ class ServingState:
     percent: int = 0
     shadow: bool = False
     history: list[str] = field(default_factory=list)
+    abandoned: list[str] = field(default_factory=list)
+    warm: bool = False
+
+    @property
+    def served(self) -> list[str]:
+        """The versions that serve or have served."""
+        return [version for version in (self.stable, *self.history, *self.abandoned) if version]
+
+    def promoted(self) -> "ServingState":
+        """Returns the state in which the candidate serves, and what served before is kept warm."""
+        return self._with(self.candidate, [self.stable, *self.history], self.abandoned, warm=True)
+
+    def back_to(self, version: str | None) -> "ServingState":
+        """Returns the state without the candidate, in which a version serves (again) that did before."""
+        if version == self.stable:
+            return self._with(version, self.history, self.abandoned)
+        if version in self.abandoned:
+            return self._with(version, [self.stable, *self.history], self.abandoned)
+        newer = self.history.index(version) if version else len(self.history)
+        return self._with(version, self.history[newer + 1 :], [self.stable, *self.history[:newer], *self.abandoned])
+
+    def without(self, gone: set[str]) -> "ServingState":
+        """Returns the state without some versions."""
+        history, abandoned = ([version for version in versions if version not in gone] for versions in (self.history, self.abandoned))
+        kept = replace(self, history=history, abandoned=abandoned, stable=None if self.stable in gone else self.stable)
+        return replace(kept, candidate=None, percent=0, shadow=False) if self.candidate in gone else kept
+
+    @classmethod
+    def _with(
+        cls, stable: str | None, history: Sequence[str | None], abandoned: Sequence[str | None], warm: bool = False
+    ) -> "ServingState":
+        before, left = ([version for version in versions if version and version != stable] for versions in (history, abandoned))
+        return cls(stable, history=before[:KEPT_VERSIONS], abandoned=left[:KEPT_VERSIONS], warm=warm)
 
 
 @dataclass(frozen=True)

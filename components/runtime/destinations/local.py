@@ -1,49 +1,71 @@
 """`local://DIR?port=`: versions side by side in a folder, and one model server process on this machine."""
 
-import os
 import shlex
 import shutil
-import subprocess
-import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
-
-from penstock.components.runtime import TaskError, figure, fingerprint, serving
+from penstock.components.runtime import Input, TaskError, figure, fingerprint, serving
 from penstock.components.runtime.folders import copy_folder
-from penstock.components.runtime.serving import CANDIDATE, Release, ServerInfo, ServingState
+from penstock.components.runtime.release import Release, find_release
+from penstock.components.runtime.serving import CANDIDATE, ServerInfo, ServingState
 
-from .destination import Current, StepFailed
+from .destination import Current, StepFailed, Traffic
+from .local_server import HOST, LocalServer
+from .metrics import read_traffic
+from .uri import check_options
 
-HOST = "127.0.0.1"
-START_SECONDS = 180.0
-ANSWER_SECONDS = 300.0
+DEFAULT_PORT = 8501
 
 
 class LocalDestination:
     """One model of a folder that a model server on this machine serves.
 
+    URI: `local://DIR?port=8501`; DIR may be relative to the working directory. Options:
+        port: The port on which the model server listens, on this machine only.
+
+    Every change is written to the model's `state.json` at once, and followed by the server. A push that is killed between the two
+    leaves them at odds: whoever needs the server next has it follow first.
+
     Attributes:
         url: The URL that answers predictions.
         stop_command: The command that stops the model server.
+        strategies: All of them.
     """
 
+    strategies = frozenset({"replace", "canary", "blue_green", "shadow"})
+
     def __init__(self, folder: Path, port: int, model_name: str) -> None:
-        self._folder, self._port, self._name = folder, port, model_name
+        self._folder, self._name = folder, model_name
+        self._server = LocalServer(folder, port)
+        self._agrees: ServerInfo | None = None
         self.url = ServerInfo(0, HOST, port, 0.0).predict_url(model_name)
         self.stop_command = f"penstock serve stop {shlex.quote(str(folder))}"
-        self._base = f"http://{HOST}:{port}"
-        # No proxy stands between two processes of one machine, whatever the environment says.
-        self._http = httpx.Client(timeout=ANSWER_SECONDS, trust_env=False)
+
+    @classmethod
+    def from_uri(cls, path: str, options: dict[str, str], model_name: str, serving_options: dict[str, Any]) -> "LocalDestination":
+        """Reads a URI's parts.
+
+        Raises:
+            TaskError: There is no folder, the port is none, or an option is unknown.
+        """
+        check_options(options, {"port"}, "local")
+        check_options(serving_options, set(), "local", "serving option")
+        if not path:
+            raise TaskError("destination local:// names no folder; give local://DIR?port=8501")
+        port = options.get("port", str(DEFAULT_PORT))
+        if not port.isdecimal() or not 0 < int(port) < 2**16:
+            raise TaskError(f"destination local://{path} has no valid port ({port!r}); give one from 1 to 65535")
+        return cls(Path(path), int(port), model_name)
 
     def __enter__(self) -> "LocalDestination":
         """Keeps other pushes out."""
         try:
             (self._folder / self._name).mkdir(parents=True, exist_ok=True)
+            self._lock = (self._folder / ".push.lock").open("w", encoding="utf-8")
         except (FileExistsError, NotADirectoryError, PermissionError) as error:
             raise TaskError(f"the destination's folder {self._folder} cannot be used ({error.strerror}); choose another one") from error
-        self._lock = (self._folder / ".push.lock").open("w", encoding="utf-8")
         if not serving.try_lock(self._lock):
             self._lock.close()
             raise TaskError(f"another push to {self._folder} is under way; push again when it has ended")
@@ -53,80 +75,113 @@ class LocalDestination:
         """Lets other pushes in; a server that has nothing to serve is not left behind."""
         if not serving.served_models(self._folder):
             serving.stop_server(self._folder)
-        self._http.close()
+        self._server.close()
         self._lock.close()
 
     def current(self) -> Current:
-        """Returns what serves now, once the server agrees with the state that an interrupted push may have left."""
+        """Returns what the state says, whether or not the server runs: with the server, that is what serves."""
         state = self._state()
-        try:
-            if state.candidate:
-                self.rollback()
-            elif state.stable and self._check_server():
-                self._serve_as_stated(self._name, state.stable)
-        except StepFailed as failure:  # no reason not to replace it
-            figure(f"what should serve does not: {failure}")
-        return Current(self._release(state.stable), self._release(next(iter(state.history), None)))
+        previous = next(iter(state.history), None)
+        return Current(self._release(state.stable), self._release(previous), self._release(state.candidate), state.percent)
 
-    def stage(self, model: Path, release: Release) -> None:
+    def stage(self, model: Input, release: Release, *, shadow: bool = False) -> None:
         """Copies the model beside the others and has the server load it under the candidate's name."""
+        if shadow and self._state().stable is None:
+            raise TaskError("nothing serves there, so there is no traffic to copy to a shadow; push with another strategy first")
         self._ensure_server()
         version = f"{release.model_version}-{release.fingerprint[:12]}".lstrip("-")
-        self._copy(model, release, self._folder / self._name / version)
+        self._copy(model.path, release, self._folder / self._name / version)
         state = self._state()
-        state.candidate = version
-        self._switch(state)
+        goes_on = version == state.candidate and not shadow
+        self._write(replace(state, candidate=version, shadow=shadow, percent=state.percent if goes_on else 0))
+        self._server.load(self._name + CANDIDATE)
+        if shadow:  # the copy starts where the traffic comes in; a model there that does not load must not keep another from being staged
+            self._server.load(self._name)
 
     def shift(self, percent: int) -> None:
-        """Makes the candidate the one that serves."""
-        if percent != 100:
-            raise TaskError(f"local:// has one server and shifts all the traffic or none, not {percent} %")
+        """Gives the candidate its share, once there is a model that it can share the traffic with; at 100 it is what serves."""
         state = self._state()
         if state.candidate is None:
             raise StepFailed("nothing is staged")
-        history = [version for version in [state.stable, *state.history] if version and version != state.candidate]
-        self._switch(ServingState(stable=state.candidate, history=history))
+        self._ensure_server()
+        self._write(state.promoted() if percent == 100 else replace(state, percent=percent, shadow=False))
+        self._follow()
 
     def probe(self, instances: list[Any]) -> list[Any]:
         """Asks the model server, which is started again if it is down."""
         self._ensure_server()
-        state = self._state()
-        name = self._name + CANDIDATE if state.candidate else self._name
-        return self._post(f"/v1/models/{name}:predict", {"instances": instances})["predictions"]
+        return self._server.predict(self._name + CANDIDATE if self._state().candidate else self._name, instances)
 
-    def rollback(self) -> Release | None:
-        """Drops the candidate, or goes back one version."""
+    def traffic(self) -> Traffic | None:
+        """Returns what the server has counted since it started."""
+        current = self.current()
+        probed = current.candidate or current.serving
+        return read_traffic(self._server.metrics(), self._name, probed.fingerprint) if probed and self._server.find() else None
+
+    def rollback(self, to: str = "") -> Release | None:
+        """Has the server serve what served before."""
+        version = self._target(self._state(), to)
+        self._write(self._state().back_to(version))
+        if version:
+            self._agrees = self._server.find() or self._server.start()
+        if self._server.find():
+            self._follow()
+        return self._release(version)
+
+    def retire(self) -> None:
+        """Has the server let go of the version before, and removes the files of versions that nobody can go back to."""
         state = self._state()
-        if state.candidate:
-            state.candidate = None
-        else:
-            state = ServingState(stable=next(iter(state.history), None), history=state.history[1:])
-        serving.write_state(self._folder, self._name, state)
-        if state.stable:
-            self._ensure_server()
-        if serving.running_server(self._folder):
-            self._serve_as_stated(self._name + CANDIDATE, state.candidate)
-            self._serve_as_stated(self._name, state.stable)
-        return self._release(state.stable)
+        self._write(replace(state, warm=False))
+        self._ensure_server()
+        self._follow()
+        kept = {*state.served, state.candidate}
+        for release in (self._folder / self._name).glob("*/release.json"):
+            if release.parent.name not in kept:
+                shutil.rmtree(release.parent)
 
     def _state(self) -> ServingState:
         """Reads the state without the versions whose files somebody has deleted."""
-        state = serving.read_state(self._folder, self._name)
-        gone = {version for version in [state.stable, state.candidate, *state.history] if version and self._release(version) is None}
-        stable, candidate = (None if version in gone else version for version in (state.stable, state.candidate))
-        return ServingState(stable, candidate, [version for version in state.history if version not in gone])
+        try:
+            state = serving.read_state(self._folder, self._name)
+            return state.without({version for version in [*state.served, state.candidate] if version and self._release(version) is None})
+        except (OSError, ValueError, TypeError) as error:
+            raise TaskError(
+                f"what is known of {self._name} in {self._folder} cannot be read ({error}); mend the file, or choose another folder"
+            ) from error
 
-    def _switch(self, state: ServingState) -> None:
-        """Writes a state and has the server follow it. The candidate's name goes last, when its model serves under its own."""
+    def _write(self, state: ServingState) -> None:
         serving.write_state(self._folder, self._name, state)
-        self._serve_as_stated(self._name, state.stable)
-        self._serve_as_stated(self._name + CANDIDATE, state.candidate)
 
-    def _serve_as_stated(self, name: str, version: str | None) -> None:
-        if version:
-            self._post(f"/v2/repository/models/{name}/load", {})
+    def _ensure_server(self) -> None:
+        """Has the server run, and do what the state says, which it may not where a push was interrupted."""
+        info = self._server.find() or self._server.start()
+        if info == self._agrees:
+            return
+        try:
+            self._follow()
+        except StepFailed as failure:  # no reason not to replace it
+            figure(f"what should serve does not: {failure}")
+        self._agrees = info
+
+    def _follow(self) -> None:
+        """Has the server do what the state says: a model is loaded before traffic goes to it, and taken away after."""
+        state = self._state()
+        if state.candidate:
+            self._server.load(self._name + CANDIDATE)
+        if state.stable:
+            self._server.load(self._name)
         else:
-            self._post(f"/v2/repository/models/{name}/unload", {}, allowed=404)
+            self._server.unload(self._name)
+        if not state.candidate:
+            self._server.unload(self._name + CANDIDATE)
+
+    def _target(self, state: ServingState, to: str) -> str | None:
+        """Returns the version that a rollback goes back to."""
+        if not to:
+            return state.stable if state.candidate else next(iter(state.history), None)
+        releases = {version: release for version in state.served if (release := self._release(version))}
+        found = find_release(releases.values(), to)
+        return next(version for version, release in releases.items() if release.fingerprint == found.fingerprint)
 
     def _release(self, version: str | None) -> Release | None:
         if not version or not (self._folder / self._name / version / "release.json").is_file():
@@ -150,63 +205,3 @@ class LocalDestination:
             partial.rename(destination)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-
-    def _check_server(self) -> ServerInfo | None:
-        """Returns the folder's server if it runs, on the port that the destination names."""
-        info = serving.running_server(self._folder)
-        if info and info.port != self._port:
-            raise TaskError(
-                f"the model server of {self._folder} listens on port {info.port}, not {self._port}; push to that port, or first: penstock serve stop {self._folder}"
-            )
-        return info
-
-    def _ensure_server(self) -> None:
-        if self._check_server() is None:
-            self._start_server()
-
-    def _start_server(self) -> None:
-        """Starts the model server in a session of its own, so that it outlives the task, and waits until it answers."""
-        python = os.environ.get("PENSTOCK_SERVE_PYTHON", "")
-        if not shutil.which(python):
-            raise TaskError(
-                "PENSTOCK_SERVE_PYTHON names no Python interpreter; `penstock run` sets it, else make one (`penstock envs make serve`) and set it to that"
-            )
-        command = [python, "-m", "penstock.server", str(self._folder.absolute()), "--host", HOST, "--port", str(self._port)]
-        log = self._folder / "server.log"
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-            )
-        deadline = time.monotonic() + START_SECONDS
-        while not self._is_live():
-            if process.poll() is not None:
-                raise TaskError(f"the model server did not start: {_last_line(log)} (log: {log})")
-            if time.monotonic() > deadline:
-                process.kill()
-                raise TaskError(f"the model server did not answer within {START_SECONDS:.0f} s: {_last_line(log)} (log: {log})")
-            time.sleep(0.05)
-
-    def _is_live(self) -> bool:
-        if serving.running_server(self._folder) is None:  # whatever answers on this port is not ours
-            return False
-        try:
-            return self._http.get(f"{self._base}/v2/health/live", timeout=1.0).is_success
-        except httpx.HTTPError:
-            return False
-
-    def _post(self, path: str, body: dict[str, Any], allowed: int = 200) -> dict[str, Any]:
-        try:
-            response = self._http.post(self._base + path, json=body)
-            answer = response.json()
-        except (httpx.HTTPError, ValueError) as error:
-            raise StepFailed(
-                f"{path} got no answer ({type(error).__name__}: {error}); the server's log: {self._folder / 'server.log'}"
-            ) from error
-        if response.is_error and response.status_code != allowed:
-            raise StepFailed(f"{path} answered {response.status_code}: {answer.get('error', answer)}")
-        return answer
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1].removeprefix("error: ") if lines else "it said nothing"

@@ -1,6 +1,7 @@
 """push_model to local://, with real model servers and a real registry."""
 
 import json
+import math
 import os
 import resource
 import shutil
@@ -10,161 +11,132 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from penstock.components.runtime import fingerprint, serving
-from penstock.components.runtime.registry import Registry
+from penstock.components.runtime import serving
+from penstock.components.runtime.registry import open_registry
 
-NAME = "flights"
+from ..conftest import executor_input
+from ..releasing import NAME, Push
 
-
-@dataclass
-class Push:
-    """Pushes models to one folder and one port."""
-
-    run_task: Callable[..., Any]
-    models: Path
-    root: Path
-    port: int
-
-    @property
-    def folder(self) -> Path:
-        return self.root / "serving"
-
-    @property
-    def destination(self) -> str:
-        return f"local://{self.folder}?port={self.port}"
-
-    def evaluation(self, model: Path, name: str, changes: dict[str, Any] | None = None, probe: dict[str, Any] | None = None) -> Path:
-        """Makes an Evaluation that blesses a model."""
-        folder = self.root / f"evaluation-{time.monotonic_ns()}"
-        folder.mkdir()
-        blessing = {"verdict": "blessed", "model": {"fingerprint": fingerprint(model)}, "baseline": None} | (changes or {})
-        (folder / "blessing.json").write_text(json.dumps(blessing))
-        known = json.loads((self.models / name / "probe.json").read_text())
-        (folder / "probe.json").write_text(json.dumps(known | (probe or {})))
-        return folder
-
-    def __call__(self, name: str, *, parameters: dict[str, Any] | None = None, subprocess: bool = False, **evaluation: Any) -> Any:
-        model = self.models / name / "model"
-        inputs = {"model": model, "evaluation": self.evaluation(model, name, **evaluation)}
-        values = {"destination": self.destination, "model_name": NAME} | (parameters or {})
-        return self.run_task("push_model", values, inputs, subprocess=subprocess)
-
-    def predict(self, name: str) -> float:
-        """Asks the server; returns the first probability."""
-        probe = json.loads((self.models / name / "probe.json").read_text())
-        answer = httpx.post(self.url, json={"instances": probe["instances"]}, trust_env=False)
-        assert answer.status_code == 200, answer.text
-        return answer.json()["predictions"][0][0]
-
-    def known(self, name: str) -> float:
-        return json.loads((self.models / name / "probe.json").read_text())["predictions"][0][0]
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1/models/{NAME}:predict"
-
-    def serves(self, name: str) -> None:
-        assert self.predict(name) == pytest.approx(self.known(name), abs=1e-6)
+WRONG = {"predictions": [[0.5], [0.5]]}
 
 
 @pytest.fixture
-def push(
-    run_task: Callable[..., Any],
-    saved_models: Path,
-    tmp_path: Path,
-    free_port: int,
-    family_environment: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Push]:
-    assert Path(os.environ["PENSTOCK_SERVE_PYTHON"]).is_file()
-    monkeypatch.setenv("PYTHONPATH", family_environment["PYTHONPATH"])
-    pusher = Push(run_task, saved_models, tmp_path, free_port)
-    yield pusher
-    serving.stop_server(pusher.folder)
+def push(local_push: Push) -> Push:
+    return local_push
 
 
-def test_a_first_push_a_second_one_and_the_same_again(push: Push, tracking_uri: str):
-    tracking = {"tracking_uri": tracking_uri}
-    registry = Registry(NAME, tracking_uri)
-    versions = [registry.register(fingerprint(push.models / name / "model"), "anywhere", {}) for name in ("first", "second")]
+@pytest.fixture
+def folder(push: Push) -> Path:
+    return push.root / "serving"
 
-    done = push("first", parameters=tracking | {"model_version": versions[0]}, subprocess=True)
+
+@pytest.fixture
+def versions(push: Push, tracking_uri: str) -> dict[str, str]:
+    """The versions of two models in the registry, which the pushes of this test use."""
+    push.parameters = {"tracking_uri": tracking_uri}
+    registry = open_registry(NAME, tracking_uri)
+    return {name: registry.register(push.fingerprint(name), "anywhere", {}) for name in ("first", "second")}
+
+
+def test_a_first_push_a_second_one_and_the_same_again(push: Push, folder: Path, versions: dict[str, str], tracking_uri: str):
+    registry = open_registry(NAME, tracking_uri)
+    done = push("first", parameters={"model_version": versions["first"]}, subprocess=True)
     assert (done.code, done.error) == (0, "")
     assert done.parameters == {"outcome": "pushed", "url": push.url}
     push.serves("first")
     answer = subprocess.run(done.metadata["pushed_model"]["curl"], shell=True, capture_output=True, text=True, check=True).stdout
-    assert json.loads(answer)["predictions"][0][0] == pytest.approx(push.known("first"), abs=1e-6)
+    assert json.loads(answer)["predictions"][0][0] == pytest.approx(push.probe("first")["predictions"][0][0], abs=1e-6)
     assert registry.aliases() == {"champion": "1"}
 
-    server = serving.running_server(push.folder)
-    done = push("second", parameters=tracking | {"model_version": versions[1]})
+    server = serving.running_server(folder)
+    done = push("second", parameters={"model_version": versions["second"]})
     assert done.parameters["outcome"] == "pushed"
     assert done.metadata["pushed_model"]["rollback_point"] == "v1"
     assert done.metadata["pushed_model"]["summary"] == f"v2 serves at {push.url}"
     push.serves("second")
-    assert serving.running_server(push.folder) == server
+    assert serving.running_server(folder) == server
     assert registry.aliases() == {"champion": "2", "previous": "1"}
+    assert registry.version("2").tags["rollback_point"] == f"v1 {push.fingerprint('first')}"
 
-    done = push("second", parameters=tracking | {"model_version": versions[1]})
+    done = push("second", parameters={"model_version": versions["second"]})
     assert done.parameters["outcome"] == "already_serving"
     assert done.metadata["pushed_model"]["rollback_point"] == "v1"
     assert registry.aliases() == {"champion": "2", "previous": "1"}
     receipt = json.loads((done.outputs["pushed_model"] / "receipt.json").read_text())
-    assert receipt["fingerprint"] == fingerprint(push.models / "second" / "model")
-    assert receipt["stop"] == f"penstock serve stop {push.folder}"
+    assert receipt["fingerprint"] == push.fingerprint("second")
+    assert receipt["rollback_fingerprint"] == push.fingerprint("first")
+    assert receipt["stop"] == f"penstock serve stop {folder}"
+
+
+class Clients:
+    """Clients that ask all the time, until the block ends.
+
+    Attributes:
+        codes: The status codes that they got.
+        first_values: The first value of each answer.
+    """
+
+    def __init__(self, push: Push, name: str = "first") -> None:
+        self._url, self._body = push.url, {"instances": push.probe(name)["instances"]}
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(4)]
+        self.codes: list[int] = []
+        self.first_values: list[float] = []
+
+    def _ask(self) -> None:
+        with httpx.Client(trust_env=False, timeout=60) as client:
+            while not self._stop.is_set():
+                answer = client.post(self._url, json=self._body)
+                self.codes.append(answer.status_code)
+                if answer.is_success:
+                    self.first_values.append(answer.json()["predictions"][0][0])
+
+    def __enter__(self) -> "Clients":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def share(self, value: float) -> float:
+        """Returns the share of the answers that had this value."""
+        return sum(math.isclose(value, answer, abs_tol=1e-6) for answer in self.first_values) / len(self.first_values)
 
 
 def test_no_request_is_lost_while_the_models_change(push: Push):
     assert push("first").code == 0
-    codes: list[int] = []
-    stop = threading.Event()
-
-    def ask() -> None:
-        body = {"instances": json.loads((push.models / "first" / "probe.json").read_text())["instances"]}
-        with httpx.Client(trust_env=False) as client:
-            while not stop.is_set():
-                codes.append(client.post(push.url, json=body).status_code)
-
-    clients = [threading.Thread(target=ask) for _ in range(4)]
-    for client in clients:
-        client.start()
-    try:
+    with Clients(push) as clients:
         assert [push(name).parameters["outcome"] for name in ("second", "first", "second")] == ["pushed"] * 3
-    finally:
-        stop.set()
-        for client in clients:
-            client.join()
-    assert len(codes) > 100
-    assert set(codes) == {200}
+    assert len(clients.codes) > 100
+    assert set(clients.codes) == {200}
 
 
-def test_wrong_answers_roll_back_and_the_old_model_answers_again(push: Push, tracking_uri: str):
-    tracking = {"tracking_uri": tracking_uri}
-    registry = Registry(NAME, tracking_uri)
-    versions = [registry.register(fingerprint(push.models / name / "model"), "anywhere", {}) for name in ("first", "second")]
-    assert push("first", parameters=tracking | {"model_version": versions[0]}).code == 0
-    done = push("second", parameters=tracking | {"model_version": versions[1]}, probe={"predictions": [[0.5], [0.5]]})
+def test_wrong_answers_roll_back_and_the_old_model_answers_again(push: Push, versions: dict[str, str], tracking_uri: str):
+    assert push("first", parameters={"model_version": versions["first"]}).code == 0
+    done = push("second", parameters={"model_version": versions["second"]}, probe=WRONG)
     assert done.code == 0
     assert done.parameters == {"outcome": "rolled_back", "url": push.url}
     assert "request 0 was answered" in done.metadata["pushed_model"]["summary"]
     push.serves("first")
-    assert registry.aliases() == {"champion": "1"}
-    assert httpx.get(f"http://127.0.0.1:{push.port}/v1/models", trust_env=False).json() == {"models": [NAME]}
+    assert open_registry(NAME, tracking_uri).aliases() == {"champion": "1"}
+    assert httpx.get(push.url.replace(f"/{NAME}:predict", ""), trust_env=False).json() == {"models": [NAME]}
     assert push("second").parameters["outcome"] == "pushed"
 
 
-def test_a_first_model_with_wrong_answers_leaves_nothing_serving(push: Push):
-    done = push("first", probe={"predictions": [[0.5], [0.5]]})
+def test_a_first_model_with_wrong_answers_leaves_nothing_serving(push: Push, folder: Path):
+    done = push("first", probe=WRONG)
     assert done.parameters == {"outcome": "rolled_back", "url": ""}
-    assert serving.running_server(push.folder) is None
+    assert serving.running_server(folder) is None
     assert push("first").parameters["outcome"] == "pushed"
 
 
@@ -196,64 +168,123 @@ def test_other_signatures(push: Push, name: str):
         ({"model": None}, "blesses other bytes"),
     ],
 )
-def test_what_is_not_blessed_is_not_pushed(push: Push, changes: dict[str, Any], message: str):
+def test_what_is_not_blessed_is_not_pushed(push: Push, folder: Path, changes: dict[str, Any], message: str):
     done = push("first", changes=changes)
     assert done.code == 1
     assert message in done.error
-    assert not push.folder.exists()
-
-
-def test_no_blessing_and_no_probe(push: Push, run_task: Callable[..., Any]):
-    model = push.models / "first" / "model"
-    for missing in ("blessing.json", "probe.json"):
-        evaluation = push.evaluation(model, "first")
-        (evaluation / missing).unlink()
-        done = run_task("push_model", {"destination": push.destination, "model_name": NAME}, {"model": model, "evaluation": evaluation})
-        assert done.code == 1
-        assert missing in done.error
-    done = push("first", probe={"instances": [], "predictions": []})
-    assert done.code == 1
-    assert not push.folder.exists()
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize(
-    ("destination", "message"),
+    ("check", "message"),
     [
-        ("serving", "unknown scheme"),
-        ("ftp://serving", "unknown scheme"),
-        ("local://", "names no folder"),
-        ("local://x?port=none", "no valid port"),
-        ("local://x?port=70000", "no valid port"),
-        ("local://x?mode=canary", "port only"),
+        ({"verdict": "failed"}, "not 'passed'"),
+        ({"verdict": None}, "not 'passed'"),
+        ({"model": {"fingerprint": "0" * 64}}, "is of other bytes"),
+        ({"model": None}, "is of other bytes"),
     ],
 )
-def test_destinations_that_are_none(push: Push, destination: str, message: str):
-    done = push("first", parameters={"destination": destination})
+def test_what_has_not_passed_the_serving_check_is_not_pushed(push: Push, folder: Path, check: dict[str, Any], message: str):
+    done = push("first", check=check)
+    assert done.code == 1
+    assert message in done.error
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("artifact", "missing"), [("evaluation", "blessing.json"), ("serving_check", "check.json"), ("serving_check", "probe.json")]
+)
+def test_evidence_that_is_missing(push: Push, folder: Path, run_task: Callable[..., Any], artifact: str, missing: str):
+    inputs = push.inputs("first")
+    (inputs[artifact] / missing).unlink()
+    done = run_task("push_model", push.values(), inputs)
+    assert done.code == 1
+    assert missing in done.error
+    assert not folder.exists()
+
+
+def test_a_probe_of_nothing(push: Push, folder: Path):
+    done = push("first", probe={"instances": [], "predictions": []})
+    assert done.code == 1
+    assert "probe.json" in done.error
+    assert not folder.exists()
+
+
+def test_a_stale_baseline(push: Push, folder: Path):
+    assert push("first").code == 0
+    assert push("second").code == 0
+    before = serving.read_state(folder, NAME)
+    for baseline, known in (("first", push.fingerprint("first")[:12]), ("", "no model")):
+        done = push("renamed", baseline=baseline)
+        assert done.code == 1
+        assert f"compared with {known}: the Baseline is stale" in done.error
+        assert "\n" not in done.error
+    assert serving.read_state(folder, NAME) == before
+    push.serves("second")
+    assert push("second", baseline="first").parameters["outcome"] == "already_serving"
+    assert push("first", baseline="", parameters={"allow_stale_baseline": True}).parameters["outcome"] == "pushed"
+    push.serves("first")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"destination": "serving"}, "'serving' is none"),
+        ({"destination": "ftp://serving"}, "'ftp://serving' is none; give one of local://"),
+        ({"destination": "local://"}, "names no folder"),
+        ({"destination": "local://x?port=none"}, "no valid port"),
+        ({"destination": "local://x?port=70000"}, "no valid port"),
+        ({"destination": "local://x?mode=canary"}, "mode is unknown to local://, which takes port"),
+        ({"serving_options": {"cpu": "2"}}, "serving option cpu is unknown to local://"),
+        ({"strategy": "yolo"}, "'yolo' is unknown; give one of replace, canary, blue_green, shadow"),
+        ({"traffic_steps": [5, 25, 50]}, "rise from above 0 to 100"),
+        ({"traffic_steps": [50, 25, 100]}, "rise from above 0 to 100"),
+        ({"traffic_steps": [0, 100]}, "rise from above 0 to 100"),
+        ({"traffic_steps": []}, "rise from above 0 to 100"),
+        ({"traffic_steps": [12.5, 100]}, "must be whole percentages"),
+        ({"bake_seconds": -1}, "bake_seconds is -1"),
+        ({"model_name": "../flights"}, "cannot be part of a URL"),
+    ],
+)
+def test_parameters_that_are_none(push: Push, folder: Path, parameters: dict[str, Any], message: str):
+    done = push("first", parameters=parameters)
     assert done.code == 1
     assert message in done.error
     assert "\n" not in done.error
+    assert not folder.exists()
 
 
-def test_a_folder_that_is_a_file(push: Push):
-    push.folder.write_text("")
+def test_a_model_over_the_size_limit(push: Push, folder: Path):
+    (push.root / "models").mkdir()
+    push.models = Path(shutil.copytree(push.models / "first", push.root / "models" / "first")).parent
+    with (push.model("first") / "ballast").open("wb") as file:
+        file.truncate(2**20)
+    done = push("first", parameters={"max_model_mb": 1})
+    assert done.code == 1
+    assert "more than max_model_mb=1" in done.error
+    assert not folder.exists()
+
+
+def test_a_folder_that_is_a_file(push: Push, folder: Path):
+    folder.write_text("")
     done = push("first")
     assert done.code == 1
     assert "cannot be used" in done.error
 
 
-def test_a_relative_folder_is_relative_to_the_working_directory(push: Push, monkeypatch: pytest.MonkeyPatch):
+def test_a_relative_folder_is_relative_to_the_working_directory(push: Push, free_port: int, folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(push.root)
-    assert push("first", parameters={"destination": f"local://serving?port={push.port}"}).code == 0
+    assert push("first", parameters={"destination": f"local://serving?port={free_port}"}).code == 0
     push.serves("first")
 
 
-def test_a_port_in_use(push: Push):
-    with socket.create_server(("127.0.0.1", push.port)):
+def test_a_port_in_use(push: Push, folder: Path, free_port: int):
+    with socket.create_server(("127.0.0.1", free_port)):
         done = push("first", subprocess=True)
     assert done.code == 1
-    assert f"cannot listen on port {push.port}" in done.error
+    assert f"cannot listen on port {free_port}" in done.error
     assert len(done.error.splitlines()) == 1
-    assert serving.read_state(push.folder, NAME) == serving.ServingState()
+    assert serving.read_state(folder, NAME) == serving.ServingState()
     assert push("first").parameters["outcome"] == "pushed"
 
 
@@ -264,31 +295,31 @@ def test_no_interpreter_for_the_server(push: Push, monkeypatch: pytest.MonkeyPat
     assert "PENSTOCK_SERVE_PYTHON" in done.error
 
 
-def test_a_server_on_another_port(push: Push):
+def test_a_server_on_another_port(push: Push, folder: Path, free_port: int):
     assert push("first").code == 0
-    done = push("second", parameters={"destination": f"local://{push.folder}?port={push.port + 1}"})
+    done = push("second", parameters={"destination": f"local://{folder}?port={free_port + 1}"})
     assert done.code == 1
-    assert f"listens on port {push.port}" in done.error
+    assert f"listens on port {free_port}" in done.error
     push.serves("first")
 
 
-def test_a_version_of_other_bytes_in_the_registry(push: Push, tracking_uri: str):
-    version = Registry(NAME, tracking_uri).register("0" * 64, "anywhere", {})
+def test_a_version_of_other_bytes_in_the_registry(push: Push, folder: Path, tracking_uri: str):
+    version = open_registry(NAME, tracking_uri).register("0" * 64, "anywhere", {})
     for number in (version, "7"):
         done = push("first", parameters={"tracking_uri": tracking_uri, "model_version": number})
         assert done.code == 1
         assert "is not this model" in done.error
-    assert not push.folder.exists()
+    assert not folder.exists()
 
 
-def test_a_killed_server_is_started_again(push: Push):
+def test_a_killed_server_is_started_again(push: Push, folder: Path):
     assert push("first").code == 0
-    os.kill(serving.running_server(push.folder).pid, signal.SIGKILL)
+    os.kill(serving.running_server(folder).pid, signal.SIGKILL)
     assert push("first").parameters["outcome"] == "already_serving"
     push.serves("first")
 
 
-def test_no_room_for_the_copy(push: Push):
+def test_no_room_for_the_copy(push: Push, folder: Path):
     assert push("first").code == 0
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
@@ -299,13 +330,13 @@ def test_no_room_for_the_copy(push: Push):
     assert done.code == 1
     assert "no room" in done.error
     push.serves("first")
-    assert sorted(path.name for path in (push.folder / NAME).iterdir()) == [serving.read_state(push.folder, NAME).stable, "state.json"]
+    assert sorted(path.name for path in (folder / NAME).iterdir()) == [serving.read_state(folder, NAME).stable, "state.json"]
     assert push("second").parameters["outcome"] == "pushed"
 
 
-def test_two_pushes_at_once(push: Push):
+def test_two_pushes_at_once(push: Push, folder: Path):
     assert push("first").code == 0
-    with (push.folder / ".push.lock").open("w") as lock:
+    with (folder / ".push.lock").open("w") as lock:
         assert serving.try_lock(lock)
         done = push("second", subprocess=True)
     assert done.code == 1
@@ -313,49 +344,99 @@ def test_two_pushes_at_once(push: Push):
     push.serves("first")
 
 
-@pytest.mark.parametrize("seconds", [0.5, 0.9, 1.3])
-def test_a_push_killed_in_the_middle(push: Push, seconds: float):
+CANARY = {"strategy": "canary", "traffic_steps": [50, 100], "bake_seconds": 1}
+PHASES = (
+    "stage",
+    "check the staged model",
+    "shift to 50 %",
+    "check at 50 %",
+    "shift to 100 %",
+    "check at 100 %",
+    "retire the model before",
+)
+
+
+def _kill_at(push: Push, name: str, phase: str, *, seconds: float = 0.0, **evidence: Any) -> None:
+    """Starts a push, and kills it a while after it has said that it comes to a phase."""
+    root = push.root / f"killed-{time.monotonic_ns()}"
+    spec = executor_input("push_model", root, push.values(**CANARY), push.inputs(name, **evidence))
+    command = [sys.executable, "-m", "penstock.components.push_model", "--executor_input", json.dumps(spec)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        said = next((line for line in process.stdout if line.removeprefix("[penstock] ").startswith(phase)), None)
+        assert said, f"{phase} was never come to"
+        time.sleep(seconds)
+        process.kill()
+
+
+def _old_or_new_answers(push: Push) -> None:
+    answers = push.ask("first")
+    assert any(push.answers_as(answers, name) for name in ("first", "second"))
+
+
+def test_a_push_killed_in_each_phase_and_run_again(push: Push, folder: Path):
     assert push("first").code == 0
-    model = push.models / "second" / "model"
-    root = push.root / "killed"
-    artifact = {"artifacts": [{"name": "a", "uri": str(root / "pushed"), "metadata": {}}]}
-    inputs = {"model": model, "evaluation": push.evaluation(model, "second")}
-    spec = {
-        "inputs": {
-            "parameterValues": {"destination": push.destination, "model_name": NAME},
-            "artifacts": {key: {"artifacts": [{"name": key, "uri": str(path)}]} for key, path in inputs.items()},
-        },
-        "outputs": {"artifacts": {"pushed_model": artifact}, "outputFile": str(root / "out.json")},
-    }
-    process = subprocess.Popen([sys.executable, "-m", "penstock.components.push_model", "--executor_input", json.dumps(spec)])
-    time.sleep(seconds)
-    process.kill()
-    process.wait()
-    answered = push.predict("second")
-    assert min(abs(answered - push.known(name)) for name in ("first", "second")) < 1e-6
-    assert push("second").parameters["outcome"] in ("pushed", "already_serving")
-    push.serves("second")
-    assert serving.read_state(push.folder, NAME).candidate is None
+    old, new = "first", "second"
+    for phase in PHASES:
+        _kill_at(push, new, phase, seconds=0.02)
+        _old_or_new_answers(push)
+        done = push(new, parameters=CANARY)
+        assert done.parameters.get("outcome") in ("pushed", "already_serving"), (phase, done.error)
+        push.serves(new)
+        state = serving.read_state(folder, NAME)
+        assert (state.candidate, state.percent, state.warm) == (None, 0, False), phase
+        assert state.history[0].endswith(push.fingerprint(old)[:12]), phase
+        old, new = new, old
 
 
-@pytest.mark.parametrize("state", [{"stable": 0, "candidate": 1, "history": []}, {"stable": 1, "candidate": None, "history": [0]}])
-def test_what_an_interrupted_push_leaves_is_cleared_away(push: Push, state: dict[str, Any]):
+def test_a_push_killed_in_each_phase_and_another_model_pushed(push: Push, folder: Path):
+    assert push("first").code == 0
+    for phase in ("check the staged model", "check at 50 %"):
+        _kill_at(push, "second", phase)
+        done = push("renamed", parameters=CANARY | {"bake_seconds": 0})
+        assert done.parameters.get("outcome") == "pushed", (phase, done.error)
+        assert serving.read_state(folder, NAME).candidate is None
+        assert push("first").parameters["outcome"] == "pushed"
+
+
+def test_a_push_killed_while_it_rolls_back(push: Push, folder: Path):
+    assert push("first").code == 0
+    _kill_at(push, "second", "roll back", probe=WRONG)
+    push.serves("first")
+    assert push("second", probe=WRONG).parameters["outcome"] == "rolled_back"
+    push.serves("first")
+    assert serving.read_state(folder, NAME).candidate is None
+
+
+def test_a_push_goes_on_at_the_step_that_was_reached(push: Push):
+    assert push("first").code == 0
+    _kill_at(push, "second", "check at 50 %")
+    done = push("second", parameters=CANARY | {"traffic_steps": [10, 50, 100]})
+    steps = json.loads((done.outputs["pushed_model"] / "receipt.json").read_text())["steps"]
+    assert [step for step in steps if step.startswith("shift")] == ["shift to 50 %", "shift to 100 %"]
+
+
+@pytest.mark.parametrize(
+    ("stable", "candidate", "history"), [(0, 1, []), (1, None, [0])], ids=["staged and not loaded", "promoted and not loaded"]
+)
+def test_the_server_follows_a_state_that_it_has_not_been_told_of(
+    push: Push, folder: Path, stable: int, candidate: int | None, history: list[int]
+):
     """The state file as a push leaves it when it is killed before the server has followed."""
     assert push("second").code == 0
     assert push("first").code == 0
-    versions = [serving.read_state(push.folder, NAME).stable, *serving.read_state(push.folder, NAME).history]
+    known = serving.read_state(folder, NAME)
+    versions = [known.stable, *known.history]
     left = serving.ServingState(
-        versions[state["stable"]], None if state["candidate"] is None else versions[1], [versions[index] for index in state["history"]]
+        versions[stable], None if candidate is None else versions[candidate], history=[versions[index] for index in history]
     )
-    serving.write_state(push.folder, NAME, left)
-    expected = "pushed" if state["candidate"] else "already_serving"
-    assert push("second").parameters["outcome"] == expected
+    serving.write_state(folder, NAME, left)
+    assert push("second").parameters["outcome"] == ("already_serving" if candidate is None else "pushed")
     push.serves("second")
 
 
-def test_version_files_that_somebody_deleted(push: Push):
+def test_version_files_that_somebody_deleted(push: Push, folder: Path):
     assert push("first").code == 0
-    serving.stop_server(push.folder)
-    shutil.rmtree(push.folder / NAME / serving.read_state(push.folder, NAME).stable)
+    serving.stop_server(folder)
+    shutil.rmtree(folder / NAME / serving.read_state(folder, NAME).stable)
     assert push("first").parameters["outcome"] == "pushed"
     push.serves("first")

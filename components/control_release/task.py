@@ -1,0 +1,155 @@
+"""Promotes, rolls back, or tells what serves: the verbs of a rollout by hand."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from penstock.components.runtime import Output, TaskError, figure
+from penstock.components.runtime.destinations import Current, Destination, parse
+from penstock.components.runtime.registry import Registry, open_registry
+from penstock.components.runtime.release import Release
+from penstock.components.runtime.rollout import ROLLED_BACK, Plan, go_back, promote
+
+PROMOTED, UNCHANGED = "promoted", "unchanged"
+PREVIOUS = "previous"
+
+
+class Outputs(NamedTuple):
+    """The output parameters of control_release."""
+
+    outcome: str
+    url: str
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What was done, and why if that is not what was asked for."""
+
+    outcome: str
+    reason: str = ""
+
+
+def control_release(
+    release_state: Output,
+    destination: str,
+    action: str,
+    model_name: str,
+    to: str = "previous",
+    keep_warm_seconds: int = 0,
+    max_latency_ms: float = 0.0,
+    champion_alias: str = "champion",
+    previous_alias: str = "previous",
+    tracking_uri: str = "",
+    registry_uri: str = "",
+) -> Outputs:
+    """Does what is asked, has the champion's alias point to what serves then, and writes the state.
+
+    Args:
+        release_state: What serves, what served before, and what is staged.
+        destination: Where, as a URI.
+        action: `promote`, `rollback` or `status`.
+        model_name: The name under which the model is served and registered.
+        to: `previous`, or the start of a fingerprint.
+        keep_warm_seconds: For how long the model before is kept ready after a promotion.
+        max_latency_ms: The longest that a probe may take; 0: no limit.
+        champion_alias: The alias of the version that serves.
+        previous_alias: The alias that the former champion keeps.
+        tracking_uri: MLflow's tracking server.
+        registry_uri: The model registry.
+
+    Raises:
+        TaskError: The action is none, there is nothing to promote or to go back to, the destination or the registry refuses, or a
+            rollback failed.
+    """
+    plan = Plan(keep_warm_seconds=keep_warm_seconds, max_latency_ms=max_latency_ms)
+    target = parse(destination, model_name)
+    if action == "status":
+        current, done = target.current(), _Done(UNCHANGED)
+    elif action in ("promote", "rollback"):
+        registry = _LateRegistry(model_name, tracking_uri, registry_uri)
+        with target:
+            done = _promote(target, plan, registry) if action == "promote" else _roll_back(target, to)
+            current = target.current()
+        if current.serving and current.serving.model_version:
+            registry.point(current.serving, champion_alias, previous_alias)
+    else:
+        raise TaskError(f"action {action!r} is none; give promote, rollback or status")
+    state = _describe(current, done, target, model_name)
+    release_state.path.mkdir(parents=True, exist_ok=True)
+    (release_state.path / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
+    release_state.metadata |= {"outcome": done.outcome, "url": state["url"]}
+    figure(_summary(current, done, target.url))
+    return Outputs(done.outcome, state["url"])
+
+
+@dataclass
+class _LateRegistry:
+    """The registry, opened when it is needed: a model that was never registered needs none."""
+
+    model_name: str
+    tracking_uri: str
+    registry_uri: str
+
+    def open(self) -> Registry:
+        return open_registry(self.model_name, self.tracking_uri, self.registry_uri)
+
+    def point(self, serving: Release, champion: str, previous: str) -> None:
+        """Has the champion's alias point to what serves.
+
+        Raises:
+            TaskError: It cannot, though the destination has done what was asked.
+        """
+        try:
+            registry = self.open()
+            registered = registry.version(serving.model_version)
+            if registered is None or registered.fingerprint != serving.fingerprint:
+                raise TaskError(f"version {serving.model_version} of {self.model_name} at {registry.uri} is not what serves")
+            registry.promote(serving.model_version, champion, previous)
+        except TaskError as error:
+            raise TaskError(
+                f"{serving.label} serves, but the alias {champion} does not point to it: {error}; once that is mended, roll back to {serving.fingerprint[:12]}, which then moves the alias only"
+            ) from error
+
+
+def _promote(target: Destination, plan: Plan, registry: _LateRegistry) -> _Done:
+    candidate = target.current().candidate
+    if candidate and candidate.model_version:
+        registry.open()  # nothing is promoted that the registry could not be told of; a rollback does not wait for it
+    rollout = promote(target, plan)
+    return _Done(ROLLED_BACK, rollout.reason) if rollout.outcome == ROLLED_BACK else _Done(PROMOTED)
+
+
+def _roll_back(target: Destination, to: str) -> _Done:
+    before = target.current()
+    if before.serving is None and before.candidate is None:
+        raise TaskError("nothing serves there and nothing is staged, so there is nothing to roll back")
+    wanted = "" if to == PREVIOUS else to
+    if not wanted and before.candidate is None and before.previous is None:
+        raise TaskError(f"nothing served there before {before.serving.label}, so there is nothing to go back to")
+    after = go_back(target, wanted)
+    same = before.candidate is None and after is not None and before.serving is not None and after.fingerprint == before.serving.fingerprint
+    return _Done(UNCHANGED if same else ROLLED_BACK)
+
+
+def _describe(current: Current, done: _Done, target: Destination, model_name: str) -> dict[str, Any]:
+    return {
+        "outcome": done.outcome,
+        "reason": done.reason,
+        "model_name": model_name,
+        "url": target.url if current.serving else "",
+        "stop": target.stop_command,
+        "serving": _version(current.serving),
+        "previous": _version(current.previous),
+        "candidate": _version(current.candidate),
+        "percent": current.percent,
+    }
+
+
+def _version(release: Release | None) -> dict[str, str] | None:
+    return release and {"label": release.label, "fingerprint": release.fingerprint, "model_version": release.model_version}
+
+
+def _summary(current: Current, done: _Done, url: str) -> str:
+    serving = f"{current.serving.label} serves at {url}" if current.serving else "nothing serves"
+    staged = f"; {current.candidate.label} is staged with {current.percent} % of the traffic" if current.candidate else ""
+    return f"{done.outcome.replace('_', ' ')}: {serving}{staged}" + (f" ({done.reason})" if done.reason else "")

@@ -1,0 +1,134 @@
+"""The model server process of a `local://` destination: found, started, asked."""
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from penstock.components.runtime import TaskError, serving
+from penstock.components.runtime.serving import ServerInfo
+
+from .destination import StepFailed
+
+HOST = "127.0.0.1"
+START_SECONDS = 180.0
+ANSWER_SECONDS = 300.0
+
+
+class LocalServer:
+    """The model server of a folder.
+
+    Args:
+        folder: The folder of a `local://` destination.
+        port: The port that the destination names.
+    """
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self._folder, self._port = folder, port
+        self._base = f"http://{HOST}:{port}"
+        self._log = folder / "server.log"
+        # No proxy stands between two processes of one machine, whatever the environment says.
+        self._http = httpx.Client(timeout=ANSWER_SECONDS, trust_env=False)
+
+    def close(self) -> None:
+        """Ends the connections to the server, and leaves it running."""
+        self._http.close()
+
+    def find(self) -> ServerInfo | None:
+        """Returns the folder's server if it runs.
+
+        Raises:
+            TaskError: It listens on another port than the destination names.
+        """
+        info = serving.running_server(self._folder)
+        if info and info.port != self._port:
+            raise TaskError(
+                f"the model server of {self._folder} listens on port {info.port}, not {self._port}; push to that port, or first: penstock serve stop {self._folder}"
+            )
+        return info
+
+    def start(self) -> ServerInfo:
+        """Starts the server in a session of its own, so that it outlives the task, and waits until it answers.
+
+        Raises:
+            TaskError: It does not start.
+        """
+        python = os.environ.get("PENSTOCK_SERVE_PYTHON", "")
+        if not shutil.which(python):
+            raise TaskError(
+                "PENSTOCK_SERVE_PYTHON names no Python interpreter; `penstock run` sets it, else make one (`penstock envs make serve`) and set it to that"
+            )
+        command = [python, "-m", "penstock.server", str(self._folder.absolute()), "--host", HOST, "--port", str(self._port)]
+        with self._log.open("ab") as output:
+            process = subprocess.Popen(
+                command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while (info := self._live()) is None:
+            if process.poll() is not None:
+                raise TaskError(f"the model server did not start: {_last_line(self._log)} (log: {self._log})")
+            if time.monotonic() > deadline:
+                process.kill()
+                raise TaskError(f"the model server did not answer within {START_SECONDS:.0f} s: {_last_line(self._log)} (log: {self._log})")
+            time.sleep(0.05)
+        return info
+
+    def load(self, name: str) -> None:
+        """Has the server do under a name what the state file says now.
+
+        Raises:
+            StepFailed: It cannot.
+        """
+        self._post(f"/v2/repository/models/{name}/load", {})
+
+    def unload(self, name: str) -> None:
+        """Takes a name away, which may be gone already.
+
+        Raises:
+            StepFailed: The server does not answer.
+        """
+        self._post(f"/v2/repository/models/{name}/unload", {}, allowed=404)
+
+    def predict(self, name: str, instances: list[Any]) -> list[Any]:
+        """Returns a model's predictions.
+
+        Raises:
+            StepFailed: It gives none.
+        """
+        return self._post(f"/v1/models/{name}:predict", {"instances": instances})["predictions"]
+
+    def metrics(self) -> str:
+        """Returns the server's metrics in Prometheus' text format; nothing from a server that does not answer."""
+        try:
+            response = self._http.get(f"{self._base}/metrics")
+        except httpx.HTTPError:
+            return ""
+        return response.text if response.is_success else ""
+
+    def _live(self) -> ServerInfo | None:
+        info = serving.running_server(self._folder)
+        if info is None:  # whatever answers on this port is not ours
+            return None
+        try:
+            return info if self._http.get(f"{self._base}/v2/health/live", timeout=1.0).is_success else None
+        except httpx.HTTPError:
+            return None
+
+    def _post(self, path: str, body: dict[str, Any], allowed: int = 200) -> dict[str, Any]:
+        try:
+            response = self._http.post(self._base + path, json=body)
+            answer = response.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise StepFailed(f"{path} got no answer ({type(error).__name__}: {error}); the server's log: {self._log}") from error
+        if response.is_error and response.status_code != allowed:
+            raise StepFailed(f"{path} answered {response.status_code}: {answer.get('error', answer)}")
+        return answer
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1].removeprefix("error: ") if lines else "it said nothing"
