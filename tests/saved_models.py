@@ -14,6 +14,22 @@ FLIGHTS = [{"distance": 100.0, "carrier": "AA", "month": 1}, {"distance": 2500.0
 NUMBERS, TEXTS, WHOLE = (tf.TensorSpec([None], kind) for kind in (tf.float32, tf.string, tf.int64))
 
 
+class Fickle(tf.Module):
+    """Answers as its mode file says: `0` right, any other number wrong, no file an error of the server."""
+
+    def __init__(self, mode: Path) -> None:
+        super().__init__()
+        self.mode = str(mode)
+        mode.parent.mkdir(parents=True, exist_ok=True)
+        mode.write_text("0")
+
+    @tf.function
+    def by_name(self, distance, carrier, month):
+        letters = tf.cast(tf.strings.length(carrier) + tf.cast(month, tf.int32), tf.float32)
+        mood = tf.strings.to_number(tf.io.read_file(self.mode))
+        return {"probability": tf.sigmoid(distance / 2000.0 - letters + mood)[:, tf.newaxis]}
+
+
 class Flights(tf.Module):
     """Answers with a probability, float32 [batch, 1]."""
 
@@ -51,6 +67,8 @@ def main(folder: Path) -> None:
     for name, bias in (("first", 0.0), ("second", 0.5)):
         flights = Flights(bias)
         save(folder / name, flights, flights.by_name.get_concrete_function(**named), FLIGHTS)
+    fickle = Fickle(folder.absolute() / "fickle" / "mode")
+    save(folder / "fickle", fickle, fickle.by_name.get_concrete_function(**named), FLIGHTS)
     flights = Flights(0.2)
     miles = [{"miles": row["distance"], "carrier": row["carrier"], "month": row["month"]} for row in FLIGHTS]
     save(folder / "renamed", flights, flights.renamed.get_concrete_function(miles=NUMBERS, carrier=TEXTS, month=WHOLE), miles)

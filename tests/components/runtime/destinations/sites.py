@@ -1,0 +1,165 @@
+"""A destination with everything around it: where its models come from, who asks it, who registers them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from penstock.components.runtime.destinations import Current, parse
+from penstock.components.runtime.registry import Registry, open_registry
+
+from ...conftest import executor_input
+from ...releasing import NAME, Push
+
+WAIT_SECONDS = 90.0
+
+
+@dataclass
+class Site(Push):
+    """Pushes registered models to one destination.
+
+    Attributes:
+        registry: Where the models are registered.
+        versions: The version of each registered model.
+        can_shadow: Whether the destination mirrors traffic.
+    """
+
+    registry: Registry = None  # type: ignore[assignment]
+    versions: dict[str, str] = field(default_factory=dict)
+    can_shadow: bool = False
+
+    def __call__(self, name: str, *, parameters: dict[str, Any] | None = None, **evidence: Any) -> Any:
+        return super().__call__(name, parameters={"model_version": self.version(name)} | (parameters or {}), **evidence)
+
+    def version(self, name: str) -> str:
+        """Returns a model's version; it is registered when it is needed first."""
+        if name not in self.versions:
+            self.versions[name] = self.registry.register(self.fingerprint(name), str(self.model(name)), {})
+        return self.versions[name]
+
+    def champion(self, alias: str = "champion") -> str | None:
+        """Returns the model behind an alias."""
+        version = self.registry.aliases().get(alias)
+        return next((name for name, known in self.versions.items() if known == version), None)
+
+    def state(self) -> Current:
+        """Asks the destination what it serves, as anybody may."""
+        return parse(self.destination, NAME).current()
+
+    def recorded(self) -> dict[str, str | None]:
+        """Returns the names of the models that the destination itself says serve, and served before."""
+        names = {self.fingerprint(name): name for name in self.versions}
+        now = self.state()
+        return {
+            "serving": now.serving and names[now.serving.fingerprint],
+            "previous": now.previous and names[now.previous.fingerprint],
+        }  # type: ignore[dict-item]
+
+    def set_mode(self, mode: str | None) -> None:
+        """Changes how the fickle model answers: `0` right, any other number wrong, None with an error."""
+        path = self.models / "fickle" / "mode"
+        path.unlink(missing_ok=True)
+        if mode is not None:
+            path.write_text(mode)
+
+    def serves_either(self, *names: str) -> None:
+        assert any(self.answers_as(self.ask(name), name) for name in names)
+
+    def wait(self, reached: Callable[[Current], bool]) -> None:
+        """Waits until the destination has reached a state."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not reached(self.state()):
+            assert time.monotonic() < deadline, self.state()
+            time.sleep(0.1)
+
+    @contextmanager
+    def when(self, reached: Callable[[Current], bool], act: Callable[[], None]) -> Iterator[None]:
+        """Acts once the destination has reached a state, while the block goes on."""
+        errors: list[BaseException] = []
+
+        def watch() -> None:
+            try:
+                self.wait(reached)
+                act()
+            except BaseException as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join()
+        assert errors == []
+
+    @contextmanager
+    def watching(self) -> Iterator[dict[int, Counter[str]]]:
+        """Asks for as long as the block runs; gives whose answers came, by the share that the candidate had before and after."""
+        shares: dict[int, Counter[str]] = {}
+        stop = threading.Event()
+
+        def ask() -> None:
+            while not stop.is_set():
+                before = self.state().percent
+                seen = Counter(self.who() for _ in range(20))
+                if self.state().percent == before:
+                    shares.setdefault(before, Counter()).update(seen)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        try:
+            yield shares
+        finally:
+            stop.set()
+            thread.join()
+
+    def who(self) -> str:
+        """Asks once; returns the name of the model that answered."""
+        body = {"instances": self.probe("first")["instances"]}
+        answer = httpx.post(self.url, json=body, trust_env=False, timeout=60)
+        if answer.is_error:
+            return f"error {answer.status_code}"
+        known = (name for name in self.versions if self.answers_as(answer.json()["predictions"], name))
+        return next(known, "nobody")
+
+    def start(self, name: str, parameters: dict[str, Any]) -> subprocess.Popen:
+        """Starts a push as a process of its own."""
+        folder = self.root / f"process-{time.monotonic_ns()}"
+        values = self.values(model_version=self.version(name), **parameters)
+        spec = executor_input("push_model", folder, values, self.inputs(name))
+        command = [sys.executable, "-m", "penstock.components.push_model", "--executor_input", json.dumps(spec)]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        with (self.root / "process.log").open("ab") as log:
+            return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+    def kill(self, name: str, percent: int) -> None:
+        """Kills a canary push once its model is staged with this share of the traffic."""
+        process = self.start(name, {"strategy": "canary", "traffic_steps": [25, 100], "bake_seconds": 60 if percent else 0})
+        self.wait(lambda now: now.candidate is not None and now.percent >= percent)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+
+
+def registered(tracking_uri: str) -> Registry:
+    """Opens the registry of a test."""
+    return open_registry(NAME, tracking_uri)
+
+
+def make_broken(models: Path) -> None:
+    """Adds a model that no server loads to a folder of models."""
+    folder = models / "broken"
+    if not folder.exists():
+        (folder / "model").mkdir(parents=True)
+        (folder / "model" / "saved_model.pb").write_bytes(b"this is no SavedModel")
+        (folder / "probe.json").write_text((models / "first" / "probe.json").read_text())

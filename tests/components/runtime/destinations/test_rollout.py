@@ -1,0 +1,242 @@
+"""One test for each way in which a rollout can end, the same on every destination."""
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from penstock.components.runtime.destinations import Current
+
+from .sites import Site
+
+ONE_BY_ONE = {"strategy": "canary", "traffic_steps": [25, 50, 100], "bake_seconds": 0}
+
+
+def test_a_first_push_serves(site: Site):
+    done = site("first")
+    assert (done.code, done.error, done.parameters) == (0, "", {"outcome": "pushed", "url": site.url})
+    site.serves("first")
+    assert site.recorded() == {"serving": "first", "previous": None}
+    assert site.champion() == "first"
+
+
+def test_a_second_push_replaces_it_and_the_rollback_point_is_found_everywhere(site: Site):
+    site("first")
+    done = site("second")
+    assert done.parameters["outcome"] == "pushed"
+    site.serves("second")
+    receipt = json.loads((done.outputs["pushed_model"] / "receipt.json").read_text())
+    assert receipt["rollback_fingerprint"] == site.fingerprint("first")
+    assert site.recorded() == {"serving": "second", "previous": "first"}
+    assert site.registry.version(site.versions["second"]).tags["rollback_point"].endswith(site.fingerprint("first"))
+    assert (site.champion(), site.champion("previous")) == ("second", "first")
+
+
+def test_the_same_again_changes_nothing_and_says_so(site: Site):
+    site("first")
+    before = site.state()
+    done = site("first")
+    assert done.parameters == {"outcome": "already_serving", "url": site.url}
+    assert "already serves" in done.metadata["pushed_model"]["summary"]
+    assert site.state() == before
+
+
+def test_a_canary_takes_its_shares_of_the_traffic(site: Site):
+    site("first")
+    with site.watching() as shares:
+        done = site("second", parameters=ONE_BY_ONE | {"bake_seconds": 3})
+    assert done.parameters["outcome"] == "pushed"
+    assert [step for step in json.loads((done.outputs["pushed_model"] / "receipt.json").read_text())["steps"] if "shift" in step] == [
+        "shift to 25 %",
+        "shift to 50 %",
+        "shift to 100 %",
+    ]
+    assert {25, 50} <= set(shares)
+    for percent in (25, 50):
+        seen = shares[percent]
+        assert set(seen) <= {"first", "second"}
+        if sum(seen.values()) >= 40:
+            assert abs(100 * seen["second"] / sum(seen.values()) - percent) < 20
+    site.serves("second")
+
+
+def test_blue_green_keeps_the_old_model_warm_for_a_while(site: Site):
+    site("first")
+    started = time.monotonic()
+    done = site("second", parameters={"strategy": "blue_green", "keep_warm_seconds": 3})
+    assert done.parameters["outcome"] == "pushed"
+    assert time.monotonic() - started > 3
+    site.serves("second")
+
+
+def test_a_shadow_answers_to_nobody_until_it_is_promoted(site: Site):
+    site("first")
+    done = site("second", parameters={"strategy": "shadow", "bake_seconds": 1})
+    if not site.can_shadow:
+        assert done.code == 1
+        assert "cannot do strategy 'shadow'; it can do blue_green, canary, replace" in done.error
+        site.serves("first")
+        return
+    assert done.parameters["outcome"] == "shadowing"
+    site.serves("first")
+    assert site.champion() == "first"
+    assert site.control("promote").parameters["outcome"] == "promoted"
+    site.serves("second")
+    assert site.champion() == "second"
+
+
+def test_a_model_that_does_not_load_is_taken_away(site: Site):
+    site("first")
+    done = site("broken")
+    assert done.parameters["outcome"] == "rolled_back"
+    assert json.loads((done.outputs["pushed_model"] / "receipt.json").read_text())["reason"].startswith("stage: ")
+    assert_only_the_first_is_there(site)
+
+
+def test_a_first_model_that_does_not_load_leaves_nothing(site: Site):
+    done = site("broken")
+    assert done.parameters == {"outcome": "rolled_back", "url": ""}
+    assert site.state().serving is None
+    assert site.champion() is None
+
+
+def test_wrong_answers_are_never_given_to_anybody(site: Site):
+    site("first")
+    with site.watching() as shares:
+        done = site("second", probe={"predictions": [[0.9], [0.9]]})
+    assert done.parameters["outcome"] == "rolled_back"
+    assert "check the staged model: request 0 was answered" in done.metadata["pushed_model"]["summary"]
+    assert all(set(seen) <= {"first"} for seen in shares.values())
+    assert_only_the_first_is_there(site)
+
+
+def test_slow_answers_roll_back(site: Site):
+    site("first")
+    done = site("second", parameters={"max_latency_ms": 0.001})
+    assert done.parameters["outcome"] == "rolled_back"
+    assert "more than max_latency_ms=0.001" in done.metadata["pushed_model"]["summary"]
+    assert_only_the_first_is_there(site)
+
+
+@pytest.mark.parametrize("mode", ["9", None], ids=["wrong answers", "errors"])
+def test_a_canary_that_goes_wrong_on_its_way_is_rolled_back(site: Site, mode: str | None):
+    site("first")
+    with site.when(lambda now: now.percent == 25, lambda: site.set_mode(mode)):
+        done = site("fickle", parameters=ONE_BY_ONE | {"bake_seconds": 8})
+    assert done.parameters["outcome"] == "rolled_back"
+    assert "25 %" in done.metadata["pushed_model"]["summary"]
+    assert_only_the_first_is_there(site)
+
+
+def test_the_task_fails_if_the_rollback_fails(site: Site):
+    site("fickle")
+    site.set_mode("9")
+    done = site("second", probe={"predictions": [[0.9], [0.9]]})
+    assert done.code == 1
+    assert "and so did the rollback" in done.error
+    assert done.error.count("\n") == 0
+
+
+@pytest.mark.parametrize(
+    ("evidence", "message"),
+    [
+        ({"changes": {"verdict": "not_blessed"}}, "only a blessed model may be released"),
+        ({"changes": {"model": {"fingerprint": "0" * 64}}}, "blesses other bytes (000000000000)"),
+        ({"check": {"verdict": "failed"}}, "only a checked model may be released"),
+        ({"baseline": "second"}, "the Baseline is stale; run the pipeline again, or set allow_stale_baseline"),
+        ({"baseline": ""}, "was compared with no model: the Baseline is stale"),
+    ],
+    ids=["not blessed", "other bytes", "failed check", "stale baseline", "no baseline"],
+)
+def test_a_model_without_its_evidence_changes_nothing(site: Site, evidence: dict, message: str):
+    site("first")
+    before = site.state()
+    done = site("second", **evidence)
+    assert done.code == 1
+    assert message in done.error
+    assert site.state() == before
+    assert_only_the_first_is_there(site)
+
+
+def test_a_stale_baseline_may_be_allowed(site: Site):
+    site("first")
+    assert site("second", baseline="", parameters={"allow_stale_baseline": True}).parameters["outcome"] == "pushed"
+
+
+def test_of_two_pushes_at_the_same_time_one_wins_and_the_other_says_so(site: Site):
+    site("first")
+    one = site.start("second", ONE_BY_ONE | {"bake_seconds": 10})
+    site.wait(lambda now: now.percent == 25)
+    other = site("fickle")
+    assert other.code == 1
+    assert "another push" in other.error
+    assert one.wait(120) == 0
+    site.serves("second")
+
+
+@pytest.mark.parametrize("percent", [0, 25], ids=["staged", "canary"])
+def test_a_killed_push_is_finished_by_the_next_one(site: Site, percent: int):
+    site("first")
+    site.kill("second", percent)
+    site.serves_either("first", "second")
+    done = site("second", parameters=ONE_BY_ONE)
+    assert done.parameters["outcome"] == "pushed"
+    site.serves("second")
+    assert site.champion() == "second"
+
+
+def test_what_a_killed_push_left_is_taken_away_by_another_model(site: Site):
+    site("first")
+    site.kill("second", 25)
+    done = site("fickle", parameters=ONE_BY_ONE)
+    assert done.parameters["outcome"] == "pushed"
+    site.serves("fickle")
+    assert site.recorded() == {"serving": "fickle", "previous": "first"}
+
+
+def test_by_hand_what_is_staged_is_promoted(site: Site):
+    site("first")
+    site.kill("second", 25)
+    done = site.control("promote")
+    assert done.parameters == {"outcome": "promoted", "url": site.url}
+    site.serves("second")
+    assert site.champion() == "second"
+    assert "nothing is staged there" in site.control("promote").error
+
+
+def test_by_hand_one_goes_back_to_the_model_before_or_to_any_other(site: Site):
+    for name in ("first", "second", "fickle"):
+        site(name)
+    assert site.control("rollback").parameters["outcome"] == "rolled_back"
+    site.serves("second")
+    assert site.champion() == "second"
+    assert site.control("rollback", to=site.fingerprint("first")[:12]).parameters["outcome"] == "rolled_back"
+    site.serves("first")
+    assert site.champion() == "first"
+    before = site.state()
+    assert "ffffffff" in site.control("rollback", to="f" * 12).error
+    assert site.state() == before
+
+
+def test_by_hand_one_sees_what_is_there(site: Site):
+    assert site.control("status").code == 0
+    site("first")
+    site.kill("second", 25)
+    state = json.loads((site.control("status").outputs["release_state"] / "state.json").read_text())
+    assert (state["serving"]["fingerprint"], state["candidate"]["fingerprint"], state["percent"]) == (
+        site.fingerprint("first"),
+        site.fingerprint("second"),
+        25,
+    )
+
+
+def assert_only_the_first_is_there(site: Site) -> None:
+    site.serves("first")
+    now = site.state()
+    assert now.serving is not None
+    assert (now.serving.fingerprint, now.candidate, now.percent) == (site.fingerprint("first"), None, 0)
+    assert site.champion() == "first"
