@@ -123,7 +123,7 @@ class LocalDestination:
         version = self._target(self._state(), to)
         self._write(self._state().back_to(version))
         if version:
-            self._agrees = self._server.find() or self._server.start()
+            self._agrees = self._server.ready()
         if self._server.find():
             self._follow()
         return self._release(version)
@@ -154,7 +154,7 @@ class LocalDestination:
 
     def _ensure_server(self) -> None:
         """Has the server run, and do what the state says, which it may not where a push was interrupted."""
-        info = self._server.find() or self._server.start()
+        info = self._server.ready()
         if info == self._agrees:
             return
         try:

@@ -51,29 +51,23 @@ class LocalServer:
             )
         return info
 
-    def start(self) -> ServerInfo:
-        """Starts the server in a session of its own, so that it outlives the task, and waits until it answers.
+    def ready(self) -> ServerInfo:
+        """Waits until the folder's server answers, and starts it if it does not run.
 
         Raises:
-            TaskError: It does not start.
+            TaskError: It does not start, or does not answer.
         """
-        python = os.environ.get("PENSTOCK_SERVE_PYTHON", "")
-        if not shutil.which(python):
-            raise TaskError(
-                "PENSTOCK_SERVE_PYTHON names no Python interpreter; `penstock run` sets it, else make one (`penstock envs make serve`) and set it to that"
-            )
-        command = [python, "-m", "penstock.server", str(self._folder.absolute()), "--host", HOST, "--port", str(self._port)]
-        with self._log.open("ab") as output:
-            process = subprocess.Popen(
-                command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-            )
+        process = None
         deadline = time.monotonic() + START_SECONDS
-        while (info := self._live()) is None:
-            if process.poll() is not None:
+        while (info := self.find()) is None or not self._is_live():
+            if process and process.poll() is not None:
                 raise TaskError(f"the model server did not start: {_last_line(self._log)} (log: {self._log})")
             if time.monotonic() > deadline:
-                process.kill()
+                if process:
+                    process.kill()
                 raise TaskError(f"the model server did not answer within {START_SECONDS:.0f} s: {_last_line(self._log)} (log: {self._log})")
+            if info is None and process is None:  # one that was killed holds its lock for an instant
+                process = self._start()
             time.sleep(0.05)
         return info
 
@@ -109,14 +103,22 @@ class LocalServer:
             return ""
         return response.text if response.is_success else ""
 
-    def _live(self) -> ServerInfo | None:
-        info = serving.running_server(self._folder)
-        if info is None:  # whatever answers on this port is not ours
-            return None
+    def _start(self) -> subprocess.Popen:
+        """Starts the server in a session of its own, so that it outlives the task."""
+        python = os.environ.get("PENSTOCK_SERVE_PYTHON", "")
+        if not shutil.which(python):
+            raise TaskError(
+                "PENSTOCK_SERVE_PYTHON names no Python interpreter; `penstock run` sets it, else make one (`penstock envs make serve`) and set it to that"
+            )
+        command = [python, "-m", "penstock.server", str(self._folder.absolute()), "--host", HOST, "--port", str(self._port)]
+        with self._log.open("ab") as log:
+            return subprocess.Popen(command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+    def _is_live(self) -> bool:
         try:
-            return info if self._http.get(f"{self._base}/v2/health/live", timeout=1.0).is_success else None
+            return self._http.get(f"{self._base}/v2/health/live", timeout=1.0).is_success
         except httpx.HTTPError:
-            return None
+            return False
 
     def _post(self, path: str, body: dict[str, Any], allowed: int = 200) -> dict[str, Any]:
         try:
