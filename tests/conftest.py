@@ -61,10 +61,10 @@ def free_port(free_ports: Callable[[], int]) -> int:
 @pytest.fixture(scope="session")
 def _new_tracking_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow database without a model; making one runs every migration that there ever was."""
-    from penstock.components.runtime.registry import Registry
+    from penstock.components.runtime.registry import open_registry
 
     path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    assert Registry("none", f"sqlite:///{path}").aliases() == {}
+    assert open_registry("none", f"sqlite:///{path}").aliases() == {}
     return path
 
 

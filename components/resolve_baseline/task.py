@@ -3,12 +3,12 @@
 import errno
 import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from penstock.components.runtime import Input, Output, TaskError, figure, fingerprint, local_path
 from penstock.components.runtime.baseline import NO_BASELINE
 from penstock.components.runtime.folders import copy_folder
-from penstock.components.runtime.registry import Registry
+from penstock.components.runtime.registry import RegisteredVersion, Registry, open_registry
 from penstock.components.runtime.remote import fetch_folder
 
 # The same bytes and metadata however it came that there is none, so that what follows can be cached.
@@ -32,6 +32,7 @@ def resolve_baseline(
     alias: str = "champion",
     on_broken_baseline: str = "fail",
     tracking_uri: str = "",
+    registry_uri: str = "",
 ) -> Outputs:
     """Copies the Baseline's SavedModel, or says that there is none.
 
@@ -42,6 +43,7 @@ def resolve_baseline(
         alias: The alias that marks the model in production.
         on_broken_baseline: `fail` or `ignore`.
         tracking_uri: MLflow's tracking server.
+        registry_uri: The model registry.
 
     Raises:
         TaskError: The Baseline's files are gone or changed and that is not to be ignored, or the registry cannot be asked.
@@ -49,7 +51,7 @@ def resolve_baseline(
     if on_broken_baseline not in ("fail", "ignore"):
         raise TaskError(f"on_broken_baseline must be 'fail' or 'ignore', not {on_broken_baseline!r}")
     try:
-        version, reason = _find(Registry(model_name, tracking_uri), candidate, alias)
+        version, reason = _find(open_registry(model_name, tracking_uri, registry_uri), candidate, alias)
         if version is None:
             return _none(baseline, _NONE, reason)
         _copy(version, baseline.path)
@@ -60,35 +62,35 @@ def resolve_baseline(
             ) from error
         broken = f"the Baseline is broken: {error}"
         return _none(baseline, broken, broken)
-    baseline.metadata |= {"version": str(version.version), "source": version.source}
+    baseline.metadata |= {"version": version.version, "source": version.source}
     figure(f"Baseline v{version.version}: {reason}")
-    return Outputs(str(version.version))
+    return Outputs(version.version)
 
 
-def _find(registry: Registry, candidate: Input, alias: str) -> tuple[Any, str]:
+def _find(registry: Registry, candidate: Input, alias: str) -> tuple[RegisteredVersion | None, str]:
     """Returns the version to compare with, or None, and why."""
     number = registry.aliases().get(alias)
     if number is None:
         return None, f"no version has the alias {alias}"
     version = _version(registry, number)
     candidate_bytes = candidate.metadata.get("fingerprint") or fingerprint(candidate.path)
-    if version.tags.get("fingerprint") != candidate_bytes:
+    if version.fingerprint != candidate_bytes:
         return version, f"version {number} has the alias {alias}"
     # A model is not compared with itself but with what it was blessed against, so that the same run gives the same answer.
-    blessed_against = version.tags.get("baseline_version")
+    blessed_against = registry.lineage(number).baseline_version
     if not blessed_against:
         return None, f"version {number} is the candidate itself, and was blessed without a Baseline"
     return _version(registry, blessed_against), f"version {number} is the candidate itself, and was blessed against this one"
 
 
-def _version(registry: Registry, number: str) -> Any:
+def _version(registry: Registry, number: str) -> RegisteredVersion:
     version = registry.version(number)
     if version is None:
         raise _BrokenBaseline(f"version {number} is not in the registry any more")
     return version
 
 
-def _copy(version: Any, destination: Path) -> None:
+def _copy(version: RegisteredVersion, destination: Path) -> None:
     """Copies a version's files, and checks that they are the ones that were registered."""
     shutil.rmtree(destination, ignore_errors=True)
     source = Path(local_path(version.source))
@@ -101,7 +103,7 @@ def _copy(version: Any, destination: Path) -> None:
         _download(version.source, destination)
     else:
         raise _BrokenBaseline(f"the files of version {version.version} are gone from {version.source}")
-    if fingerprint(destination) != version.tags.get("fingerprint"):
+    if fingerprint(destination) != version.fingerprint:
         shutil.rmtree(destination)
         raise _BrokenBaseline(f"the files of version {version.version} at {version.source} are not the bytes that were registered")
 

@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from penstock.components.runtime import fingerprint
-from penstock.components.runtime.registry import Registry
+from penstock.components.runtime.registry import open_registry
 
 NAME = "flights"
 
@@ -41,15 +41,28 @@ def write(evaluation: Path, model: Path, /, **changes: Any) -> None:
 
 
 @pytest.fixture
-def register(run_task: Callable[..., Any], model: Path, evaluation: Path, tracking_uri: str) -> Callable[..., Any]:
+def serving_check(tmp_path: Path, model: Path) -> Path:
+    folder = tmp_path / "serving_check"
+    folder.mkdir()
+    write_check(folder, model)
+    return folder
+
+
+def write_check(serving_check: Path, model: Path, /, **changes: Any) -> None:
+    check = {"verdict": "passed", "model": {"fingerprint": fingerprint(model)}}
+    (serving_check / "check.json").write_text(json.dumps(check | changes))
+
+
+@pytest.fixture
+def register(run_task: Callable[..., Any], model: Path, evaluation: Path, serving_check: Path, tracking_uri: str) -> Callable[..., Any]:
     def run(subprocess: bool = False, **parameters: Any) -> Any:
         values = {"model_name": NAME, "tracking_uri": tracking_uri} | parameters
-        return run_task(
-            "register_model",
-            values,
-            {"model": model, "evaluation": (evaluation, {"verdict": "blessed", "auc": 0.75})},
-            subprocess=subprocess,
-        )
+        inputs = {
+            "model": model,
+            "evaluation": (evaluation, {"verdict": "blessed", "auc": 0.75}),
+            "serving_check": (serving_check, {"verdict": "passed", "p99_ms": 12.5}),
+        }
+        return run_task("register_model", values, inputs, subprocess=subprocess)
 
     return run
 
@@ -72,27 +85,32 @@ def test_a_blessed_model_and_its_evidence(register: Callable[..., Any], model: P
         "data_fingerprint": "d" * 64,
         "data_span": "7",
         "metric.auc": "0.75",
+        "serving_check": "passed",
+        "check.p99_ms": "12.5",
         "run": f"runs:/{run_id}",
         "team": "delays",
     }
     assert registered.tags == registered.tags | expected
 
 
-def test_the_same_bytes_keep_their_version(register: Callable[..., Any], model: Path, evaluation: Path, tracking_uri: str):
+def test_the_same_bytes_keep_their_version(
+    register: Callable[..., Any], model: Path, evaluation: Path, serving_check: Path, tracking_uri: str
+):
     assert register().parameters == {"version": "1"}
     write(evaluation, model, baseline=None)
     assert register().parameters == {"version": "1"}
-    assert Registry(NAME, tracking_uri).version("1").tags["baseline_version"] == ""
+    assert open_registry(NAME, tracking_uri).version("1").tags["baseline_version"] == ""
     (model / "saved_model.pb").write_text("another model")
     write(evaluation, model)
+    write_check(serving_check, model)
     assert register().parameters == {"version": "2"}
-    assert Registry(NAME, tracking_uri).aliases() == {"challenger": "2"}
+    assert open_registry(NAME, tracking_uri).aliases() == {"challenger": "2"}
 
 
 def test_a_blessing_without_a_baseline(register: Callable[..., Any], model: Path, evaluation: Path, tracking_uri: str):
     write(evaluation, model, baseline=None, examples=None)
     assert register().code == 0
-    assert Registry(NAME, tracking_uri).version("1").tags["baseline_version"] == ""
+    assert open_registry(NAME, tracking_uri).version("1").tags["baseline_version"] == ""
 
 
 @pytest.mark.parametrize(
@@ -112,7 +130,26 @@ def test_what_is_not_blessed_is_not_registered(
     assert done.code == 1
     assert message in done.error
     assert len(done.error.splitlines()) == 1
-    assert Registry(NAME, tracking_uri).aliases() == {}
+    assert open_registry(NAME, tracking_uri).aliases() == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"verdict": "failed"}, "not 'passed'"),
+        ({"verdict": "blessed"}, "not 'passed'"),
+        ({"model": {"fingerprint": "0" * 64}}, "of other bytes"),
+        ({"model": None}, "of other bytes"),
+    ],
+)
+def test_what_has_not_passed_the_check_is_not_registered(
+    register: Callable[..., Any], model: Path, serving_check: Path, tracking_uri: str, changes: dict[str, Any], message: str
+):
+    write_check(serving_check, model, **changes)
+    done = register()
+    assert done.code == 1
+    assert message in done.error
+    assert open_registry(NAME, tracking_uri).version("1") is None
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", "{", '{"verdict": "blessed"}'])
@@ -121,7 +158,7 @@ def test_blessings_that_are_none(register: Callable[..., Any], evaluation: Path,
     if content is not None:
         (evaluation / "blessing.json").write_text(content)
     assert register().code == 1
-    assert Registry(NAME, tracking_uri).aliases() == {}
+    assert open_registry(NAME, tracking_uri).aliases() == {}
 
 
 def test_bytes_that_changed_after_the_blessing(register: Callable[..., Any], model: Path):
@@ -129,16 +166,3 @@ def test_bytes_that_changed_after_the_blessing(register: Callable[..., Any], mod
     done = register()
     assert done.code == 1
     assert "blesses other bytes" in done.error
-
-
-def test_promotion_keeps_the_former_champion(tracking_uri: str):
-    registry = Registry(NAME, tracking_uri)
-    first, second = (registry.register(digit * 64, "anywhere", {}) for digit in "12")
-    for version, aliases in [
-        (first, {"champion": "1"}),
-        (second, {"champion": "2", "previous": "1"}),
-        (second, {"champion": "2", "previous": "1"}),
-        (first, {"champion": "1", "previous": "2"}),
-    ]:
-        registry.promote(version, "champion", "previous")
-        assert registry.aliases() == aliases

@@ -10,7 +10,7 @@ import fsspec
 import pytest
 
 from penstock.components.runtime import fingerprint
-from penstock.components.runtime.registry import Registry
+from penstock.components.runtime.registry import Registry, open_registry
 
 NAME = "flights"
 NONE = ["NO_BASELINE.txt"]
@@ -18,7 +18,7 @@ NONE = ["NO_BASELINE.txt"]
 
 @pytest.fixture
 def registry(tracking_uri: str) -> Registry:
-    return Registry(NAME, tracking_uri)
+    return open_registry(NAME, tracking_uri)
 
 
 @pytest.fixture

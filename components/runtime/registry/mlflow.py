@@ -1,4 +1,4 @@
-"""The model registry: MLflow's, reduced to what a release needs."""
+"""MLflow's model registry: a server's, or a local database's."""
 
 import functools
 from collections.abc import Callable
@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from .errors import TaskError
-from .tracking import connect
+from ..errors import TaskError
+from ..tracking import connect
+from .registry import RegisteredVersion, Registry
 
 _NOT_FOUND = "RESOURCE_DOES_NOT_EXIST"
 _TAG_LENGTH = 5000  # the longest value that MLflow's database stores
@@ -19,7 +20,7 @@ def _mendable(method: _Method) -> _Method:
     """Makes what MLflow raises an error that a person can mend."""
 
     @functools.wraps(method)
-    def call(self: "Registry", *args: Any, **kwargs: Any) -> Any:
+    def call(self: "MlflowRegistry", *args: Any, **kwargs: Any) -> Any:
         try:
             return method(self, *args, **kwargs)
         except MlflowException as error:
@@ -28,7 +29,7 @@ def _mendable(method: _Method) -> _Method:
     return call  # type: ignore[return-value]
 
 
-class Registry:
+class MlflowRegistry(Registry):
     """The versions and aliases of one registered model.
 
     Attributes:
@@ -59,28 +60,20 @@ class Registry:
             return {}
 
     @_mendable
-    def version(self, version: str) -> ModelVersion | None:
+    def version(self, version: str) -> RegisteredVersion | None:
         """Returns a version; None where it does not exist."""
         try:
-            return self._mlflow.get_model_version(self._name, version)
+            found = self._mlflow.get_model_version(self._name, version)
         except MlflowException as error:
             if error.error_code != _NOT_FOUND:
                 raise
             return None
+        tags = dict(found.tags)
+        return RegisteredVersion(str(found.version), tags.get("fingerprint", ""), found.source, tags, found.run_id or "")
 
     @_mendable
     def register(self, fingerprint: str, source: str, tags: dict[str, str], run_id: str = "") -> str:
-        """Registers a model's bytes, or finds the version that they have, and gives it these tags.
-
-        Args:
-            fingerprint: The SHA-256 of the bytes.
-            source: The URI of the model artifact.
-            tags: What to know about it; values are cut at 5,000 characters.
-            run_id: The MLflow run that made it; empty for none.
-
-        Returns:
-            The version.
-        """
+        """Registers a model's bytes, or finds the version that they have; values of tags are cut at 5,000 characters."""
         tags = {key: value[:_TAG_LENGTH] for key, value in (tags | {"fingerprint": fingerprint}).items()}
         if (known := self._find(fingerprint)) is None:
             return str(self._mlflow.create_model_version(self._name, source, run_id=run_id or None, tags=tags).version)
@@ -105,11 +98,7 @@ class Registry:
         """Makes an alias point to a version."""
         self._mlflow.set_registered_model_alias(self._name, alias, version)
 
-    def promote(self, version: str, champion: str, previous: str) -> None:
-        """Makes the champion's alias point to a version, and keeps the former one under another alias."""
-        former = self.aliases().get(champion)
-        if former == version:
-            return
-        if former:  # first, so that the rollback point is never lost
-            self.point(previous, former)
-        self.point(champion, version)
+    @_mendable
+    def tag(self, version: str, key: str, value: str) -> None:
+        """Sets a tag of a version, cut at 5,000 characters."""
+        self._mlflow.set_model_version_tag(self._name, version, key, value[:_TAG_LENGTH])
