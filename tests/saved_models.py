@@ -26,7 +26,8 @@ class Fickle(tf.Module):
     @tf.function
     def by_name(self, distance, carrier, month):
         letters = tf.cast(tf.strings.length(carrier) + tf.cast(month, tf.int32), tf.float32)
-        mood = tf.strings.to_number(tf.io.read_file(self.mode))
+        path = tf.strings.join([self.mode, tf.strings.substr(carrier[0], 0, 0)])  # a constant would be read once and never again
+        mood = tf.strings.to_number(tf.io.read_file(path))
         return {"probability": tf.sigmoid(distance / 2000.0 - letters + mood)[:, tf.newaxis]}
 
 

@@ -133,21 +133,23 @@ class Site(Push):
         known = (name for name in self.versions if self.answers_as(answer.json()["predictions"], name))
         return next(known, "nobody")
 
-    def start(self, name: str, parameters: dict[str, Any]) -> subprocess.Popen:
+    def start(self, name: str, parameters: dict[str, Any], output: int = subprocess.DEVNULL) -> subprocess.Popen:
         """Starts a push as a process of its own."""
         folder = self.root / f"process-{time.monotonic_ns()}"
         values = self.values(model_version=self.version(name), **parameters)
         spec = executor_input("push_model", folder, values, self.inputs(name))
         command = [sys.executable, "-m", "penstock.components.push_model", "--executor_input", json.dumps(spec)]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        with (self.root / "process.log").open("ab") as log:
-            return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.DEVNULL, text=True)
 
-    def kill(self, name: str, percent: int) -> None:
-        """Kills a canary push once its model is staged with this share of the traffic."""
-        process = self.start(name, {"strategy": "canary", "traffic_steps": [25, 100], "bake_seconds": 60 if percent else 0})
-        self.wait(lambda now: now.candidate is not None and now.percent >= percent)
-        process.send_signal(signal.SIGKILL)
+    def kill(self, name: str, step: str) -> None:
+        """Kills a canary push as it begins a step, such as `check at 25 %`."""
+        process = self.start(
+            name, {"strategy": "canary", "traffic_steps": [25, 100], "bake_seconds": 0 if "100" in step else 60}, subprocess.PIPE
+        )
+        with process.stdout:
+            assert any(step in line for line in process.stdout)
+            process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
 
 

@@ -1,15 +1,9 @@
 """One test for each way in which a rollout can end, the same on every destination."""
 
 import json
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import pytest
-
-from penstock.components.runtime.destinations import Current
 
 from .sites import Site
 
@@ -59,8 +53,7 @@ def test_a_canary_takes_its_shares_of_the_traffic(site: Site):
     for percent in (25, 50):
         seen = shares[percent]
         assert set(seen) <= {"first", "second"}
-        if sum(seen.values()) >= 40:
-            assert abs(100 * seen["second"] / sum(seen.values()) - percent) < 20
+        assert abs(100 * seen["second"] / sum(seen.values()) - percent) < 20
     site.serves("second")
 
 
@@ -178,10 +171,10 @@ def test_of_two_pushes_at_the_same_time_one_wins_and_the_other_says_so(site: Sit
     site.serves("second")
 
 
-@pytest.mark.parametrize("percent", [0, 25], ids=["staged", "canary"])
-def test_a_killed_push_is_finished_by_the_next_one(site: Site, percent: int):
+@pytest.mark.parametrize("step", ["stage", "check the staged model", "shift to 25 %", "check at 25 %", "shift to 100 %"])
+def test_a_killed_push_is_finished_by_the_next_one(site: Site, step: str):
     site("first")
-    site.kill("second", percent)
+    site.kill("second", step)
     site.serves_either("first", "second")
     done = site("second", parameters=ONE_BY_ONE)
     assert done.parameters["outcome"] == "pushed"
@@ -191,7 +184,7 @@ def test_a_killed_push_is_finished_by_the_next_one(site: Site, percent: int):
 
 def test_what_a_killed_push_left_is_taken_away_by_another_model(site: Site):
     site("first")
-    site.kill("second", 25)
+    site.kill("second", "check at 25 %")
     done = site("fickle", parameters=ONE_BY_ONE)
     assert done.parameters["outcome"] == "pushed"
     site.serves("fickle")
@@ -200,7 +193,7 @@ def test_what_a_killed_push_left_is_taken_away_by_another_model(site: Site):
 
 def test_by_hand_what_is_staged_is_promoted(site: Site):
     site("first")
-    site.kill("second", 25)
+    site.kill("second", "check at 25 %")
     done = site.control("promote")
     assert done.parameters == {"outcome": "promoted", "url": site.url}
     site.serves("second")
@@ -225,7 +218,7 @@ def test_by_hand_one_goes_back_to_the_model_before_or_to_any_other(site: Site):
 def test_by_hand_one_sees_what_is_there(site: Site):
     assert site.control("status").code == 0
     site("first")
-    site.kill("second", 25)
+    site.kill("second", "check at 25 %")
     state = json.loads((site.control("status").outputs["release_state"] / "state.json").read_text())
     assert (state["serving"]["fingerprint"], state["candidate"]["fingerprint"], state["percent"]) == (
         site.fingerprint("first"),
