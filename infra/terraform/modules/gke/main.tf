@@ -87,7 +87,7 @@ resource "google_container_cluster" "this" {
   }
 
   monitoring_config {
-    enable_components = ["SYSTEM_COMPONENTS"]
+    enable_components = ["SYSTEM_COMPONENTS", "POD", "DEPLOYMENT"]
 
     managed_prometheus {
       enabled = true
