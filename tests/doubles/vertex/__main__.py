@@ -1,0 +1,47 @@
+"""Runs the double as a process of its own, from the root of the repository: `python -m tests.doubles.vertex --port 7001 --folder DIR`.
+
+Writes DIR/environment.json, the variables that a client needs and the `api_endpoint`, once it listens; ends at SIGTERM.
+"""
+
+import argparse
+import json
+import signal
+import threading
+from pathlib import Path
+
+from ..models import ModelServers
+from .double import VertexDouble
+
+
+def main() -> None:
+    """Serves until it is told to end."""
+    parser = argparse.ArgumentParser(prog="python -m tests.doubles.vertex", description=__doc__)
+    parser.add_argument("--port", type=int, default=7001, help="where to listen; 0 for any free port")
+    parser.add_argument("--folder", type=Path, required=True, help="for the certificate, the credentials and environment.json")
+    parser.add_argument("--project", default="my-project")
+    parser.add_argument("--location", default="us-central1")
+    parser.add_argument("--bucket", action="append", default=[], metavar="URI=DIR", help="a folder that stands for a gs:// URI")
+    parser.add_argument("--metadata-server", action="store_true", help="credentials come from the machine, not from a key file")
+    parser.add_argument("--operation-seconds", type=float, default=0.0, help="how long operations take")
+    options = parser.parse_args()
+    done = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: done.set())
+    signal.signal(signal.SIGINT, lambda *_: done.set())
+    place = {"project": options.project, "location": options.location, "port": options.port}
+    with ModelServers() as servers, VertexDouble(options.folder, servers, **place) as double:
+        double.artifacts.folders.update({uri: Path(folder) for uri, _, folder in (item.partition("=") for item in options.bucket)})
+        double.operations.seconds = options.operation_seconds
+        _announce(options.folder / "environment.json", double, options.metadata_server)
+        done.wait()
+
+
+def _announce(path: Path, double: VertexDouble, metadata_server: bool) -> None:
+    content = {"api_endpoint": double.api_endpoint, "environment": double.environment(metadata_server=metadata_server)}
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    partial.replace(path)
+    print(f"listens on {double.api_endpoint}; clients: {path}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

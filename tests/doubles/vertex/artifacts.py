@@ -1,0 +1,64 @@
+"""What lies at gs:// URIs: in folders, or in a storage emulator."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+
+class Artifacts:
+    """The service's own copies of artifacts.
+
+    Attributes:
+        folders: Which folder stands for a URI and all below it, such as `{"gs://bucket": Path("/tmp/bucket")}`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folders: dict[str, Path] = {}
+        self._folder = folder / "artifacts"
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def copy(self, uri: str) -> Path | None:
+        """Copies what lies below a URI; None if that is nothing. Equal contents have the same copy."""
+        uri = uri.rstrip("/")
+        scratch = Path(tempfile.mkdtemp(dir=self._folder))
+        if not (self._from_folder(uri, scratch) or self._from_emulator(uri, scratch)):
+            scratch.rmdir()
+            return None
+        copy = self._folder / _digest(scratch)
+        if copy.exists():
+            shutil.rmtree(scratch)
+        else:
+            scratch.rename(copy)
+        return copy
+
+    def _from_folder(self, uri: str, scratch: Path) -> bool:
+        for prefix, folder in self.folders.items():
+            source = folder / uri.removeprefix(prefix).lstrip("/")
+            if uri.startswith(prefix) and source.is_dir() and any(source.iterdir()):
+                shutil.copytree(source, scratch, dirs_exist_ok=True)
+                return True
+        return False
+
+    def _from_emulator(self, uri: str, scratch: Path) -> bool:
+        """Reads from the emulator that `STORAGE_EMULATOR_HOST` names, as Google's own client does."""
+        if not os.environ.get("STORAGE_EMULATOR_HOST"):
+            return False
+        from google.cloud import storage
+
+        bucket, _, prefix = uri.removeprefix("gs://").partition("/")
+        client = storage.Client.create_anonymous_client()
+        blobs = [blob for blob in client.list_blobs(bucket, prefix=f"{prefix}/") if not blob.name.endswith("/")]
+        for blob in blobs:
+            path = scratch / blob.name.removeprefix(f"{prefix}/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            blob.download_to_filename(str(path))
+        return bool(blobs)
+
+
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder)}\n{path.stat().st_size}\n".encode() + path.read_bytes())
+    return digest.hexdigest()

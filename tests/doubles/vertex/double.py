@@ -1,0 +1,138 @@
+"""A stand-in for Vertex AI in one project and one region."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from google.cloud.aiplatform_v1.types import Endpoint, Model
+
+from .artifacts import Artifacts
+from .certificate import certificate
+from .endpoints import EndpointService
+from .faults import Faults
+from .identity import Identity
+from .models import ModelService
+from .names import Names
+from .operations import Operations
+from .prediction import PredictionService
+from .server import Server
+from .state import State
+
+_PACKAGE = "google.cloud.aiplatform.v1"
+# The name of the model at its server; whoever calls an endpoint never sees it.
+_SERVED_NAME = "model"
+
+
+class RunningServer(Protocol):
+    """A model server that is ready."""
+
+    url: str
+
+
+class ModelServers(Protocol):
+    """Where model servers come from, such as `doubles.models.ModelServers`."""
+
+    def get(self, model: Path, name: str) -> RunningServer:
+        """Returns a server that is ready with a model under a name; raises if it does not load."""
+
+
+class VertexDouble:
+    """Vertex AI: models, endpoints, predictions, operations over gRPC and TLS. Use it as a context manager.
+
+    Args:
+        folder: Where the certificate, the credentials and copies of artifacts lie. Doubles that one process calls need the same certificate,
+            so give them the same folder.
+        servers: Where model servers come from. What is deployed from an artifact predicts there.
+        project: The id of the project that there is.
+        location: The region that there is.
+        port: Where to listen; 0 for any free port.
+
+    Attributes:
+        api_endpoint: What clients take as `api_endpoint`.
+        parent: The location's name, as answers have it: with the project's number.
+        faults: What is to go wrong, and what was called.
+        identity: The tokens.
+        artifacts: What lies at gs:// URIs.
+        operations: How long operations take.
+        quotas: The most that deployments may use, by metric.
+        denied: The permissions that the caller lacks.
+    """
+
+    def __init__(
+        self, folder: Path, servers: ModelServers, *, project: str = "my-project", location: str = "us-central1", port: int = 0
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        names = Names(project, "123456789012", location)
+        self.parent = names.parent
+        self.project = project
+        self.location = location
+        self.faults = Faults()
+        self.identity = Identity(folder, project)
+        self.artifacts = Artifacts(folder)
+        self._state = State(names)
+        self.operations = Operations(self._state, self.faults)
+        self._endpoints = EndpointService(self._state, self.operations, lambda model: _predict_url(servers, model))
+        self.quotas = self._endpoints.quotas
+        self._predictions = PredictionService(self._state)
+        self._server = Server(self._state, self.operations, self.faults, self.identity)
+        self.denied = self._server.denied
+        models = ModelService(self._state, self.operations, self.artifacts.copy)
+        self._server.add(f"{_PACKAGE}.ModelService", models.methods, locked=True)
+        self._server.add(f"{_PACKAGE}.EndpointService", self._endpoints.methods, locked=True)
+        self._server.add(f"{_PACKAGE}.PredictionService", self._predictions.methods)
+        self._server.add("google.longrunning.Operations", self.operations.methods)
+        self._certificate, key = certificate(folder)
+        self._server.start(self._certificate, key, port)
+        self.api_endpoint = f"localhost:{self._server.port}"
+
+    def __enter__(self) -> "VertexDouble":
+        """It runs already."""
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        """Stops it."""
+        self.close()
+
+    def close(self) -> None:
+        """Stops it, and lets go of what hangs."""
+        self.faults.clear()
+        self._server.stop()
+        self.identity.close()
+        self._predictions.close()
+
+    def environment(self, *, metadata_server: bool = False) -> dict[str, str]:
+        """Returns the variables with which unpatched clients trust it and find their credentials; set before gRPC is first used.
+
+        Args:
+            metadata_server: Whether credentials come from the machine, as in a pod, with tokens that can expire and be refused; from a
+                service account's key file otherwise.
+        """
+        common = {"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(self._certificate), "GOOGLE_CLOUD_PROJECT": self.project}
+        if metadata_server:
+            return common | {"GCE_METADATA_HOST": self.identity.address, "GCE_METADATA_IP": self.identity.address}
+        return common | {"GOOGLE_APPLICATION_CREDENTIALS": str(self.identity.key_file)}
+
+    def reset(self) -> None:
+        """Forgets all models, endpoints, operations, faults and denials; keeps the address and the credentials."""
+        self.faults.clear()
+        with self._state.lock:
+            self._state.models.clear()
+            self._state.endpoints.clear()
+            self.quotas.clear()
+            self.denied.clear()
+            self.operations.clear()
+
+    def endpoints(self) -> list[Endpoint]:
+        """Returns the endpoints that there are, asking nobody."""
+        with self._state.lock:
+            return [Endpoint(endpoint.message) for endpoint in self._state.endpoints.values()]
+
+    def models(self) -> list[Model]:
+        """Returns every version of every model, asking nobody; their names end with the version."""
+        with self._state.lock:
+            return [
+                self._state.view(model, version, with_version=True) for model in self._state.models.values() for version in model.versions
+            ]
+
+
+def _predict_url(servers: ModelServers, model: Path) -> str:
+    return f"{servers.get(model, _SERVED_NAME).url}/v1/models/{_SERVED_NAME}:predict"
