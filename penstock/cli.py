@@ -64,6 +64,83 @@ def run(file: Path, texts: tuple[str, ...], values_file: Path | None, root: Path
     sys.exit(report(result, time.monotonic() - started, _out))
 
 
+_destination = click.argument("destination")
+_model_name = click.option(
+    "--model-name", default="", metavar="NAME", help="The model's name. Default: what DESTINATION says, where it says only one."
+)
+_root = click.option(
+    "--root", default="local_outputs", type=click.Path(path_type=Path), show_default=True, help="Where `penstock run` tracks."
+)
+_tracking_uri = click.option(
+    "--tracking-uri", default="", metavar="URI", help="MLflow's tracking server. Default: MLFLOW_TRACKING_URI, else the one in --root."
+)
+_registry_uri = click.option(
+    "--registry-uri", default="", metavar="URI", help="MLflow's registry, or vertex://PROJECT/LOCATION. Default: the tracking server's."
+)
+
+
+@main.command()
+@_destination
+@_model_name
+@_root
+def status(destination: str, model_name: str, root: Path) -> None:
+    """Show what serves at DESTINATION, what is staged there, and what a rollback goes back to. Changes nothing.
+
+    \b
+    Examples:
+      penstock status local://serving
+      penstock status "kserve://models/flights?mode=standard"
+    """
+    from .control import Target, control
+
+    sys.exit(control("status", Target.named(destination, model_name), {}, root, _out))
+
+
+@main.command()
+@_destination
+@_model_name
+@_tracking_uri
+@_registry_uri
+@_root
+def promote(destination: str, model_name: str, tracking_uri: str, registry_uri: str, root: Path) -> None:
+    """Give all traffic to what is staged at DESTINATION, if its answers are right, and make it the champion.
+
+    Exit code 0: done. 1: failed. 2: wrong usage. 3: its answers are not right, and it was rolled back.
+
+    \b
+    Examples:
+      penstock promote local://serving
+      penstock promote vertex://my-project/europe-west4/flights --registry-uri vertex://my-project/europe-west4
+    """
+    from .control import Target, control
+
+    given = {"tracking_uri": tracking_uri, "registry_uri": registry_uri}
+    sys.exit(control("promote", Target.named(destination, model_name), given, root, _out))
+
+
+@main.command()
+@_destination
+@click.option("--to", default="previous", show_default=True, metavar="VERSION", help="previous, or the start of a fingerprint.")
+@_model_name
+@_tracking_uri
+@_registry_uri
+@_root
+def rollback(destination: str, to: str, model_name: str, tracking_uri: str, registry_uri: str, root: Path) -> None:
+    """Take away what is staged at DESTINATION; if nothing is, go back to the version before. What then serves is the champion.
+
+    Exit code 0: done. 1: failed. 2: wrong usage.
+
+    \b
+    Examples:
+      penstock rollback local://serving
+      penstock rollback "kserve://models/flights?mode=standard" --to 3f7a09c1d2e4
+    """
+    from .control import Target, control
+
+    given = {"to": to, "tracking_uri": tracking_uri, "registry_uri": registry_uri}
+    sys.exit(control("rollback", Target.named(destination, model_name), given, root, _out))
+
+
 @main.command("compile")
 @click.option("--check", is_flag=True, help="Change nothing; exit 1 if a generated file is not what the sources say.")
 def compile_(check: bool) -> None:

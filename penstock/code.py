@@ -6,6 +6,7 @@ directory has a `penstock` of its own, which lacks the subpackages.
 
 import hashlib
 import importlib
+import os
 import uuid
 from pathlib import Path
 
@@ -18,6 +19,21 @@ _MAIN = """import runpy, sys
 del sys.argv[0]
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
+
+
+# A family's interpreter must not see the packages of whatever environment this process runs in.
+_OURS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+
+
+def module_command(python: Path, *arguments: str) -> list[str]:
+    """Returns the command that runs a module, and its arguments, in a family's environment."""
+    return [str(python), str(code_path()), *arguments]
+
+
+def module_variables(extra: dict[str, str]) -> dict[str, str]:
+    """Returns the environment variables of such a process: this one's and others, and no packages but the family's and Penstock's."""
+    inherited = {name: value for name, value in os.environ.items() if name not in _OURS}
+    return inherited | extra | {"PYTHONPATH": str(code_path()), "PYTHONUNBUFFERED": "1"}
 
 
 def code_path() -> Path:

@@ -1,10 +1,7 @@
 """Running a compiled pipeline on this machine."""
 
 import logging
-import os
-import shutil
 import signal
-import subprocess
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,15 +14,15 @@ from kfp.local import executor_input_utils, pipeline_orchestrator
 from rich.console import Console
 
 from .display import Display
-from .envs import environment
 from .errors import UserError
 from .local import cache, conditions, handler, mended, tasks
 from .local.processes import Processes
 from .local.replacing import replaced
 from .pipeline_file import PipelineFile
+from .surroundings import make_environments, set_serve_python, set_variables
 
-_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "PYTHONWARNINGS": "ignore::FutureWarning"}
-_SERVING = "push_model"
+# They start model servers.
+_SERVING = {"push_model", "control_release"}
 
 
 @dataclass
@@ -71,10 +68,10 @@ def run(pipeline: PipelineFile, arguments: dict[str, Any], root: Path, fresh: bo
     """
     root = root.absolute()
     pythons = make_environments(pipeline.families, console)
-    if _SERVING in pipeline.components:
-        os.environ.setdefault("PENSTOCK_SERVE_PYTHON", str(make_environments(["serve"], console)["serve"]))
+    if _SERVING & pipeline.components:
+        set_serve_python(console)
     root.mkdir(parents=True, exist_ok=True)
-    _set_variables(root)
+    set_variables(root)
     run_name = executor_input_utils.get_local_pipeline_resource_name(pipeline.name)
     folder = root / run_name
     folder.mkdir()
@@ -95,23 +92,6 @@ def run(pipeline: PipelineFile, arguments: dict[str, Any], root: Path, fresh: bo
     return Result(folder, display.tasks, failed)
 
 
-def make_environments(families: list[str], console: Console) -> dict[str, Path]:
-    """Makes the environments that are not there yet.
-
-    Returns:
-        The interpreter of each family.
-    """
-    found = {family: environment(family) for family in families}
-    for item in found.values():
-        with console.status(f"{item.family}: making its environment") if console.is_terminal and not item.ready else ExitStack():
-            item.make(
-                lambda env: console.print(
-                    f"making the {env.family} environment (Python {env.version}) in {env.path}", highlight=False, soft_wrap=True
-                )
-            )
-    return {family: item.python for family, item in found.items()}
-
-
 def _orchestrate(pipeline: PipelineFile, arguments: dict[str, Any]) -> bool:
     """Returns whether the pipeline failed."""
     try:
@@ -122,17 +102,6 @@ def _orchestrate(pipeline: PipelineFile, arguments: dict[str, Any]) -> bool:
         logging.getLogger(__name__).info("%s", error)
         return True
     return False
-
-
-def _set_variables(root: Path) -> None:
-    """Tells the tasks where to track, which commit this is, and to keep their chatter down."""
-    os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
-    git = shutil.which("git")
-    commit = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False) if git else None
-    if commit and commit.returncode == 0:
-        os.environ.setdefault("PENSTOCK_GIT_COMMIT", commit.stdout.strip())
 
 
 @contextmanager

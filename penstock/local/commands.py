@@ -8,7 +8,7 @@ from pathlib import Path
 from kfp.dsl import component_factory
 from kfp.local import subprocess_task_handler
 
-from ..code import code_path
+from ..code import module_command
 from ..envs import FAMILIES
 from ..errors import UserError
 
@@ -73,7 +73,7 @@ def localize(image: str, command: list[str], pythons: dict[str, Path]) -> Local:
         pythons: The interpreter of each family.
     """
     if family := family_of(image):
-        return Local([str(pythons[family]), str(code_path()), *command[2:]], isolated=True)
+        return Local(module_command(pythons[family], *command[2:]), isolated=True)
     return Local(subprocess_task_handler.replace_python_executable(_without_install(command), sys.executable), isolated=False)
 
 

@@ -13,16 +13,12 @@ from typing import Any
 
 from kfp.local import status, subprocess_task_handler
 
-from ..code import code_path
+from ..code import module_variables
+from ..said import error_in, figure_in
 from . import tasks
 from .commands import component_of, localize
 from .processes import Processes
 from .replacing import replaced
-
-_FIGURE_MARK = "[penstock] "
-_ERROR_MARK = "error: "
-# A family's interpreter must not see the packages of whatever environment this process runs in.
-_OURS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
 
 
 @dataclass
@@ -59,10 +55,8 @@ class TaskHandler:
         root.mkdir(parents=True, exist_ok=True)
         self.view.started(task)
         local = localize(self.image, self.full_command, self.pythons)
-        variables = {name: value for name, value in os.environ.items() if not (local.isolated and name in _OURS)} | self.env_vars
-        if local.isolated:
-            variables["PYTHONPATH"] = str(code_path())
-        variables["PYTHONUNBUFFERED"] = "1"
+        everything = os.environ | self.env_vars | {"PYTHONUNBUFFERED": "1"}
+        variables = module_variables(self.env_vars) if local.isolated else everything
         code = self.processes.run(local.command, variables, task.log, functools.partial(self._read, task))
         _remove_scratch(root)
         task.reports = list(_pages(outputs))
@@ -73,11 +67,11 @@ class TaskHandler:
         return status.Status.SUCCESS if code == 0 else status.Status.FAILURE
 
     def _read(self, task: tasks.Task, line: str) -> None:
-        if line.startswith(_FIGURE_MARK):
-            task.figure = line.removeprefix(_FIGURE_MARK).strip()
+        if figure := figure_in(line):
+            task.figure = figure
             self.view.progressed(task)
-        elif line.startswith(_ERROR_MARK):
-            task.error = line.removeprefix(_ERROR_MARK).strip()
+        elif error := error_in(line):
+            task.error = error
 
 
 def _executor_input(command: list[str]) -> dict[str, Any]:

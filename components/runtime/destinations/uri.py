@@ -28,23 +28,31 @@ def parse(destination: str, model_name: str, serving_options: dict[str, Any] | N
     """
     if not _MODEL_NAME.fullmatch(model_name):
         raise TaskError(f"model_name {model_name!r} cannot be part of a URL: use letters, digits, '-', '_' and '.'")
-    uri = urlsplit(destination)
-    if uri.scheme not in FORMS or uri.fragment:
-        raise TaskError(f"destination {destination!r} is none; give one of {', '.join(FORMS.values())}")
-    options = dict(parse_qsl(uri.query, keep_blank_values=True))
-    path = unquote(uri.netloc + uri.path)
+    scheme, path, options = split(destination)
     serving = dict(serving_options or {})
-    if uri.scheme == "kserve":  # each with clients of its own, which take seconds to import
+    if scheme == "kserve":  # each with clients of its own, which take seconds to import
         from .kserve import KServeDestination
 
         return KServeDestination.from_uri(path, options, model_name, serving)
-    if uri.scheme == "vertex":
+    if scheme == "vertex":
         from .vertex import VertexDestination
 
         return VertexDestination.from_uri(path, options, model_name, serving)
     from .local import LocalDestination
 
     return LocalDestination.from_uri(path, options, model_name, serving)
+
+
+def split(destination: str) -> tuple[str, str, dict[str, str]]:
+    """Splits a destination's URI into its scheme, its path without escapes, and its options.
+
+    Raises:
+        TaskError: The scheme is none.
+    """
+    uri = urlsplit(destination)
+    if uri.scheme not in FORMS or uri.fragment:
+        raise TaskError(f"destination {destination!r} is none; give one of {', '.join(FORMS.values())}")
+    return uri.scheme, unquote(uri.netloc + uri.path), dict(parse_qsl(uri.query, keep_blank_values=True))
 
 
 def check_options(given: dict[str, Any], known: set[str], scheme: str, what: str = "destination option") -> None:

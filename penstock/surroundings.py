@@ -1,0 +1,46 @@
+"""What a task finds around it on this machine: its family's environment, and the variables that tell it where things are."""
+
+import os
+import shutil
+import subprocess
+from contextlib import ExitStack
+from pathlib import Path
+
+from rich.console import Console
+
+from .envs import environment
+
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "PYTHONWARNINGS": "ignore::FutureWarning"}
+
+
+def make_environments(families: list[str], console: Console) -> dict[str, Path]:
+    """Makes the environments that are not there yet.
+
+    Returns:
+        The interpreter of each family.
+    """
+    found = {family: environment(family) for family in families}
+    for item in found.values():
+        with console.status(f"{item.family}: making its environment") if console.is_terminal and not item.ready else ExitStack():
+            item.make(
+                lambda env: console.print(
+                    f"making the {env.family} environment (Python {env.version}) in {env.path}", highlight=False, soft_wrap=True
+                )
+            )
+    return {family: item.python for family, item in found.items()}
+
+
+def set_serve_python(console: Console) -> None:
+    """Tells the tasks which interpreter runs the model server, unless somebody has; makes its environment if need be."""
+    os.environ.setdefault("PENSTOCK_SERVE_PYTHON", str(make_environments(["serve"], console)["serve"]))
+
+
+def set_variables(root: Path) -> None:
+    """Tells the tasks where to track, which commit this is, and to keep their chatter down."""
+    os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    git = shutil.which("git")
+    commit = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False) if git else None
+    if commit and commit.returncode == 0:
+        os.environ.setdefault("PENSTOCK_GIT_COMMIT", commit.stdout.strip())
