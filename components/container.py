@@ -2,14 +2,9 @@
 
 from kfp import dsl
 
-import penstock
+from .images import REGISTRY, image
 
-REGISTRY = "ghcr.io/penstock"
-
-
-def image(family: str) -> str:
-    """Returns the image of a dependency family (`tfdv`, `tf`, `tf-gpu`, `deploy`, `serve`) at this package's version."""
-    return f"{REGISTRY}/penstock-{family}:{penstock.__version__}"
+__all__ = ["REGISTRY", "container", "image"]
 
 
 def container(family: str, component: str) -> dsl.ContainerSpec:

@@ -1,0 +1,373 @@
+"""`kserve://NAMESPACE/NAME?mode=`: an InferenceService of a Kubernetes cluster."""
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from tenacity import retry, retry_if_exception_type, retry_if_result, stop_after_delay, wait_exponential
+
+from penstock.components.runtime import Input, TaskError, figure
+from penstock.components.runtime import storage as model_storage
+from penstock.components.runtime.release import Release, find_release
+
+from .destination import Current, StepFailed, Traffic
+from .kserve_api import Cluster, ClusterError, Conflict, NoAnswer
+from .kserve_knative import Knative
+from .kserve_lease import Lease
+from .kserve_record import SHARE, Version, scaling, write_version
+from .kserve_spec import (
+    KNATIVE,
+    LONGEST_NAME,
+    MODES,
+    STANDARD,
+    build_predictor,
+    check_name,
+    check_serving_options,
+    digest,
+    inference_service,
+)
+from .kserve_standard import Standard, service_name
+from .kserve_steps import InferenceService, Mode, State, Step
+from .kserve_wait import FIRST_LOOK_SECONDS, wait_until
+from .metrics import read_traffic
+from .uri import check_options
+
+ANSWER_SECONDS = 60.0
+# For how long a request without an answer is repeated.
+PATIENCE_SECONDS = 10.0
+# Somebody else may change the object as well: labels by hand, the status by the controller.
+ATTEMPTS = 10
+_OLD_NAMES = {"Serverless": KNATIVE, "RawDeployment": STANDARD}
+
+
+class KServeDestination:
+    """An InferenceService.
+
+    The cluster is the one that KUBECONFIG names, else the one that this process runs in, else that of `~/.kube/config`. Permissions in the
+    namespace: get, create, update and delete `inferenceservices`, get, create and update `leases`; to say why pods do not start, list `pods`
+    and get `deployments`; in mode standard, from outside the cluster, create and get `services/proxy`.
+
+    URI options:
+        mode: `knative` (revisions; scale to zero) or `standard` (Deployments; canaries need KServe 0.20 with the Gateway API).
+        storage: Where the model is copied to: `gs://`, `s3://`, `minio://`, `pvc://CLAIM/PATH`. Without it KServe reads the artifact in place.
+        lease: For how many seconds another push is kept out by one that has died. Default 60.
+        timeout: For how many seconds KServe may take to start a version, or to shift traffic. Default 600.
+        gateway: The ingress gateway's URL, for where the names in the service's URLs cannot be resolved; the names go there as Host headers.
+
+    Attributes:
+        url: The URL that answers predictions; empty as long as KServe has given none.
+        stop_command: The command that ends the serving.
+        strategies: All but `shadow`: KServe copies no traffic.
+    """
+
+    strategies = frozenset({"replace", "canary", "blue_green"})
+
+    def __init__(
+        self, namespace: str, name: str, mode: str, serving: dict[str, Any], storage: str, lease: int, timeout: int, gateway: str
+    ) -> None:
+        self._name, self._mode_name, self._serving, self._storage, self._timeout = name, mode, serving, storage, timeout
+        self._where = f"kserve://{namespace}/{name}"
+        self._mode: Mode = Knative() if mode == KNATIVE else Standard()
+        self._gateway = gateway
+        self.url = ""
+        self.stop_command = f"kubectl delete inferenceservice {name} --namespace {namespace}"
+        self._cluster = Cluster(namespace, name)
+        self._lease: Lease | None = None
+        self._lease_seconds = lease
+        self._http = httpx.Client(timeout=ANSWER_SECONDS)
+        self._records: dict[str, Release] = {}
+
+    @classmethod
+    def from_uri(cls, path: str, options: dict[str, str], model_name: str, serving: dict[str, Any]) -> "KServeDestination":
+        """Makes the destination of a URI.
+
+        Args:
+            path: `NAMESPACE/NAME`.
+            options: The options of the URI.
+            model_name: The model's name in the registry; it answers under the InferenceService's.
+            serving: How to serve it, as `check_serving_options` knows it.
+
+        Raises:
+            TaskError: Something of it is wrong, or there is no cluster.
+        """
+        check_options(options, {"mode", "storage", "lease", "timeout", "gateway"}, "kserve")
+        namespace, _, name = path.partition("/")
+        check_name("namespace", namespace)
+        check_name("InferenceService", name, LONGEST_NAME)
+        if options.get("mode") not in MODES:
+            raise TaskError(f"kserve://{path} needs ?mode=, {' or '.join(MODES)}, not {options.get('mode', 'none')!r}")
+        mode = MODES[options["mode"]]
+        check_serving_options(serving, mode)
+        lease, timeout = (_seconds(option, options.get(option, default)) for option, default in (("lease", "60"), ("timeout", "600")))
+        return cls(namespace, name, mode, serving, options.get("storage", ""), lease, timeout, options.get("gateway", ""))
+
+    def __enter__(self) -> "KServeDestination":
+        """Keeps other pushes out by a lease."""
+        lease = Lease(self._cluster, self._lease_seconds)
+        self._or_stop(lease.acquire)
+        self._lease = lease
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        """Gives the lease back."""
+        if self._lease:
+            self._lease.release()
+        self._http.close()
+        self._cluster.close()
+
+    def current(self) -> Current:
+        """Returns what the InferenceService is asked to serve; what else it may do is on its way there."""
+        service = self._or_stop(self._read)
+        if service is None:
+            return Current(None)
+        state = self._mode.state(service)
+        previous = state.serving.previous if state.serving else None
+        return Current(self._release(state.serving), self._release(previous), self._release(state.candidate), state.percent)
+
+    def stage(self, model: Input, release: Release, *, shadow: bool = False) -> None:
+        """Copies the model to the storage, and has KServe serve it without traffic, or first of all."""
+        if shadow:
+            raise TaskError(f"{self._where} cannot shadow: KServe copies no traffic; use strategy canary or blue_green")
+        self._keep()
+        version = self._place(model, release)
+        service = self._or_stop(self._read) or self._create(version)
+        steps = self._mode.stage(service, version)
+        try:
+            self._write(steps[0].change)
+        except NoAnswer as failure:  # it may have been made all the same
+            raise StepFailed(str(failure)) from failure
+        except ClusterError as failure:
+            raise TaskError(str(failure)) from failure
+        self._take(steps)
+
+    def shift(self, percent: int) -> None:
+        """Gives the candidate a share of the traffic; at 100 it takes the place of what serves."""
+        service = self._required()
+        if self._mode.state(service).candidate is None:
+            raise StepFailed("nothing is staged")
+        self._take(self._mode.shift(service, percent))
+
+    def probe(self, instances: list[Any]) -> list[Any]:
+        """Asks the candidate by a URL that reaches only that, or the service as its clients do."""
+        self._keep()
+        answer = self._ask("POST", f"/v1/models/{self._name}:predict", {"instances": instances})
+        if not isinstance(answer, dict) or not isinstance(answer.get("predictions"), list):
+            raise StepFailed(f"the answer of {self._where} has no predictions: {answer!r:.200}")
+        return answer["predictions"]
+
+    def traffic(self) -> Traffic | None:
+        """Reads the metrics of one of the pods; None where they cannot be reached, or another server than Penstock's runs there."""
+        try:
+            state = self._mode.state(self._required())
+            text = self._ask("GET", "/metrics")
+        except StepFailed:
+            return None
+        asked = state.candidate or state.serving
+        return read_traffic(text, self._name, asked.fingerprint) if asked and isinstance(text, str) else None
+
+    def rollback(self, to: str = "") -> Release | None:
+        """Sends all traffic back to what serves, or has a version serve that did before."""
+        service = self._or_fail(self._read)
+        state = self._mode.state(service) if service else State()
+        wanted = self._find(state, to) if to else None
+        if service is None:
+            return None
+        if state.candidate:
+            self._withdraw(service, state)
+        if state.candidate and not to:
+            return self._release(state.serving)
+        target = wanted if to else state.serving and state.serving.previous
+        if target is None:
+            self._delete()
+        elif target is not state.serving:
+            self._finish(*self._mode.go_back(self._required(), target))
+        return self._release(target)
+
+    def retire(self) -> None:
+        """Ends the pods that only a quick rollback would need."""
+        self._take(self._mode.retire(self._required()))
+
+    def _place(self, model: Input, release: Release) -> Version:
+        """Copies a model to the storage, and returns how it will be served from there."""
+        placed = model_storage.place(model, release, self._storage, self._name)
+        uri = model_storage.kserve_uri(placed.uri)
+        predictor = build_predictor(self._name, uri, release.fingerprint, release.model_version, self._serving)
+        asked = digest(release.fingerprint, predictor)
+        if self._mode_name == STANDARD:  # in Knative mode another name would be another Knative service
+            predictor["name"] = asked
+        return Version(
+            predictor, release.fingerprint, release.model_version, uri, placed.record_uri, digest=asked, scaling=scaling(predictor)
+        )
+
+    def _create(self, version: Version) -> InferenceService:
+        """Creates the InferenceService, with its first version as one that has not been promoted."""
+        body = inference_service(self._cluster.namespace, self._name, self._mode_name, write_version(version) | {SHARE: 0})
+        self._keep()
+        try:
+            return self._cluster.create(body)
+        except Conflict:  # made by somebody else, or by this request before the client repeated it
+            return self._required()
+        except NoAnswer as failure:
+            raise StepFailed(str(failure)) from failure
+        except ClusterError as failure:
+            raise TaskError(str(failure)) from failure
+
+    def _withdraw(self, service: InferenceService, state: State) -> None:
+        if state.serving is None:
+            self._delete()
+        else:
+            self._finish(*self._mode.withdraw(service))
+
+    def _finish(self, steps: list[Step], tidying: list[Step]) -> None:
+        """Takes the steps that matter to whoever asks the service, then the others, which a later push makes good for."""
+        self._take(steps)
+        try:
+            self._take(tidying)
+        except StepFailed as failure:
+            figure(f"traffic is where it should be, but {self._where} could not be tidied up: {failure}")
+
+    def _take(self, steps: list[Step]) -> None:
+        """Makes each change and waits until the cluster has followed."""
+        for step in steps:
+            self._or_fail(lambda step=step: self._write(step.change))
+            selector = self._mode.pod_selector if step.starts_pods else lambda _: ""
+            wait_until(self._cluster, step.is_done, selector, self._timeout, self._keep)
+
+    def _write(self, change: Callable[[InferenceService], None]) -> None:
+        """Changes the InferenceService as it is now; nothing is written where the change has been made."""
+        for attempt in range(ATTEMPTS):
+            service = self._required()
+            wanted = copy.deepcopy(service)
+            change(wanted)
+            if wanted == service:
+                return
+            self._keep()  # after reading: whoever takes over meanwhile changes the object, and this write is refused
+            try:
+                self._cluster.replace(wanted)
+                return
+            except Conflict:
+                time.sleep(0.05 * attempt)
+        raise Conflict(f"{self._where} is changed by somebody else all the time; see who does, then push again")
+
+    def _delete(self) -> None:
+        """Deletes the InferenceService and waits until it is gone."""
+        deadline = time.monotonic() + self._timeout
+        while (service := self._or_fail(self._cluster.read)) is not None:
+            self._keep()
+            if time.monotonic() > deadline:
+                raise StepFailed(f"{self._where} has not gone within {self._timeout} s of its deletion")
+            try:
+                if "deletionTimestamp" not in service["metadata"]:
+                    self._cluster.delete(service)
+            except Conflict:
+                continue
+            except ClusterError as failure:
+                raise StepFailed(str(failure)) from failure
+            time.sleep(FIRST_LOOK_SECONDS)
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Asks the candidate, or what serves if there is none; returns the answer's JSON, or its text if it is none."""
+        service = self._required()
+        state = self._mode.state(service)
+        if state.candidate is None or state.serving is None:
+            return self._send(method, service.get("status", {}).get("url", ""), path, body)
+        if self._mode_name == STANDARD and not self._cluster.in_cluster:
+            name = service_name(service, service["spec"]["canary"][0]["predictor"])
+            return self._or_fail(lambda: self._cluster.request_service(name, method, path, body, ANSWER_SECONDS))
+        return self._send(method, self._mode.candidate_url(service), path, body)
+
+    def _send(self, method: str, base: str, path: str, body: Any) -> Any:
+        """Sends a request, again for some seconds if nothing answers: a gateway follows a moment after the status that says it did."""
+        if not base:
+            raise StepFailed(f"KServe has given {self._where} no URL yet")
+        name = urlsplit(base).netloc
+        url, headers = (f"{self._gateway.rstrip('/')}{path}", {"Host": name}) if self._gateway else (f"{base.rstrip('/')}{path}", {})
+        try:
+            response = _patiently(self._http.request)(method, url, json=body, headers=headers)
+        except httpx.HTTPError as error:
+            advice = "" if self._gateway else "; where this name cannot be resolved, give ?gateway= the URL of the ingress gateway"
+            raise StepFailed(f"{base}{path} gives no answer ({error}){advice}") from error
+        if response.is_error:
+            raise StepFailed(f"{base}{path} answered {response.status_code}: {response.text[:300]}")
+        return response.json() if "json" in response.headers.get("Content-Type", "") else response.text
+
+    def _find(self, state: State, to: str) -> Version:
+        """Returns the version that serves or served with this fingerprint, as it was when it served."""
+        served = [state.serving, *state.serving.history] if state.serving else []
+        found = find_release([Release(version.fingerprint, version.model_version) for version in served], to)
+        index = next(number for number, version in enumerate(served) if version.fingerprint == found.fingerprint)
+        return replace(served[index], history=tuple(served[index + 1 :])) if index else served[0]
+
+    def _release(self, version: Version | None) -> Release | None:
+        """Returns what is known of a version; without its probe where its record is gone, which must not stop a rollback."""
+        if version is None:
+            return None
+        if version.record_uri and version.record_uri not in self._records:
+            try:
+                self._records[version.record_uri] = model_storage.read_record(version.record_uri)
+            except TaskError as error:
+                figure(f"no probe of {version.fingerprint[:12]}: {error}")
+        known = self._records.get(version.record_uri)
+        return known if known and known.fingerprint == version.fingerprint else Release(version.fingerprint, version.model_version)
+
+    def _read(self) -> InferenceService | None:
+        """Reads the InferenceService.
+
+        Raises:
+            TaskError: It is of the other mode, or about to go.
+        """
+        service = self._cluster.read()
+        if service is None:
+            return None
+        if "deletionTimestamp" in service["metadata"]:
+            raise TaskError(f"{self._where} is being deleted; push again when it is gone")
+        status = service.get("status", {})
+        mode = status.get("deploymentMode", "")
+        if mode and _OLD_NAMES.get(mode, mode) != self._mode_name:
+            raise TaskError(f"{self._where} is deployed in mode {mode}, which cannot be changed; give the mode that it has")
+        self.url = f"{status['url']}/v1/models/{self._name}:predict" if status.get("url") else self.url
+        return service
+
+    def _required(self) -> InferenceService:
+        service = self._or_fail(self._read)
+        if service is None:
+            raise StepFailed(f"{self._where} does not exist any more")
+        return service
+
+    def _keep(self) -> None:
+        if self._lease:
+            self._lease.keep()
+
+    def _or_stop(self, act: Callable[[], Any]) -> Any:
+        """Acts; a failure ends the task, for nothing has been changed."""
+        try:
+            return act()
+        except ClusterError as failure:
+            raise TaskError(str(failure)) from failure
+
+    def _or_fail(self, act: Callable[[], Any]) -> Any:
+        """Acts; a failure is a reason to roll back."""
+        try:
+            return act()
+        except ClusterError as failure:
+            raise StepFailed(str(failure)) from failure
+
+
+def _seconds(option: str, text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise TaskError(f"?{option}={text} is no number of seconds; give a whole number above 0")
+    return int(text)
+
+
+def _patiently(request: Callable[..., httpx.Response]) -> Callable[..., httpx.Response]:
+    """Repeats a request that nothing has answered, and returns or raises what came last."""
+    return retry(
+        retry=retry_if_exception_type(httpx.TransportError) | retry_if_result(lambda response: response.status_code in (404, 502, 503)),
+        stop=stop_after_delay(PATIENCE_SECONDS),
+        wait=wait_exponential(multiplier=0.2, max=2),
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+    )(request)

@@ -1,0 +1,150 @@
+"""KServe's Knative mode: one predictor, whose every version is a revision.
+
+`canaryTrafficPercent` is the share of the latest revision; the rest goes to the one that had all of it last (`latestRolledoutRevision`). Without
+it the latest revision that is ready has all traffic, so that a version is only ever brought in with a share of 0, and the share is taken
+away last. The status says nothing of the generation that it was written for (its `observedGeneration` counts the Knative service's), and `Ready`
+may be true while the latest revision is broken: what counts are the revisions' names and their traffic.
+
+Source: createKnativeService in KServe's ksvc_reconciler.go and PropagateStatus in inference_service_status.go.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from .kserve_record import SHARE, Version, read_version, write_version
+from .kserve_spec import KNATIVE, annotations
+from .kserve_steps import InferenceService, State, Step, first_deployment, foreign_canary, is_true
+
+
+class Knative:
+    """Steps in Knative mode."""
+
+    def state(self, service: InferenceService) -> State:
+        """Reads the state from the predictor: its share of the traffic, and what its record says it stands beside."""
+        predictor = service["spec"]["predictor"]
+        version = read_version(predictor)
+        percent = predictor.get(SHARE)
+        if percent is None:
+            return State(serving=version)
+        if first := first_deployment(service):
+            return first
+        serving = version.beside or version.previous
+        if serving is None:
+            raise foreign_canary(percent)
+        if version.is_same(serving):
+            return State(serving=version)
+        return State(replace(serving, history=() if version.beside else version.history[1:]), version, percent)
+
+    def stage(self, service: InferenceService, version: Version) -> list[Step]:
+        """Makes the version the latest revision, with no traffic; it is there already if it is the candidate."""
+        state = self.state(service)
+        if version.is_same(state.candidate):
+            return [Step(lambda _: None, _is_latest_ready, starts_pods=True)]
+        return [Step(_bring_in(version.staged_beside(state.serving, _rolled_out(service))), _is_latest_ready, starts_pods=True)]
+
+    def shift(self, service: InferenceService, percent: int) -> list[Step]:
+        """Sets the share of the latest revision, or takes the limit away. Where nothing served before there is nothing to share."""
+        if percent == 100:
+            return [Step(_lift_limit, lambda now: _has_share(now, 100))]
+        if self.state(service).serving is None:
+            return []
+        return [Step(_set_share(percent), lambda now: _has_share(now, percent))]
+
+    def withdraw(self, service: InferenceService) -> tuple[list[Step], list[Step]]:
+        """Sends all traffic back to the revision that had it, then makes its version the latest one again.
+
+        Without the second half the spec would name a version that must not serve, and a broken one would leave the service unready.
+        """
+        serving = self.state(service).serving
+        stop = [Step(_set_share(0), lambda now: not _is_own(now) or _share(now, _latest(now)) == 0)]
+        if serving is None:
+            return stop, []
+        again = replace(serving, beside=serving.entry())
+        tidy = [Step(_bring_in(again), _is_latest_ready, starts_pods=True), Step(_lift_limit, lambda now: _has_share(now, 100))]
+        return stop, tidy
+
+    def go_back(self, service: InferenceService, version: Version) -> tuple[list[Step], list[Step]]:
+        """Goes back to the revision before if it is still known, for that needs no start; else serves the version as a new revision."""
+        known = _status(service).get("previousRolledoutRevision")
+        serving = self.state(service).serving
+        if serving and version.is_same(serving.previous) and known and known == serving.previous.revision:
+            stop = [Step(_set_share(0), lambda now: _share(now, known) == 100)]
+            after = {**service, "spec": {"predictor": write_version(serving) | {SHARE: 0}}}
+            return stop, self.withdraw(after)[1]
+        again = replace(version, beside=serving.entry() if serving else None)
+        return [Step(_bring_in(again), _is_latest_ready, starts_pods=True), Step(_lift_limit, lambda now: _has_share(now, 100))], []
+
+    def retire(self, service: InferenceService) -> list[Step]:
+        """Does nothing: Knative keeps a revision without traffic, and none of its pods."""
+        return []
+
+    def candidate_url(self, service: InferenceService) -> str:
+        """Returns the URL of the tag `latest`, unless it is still another revision's."""
+        latest = _latest(service)
+        tagged = (target for target in _traffic(service) if (target.get("tag"), target.get("revisionName")) == ("latest", latest))
+        return next(tagged, {}).get("url", "")
+
+    def pod_selector(self, service: InferenceService) -> str:
+        """Selects the pods of the latest revision."""
+        latest = _latest(service)
+        return f"serving.knative.dev/revision={latest}" if _is_own(service) else ""
+
+
+def _bring_in(version: Version) -> Any:
+    def change(service: InferenceService) -> None:
+        service["metadata"].setdefault("annotations", {}).update(annotations(KNATIVE))
+        if version.is_same(read_version(service["spec"]["predictor"])) and SHARE in service["spec"]["predictor"]:
+            return
+        service["spec"]["predictor"] = write_version(replace(version, after=_latest(service))) | {SHARE: 0}
+
+    return change
+
+
+def _set_share(percent: int) -> Any:
+    def change(service: InferenceService) -> None:
+        service["spec"]["predictor"][SHARE] = percent
+
+    return change
+
+
+def _lift_limit(service: InferenceService) -> None:
+    service["spec"]["predictor"].pop(SHARE, None)
+
+
+def _status(service: InferenceService) -> dict[str, Any]:
+    return service.get("status", {}).get("components", {}).get("predictor", {})
+
+
+def _latest(service: InferenceService) -> str:
+    return _status(service).get("latestCreatedRevision", "")
+
+
+def _rolled_out(service: InferenceService) -> str:
+    return _status(service).get("latestRolledoutRevision", "")
+
+
+def _traffic(service: InferenceService) -> list[dict[str, Any]]:
+    return _status(service).get("traffic") or []
+
+
+def _share(service: InferenceService, revision: str) -> int:
+    return sum(target.get("percent") or 0 for target in _traffic(service) if target.get("revisionName") == revision)
+
+
+def _is_own(service: InferenceService) -> bool:
+    """Tells whether the latest revision is that of the latest predictor, as far as its record can tell."""
+    return _latest(service) not in ("", read_version(service["spec"]["predictor"]).after)
+
+
+def _is_latest_ready(service: InferenceService) -> bool:
+    if not _is_own(service) or _status(service).get("latestReadyRevision") != _latest(service):
+        return False
+    if first_deployment(service):
+        return is_true(service, "Ready")
+    return _share(service, _latest(service)) == 0 and bool(Knative().candidate_url(service))
+
+
+def _has_share(service: InferenceService, percent: int) -> bool:
+    latest = _latest(service)
+    is_latest = _is_own(service) and _status(service).get("latestReadyRevision") == latest
+    return is_latest and _share(service, latest) == percent and (percent < 100 or _rolled_out(service) == latest)

@@ -1,0 +1,134 @@
+"""One push at a time: a Lease of the cluster, beside the InferenceService.
+
+It is no annotation of the InferenceService, which KServe would copy into its pods: each renewal would restart them all.
+"""
+
+import os
+import socket
+import time
+import uuid
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from penstock.components.runtime import TaskError
+
+from .kserve_api import Cluster, ClusterError, Conflict, NoAnswer, NotFound
+
+WAIT_SECONDS = 1.0
+
+
+class Lease:
+    """The right to change an InferenceService, for some seconds at a time."""
+
+    def __init__(self, cluster: Cluster, seconds: int) -> None:
+        self._cluster, self._seconds = cluster, seconds
+        self._where = f"kserve://{cluster.namespace}/{cluster.name}"
+        self._holder = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._held: dict[str, Any] | None = None
+        self._renewed = 0.0
+
+    def acquire(self) -> None:
+        """Takes the lease; one that is held is waited for until it expires, for its holder may be dead.
+
+        Raises:
+            TaskError: Its holder is alive: it has renewed the lease meanwhile. Or another push was faster.
+            ClusterError: The cluster cannot be asked.
+        """
+        seen: str | None = None
+        while True:
+            found = self._read()
+            left = _seconds_left(found)
+            if left <= 0:
+                if self._take(found):
+                    return
+                continue
+            renewed = found["spec"]["renewTime"] if found else ""
+            if seen not in (None, renewed):
+                raise TaskError(f"another push to {self._where} is under way ({_holder(found)}); push again when it has ended")
+            seen = renewed
+            time.sleep(min(WAIT_SECONDS, left))
+
+    def keep(self) -> None:
+        """Renews the lease once half of its time is over.
+
+        Raises:
+            TaskError: Another push has taken it, or it has run out while the cluster gave no answer.
+        """
+        age = time.monotonic() - self._renewed
+        if age < self._seconds / 2:
+            return
+        try:
+            if self._take(self._held):
+                return
+            found = self._read()  # our renewal may have been answered by an error and made all the same
+            if found and _holder(found) == self._holder and self._take(found):
+                return
+        except NoAnswer as failure:
+            if age < self._seconds:
+                return
+            raise TaskError(f"this push can no longer keep others out of {self._where}: {failure}") from failure
+        except ClusterError as failure:
+            raise TaskError(f"this push can no longer keep others out of {self._where}: {failure}") from failure
+        raise TaskError(f"another push has taken {self._where} over; this one stops and changes nothing more")
+
+    def release(self) -> None:
+        """Lets others in at once; where that fails the lease runs out by itself."""
+        if self._held is None:
+            return
+        self._held["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
+        try:
+            self._replace(self._held)
+        except ClusterError as failure:
+            print(f"the lease on {self._where} could not be given back and runs out by itself: {failure}")
+        self._held = None
+
+    def _read(self) -> dict[str, Any] | None:
+        api = self._cluster
+        try:
+            lease = api.call(api.leases.read_namespaced_lease, self._name, api.namespace)
+        except NotFound:
+            return None
+        return api.as_json(lease)
+
+    def _take(self, found: dict[str, Any] | None) -> bool:
+        """Writes this holder into the lease; False if somebody else was faster."""
+        spec = {"holderIdentity": self._holder, "leaseDurationSeconds": self._seconds, "renewTime": _now()}
+        started = time.monotonic()
+        try:
+            if found is None:
+                body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": self._name}, "spec": spec}
+                api = self._cluster
+                taken = api.call(api.leases.create_namespaced_lease, api.namespace, body)
+            else:
+                taken = self._replace(found | {"spec": found["spec"] | spec})
+        except (Conflict, NotFound) as lost:
+            if isinstance(lost, NotFound) and found is None:  # the namespace
+                raise
+            return False
+        self._held, self._renewed = self._cluster.as_json(taken), started
+        return True
+
+    def _replace(self, lease: dict[str, Any]) -> Any:
+        api = self._cluster
+        return api.call(api.leases.replace_namespaced_lease, self._name, api.namespace, lease)
+
+    @property
+    def _name(self) -> str:
+        return f"penstock-{self._cluster.name}"
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _holder(lease: dict[str, Any] | None) -> str:
+    return (lease or {}).get("spec", {}).get("holderIdentity") or ""
+
+
+def _seconds_left(lease: dict[str, Any] | None) -> float:
+    """Returns for how long a lease is held from now on; 0 or less if nobody holds it."""
+    if lease is None or not _holder(lease):
+        return 0.0
+    renewed = datetime.fromisoformat(lease["spec"]["renewTime"].replace("Z", "+00:00"))
+    until = renewed + timedelta(seconds=lease["spec"]["leaseDurationSeconds"])
+    return min((until - datetime.now(timezone.utc)).total_seconds(), lease["spec"]["leaseDurationSeconds"])

@@ -1,0 +1,171 @@
+"""From a model, and how it is to be served, to the predictor of an InferenceService."""
+
+import hashlib
+import json
+import re
+from typing import Any
+
+from kserve import V1beta1LoggerSpec, V1beta1ModelFormat, V1beta1ModelSpec, V1beta1PredictorSpec
+from kubernetes.client import ApiClient, V1Container, V1ContainerPort, V1EnvVar, V1HTTPGetAction, V1Probe, V1ResourceRequirements
+from kubernetes.utils.quantity import parse_quantity
+
+from penstock.components.images import image
+from penstock.components.runtime import TaskError
+
+from .uri import check_options
+
+KNATIVE, STANDARD = "Knative", "Standard"
+MODES = {"knative": KNATIVE, "standard": STANDARD}
+HTTP_PORT = 8080
+MODEL_FOLDER = "/mnt/models"
+# Which metrics each autoscaler knows: Knative's own, and the HorizontalPodAutoscaler.
+_METRICS = {KNATIVE: ("concurrency", "rps"), STANDARD: ("cpu", "memory")}
+_COUNTS = ("gpu", "min_replicas", "max_replicas", "scale_target")
+_TEXTS = ("scale_metric", "logger_url", "service_account", "runtime", "image")
+_QUANTITIES = ("cpu", "memory")
+OPTIONS = {*_COUNTS, *_TEXTS, *_QUANTITIES}
+# The fields of a predictor that a canary must not have: its number of replicas follows from its share of the traffic.
+SCALING = ("minReplicas", "maxReplicas", "scaleTarget", "scaleMetric")
+# A service is called NAME-xxxxxxxx-predictor, and a label of a DNS name has 63 characters.
+LONGEST_NAME = 44
+_DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+
+
+def check_name(what: str, name: str, longest: int = 63) -> None:
+    """Refuses a name that KServe refuses.
+
+    Raises:
+        TaskError: It is no DNS label as RFC 1123 has it, or starts with a digit, or is too long.
+    """
+    if not _DNS_LABEL.fullmatch(name) or len(name) > longest:
+        raise TaskError(
+            f"{what} {name!r} is no DNS-1123 label that starts with a letter; use at most {longest} lower-case letters, digits and '-'"
+        )
+
+
+def check_serving_options(options: dict[str, Any], mode: str) -> None:
+    """Refuses serving options that are none.
+
+    Args:
+        options: `cpu` and `memory` (quantities), `gpu` (NVIDIA GPUs), `min_replicas` (0: scaled to zero while nobody asks),
+            `max_replicas`, `scale_target` and `scale_metric` (what the autoscaler holds per replica), `logger_url` (where requests and
+            answers are sent), `service_account`, `runtime` (a ServingRuntime's name), `image` (a model server of one's own).
+        mode: `Knative` or `Standard`.
+
+    Raises:
+        TaskError: One is unknown, of the wrong kind, or nothing for this mode.
+    """
+    check_options(options, OPTIONS, "kserve", "serving option")
+    for name in options:
+        _check_kind(name, options[name])
+    fewest, most = options.get("min_replicas", 1), options.get("max_replicas", 0)
+    if 0 < most < fewest:
+        raise TaskError(f"serving option max_replicas={most} is less than min_replicas={fewest}; raise it")
+    if mode == STANDARD and fewest == 0:
+        raise TaskError("serving option min_replicas=0 (scale to zero) needs ?mode=knative; in mode=standard give 1 or more")
+    metric = options.get("scale_metric")
+    if metric and metric not in _METRICS[mode]:
+        raise TaskError(f"serving option scale_metric={metric!r} is none that mode {mode} scales by; give {' or '.join(_METRICS[mode])}")
+    if options.get("runtime") and options.get("image"):
+        raise TaskError("serving options runtime and image exclude each other: a ServingRuntime has an image; give one of them")
+
+
+def _check_kind(name: str, value: Any) -> None:
+    if name in _COUNTS and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        raise TaskError(f"serving option {name}={value!r} is no whole number; give 0 or more")
+    if name in _TEXTS and not isinstance(value, str):
+        raise TaskError(f"serving option {name}={value!r} is no text; give one")
+    if name in _QUANTITIES:
+        try:
+            parse_quantity(str(value))
+        except ValueError as error:
+            raise TaskError(f"serving option {name}={value!r} is no quantity; give one such as '500m' or '2Gi'") from error
+
+
+def build_predictor(name: str, uri: str, fingerprint: str, version: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Returns a predictor that serves a model.
+
+    Without the option `runtime` it is a custom predictor that runs Penstock's model server: KServe brings the model that `STORAGE_URI`
+    names to `/mnt/models`.
+
+    Args:
+        name: The InferenceService's name, under which the model answers.
+        uri: Where the model lies, in KServe's words.
+        fingerprint: The model's fingerprint.
+        version: Its version in the registry; empty if it has none.
+        options: As `check_serving_options` knows them.
+    """
+    spec = V1beta1PredictorSpec(
+        min_replicas=options.get("min_replicas", 1),
+        max_replicas=options.get("max_replicas"),
+        scale_target=options.get("scale_target"),
+        scale_metric=options.get("scale_metric"),
+        service_account_name=options.get("service_account") or None,
+        logger=V1beta1LoggerSpec(mode="all", url=options["logger_url"]) if options.get("logger_url") else None,
+        labels={"penstock.dev/fingerprint": fingerprint[:12]},
+    )
+    if options.get("runtime"):
+        spec.model = V1beta1ModelSpec(
+            model_format=V1beta1ModelFormat(name="tensorflow"),
+            runtime=options["runtime"],
+            storage_uri=uri,
+            resources=_resources(options),
+        )
+    else:
+        spec.containers = [_server(name, uri, version, options)]
+    plain: dict[str, Any] = ApiClient().sanitize_for_serialization(spec)
+    return plain
+
+
+def digest(fingerprint: str, predictor: dict[str, Any]) -> str:
+    """Returns eight hexadecimal digits that tell a predictor of a model, as it was asked for, from any other."""
+    return hashlib.sha256(json.dumps([fingerprint, predictor], sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _server(name: str, uri: str, version: str, options: dict[str, Any]) -> V1Container:
+    variables = {"STORAGE_URI": uri, "PENSTOCK_MODEL_VERSION": version}
+    return V1Container(
+        name="kserve-container",
+        image=options.get("image") or image("serve"),
+        args=["--model_name", name, "--model_dir", MODEL_FOLDER],
+        env=[V1EnvVar(name=key, value=value) for key, value in variables.items() if value],
+        ports=[V1ContainerPort(container_port=HTTP_PORT, protocol="TCP")],
+        readiness_probe=V1Probe(http_get=V1HTTPGetAction(path="/v2/health/ready", port=HTTP_PORT)),
+        resources=_resources(options),
+    )
+
+
+def _resources(options: dict[str, Any]) -> V1ResourceRequirements | None:
+    amounts = {name: str(options[name]) for name in _QUANTITIES if name in options}
+    if options.get("gpu"):
+        amounts["nvidia.com/gpu"] = str(options["gpu"])
+    return V1ResourceRequirements(requests=amounts, limits=amounts) if amounts else None
+
+
+def storage_uri(predictor: dict[str, Any]) -> str:
+    """Returns where a predictor's model lies; empty where it does not say."""
+    for container in predictor.get("containers") or []:
+        for variable in container.get("env") or []:
+            if variable["name"] == "STORAGE_URI":
+                return variable.get("value", "")
+    implementations = [value for value in predictor.values() if isinstance(value, dict) and "storageUri" in value]
+    return implementations[0]["storageUri"] if implementations else ""
+
+
+def inference_service(namespace: str, name: str, mode: str, predictor: dict[str, Any]) -> dict[str, Any]:
+    """Returns an InferenceService with one predictor."""
+    return {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {"name": name, "namespace": namespace, "annotations": annotations(mode)},
+        "spec": {"predictor": predictor},
+    }
+
+
+def annotations(mode: str) -> dict[str, str]:
+    """Returns the annotations of an InferenceService that has its mode, and in Knative mode a URL for each revision with traffic.
+
+    They never change afterwards: KServe copies them into its pods, so that another value would restart all of them.
+    """
+    tags = {"serving.kserve.io/enable-tag-routing": "true"} if mode == KNATIVE else {}
+    return {"serving.kserve.io/deploymentMode": mode, **tags}

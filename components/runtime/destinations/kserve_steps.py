@@ -1,0 +1,100 @@
+"""What both deployment modes of KServe have in common: the state of an InferenceService, and the steps that change it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from penstock.components.runtime import TaskError
+
+from .kserve_record import SHARE, Version, read_version
+
+InferenceService = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class State:
+    """What an InferenceService is asked to serve.
+
+    Attributes:
+        serving: What has the traffic that is not the candidate's.
+        candidate: What is staged.
+        percent: The candidate's share of the traffic.
+    """
+
+    serving: Version | None = None
+    candidate: Version | None = None
+    percent: int = 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One change of an InferenceService.
+
+    Attributes:
+        change: Makes the change in a copy of the object; makes none where it has been made.
+        is_done: Whether the status says that the cluster has followed.
+        starts_pods: Whether it waits for new pods, so that a pod that cannot start ends the waiting.
+    """
+
+    change: Callable[[InferenceService], None]
+    is_done: Callable[[InferenceService], bool]
+    starts_pods: bool = False
+
+
+class Mode(Protocol):
+    """A deployment mode of KServe."""
+
+    def state(self, service: InferenceService) -> State:
+        """Reads the state.
+
+        Raises:
+            TaskError: A canary is under way that Penstock has not made.
+        """
+
+    def stage(self, service: InferenceService, version: Version) -> list[Step]:
+        """Puts a version beside the one that serves, without traffic."""
+
+    def shift(self, service: InferenceService, percent: int) -> list[Step]:
+        """Gives the candidate a share of the traffic; 100 makes it what serves."""
+
+    def withdraw(self, service: InferenceService) -> tuple[list[Step], list[Step]]:
+        """Takes the traffic from the candidate, and then what is left of it."""
+
+    def go_back(self, service: InferenceService, version: Version) -> tuple[list[Step], list[Step]]:
+        """Has a version serve that did before: what makes it serve, and then what tidies up."""
+
+    def retire(self, service: InferenceService) -> list[Step]:
+        """Ends what is kept warm."""
+
+    def candidate_url(self, service: InferenceService) -> str:
+        """Returns the URL that reaches the candidate only; empty as long as there is none."""
+
+    def pod_selector(self, service: InferenceService) -> str:
+        """Returns the label selector of the pods that the latest change has made; empty as long as there are none."""
+
+
+def first_deployment(service: InferenceService) -> State | None:
+    """Returns the state of an InferenceService whose only version has not been promoted; None if it is in another one."""
+    predictor = service["spec"]["predictor"]
+    version = read_version(predictor)
+    if SHARE not in predictor or not version.fingerprint or version.history or version.beside:
+        return None
+    return State(candidate=version)
+
+
+def foreign_canary(percent: int) -> TaskError:
+    """Returns the error of a canary that somebody else has made."""
+    return TaskError(
+        f"the InferenceService has a canary at {percent} % that Penstock has not made; promote or remove it (kubectl), then push again"
+    )
+
+
+def condition(service: InferenceService, name: str) -> dict[str, Any]:
+    """Returns a condition of the status; empty if it has none of this name."""
+    conditions = service.get("status", {}).get("conditions") or []
+    return next((found for found in conditions if found["type"] == name), {})
+
+
+def is_true(service: InferenceService, name: str) -> bool:
+    """Tells whether a condition is true."""
+    return condition(service, name).get("status") == "True"

@@ -1,0 +1,124 @@
+"""Waiting for a cluster to follow, and saying why it does not."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .destination import StepFailed
+from .kserve_api import Cluster, ClusterError, NoAnswer
+from .kserve_steps import InferenceService
+
+FIRST_LOOK_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 2.0
+# What a container waits for that will not come by itself; a first failure to pull is often followed by a success.
+_HOPELESS = {
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "CrashLoopBackOff",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+}
+
+
+def wait_until(
+    cluster: Cluster,
+    is_done: Callable[[InferenceService], bool],
+    selector: Callable[[InferenceService], str],
+    seconds: float,
+    keep: Callable[[], None],
+) -> InferenceService:
+    """Looks at an InferenceService again and again until it is as it should be.
+
+    Reading it at intervals needs no care for watches that end; an API that gives no answer for a while is asked again.
+
+    Args:
+        cluster: The InferenceService's cluster.
+        is_done: Tells from the object whether the cluster has followed.
+        selector: Gives the label selector of the pods that must start for that; empty if there are none yet.
+        seconds: For how long to wait.
+        keep: Called at every look: keeps others out.
+
+    Returns:
+        The object as it was then.
+
+    Raises:
+        StepFailed: It has not become so in time, or cannot any more: why, in Kubernetes' own words.
+        TaskError: From `keep`.
+    """
+    deadline, pause, trouble = time.monotonic() + seconds, FIRST_LOOK_SECONDS, ""
+    while True:
+        keep()
+        try:
+            service = cluster.read()
+            if service is None:
+                raise StepFailed("the InferenceService has been deleted meanwhile")
+            if is_done(service):
+                return service
+            hopeless, trouble = _find_trouble(cluster, service, selector(service))
+            if hopeless:
+                raise StepFailed(trouble)
+        except NoAnswer as failure:
+            trouble = str(failure)
+        except ClusterError as failure:
+            raise StepFailed(str(failure)) from failure
+        if time.monotonic() > deadline:
+            raise StepFailed(f"KServe did not get there within {seconds:g} s: {trouble or 'it does not say why'}")
+        time.sleep(pause)
+        pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+
+
+def _find_trouble(cluster: Cluster, service: InferenceService, selector: str) -> tuple[bool, str]:
+    """Returns whether it is hopeless, and what is wrong, the cause before its consequences."""
+    found = [*_pod_troubles(cluster, selector), *_deployment_troubles(cluster, selector), *_own_troubles(service, is_new=bool(selector))]
+    hopeless = [text for is_hopeless, text in found if is_hopeless]
+    return bool(hopeless), next(iter(hopeless), next((text for _, text in found), ""))
+
+
+def _pod_troubles(cluster: Cluster, selector: str) -> Iterator[tuple[bool, str]]:
+    for pod in _readable(lambda: cluster.pods(selector), []) if selector else []:
+        status = pod.status
+        for container in [*(status.init_container_statuses or []), *(status.container_statuses or [])]:
+            waiting = container.state.waiting if container.state else None
+            if waiting and waiting.reason in _HOPELESS:
+                yield True, f"pod {pod.metadata.name}: {waiting.reason}: {_last_words(container) or waiting.message or 'no message'}"
+        for condition in status.conditions or []:
+            if condition.type == "PodScheduled" and condition.status == "False":
+                yield False, f"pod {pod.metadata.name}: {condition.reason}: {condition.message}"
+
+
+def _last_words(container: Any) -> str:
+    """Returns what a container said when it last ended; empty if it never ran."""
+    ended = container.last_state.terminated if container.last_state else None
+    return f"{ended.message or ended.reason} (exit code {ended.exit_code})" if ended else ""
+
+
+def _deployment_troubles(cluster: Cluster, selector: str) -> Iterator[tuple[bool, str]]:
+    """Yields why a Deployment makes no pods: a quota, or a deadline."""
+    name = selector.partition("app=isvc.")[2]
+    deployment = _readable(lambda: cluster.deployment(name), None) if name else None
+    for condition in (deployment.status.conditions or []) if deployment else []:
+        failed = (condition.type, condition.status) in (("ReplicaFailure", "True"), ("Progressing", "False"))
+        if failed:
+            yield True, f"{condition.reason}: {condition.message}"
+
+
+def _own_troubles(service: InferenceService, *, is_new: bool) -> Iterator[tuple[bool, str]]:
+    """Yields what the InferenceService complains of: hopeless only if it names the new revision, for it may be an old complaint."""
+    status = service.get("status", {})
+    latest = status.get("components", {}).get("predictor", {}).get("latestCreatedRevision", "")
+    for condition in status.get("conditions") or []:
+        message = condition.get("message") or condition.get("reason")
+        if condition["status"] == "False" and message and condition["type"] != "Stopped":
+            yield is_new and bool(latest) and latest in message, f"{condition['type']}: {message}"
+    failure = status.get("modelStatus", {}).get("lastFailureInfo") or {}
+    if failure.get("message"):
+        yield False, f"{failure.get('reason', 'the model')}: {failure['message']}"
+
+
+def _readable(read: Callable[[], Any], otherwise: Any) -> Any:
+    """Reads what only helps to say what is wrong, and which not everybody may read."""
+    try:
+        return read()
+    except ClusterError:
+        return otherwise
