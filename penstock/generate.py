@@ -17,9 +17,14 @@ _TABLE = re.compile(r"(<!-- components:[^\n]*-->\n).*?(<!-- /components -->)", r
 def catalog() -> dict[str, tuple[Any, dict[str, Any]]]:
     """Returns the pipelines by the name of their compiled file, each with the defaults that its compilation fixes."""
     from penstock.pipelines import flight_delay
+    from penstock.pipelines.promote_or_rollback import promote_or_rollback
     from penstock.pipelines.training import training
 
-    return {"training": (training, {}), "flight_delay_training": (training, flight_delay.parameters())}
+    return {
+        "training": (training, {}),
+        "flight_delay_training": (training, flight_delay.parameters()),
+        "promote_or_rollback": (promote_or_rollback, {}),
+    }
 
 
 def generate(checkout: Path, check: bool) -> list[Path]:

@@ -42,7 +42,7 @@ def find_release(served: Iterable[Release], to: str) -> Release:
     known = {release.fingerprint: release for release in served}
     found = [release for fingerprint, release in known.items() if fingerprint.startswith(to)]
     if len(found) != 1:
-        which = ", ".join(f"{release.label} ({fingerprint[:12]})" for fingerprint, release in known.items()) or "none"
+        which = ", ".join(" ".join(dict.fromkeys((release.label, fingerprint[:12]))) for fingerprint, release in known.items()) or "none"
         problem = "no version that served there has" if not found else f"{len(found)} versions that served there have"
         raise TaskError(f"{problem} a fingerprint that starts with {to!r}; these have served: {which}")
     return found[0]

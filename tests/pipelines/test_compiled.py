@@ -19,10 +19,22 @@ from penstock.pipelines import flight_delay
 ROOT = Path(__file__).resolve().parents[2]
 PIPELINES = sorted((ROOT / "compiled").glob("*.yaml"))
 COMPONENTS = sorted((ROOT / "compiled" / "components").glob("*.yaml"))
+# What each pipeline must be given, but for the destination.
+GIVEN = {
+    "training": {
+        "input_uri": "gs://bucket/rows",
+        "preprocessing_module": "gs://b/p.py",
+        "trainer_module": "gs://b/t.py",
+        "eval_config": "gs://b/e",
+        "model_name": "m",
+    },
+    "flight_delay_training": {"input_uri": "gs://bucket/rows"},
+    "promote_or_rollback": {"action": "rollback", "model_name": "m"},
+}
 
 
 def test_there_are_files():
-    assert {path.stem for path in PIPELINES} == {"training", "flight_delay_training"}
+    assert {path.stem for path in PIPELINES} == {*GIVEN}
     assert {path.stem for path in COMPONENTS} == {path.parent.name for path in (ROOT / "components").glob("*/component.py")}
 
 
@@ -54,9 +66,7 @@ def test_kfp_client_takes_it(path):
 
 @pytest.mark.parametrize("path", PIPELINES, ids=lambda path: path.stem)
 def test_vertex_ai_takes_it(path):
-    given = {"input_uri": "gs://bucket/rows", "destination": "vertex://project/europe-west4/endpoint"}
-    if path.stem == "training":
-        given |= {"preprocessing_module": "gs://b/p.py", "trainer_module": "gs://b/t.py", "eval_config": "gs://b/e", "model_name": "m"}
+    given = {"destination": "vertex://project/europe-west4/endpoint"} | GIVEN[path.stem]
     job = aiplatform.PipelineJob(
         display_name="job",
         template_path=str(path),
@@ -67,7 +77,7 @@ def test_vertex_ai_takes_it(path):
         credentials=AnonymousCredentials(),
     )
     runtime = job._gca_resource.runtime_config
-    assert runtime.parameter_values["input_uri"] == "gs://bucket/rows"
+    assert {name: runtime.parameter_values[name] for name in given} == given
 
 
 def test_the_example_travels_whole():
