@@ -52,7 +52,7 @@ def folder(tmp_path: Path) -> Path:
     version = tmp_path / "flights" / "2-bbb"
     version.mkdir(parents=True)
     serving.write_release(version, serving.Release("b" * 64, "2", {}))
-    serving.write_state(tmp_path, "flights", serving.ServingState("2-bbb", None, ["1-aaa"]))
+    serving.write_state(tmp_path, "flights", serving.ServingState("2-bbb", history=["1-aaa"]))
     return tmp_path
 
 
