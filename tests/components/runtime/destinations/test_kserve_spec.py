@@ -1,0 +1,248 @@
+"""InferenceServices as Penstock asks for them: what KServe's own models say of them, and what a record says of its predictor."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import kserve
+import kubernetes.client
+import pytest
+
+from penstock.components.runtime import TaskError
+from penstock.components.runtime.destinations.kserve_knative import Knative
+from penstock.components.runtime.destinations.kserve_record import HISTORY, RECORD, SHARE, Version, read_version, scaling, write_version
+from penstock.components.runtime.destinations.kserve_spec import (
+    KNATIVE,
+    LONGEST_NAME,
+    STANDARD,
+    build_predictor,
+    check_name,
+    check_serving_options,
+    digest,
+    inference_service,
+    storage_uri,
+)
+from penstock.components.runtime.destinations.kserve_standard import Standard, service_name
+
+from ....doubles.kubernetes.schema import Schema
+
+ALL = {
+    "cpu": "500m",
+    "memory": "2Gi",
+    "gpu": 1,
+    "min_replicas": 2,
+    "max_replicas": 6,
+    "scale_target": 70,
+    "logger_url": "http://sink.example.com",
+    "service_account": "models",
+}
+
+
+def version(number: int, mode: str = STANDARD, **options: Any) -> Version:
+    fingerprint, uri = f"{number:064x}", f"s3://models/churn/{number}"
+    predictor = build_predictor("churn", uri, fingerprint, str(number), options)
+    asked = digest(fingerprint, predictor)
+    if mode == STANDARD:
+        predictor["name"] = asked
+    return Version(predictor, fingerprint, str(number), uri, f"{uri}.release.json", digest=asked, scaling=scaling(predictor))
+
+
+def problems(service: dict[str, Any]) -> list[str]:
+    """Returns what KServe's and Kubernetes' models, which have every field there is, say against an object."""
+    findings = Schema(kserve, kubernetes.client).check(service, "V1beta1InferenceService", "")
+    return findings.unknown + findings.invalid
+
+
+def service(predictor: dict[str, Any], mode: str = STANDARD, **status: Any) -> dict[str, Any]:
+    return inference_service("models", "churn", mode, predictor) | {"status": status}
+
+
+@pytest.mark.parametrize("mode", [KNATIVE, STANDARD])
+@pytest.mark.parametrize("options", [{}, ALL, {"runtime": "kserve-tensorflow-serving", "gpu": 2}, {"image": "mine:1"}])
+def test_kserve_knows_every_field(mode: str, options: dict[str, Any]):
+    check_serving_options(options, mode)
+    staged = version(1, mode, **options).staged_beside(version(0, mode, **options))
+    assert problems(service(write_version(staged) | {SHARE: 0}, mode)) == []
+
+
+def test_penstocks_server_finds_the_model_where_kserve_puts_it():
+    predictor = version(1, **ALL).predictor
+    (container,) = predictor["containers"]
+    assert container["name"] == "kserve-container"
+    assert container["args"] == ["--model_name", "churn", "--model_dir", "/mnt/models"]
+    assert {"name": "STORAGE_URI", "value": "s3://models/churn/1"} in container["env"]
+    assert {"name": "PENSTOCK_MODEL_VERSION", "value": "1"} in container["env"]
+    assert container["resources"]["limits"] == {"cpu": "500m", "memory": "2Gi", "nvidia.com/gpu": "1"}
+    assert container["readinessProbe"]["httpGet"]["port"] == container["ports"][0]["containerPort"]
+    assert (predictor["minReplicas"], predictor["maxReplicas"], predictor["scaleTarget"]) == (2, 6, 70)
+    assert predictor["logger"] == {"mode": "all", "url": "http://sink.example.com"}
+    assert predictor["serviceAccountName"] == "models"
+    assert storage_uri(predictor) == "s3://models/churn/1"
+
+
+def test_a_serving_runtime_gets_the_model_by_its_storage_uri():
+    predictor = version(1, runtime="kserve-tensorflow-serving", memory="1Gi").predictor
+    assert predictor["model"] | {"name": ""} == {
+        "name": "",
+        "modelFormat": {"name": "tensorflow"},
+        "runtime": "kserve-tensorflow-serving",
+        "storageUri": "s3://models/churn/1",
+        "resources": {"requests": {"memory": "1Gi"}, "limits": {"memory": "1Gi"}},
+    }
+    assert "containers" not in predictor
+    assert storage_uri(predictor) == "s3://models/churn/1"
+
+
+def test_scale_to_zero_is_a_minimum_of_no_replicas():
+    assert version(1, KNATIVE, min_replicas=0, scale_metric="concurrency", scale_target=10).predictor["minReplicas"] == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "options", "words"),
+    [
+        (KNATIVE, {"replicas": 2}, "serving option replicas is unknown to kserve://"),
+        (KNATIVE, {"min_replicas": -1}, "min_replicas=-1 is no whole number"),
+        (KNATIVE, {"gpu": 0.5}, "gpu=0.5 is no whole number"),
+        (KNATIVE, {"gpu": True}, "gpu=True is no whole number"),
+        (KNATIVE, {"memory": "much"}, "memory='much' is no quantity"),
+        (KNATIVE, {"image": 3}, "image=3 is no text"),
+        (KNATIVE, {"min_replicas": 3, "max_replicas": 2}, "max_replicas=2 is less than min_replicas=3"),
+        (KNATIVE, {"scale_metric": "cpu"}, "give concurrency or rps"),
+        (STANDARD, {"scale_metric": "rps"}, "give cpu or memory"),
+        (STANDARD, {"min_replicas": 0}, "needs ?mode=knative"),
+        (STANDARD, {"runtime": "a", "image": "b"}, "exclude each other"),
+    ],
+)
+def test_options_that_are_none_are_refused(mode: str, options: dict[str, Any], words: str):
+    with pytest.raises(TaskError) as refused:
+        check_serving_options(options, mode)
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["", "Churn", "churn_model", "-churn", "churn-", "1churn", "c" * (LONGEST_NAME + 1), "chürn", "a.b"])
+def test_names_that_are_no_dns_labels_are_refused(name: str):
+    with pytest.raises(TaskError, match="DNS-1123"):
+        check_name("InferenceService", name, LONGEST_NAME)
+
+
+def test_the_longest_name_leaves_room_for_the_service_of_a_version():
+    check_name("InferenceService", "c" * LONGEST_NAME, LONGEST_NAME)
+    longest = inference_service("models", "c" * LONGEST_NAME, STANDARD, version(1).predictor)
+    assert len(service_name(longest, longest["spec"]["predictor"])) == 63
+
+
+def test_a_record_says_all_that_is_needed_to_serve_a_version_again():
+    before = version(1, **ALL)
+    staged = version(2).staged_beside(before, "churn-predictor-00001")
+    read = read_version(write_version(staged))
+    assert read == staged
+    assert read.previous == replace(before, revision="churn-predictor-00001")
+    assert problems(service(write_version(read.previous))) == []
+
+
+def test_a_record_remembers_ten_versions_and_fits_an_annotation():
+    latest = version(0, **ALL)
+    for number in range(1, 15):
+        latest = version(number, **ALL).staged_beside(latest)
+    assert [int(entry.model_version) for entry in latest.history] == list(range(13, 13 - HISTORY, -1))
+    assert len(write_version(latest)["annotations"][RECORD]) < 64 * 1024
+
+
+def test_a_record_that_speaks_of_another_model_is_none():
+    predictor = write_version(version(1))
+    predictor["containers"][0]["env"][0]["value"] = "s3://models/somebody-elses"
+    read = read_version(predictor)
+    assert (read.fingerprint, read.digest, read.history) == ("", "", ())
+    assert read.uri == "s3://models/somebody-elses"
+
+
+def test_other_options_are_another_version_of_the_same_model():
+    assert not version(1).is_same(version(1, memory="4Gi"))
+    assert version(1).is_same(version(1))
+
+
+@pytest.mark.parametrize(("mode", "steps"), [(KNATIVE, Knative()), (STANDARD, Standard())])
+def test_the_first_version_is_a_candidate_until_it_is_promoted(mode: str, steps: Knative | Standard):
+    now = service(write_version(version(1, mode)) | {SHARE: 0}, mode)
+    assert steps.state(now).candidate == version(1, mode)
+    assert steps.state(now).serving is None
+    (promotion,) = steps.shift(now, 100)
+    promotion.change(now)
+    assert steps.state(now).serving == version(1, mode)
+    assert steps.state(now).candidate is None
+
+
+def standard_after(*changes: tuple[Any, ...]) -> dict[str, Any]:
+    """Returns what a service of version 1 asks for after steps in Standard mode."""
+    now = service(write_version(version(1, **ALL)))
+    for verb, argument in changes:
+        for step in getattr(Standard(), verb)(now, argument):
+            step.change(now)
+            assert problems(now) == []
+    return now
+
+
+def test_standard_a_canary_has_no_traffic_and_one_replica_first():
+    now = standard_after(("stage", version(2, **ALL)))
+    (canary,) = now["spec"]["canary"]
+    assert canary["trafficPercent"] == 0
+    assert canary["predictor"]["minReplicas"] == 1
+    assert not {"maxReplicas", "scaleTarget", "scaleMetric"} & set(canary["predictor"])
+    assert now["spec"]["predictor"] == service(write_version(version(1, **ALL)))["spec"]["predictor"]
+
+
+def test_standard_a_canary_with_traffic_has_its_share_of_the_replicas():
+    now = standard_after(("stage", version(2, **ALL)), ("shift", 25))
+    (canary,) = now["spec"]["canary"]
+    assert canary["trafficPercent"] == 25
+    assert "minReplicas" not in canary["predictor"]
+
+
+def test_standard_promotion_changes_no_pod_and_gives_the_autoscaling_back():
+    staged = standard_after(("stage", version(2, **ALL)))["spec"]["canary"][0]["predictor"]
+    now = standard_after(("stage", version(2, **ALL)), ("shift", 100))
+    assert scaling(now["spec"]["predictor"]) == scaling(version(2, **ALL).predictor)
+    in_pods = {key: value for key, value in staged.items() if key != "minReplicas"}
+    assert in_pods.items() <= now["spec"]["predictor"].items()
+    (kept,) = now["spec"]["canary"]
+    assert (kept["predictor"]["name"], kept["trafficPercent"]) == (version(1, **ALL).digest, 0)
+    assert Standard().state(now).candidate is None
+    assert Standard().state(now).serving.previous.fingerprint == version(1).fingerprint
+
+
+def test_standard_what_kserve_would_mix_up_is_refused():
+    now = service(write_version(version(1)))
+    with pytest.raises(TaskError, match="cannot tell them apart"):
+        Standard().stage(now, version(2, runtime="kserve-tensorflow-serving"))
+
+
+def test_knative_the_candidate_has_no_share_and_knows_what_serves():
+    status = {
+        "components": {"predictor": {"latestCreatedRevision": "churn-predictor-00001", "latestRolledoutRevision": "churn-predictor-00001"}}
+    }
+    now = service(write_version(version(1, KNATIVE)), KNATIVE, **status)
+    (stage,) = Knative().stage(now, version(2, KNATIVE))
+    stage.change(now)
+    assert now["spec"]["predictor"][SHARE] == 0
+    assert "name" not in now["spec"]["predictor"]
+    assert now["metadata"]["annotations"]["serving.kserve.io/enable-tag-routing"] == "true"
+    state = Knative().state(now)
+    assert (state.serving.fingerprint, state.candidate.fingerprint, state.percent) == (version(1).fingerprint, version(2).fingerprint, 0)
+    assert state.serving.revision == "churn-predictor-00001"
+    record = json.loads(now["spec"]["predictor"]["annotations"][RECORD])
+    assert record["after"] == "churn-predictor-00001"
+
+
+@pytest.mark.parametrize(
+    ("steps", "spec"),
+    [
+        (Knative(), {"predictor": {"model": {"storageUri": "s3://theirs"}, SHARE: 10}}),
+        (
+            Standard(),
+            {"predictor": {"model": {"storageUri": "s3://theirs"}}, "canary": [{"predictor": {"name": "x"}, "trafficPercent": 10}]},
+        ),
+    ],
+)
+def test_somebody_elses_canary_is_left_alone(steps: Knative | Standard, spec: dict[str, Any]):
+    with pytest.raises(TaskError, match="canary at 10 % that Penstock has not made"):
+        steps.state({"metadata": {"name": "churn"}, "spec": spec})
