@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from google.cloud.aiplatform_v1.types import Endpoint, Model
 
 from .artifacts import Artifacts
-from .certificate import certificate
+from .certificate import write_certificate
 from .endpoints import EndpointService
 from .faults import Faults
 from .identity import Identity
@@ -39,8 +39,7 @@ class VertexDouble:
     """Vertex AI: models, endpoints, predictions, operations over gRPC and TLS. Use it as a context manager.
 
     Args:
-        folder: Where the certificate, the credentials and copies of artifacts lie. Doubles that one process calls need the same certificate,
-            so give them the same folder.
+        folder: Where the certificate, the credentials and copies of artifacts lie.
         servers: Where model servers come from. What is deployed from an artifact predicts there.
         project: The id of the project that there is.
         location: The region that there is.
@@ -80,7 +79,7 @@ class VertexDouble:
         self._server.add(f"{_PACKAGE}.EndpointService", self._endpoints.methods, locked=True)
         self._server.add(f"{_PACKAGE}.PredictionService", self._predictions.methods)
         self._server.add("google.longrunning.Operations", self.operations.methods)
-        self._certificate, key = certificate(folder)
+        self._certificate, key = write_certificate(folder)
         self._server.start(self._certificate, key, port)
         self.api_endpoint = f"localhost:{self._server.port}"
 

@@ -3,7 +3,6 @@
 import fnmatch
 import itertools
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +14,7 @@ from .errors import ApiError
 ANY_CALL = "*"
 # What an operation does once its call has been answered is a boundary of its own: `DeployModel.run`.
 RUN = ".run"
-# What a deadline of a client that has gone away is looked at.
+# How often it is looked whether the client of a call that hangs has gone.
 _LOOK_SECONDS = 0.05
 
 
@@ -51,7 +50,7 @@ class Fault:
         code: The status to answer with; for the work of an operation, the status that it ends with.
         message: What the status says.
         seconds: How long to wait.
-        hang: Whether to wait until the client gives up, `Faults.clear` or the end of the server.
+        hang: Whether to wait until the client gives up, `Faults.clear` or the end of the server; the call has no effect, unless `after`.
         hook: What to do, such as killing the client.
     """
 
@@ -125,8 +124,10 @@ class Faults:
                 continue
             if fault.hook:
                 fault.hook(call)
-            deadline = float("inf") if fault.hang else time.monotonic() + fault.seconds
-            while time.monotonic() < deadline and is_active() and not released.wait(_LOOK_SECONDS if fault.hang else fault.seconds):
-                pass
+            if fault.hang:
+                while is_active() and not released.wait(_LOOK_SECONDS):
+                    pass
+                raise ApiError(grpc.StatusCode.CANCELLED, "Nobody waits for the answer any more.")
+            released.wait(fault.seconds)
             if fault.code:
                 raise ApiError(fault.code, fault.message)

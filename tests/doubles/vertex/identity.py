@@ -4,6 +4,7 @@ import json
 import secrets
 import threading
 import time
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,12 @@ from google.auth import jwt
 from .errors import unauthenticated
 
 ACCOUNT = "penstock@double.iam.gserviceaccount.com"
+
+
+@cache
+def _key() -> rsa.RSAPrivateKey:
+    """The account's key: one for a process, because `aiplatform` keeps the credentials that it has found."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 class Identity:
@@ -31,8 +38,7 @@ class Identity:
         self.refuses = False
         self.key_file = folder / "service_account.json"
         self._project = project
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        self._public = self._key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        self._public = _key().public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         self._expiry: dict[str, float] = {}
         self._expired_before = 0.0
         self._server = _HTTPServer(("127.0.0.1", port), _Handler)
@@ -79,7 +85,7 @@ class Identity:
         return claims.get("iss") == ACCOUNT and claims["iat"] + self.lifetime > time.time() and claims["iat"] >= int(self._expired_before)
 
     def _key_file_content(self) -> dict[str, str]:
-        private = self._key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        private = _key().private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         return {
             "type": "service_account",
             "project_id": self._project,

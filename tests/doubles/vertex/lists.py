@@ -1,5 +1,6 @@
 """Filter, order and pages of the list calls (https://google.aip.dev/160, the part of it that Vertex AI documents)."""
 
+import operator
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -22,15 +23,20 @@ def page(items: Iterable[Item], request: Any, fields: dict[str, Callable[[Item],
     """
     found = [item for item in items if _matches(item, request.filter, fields)]
     for clause in reversed([clause for clause in request.order_by.split(",") if clause.strip()]):
-        name, _, direction = clause.strip().partition(" ")
-        if _snake(name) not in _ORDERS or direction.strip() not in ("", "asc", "desc"):
-            raise invalid("order_by", f"Ordering by '{clause.strip()}' is not supported.")
-        found.sort(key=lambda item, name=_snake(name): getattr(item, name), reverse=direction.strip() == "desc")
+        name, direction = _order(clause)
+        found.sort(key=operator.attrgetter(name), reverse=direction == "desc")
     if request.page_token and not request.page_token.isdigit():
         raise invalid("page_token", "Invalid page token.")
     start = int(request.page_token or 0)
     end = start + (request.page_size or _DEFAULT_PAGE)
     return found[start:end], str(end) if end < len(found) else ""
+
+
+def _order(clause: str) -> tuple[str, str]:
+    name, _, direction = clause.strip().partition(" ")
+    if _snake(name) not in _ORDERS or direction.strip() not in ("", "asc", "desc"):
+        raise invalid("order_by", f"Ordering by '{clause.strip()}' is not supported.")
+    return _snake(name), direction.strip()
 
 
 def _matches(item: Any, text: str, fields: dict[str, Callable[[Any], str]]) -> bool:
