@@ -6,26 +6,37 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from .errors import precondition
+
 
 class Artifacts:
     """The service's own copies of artifacts.
 
     Attributes:
         folders: Which folder stands for a URI and all below it, such as `{"gs://bucket": Path("/tmp/bucket")}`.
+        most_bytes: The most that an artifact may have.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folders: dict[str, Path] = {}
+        self.most_bytes = 10 << 30
         self._folder = folder / "artifacts"
         self._folder.mkdir(parents=True, exist_ok=True)
 
     def copy(self, uri: str) -> Path | None:
-        """Copies what lies below a URI; None if that is nothing. Equal contents have the same copy."""
+        """Copies what lies below a URI; None if that is nothing. Equal contents have the same copy.
+
+        Raises:
+            ApiError: It is too large.
+        """
         uri = uri.rstrip("/")
         scratch = Path(tempfile.mkdtemp(dir=self._folder))
         if not (self._from_folder(uri, scratch) or self._from_emulator(uri, scratch)):
             scratch.rmdir()
             return None
+        if (size := sum(path.stat().st_size for path in scratch.rglob("*") if path.is_file())) > self.most_bytes:
+            shutil.rmtree(scratch)
+            raise precondition(f"Model directory {uri} has {size} bytes, which exceeds the limit of {self.most_bytes} bytes.")
         copy = self._folder / _digest(scratch)
         if copy.exists():
             shutil.rmtree(scratch)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Protocol
 
-from google.cloud.aiplatform_v1.types import Endpoint, Model
+from google.cloud.aiplatform_v1.types import Endpoint, Model, PredictRequest, PredictResponse
 
 from .artifacts import Artifacts
 from .certificate import write_certificate
@@ -53,7 +53,7 @@ class VertexDouble:
         artifacts: What lies at gs:// URIs.
         operations: How long operations take.
         quotas: The most that deployments may use, by metric.
-        denied: The permissions that the caller lacks.
+        denied: The permissions that the caller lacks, such as `aiplatform.endpoints.deploy`.
     """
 
     def __init__(
@@ -110,15 +110,32 @@ class VertexDouble:
             return common | {"GCE_METADATA_HOST": self.identity.address, "GCE_METADATA_IP": self.identity.address}
         return common | {"GOOGLE_APPLICATION_CREDENTIALS": str(self.identity.key_file)}
 
-    def reset(self) -> None:
-        """Forgets all models, endpoints, operations, faults and denials; keeps the address and the credentials."""
+    def reset(self, to: Any = None) -> None:
+        """Makes all models and endpoints as they were when `saved` was called, none by default.
+
+        Forgets operations, faults, recorded calls, denials and quotas; keeps the address and the credentials.
+        """
         self.faults.clear()
+        self.operations.clear()
         with self._state.lock:
-            self._state.models.clear()
-            self._state.endpoints.clear()
+            self._state.load(*(to or ({}, {})))
             self.quotas.clear()
             self.denied.clear()
-            self.operations.clear()
+
+    def saved(self) -> Any:
+        """Returns all models and endpoints, for `reset`."""
+        with self._state.lock:
+            return self._state.saved()
+
+    def predict(self, endpoint: str, instances: list[Any]) -> PredictResponse:
+        """Asks an endpoint as somebody else would: no fault strikes, and nothing is written down.
+
+        Raises:
+            ApiError: It does not answer.
+        """
+        request = PredictRequest(endpoint=endpoint)
+        request.instances.extend(instances)
+        return self._predictions.predict(request)
 
     def endpoints(self) -> list[Endpoint]:
         """Returns the endpoints that there are, asking nobody."""

@@ -78,9 +78,11 @@ class Operations:
     def clear(self) -> None:
         """Forgets all operations; those that run have no effect any more."""
         self.seconds = 0.0
-        for pending in self._operations.values():
+        running, self._operations = [pending for pending in self._operations.values() if not pending.message.done], {}
+        for pending in running:
             pending.cancelled.set()
-        self._operations = {}
+        for pending in running:  # one that starts a model server may take longer; its endpoint is gone by then
+            pending.done.wait(_MOMENT_SECONDS)
 
     def check_none_runs(self, resource: str) -> None:
         """Refuses to begin an operation on a resource on which another one runs."""

@@ -25,7 +25,7 @@ class PredictionService:
         self._client = httpx.Client(trust_env=False, timeout=_ANSWER_SECONDS)
         self.methods = {"Predict": (self.predict, types.PredictRequest), "RawPredict": (self.raw_predict, types.RawPredictRequest)}
 
-    def predict(self, request: types.PredictRequest, _: grpc.ServicerContext) -> types.PredictResponse:
+    def predict(self, request: types.PredictRequest, _: grpc.ServicerContext | None = None) -> types.PredictResponse:
         """Answers Predict."""
         message = types.PredictRequest.pb(request)
         body = {"instances": [MessageToDict(value) for value in message.instances]}

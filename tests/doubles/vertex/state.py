@@ -1,6 +1,7 @@
 """What the service remembers."""
 
 import base64
+import copy
 import itertools
 import threading
 from dataclasses import dataclass, field
@@ -122,6 +123,14 @@ class State:
             for deployed in endpoint.message.deployed_models
             if deployed.model == model and version in ("", deployed.model_version_id)
         ]
+
+    def saved(self) -> tuple[dict[str, ModelState], dict[str, EndpointState]]:
+        """Returns a copy of all models and endpoints."""
+        return copy.deepcopy((self.models, self.endpoints))
+
+    def load(self, models: dict[str, ModelState], endpoints: dict[str, EndpointState]) -> None:
+        """Makes models and endpoints as they were when they were saved."""
+        self.models, self.endpoints = copy.deepcopy((models, endpoints))
 
     def touch(self, endpoint: EndpointState) -> None:
         """Writes down that an endpoint was changed."""

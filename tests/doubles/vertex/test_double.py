@@ -122,6 +122,9 @@ def test_the_sdk_releases_a_second_version_and_each_request_gets_the_answer_of_a
         assert len(json.loads(raw.data)["predictions"]) == 2
         endpoint.undeploy(old.deployed_model_id, traffic_split={new[0].deployed_model_id: 100})
         assert {endpoint.predict(probe["second"]["instances"]).model_version_id for _ in range(5)} == {"2"}
+        calls = len(double.faults.calls)
+        assert double.predict(endpoint.resource_name, probe["second"]["instances"]).model_version_id == "2"
+        assert len(double.faults.calls) == calls
 
 
 def test_a_model_that_does_not_load_fails_its_deployment_and_leaves_the_endpoint_as_it_was(clients: Clients, double: VertexDouble) -> None:
@@ -238,6 +241,25 @@ def test_what_exists_is_not_made_again(clients: Clients) -> None:
         clients.upload(model_id="flights")
     with pytest.raises(exceptions.AlreadyExists, match="endpoints/flights"):
         clients.create(endpoint_id="flights")
+
+
+def test_a_model_over_the_size_limit(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients.double.artifacts, "most_bytes", 2)
+    with pytest.raises(exceptions.FailedPrecondition, match="gs://models/one has 3 bytes"):
+        clients.upload()
+
+
+def test_everything_can_be_made_as_it_was(clients: Clients) -> None:
+    endpoint, model = clients.create(), clients.upload()
+    first = clients.deploy(endpoint, model, {"0": 100})
+    before = clients.double.saved()
+    for _ in range(2):
+        clients.deploy(endpoint, clients.upload(parent_model=model), {"0": 100})
+        clients.create()
+        assert len(clients.double.endpoints()) == len(clients.double.models()) == 2
+        clients.double.reset(before)
+        assert [version.version_id for version in clients.double.models()] == ["1"]
+        assert clients.split(endpoint) == {first: 100}
 
 
 def test_versions_and_their_aliases(clients: Clients) -> None:
