@@ -1,11 +1,13 @@
 """What lies at gs:// URIs: in folders, or in a storage emulator."""
 
-import hashlib
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
+from penstock.components.runtime import fingerprint
+
+from ..storage import resolve
 from .errors import precondition
 
 
@@ -31,13 +33,13 @@ class Artifacts:
         """
         uri = uri.rstrip("/")
         scratch = Path(tempfile.mkdtemp(dir=self._folder))
-        if not (self._from_folder(uri, scratch) or self._from_emulator(uri, scratch)):
+        if not (self._from_folder(uri, scratch) or _from_emulator(uri, scratch)):
             scratch.rmdir()
             return None
         if (size := sum(path.stat().st_size for path in scratch.rglob("*") if path.is_file())) > self.most_bytes:
             shutil.rmtree(scratch)
             raise precondition(f"Model directory {uri} has {size} bytes, which exceeds the limit of {self.most_bytes} bytes.")
-        copy = self._folder / _digest(scratch)
+        copy = self._folder / fingerprint(scratch)
         if copy.exists():
             shutil.rmtree(scratch)
         else:
@@ -47,29 +49,15 @@ class Artifacts:
     def _from_folder(self, uri: str, scratch: Path) -> bool:
         for prefix, folder in self.folders.items():
             source = folder / uri.removeprefix(prefix).lstrip("/")
-            if uri.startswith(prefix) and source.is_dir() and any(source.iterdir()):
+            if f"{uri}/".startswith(f"{prefix}/") and source.is_dir() and any(source.iterdir()):
                 shutil.copytree(source, scratch, dirs_exist_ok=True)
                 return True
         return False
 
-    def _from_emulator(self, uri: str, scratch: Path) -> bool:
-        """Reads from the emulator that `STORAGE_EMULATOR_HOST` names, as Google's own client does."""
-        if not os.environ.get("STORAGE_EMULATOR_HOST"):
-            return False
-        from google.cloud import storage
 
-        bucket, _, prefix = uri.removeprefix("gs://").partition("/")
-        client = storage.Client.create_anonymous_client()
-        blobs = [blob for blob in client.list_blobs(bucket, prefix=f"{prefix}/") if not blob.name.endswith("/")]
-        for blob in blobs:
-            path = scratch / blob.name.removeprefix(f"{prefix}/")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            blob.download_to_filename(str(path))
-        return bool(blobs)
-
-
-def _digest(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(f"{path.relative_to(folder)}\n{path.stat().st_size}\n".encode() + path.read_bytes())
-    return digest.hexdigest()
+def _from_emulator(uri: str, scratch: Path) -> bool:
+    """Reads from the emulator that `STORAGE_EMULATOR_HOST` names, and from nowhere else."""
+    source = resolve(uri) if os.environ.get("STORAGE_EMULATOR_HOST") else None
+    if source:
+        shutil.copytree(source, scratch, dirs_exist_ok=True)
+    return source is not None

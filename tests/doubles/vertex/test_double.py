@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import fsspec
 import grpc
 import pytest
 from google.api_core import exceptions
@@ -18,6 +19,7 @@ from google.cloud import aiplatform_v1 as v1
 from google.longrunning import operations_pb2
 
 from ..models import ModelServers
+from ..storage import stores
 from .double import VertexDouble
 from .faults import RUN, Call, Fault
 
@@ -247,6 +249,18 @@ def test_a_model_over_the_size_limit(clients: Clients, monkeypatch: pytest.Monke
     monkeypatch.setattr(clients.double.artifacts, "most_bytes", 2)
     with pytest.raises(exceptions.FailedPrecondition, match="gs://models/one has 3 bytes"):
         clients.upload()
+
+
+def test_an_artifact_in_a_bucket_is_copied_at_its_upload(clients: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with stores(tmp_path, "bucket") as variables:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        files = fsspec.filesystem("gs", token="anon")
+        files.pipe("bucket/flights/saved_model.pb", b"bytes")
+        with pytest.raises(exceptions.FailedPrecondition, match="gs://bucket/other"):
+            clients.upload(model={"artifact_uri": "gs://bucket/other"})
+        clients.upload(model={"artifact_uri": "gs://bucket/flights/"})
+        assert len(clients.double.models()) == 1
 
 
 def test_everything_can_be_made_as_it_was(clients: Clients) -> None:
