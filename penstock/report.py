@@ -12,6 +12,8 @@ from .run import Result
 
 EXIT_DONE, EXIT_FAILED, EXIT_NOT_RELEASED = 0, 1, 3
 _NOT_RELEASED = {("verdict", "not_blessed"), ("outcome", "rolled_back")}
+# Its `failed` is about the model; another gate's may be about data that somebody chose to go on with.
+_SERVING_GATE = "check_serving"
 
 
 def report(result: Result, seconds: float, console: Console) -> int:
@@ -23,7 +25,7 @@ def report(result: Result, seconds: float, console: Console) -> int:
         console: Where to.
 
     Returns:
-        The exit code: 0 done, 1 failed, 3 finished but the model is not blessed, or was rolled back.
+        The exit code: 0 done, 1 failed, 3 finished but the model is not blessed, fails its serving check, or was rolled back.
     """
     pages = [_readable(result.folder, task, page) for task in result.tasks for page in task.reports]
     lines = [("run", str(result.folder)), *_facts(result.tasks), *(("report", page.as_uri()) for page in pages)]
@@ -37,11 +39,13 @@ def report(result: Result, seconds: float, console: Console) -> int:
 
 
 def _facts(tasks: list[Task]) -> list[tuple[str, str]]:
-    """Finds the verdict, the registered version and the server in what the tasks gave back."""
+    """Finds the verdicts, the registered version and the server in what the tasks gave back."""
     by_component = {task.component: task for task in tasks if task.state != "failed"}
     facts: list[tuple[str, Any]] = []
     if evaluated := by_component.get("evaluate_model"):
         facts.append(("verdict", evaluated.figure))
+    if checked := by_component.get(_SERVING_GATE):
+        facts.append(("serving", checked.figure))
     if registered := by_component.get("register_model"):
         facts.append(("version", registered.outputs.get("version")))
     if pushed := by_component.get("push_model"):
@@ -52,7 +56,13 @@ def _facts(tasks: list[Task]) -> list[tuple[str, str]]:
 
 
 def _held_back(tasks: list[Task]) -> bool:
-    return any(task.outputs.get(name) == value for task in tasks for name, value in _NOT_RELEASED)
+    return any(_is_held_back(task) for task in tasks)
+
+
+def _is_held_back(task: Task) -> bool:
+    if task.component == _SERVING_GATE and task.outputs.get("verdict") != "passed":
+        return True
+    return any(task.outputs.get(name) == value for name, value in _NOT_RELEASED)
 
 
 def _readable(folder: Path, task: Task, page: Path) -> Path:

@@ -9,12 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penstock.components.runtime.answers import to_json
 from penstock.components.runtime.examples import read_batches
 from penstock.components.runtime.tensors import Tensors
 
 from .predict import Batch, Predictor
 
-PROBE_ROWS = 16
+# Enough to notice a model that is served otherwise than evaluated, few enough to be sent in a second.
+PROBE_ROWS = 256
 TOLERANCE = 1e-5
 
 
@@ -44,12 +46,12 @@ def _requests(predictor: Predictor | None, batch: pa.RecordBatch, tensors: Tenso
         return [], []
     chosen = table.take(np.unique(np.linspace(0, table.num_rows - 1, PROBE_ROWS).astype(np.int64))).combine_chunks()
     requests = Batch(chosen.to_batches()[0], tensors)
-    answers = {name: answer.tolist() for name, answer in predictor.predict(requests).items()}
+    answers = {name: to_json(answer.tolist()) for name, answer in predictor.predict(requests).items()}
     predictions = [dict(zip(answers, row, strict=True)) for row in zip(*answers.values(), strict=True)]
     if predictor.takes_examples:
         instances = [{"b64": base64.b64encode(example).decode()} for example in requests.serialized]
     else:
-        instances = chosen.select(sorted(predictor.inputs)).to_pylist()
+        instances = to_json(chosen.select(sorted(predictor.inputs)).to_pylist())
     return instances, next(iter(answers.values())) if len(answers) == 1 else predictions
 
 

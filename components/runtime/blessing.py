@@ -8,6 +8,10 @@ from .errors import TaskError
 from .fingerprint import fingerprint
 
 
+class EmptyProbe(TaskError):
+    """A probe without requests: the evaluation found none that clients could send to the model."""
+
+
 def require_blessing(model: Path, evaluation: Path) -> dict[str, Any]:
     """Reads an Evaluation's `blessing.json`, and refuses unless it blesses exactly this model's bytes.
 
@@ -67,11 +71,14 @@ def read_probe(folder: Path) -> dict[str, Any]:
     """Reads `probe.json` of an Evaluation or a serving check: `instances` as V1 requests have them, the `predictions` for them, and a `tolerance`.
 
     Raises:
-        TaskError: There is no probe, or it is malformed: a model whose answers cannot be checked may not serve.
+        TaskError: There is no probe, it is malformed or (`EmptyProbe`) has no requests: a model whose answers cannot be checked may
+            not serve.
     """
     path = folder / "probe.json"
     probe = _read_object(path, "the probe")
     instances, predictions, tolerance = (probe.get(key) for key in ("instances", "predictions", "tolerance"))
+    if instances == predictions == []:
+        raise EmptyProbe(f"{path} holds no requests with known answers; export the model with serving_default and evaluate it again")
     is_paired = isinstance(instances, list) and isinstance(predictions, list) and len(instances) == len(predictions) > 0
     if not is_paired or not isinstance(tolerance, (int, float)):
         raise TaskError(f"{path} must hold as many predictions as instances, at least one, and a tolerance; evaluate the model again")

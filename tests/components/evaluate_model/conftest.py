@@ -53,7 +53,7 @@ def _flights(rows: int, seed: int = 0) -> pa.Table:
 
 
 class Model(tf.Module):
-    """A model of a kind: `binary`, `classes`, `regression`, or `two` outputs."""
+    """A model of a kind: `binary`, `classes`, `regression`, `two` outputs, or `named` with a text beside its answer."""
 
     def __init__(self, kind: str, slope: float) -> None:
         super().__init__()
@@ -61,6 +61,9 @@ class Model(tf.Module):
         self.slope = tf.Variable(slope)
 
     def answers(self, distance: tf.Tensor, hour: tf.Tensor) -> dict[str, tf.Tensor]:
+        if self.kind == "named":
+            probability = self.answer("binary", distance, hour)
+            return {"probability": probability, "answer": tf.where(probability[:, 0] > 0.5, "late", "on time")}
         if self.kind != "two":
             return {"output_0": self.answer(self.kind, distance, hour)}
         return {"late": self.answer("binary", distance, hour), "minutes": self.answer("regression", distance, hour)}

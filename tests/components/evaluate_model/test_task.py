@@ -205,13 +205,19 @@ def test_kfp_metrics_are_finite_and_drawable(evaluate: Flights) -> None:
 
 def test_probes_are_what_the_model_answers(evaluate: Flights) -> None:
     probe = json.loads((evaluate().outputs["evaluation"] / "probe.json").read_text())
-    assert len(probe["instances"]) == len(probe["predictions"]) == 16
+    assert len(probe["instances"]) == len(probe["predictions"]) == 256
     serve = tf.saved_model.load(str(evaluate.models())).signatures["serving_default"]
     columns = {name: [row[name] for row in probe["instances"]] for name in probe["instances"][0]}
     answers = serve(
         distance=tf.constant(columns["distance"]), hour=tf.constant(columns["hour"], tf.int64), carrier=tf.constant(columns["carrier"])
     )
     np.testing.assert_allclose(probe["predictions"], answers["output_0"].numpy(), atol=probe["tolerance"])
+
+
+def test_probes_of_a_model_that_answers_text(evaluate: Flights) -> None:
+    config = eval_config(spec='label_key: "is_late" prediction_key: "probability"')
+    probe = json.loads((evaluate(config, model=evaluate.models("named")).outputs["evaluation"] / "probe.json").read_text())
+    assert {row["answer"] for row in probe["predictions"]} == {"late", "on time"}
 
 
 def test_probes_of_a_model_that_takes_examples_hold_examples(evaluate: Flights) -> None:

@@ -1,0 +1,169 @@
+"""A server's process: started on free ports, waited for, measured, and ended whatever happens."""
+
+import ctypes
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import psutil
+
+from penstock.components.runtime import TaskError
+
+from .clients import MODEL
+
+if TYPE_CHECKING:
+    from .servers import ServerKind
+
+# As long as Kubernetes' start-up probes usually give a model server.
+START_SECONDS = 300.0
+_POLL_SECONDS = 0.02
+_BROKEN_ENVIRONMENT = ("ImportError", "ModuleNotFoundError")
+_SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl(2)
+
+
+class CannotServe(Exception):
+    """A server that ends, gives the model up or never gets ready; why, in one line."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server listens on this machine."""
+
+    http_port: int
+    grpc_port: int
+
+    @property
+    def url(self) -> str:
+        """The root of its REST API."""
+        return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def grpc(self) -> str:
+        """The target of a gRPC channel."""
+        return f"127.0.0.1:{self.grpc_port}"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that is ready.
+
+    Attributes:
+        address: Where it listens.
+        start_seconds: How long it took from its command to ready.
+        attempts: How often it was started.
+        process: Its process.
+    """
+
+    address: Address
+    start_seconds: float
+    attempts: int
+    process: subprocess.Popen[bytes]
+
+    def memory_mb(self) -> float | None:
+        """Returns the resident memory of its processes in MiB; None if it has ended."""
+        try:
+            parent = psutil.Process(self.process.pid)
+            return sum(one.memory_info().rss for one in (parent, *parent.children(recursive=True))) / 2**20
+        except psutil.Error:
+            return None
+
+
+@contextmanager
+def running(kind: "ServerKind", model: Path, log: Path, attempts: int) -> Iterator[Running]:
+    """Starts a server with a model, again if it does not get ready, and ends it with the block.
+
+    Args:
+        kind: The kind of server.
+        model: The SavedModel's folder.
+        log: The file that takes what it says.
+        attempts: How often to start it.
+
+    Raises:
+        CannotServe: It did not get ready in any attempt.
+        TaskError: The server itself is broken.
+    """
+    for attempt in range(1, attempts + 1):
+        address = _free_address()
+        with _process(kind.command(model, address), log) as process:
+            try:
+                seconds = _wait_until_ready(kind, process, address, log)
+            except CannotServe as error:
+                if attempt == attempts:
+                    raise
+                print(f"attempt {attempt}: {error}", flush=True)
+                continue
+            yield Running(address, seconds, attempt, process)
+            return
+
+
+def _free_address() -> Address:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(2)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return Address(*(one.getsockname()[1] for one in sockets))
+
+
+@contextmanager
+def _process(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("ab") as sink:
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, preexec_fn=_end_with_parent()
+            )
+        except OSError as error:
+            raise TaskError(f"the model server cannot be started ({command[0]}: {error.strerror}); install it again") from error
+    try:
+        yield process
+    finally:
+        _stop(process)
+
+
+def _end_with_parent() -> Callable[[], object] | None:
+    """Makes Linux kill the server when this process ends in a way that leaves it no time to do so."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Kills a server and what it started: nobody else asks it, so there is nothing for it to finish."""
+    with suppress(psutil.Error):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            child.kill()
+    process.kill()
+    process.wait()
+
+
+def _wait_until_ready(kind: "ServerKind", process: subprocess.Popen[bytes], address: Address, log: Path) -> float:
+    started = time.monotonic()
+    with httpx.Client(base_url=address.url, trust_env=False, timeout=5.0) as client:
+        while (seconds := time.monotonic() - started) < START_SECONDS:
+            if process.poll() is not None:
+                raise _ended(kind, process.returncode, _last_line(log))
+            with suppress(httpx.TransportError):  # it does not listen yet
+                if kind.is_ready(client.get(f"/v1/models/{MODEL}")):
+                    return time.monotonic() - started
+            time.sleep(_POLL_SECONDS)
+    raise CannotServe(f"{kind.name} was not ready after {seconds:.0f} s: {_last_line(log)}")
+
+
+def _ended(kind: "ServerKind", code: int, said: str) -> Exception:
+    if said.startswith(_BROKEN_ENVIRONMENT):
+        return TaskError(f"{kind.name}'s model server is broken, which says nothing about the model ({said}); install it again")
+    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    return CannotServe(f"{kind.name} {how} before it was ready: {said.removeprefix('error: ')}")
+
+
+def _last_line(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return lines[-1][:500] if lines else "it said nothing"
