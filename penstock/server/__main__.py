@@ -1,0 +1,69 @@
+"""`python -m penstock.server`: listens, loads, serves until SIGTERM."""
+
+import logging
+import os
+import socket
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+from penstock.components.runtime import serving
+
+from .options import Options, read_options
+
+logger = logging.getLogger("penstock.server")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Serves until SIGTERM."""
+    options = read_options(arguments)
+    listener = _bind(options.host, options.http_port)  # before the imports that take seconds
+    if options.grpc_port:
+        _bind(options.host, options.grpc_port).close()  # gRPC would share it with whoever has it
+    if options.folder:
+        listener.listen()  # whoever asks while the models load waits
+    with _announced(options) if options.folder else nullcontext():
+        _configure_logging()
+        from .run import run
+
+        run(options, listener)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """Makes a port ours."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        sys.exit(f"error: cannot listen on port {port} of {host}: {error.strerror}; end what uses it or choose another port")
+    return listener
+
+
+@contextmanager
+def _announced(options: Options) -> Iterator[None]:
+    """Announces the server in its folder; a second one there ends."""
+    folder = options.folder
+    assert folder
+    with serving.announced(folder, serving.ServerInfo(os.getpid(), options.host, options.http_port, time.time())) as is_first:
+        if not is_first:
+            sys.exit(f"error: another model server runs in {folder}; stop it: penstock serve stop {folder}")
+        yield
+
+
+def _configure_logging() -> None:
+    """Logs warnings and the server's own start; KServe keeps a logging configuration that it finds."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("penstock").setLevel(logging.INFO)
+    from kserve.errors import InvalidInput, ModelNotFound
+
+    # The client reads what was wrong with its request; the server's log is for what is wrong with the server.
+    mistakes = (InvalidInput, ModelNotFound)
+    logging.getLogger("kserve").addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], mistakes)))
+    warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")  # said by KServe's own code on every start
+
+
+if __name__ == "__main__":
+    main()

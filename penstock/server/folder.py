@@ -1,0 +1,91 @@
+"""The folder of a local:// destination: the versions that its state files name."""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kserve.errors import ModelNotFound
+
+from penstock.components.runtime import serving
+from penstock.components.runtime.serving import CANDIDATE, ServingState
+
+from .models import Models, ServedModel
+from .saved_model import SavedModel
+from .version import LoadedVersion
+from .warm_up import warm_up
+
+if TYPE_CHECKING:
+    from .prediction_log import PredictionLog
+
+logger = logging.getLogger(__name__)
+
+
+class FolderModels(Models):
+    """What the state files of a folder name, loaded; and the version before, where it is kept warm.
+
+    Args:
+        folder: The folder.
+        log: Where some of the requests and answers are kept.
+    """
+
+    def __init__(self, folder: Path, log: "PredictionLog | None") -> None:
+        super().__init__(str(folder))
+        self._folder, self._log = folder, log
+        self._loading = asyncio.Lock()
+        self._loaded: dict[tuple[str, str], LoadedVersion] = {}
+
+    async def load_all(self) -> None:
+        """Loads every model that serves. One that cannot be loaded is logged, and keeps no other from serving."""
+        for model in serving.served_models(self._folder):
+            names = [model, model + CANDIDATE] if serving.read_state(self._folder, model).candidate else [model]
+            for name in names:
+                try:
+                    await self.load(name)
+                except Exception:
+                    logger.exception("cannot serve %s", name)
+
+    async def load(self, name: str) -> bool:
+        """Serves under a name what its model's state file says now.
+
+        Raises:
+            ModelNotFound: It says nothing.
+        """
+        async with self._loading:
+            model = name.removesuffix(CANDIDATE)
+            state = serving.read_state(self._folder, model)
+            if name != model:
+                self.serve(ServedModel(name, await self._version(name, model, state.candidate)))
+            else:
+                await self._serve_stable(model, state)
+            self._forget(model, {state.stable, state.candidate, *state.history[: int(state.warm)]})
+            return True
+
+    async def _serve_stable(self, model: str, state: ServingState) -> None:
+        """Serves the stable version, and then with the candidate: one that does not load keeps nobody from being answered."""
+        stable = await self._version(model, model, state.stable)
+        served = self.get(model)
+        if served is None or served.stable is not stable:
+            self.serve(ServedModel(model, stable, self._log))
+            logger.warning("%s serves version %s", model, stable.version)
+        shares = state.candidate if state.percent or state.shadow else None
+        candidate = await self._version(model, model, shares) if shares else None
+        self.serve(ServedModel(model, stable, self._log, candidate, state.percent, state.shadow))
+
+    async def _version(self, name: str, model: str, version: str | None) -> LoadedVersion:
+        if version is None:
+            raise ModelNotFound(name)
+        if (model, version) not in self._loaded:
+            self._loaded[model, version] = await asyncio.to_thread(_load, self._folder, model, version)
+        return self._loaded[model, version]
+
+    def _forget(self, model: str, kept: set[str | None]) -> None:
+        self._loaded = {key: loaded for key, loaded in self._loaded.items() if key[0] != model or key[1] in kept}
+
+
+def _load(folder: Path, model: str, version: str) -> LoadedVersion:
+    """Loads a version and warms it up, so that it takes its name without anybody waiting."""
+    saved = SavedModel(folder / model / version / "model")
+    release = serving.read_release(folder, model, version)
+    warm_up(saved, release)
+    return LoadedVersion(model, version, release, saved)

@@ -1,0 +1,161 @@
+"""The names under which models are asked for, and which version answers."""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from kserve import InferOutput, InferRequest, InferResponse, Model, ModelRepository
+from kserve.errors import InvalidInput, ModelNotFound
+from kserve.utils.numpy_codec import from_np_dtype
+
+from .metrics import SERVED
+from .saved_model import Arrays
+from .version import LoadedVersion
+
+if TYPE_CHECKING:
+    from .prediction_log import PredictionLog
+
+logger = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+# A shadow that is slower than the traffic misses requests rather than filling the memory.
+_SHADOWED_AT_ONCE = 64
+
+
+class ServedModel(Model):
+    """A model under the name by which clients ask for it.
+
+    Args:
+        name: The name.
+        stable: The version that answers.
+        log: Where some of the requests and answers are kept.
+        candidate: Another version.
+        percent: Its share of the requests; they are spread evenly, so that a small share meets no burst.
+        shadow: Whether it gets a copy of every request instead; nobody waits for its answer.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        stable: LoadedVersion,
+        log: "PredictionLog | None" = None,
+        candidate: LoadedVersion | None = None,
+        percent: int = 0,
+        shadow: bool = False,
+    ) -> None:
+        super().__init__(name)
+        self.stable, self.candidate = stable, candidate
+        self._percent, self._shadow, self._log = percent if candidate and not shadow else 0, shadow, log
+        self._due = 0
+        self._copies: set[asyncio.Task] = set()
+        self.ready = True
+
+    @property
+    def versions(self) -> list[LoadedVersion]:
+        """The versions that answer under this name."""
+        return [self.stable, self.candidate] if self.candidate and self._percent else [self.stable]
+
+    async def predict_rows(self, instances: Any) -> list[Any]:
+        """Answers the `instances` of a V1 request.
+
+        Raises:
+            InvalidInput: They do not fit the signature.
+        """
+        version, predictions = await self._answer(lambda version: version.predict_rows(instances))
+        if self._log:
+            self._log.offer(version, instances, predictions)
+        return predictions
+
+    async def predict(self, payload: Any, headers: Any = None, response_headers: Any = None) -> dict[str, Any] | InferResponse:
+        """Answers a V1 body or a V2 request."""
+        if isinstance(payload, InferRequest):
+            arrays = {tensor.name: tensor.as_numpy() for tensor in payload.inputs}
+            version, outputs = await self._answer(lambda version: version.predict_arrays(arrays))
+            if self._log:
+                self._log.offer(version, arrays, outputs)
+            return self._response(payload, version, outputs)
+        if not isinstance(payload, dict):
+            raise self.stable.refuse('the request must be a JSON object with "instances"')
+        return {"predictions": await self.predict_rows(payload.get("instances"))}
+
+    def get_input_types(self) -> list[dict[str, Any]]:
+        """Returns the inputs as V2's metadata has them."""
+        return _tensor_types(self.stable.model.inputs)
+
+    def get_output_types(self) -> list[dict[str, Any]]:
+        """Returns the outputs as V2's metadata has them."""
+        return _tensor_types(self.stable.model.outputs)
+
+    async def _answer(self, ask: Callable[[LoadedVersion], Awaitable[Answer]]) -> tuple[LoadedVersion, Answer]:
+        version = self._next()
+        answer = await ask(version)
+        if self._shadow and self.candidate and len(self._copies) < _SHADOWED_AT_ONCE:  # once the client's own answer is there
+            copy = asyncio.ensure_future(_dropped(ask(self.candidate)))
+            self._copies.add(copy)
+            copy.add_done_callback(self._copies.discard)
+        return version, answer
+
+    def _next(self) -> LoadedVersion:
+        """Spreads the candidate's share evenly: at 25 % it is every fourth request."""
+        self._due += self._percent
+        if self.candidate is None or self._due < 100:
+            return self.stable
+        self._due -= 100
+        return self.candidate
+
+    def _response(self, request: InferRequest, version: LoadedVersion, outputs: Arrays) -> InferResponse:
+        tensors = []
+        for name, values in outputs.items():
+            tensor = InferOutput(name, list(values.shape), from_np_dtype(values.dtype))
+            tensor.set_data_from_numpy(values, binary_data=request.use_binary_outputs)
+            tensors.append(tensor)
+        # KServe's own answer to a request without an id is refused by KServe's response model.
+        return InferResponse(request.id or str(uuid.uuid4()), self.name, tensors, model_version=version.version)
+
+
+class Models(ModelRepository):
+    """The models that are served, by name."""
+
+    def serve(self, model: ServedModel) -> None:
+        """Serves a model under its name, at once; requests under way end where they are."""
+        self.update(model)
+        self._count()
+
+    def get(self, name: str) -> ServedModel | None:
+        """Returns what serves under a name."""
+        return self.models.get(name)
+
+    def unload(self, name: str) -> None:
+        """Takes a name away; requests under way still end well."""
+        if name not in self.models:
+            raise ModelNotFound(name)
+        del self.models[name]
+        self._count()
+
+    def _count(self) -> None:
+        SERVED.clear()
+        for model in self.models.values():
+            for loaded in model.versions:
+                SERVED.labels(model.name, loaded.version, loaded.fingerprint).set(1)
+
+
+async def _dropped(answer: Awaitable[Any]) -> None:
+    try:
+        await answer
+    except InvalidInput:  # it is counted as any other
+        return
+    except Exception as error:
+        logger.warning("the shadow failed: %s: %s", type(error).__name__, error)
+
+
+def _tensor_types(specs: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "datatype": from_np_dtype(np.dtype(spec.dtype.as_numpy_dtype)), "shape": _sizes(spec)}
+        for name, spec in specs.items()
+    ]
+
+
+def _sizes(spec: Any) -> Iterable[int]:
+    return [-1 if size is None else size for size in spec.shape.as_list()]

@@ -1,0 +1,170 @@
+"""The prediction log: some of the requests and answers, as JSON lines, for whoever watches drift.
+
+`<uri>/<model name>/<date>/<time>-<host>-<number>.jsonl`, a row per line: `time` (UTC), `model_name`, `version`, `fingerprint`, `instance`,
+`prediction`. A file is there whole or not at all.
+"""
+
+import logging
+import os
+import queue
+import random
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import orjson
+from fsspec.implementations.local import LocalFileSystem
+from prometheus_client import Counter
+
+from .json_rows import to_json
+from .saved_model import Arrays
+from .version import LoadedVersion
+
+logger = logging.getLogger(__name__)
+_DROPPED = Counter("penstock_prediction_log_dropped", "Requests that should have been logged and were not", ["reason"])
+_LOGGED = Counter("penstock_prediction_log_rows", "Rows written to the prediction log")
+# What does not fit in is dropped: no answer waits for the log.
+_WAITING_REQUESTS = 4096
+_WAITING_FILES = 4
+_END_SECONDS = 10.0
+_TICK_SECONDS = 0.5
+_RETRY_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class _Entry:
+    time: float
+    version: LoadedVersion
+    instances: Any
+    predictions: Any
+
+
+@dataclass
+class _File:
+    """Rows of one model that go into one file."""
+
+    model_name: str
+    begun: float = field(default_factory=time.monotonic)
+    content: bytearray = field(default_factory=bytearray)
+    rows: int = 0
+    requests: int = 0
+
+
+class PredictionLog:
+    """Keeps a sample of the requests. Use it as a context manager: what it has is written when it ends.
+
+    Args:
+        uri: A folder, or a bucket's URI that fsspec knows.
+        sample: The share of the requests.
+        max_bytes: The size at which a file is written.
+        max_seconds: The age at which it is written.
+    """
+
+    def __init__(self, uri: str, sample: float, max_bytes: int, max_seconds: float) -> None:
+        self._uri, self._sample, self._max_bytes, self._max_seconds = uri.rstrip("/"), sample, max_bytes, max_seconds
+        self._entries: queue.SimpleQueue[_Entry] = queue.SimpleQueue()
+        self._files: dict[str, _File] = {}
+        self._ready: deque[_File] = deque()
+        self._retry_at = 0.0
+        self._written = 0
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="prediction-log", daemon=True)
+
+    def __enter__(self) -> "PredictionLog":
+        """Begins to write, in a thread."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        """Writes what there is; gives up after some seconds."""
+        self._ending.set()
+        self._thread.join(_END_SECONDS)
+
+    def offer(self, version: LoadedVersion, instances: Any, predictions: Any) -> None:
+        """Keeps a request and its answer, if it is in the sample. Costs next to nothing and never fails."""
+        if random.random() >= self._sample:  # noqa: S311  no secret
+            return
+        if self._entries.qsize() >= _WAITING_REQUESTS:
+            _DROPPED.labels("busy").inc()
+            return
+        self._entries.put(_Entry(time.time(), version, instances, predictions))
+
+    def _work(self) -> None:
+        while not self._ending.is_set():
+            self._take(_TICK_SECONDS)
+            self._close_files(time.monotonic())
+            self._write_files()
+        while not self._entries.empty():
+            self._take(0)
+        self._close_files(float("inf"))
+        self._write_files()
+
+    def _take(self, patience: float) -> None:
+        try:
+            entry = self._entries.get(timeout=patience)
+        except queue.Empty:
+            return
+        file = self._files.setdefault(entry.version.model_name, _File(entry.version.model_name))
+        for row in _rows(entry):
+            file.content += orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+            file.rows += 1
+        file.requests += 1
+
+    def _close_files(self, now: float) -> None:
+        for name, file in list(self._files.items()):
+            if len(file.content) >= self._max_bytes or now - file.begun >= self._max_seconds:
+                self._ready.append(self._files.pop(name))
+        while len(self._ready) > _WAITING_FILES:
+            _DROPPED.labels("storage").inc(self._ready.popleft().requests)
+
+    def _write_files(self) -> None:
+        """Writes what is ready. What cannot be written now is tried again after a while."""
+        while self._ready and (self._ending.is_set() or time.monotonic() >= self._retry_at):
+            file = self._ready[0]
+            try:
+                self._write(file)
+            except Exception as error:
+                logger.warning("the prediction log cannot be written to %s (%s: %s)", self._uri, type(error).__name__, error)
+                self._retry_at = time.monotonic() + _RETRY_SECONDS
+                return
+            _LOGGED.inc(file.rows)
+            self._ready.popleft()
+
+    def _write(self, file: _File) -> None:
+        now = datetime.now(timezone.utc)
+        name = f"{now:%H%M%S}-{socket.gethostname()}-{os.getpid()}-{self._written}.jsonl"
+        files, folder = fsspec.core.url_to_fs(f"{self._uri}/{file.model_name}/{now:%Y-%m-%d}")
+        if isinstance(files, LocalFileSystem):  # an object in a bucket appears whole
+            files.makedirs(folder, exist_ok=True)
+            files.pipe_file(f"{folder}/.{name}.partial", bytes(file.content))
+            Path(f"{folder}/.{name}.partial").rename(f"{folder}/{name}")
+        else:
+            files.pipe_file(f"{folder}/{name}", bytes(file.content))
+        self._written += 1
+
+
+def _rows(entry: _Entry) -> Iterator[dict[str, Any]]:
+    version = entry.version
+    described = {
+        "time": datetime.fromtimestamp(entry.time, timezone.utc).isoformat(timespec="milliseconds"),
+        "model_name": version.model_name,
+        "version": version.version,
+        "fingerprint": version.fingerprint,
+    }
+    for instance, prediction in zip(_by_row(entry.instances), _by_row(entry.predictions), strict=False):
+        yield described | {"instance": instance, "prediction": prediction}
+
+
+def _by_row(values: list[Any] | Arrays) -> list[Any]:
+    """Returns the rows of V1's lists as they are, and those of V2's arrays by name."""
+    if isinstance(values, list):
+        return values
+    columns = [to_json(array) for array in values.values()]
+    return [dict(zip(values, row, strict=True)) for row in zip(*columns, strict=True)]

@@ -1,0 +1,71 @@
+"""Loads what is to be served, and serves it: REST and gRPC in one process, ended together."""
+
+import asyncio
+import logging
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from socket import socket
+from typing import TYPE_CHECKING
+
+import uvloop
+from kserve.constants.constants import MAX_GRPC_MESSAGE_LENGTH
+from kserve.errors import InvalidInput
+from kserve.protocol.grpc.server import GRPCServer
+
+from .fetch import local_model
+from .folder import FolderModels
+from .models import Models
+from .one_model import load_one
+from .options import Options
+from .rest import Rest
+
+if TYPE_CHECKING:
+    from .prediction_log import PredictionLog
+
+logger = logging.getLogger(__name__)
+_GRPC_THREADS = 4
+_GRPC_LIMITS = {"grpc_max_send_message_length": MAX_GRPC_MESSAGE_LENGTH, "grpc_max_receive_message_length": MAX_GRPC_MESSAGE_LENGTH}
+
+
+def run(options: Options, listener: socket) -> None:
+    """Serves until SIGTERM; every request that has come by then is answered.
+
+    Raises:
+        SystemExit: The one model cannot be served.
+    """
+    with ExitStack() as ended:
+        log = ended.enter_context(_prediction_log(options)) if options.prediction_log else None
+        uvloop.run(_serve(options, _models(options, log, ended), listener))
+
+
+def _models(options: Options, log: "PredictionLog | None", ended: ExitStack) -> Models:
+    if options.folder:
+        return FolderModels(options.folder, log)
+    scratch = Path(ended.enter_context(tempfile.TemporaryDirectory(prefix="penstock-model-")))
+    try:
+        return load_one(options.model_name, local_model(options.model_uri, scratch), log)
+    except (ValueError, OSError, InvalidInput) as error:
+        sys.exit(f"error: cannot serve {options.model_name}: {error}")
+
+
+async def _serve(options: Options, models: Models, listener: socket) -> None:
+    if isinstance(models, FolderModels):
+        await models.load_all()
+    rest = Rest(models, options.http_port, options.drain_seconds, options.health_route, options.predict_route)
+    servers = [asyncio.create_task(rest.serve(listener))]
+    grpc = GRPCServer(options.grpc_port, rest.dataplane, rest.extension, _GRPC_LIMITS)
+    if options.grpc_port:
+        servers.append(asyncio.create_task(grpc.start(_GRPC_THREADS)))
+    logger.info("serving %s on port %d", ", ".join(models.get_models()) or "no model yet", options.http_port)
+    await asyncio.wait(servers, return_when=asyncio.FIRST_COMPLETED)
+    await grpc.stop()
+    await asyncio.gather(*servers)
+
+
+def _prediction_log(options: Options) -> "PredictionLog":
+    from .prediction_log import PredictionLog  # with fsspec, which is seldom needed
+
+    size = int(options.prediction_log_mib * 2**20)
+    return PredictionLog(options.prediction_log, options.prediction_log_sample, size, options.prediction_log_seconds)
