@@ -1,0 +1,182 @@
+"""The pods of one revision or one Deployment: what they do until a real model server stands behind them, and what goes wrong."""
+
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..models import ModelDoesNotLoad, ModelServer, ModelServers
+from . import webhook
+
+Storage = Callable[[str], Path]
+
+
+class StorageFailure(Exception):
+    """The storage initializer cannot fetch a model: the last line of its log."""
+
+
+@dataclass
+class Behavior:
+    """How the pods of some models behave; the first in `double.behaviors` that matches counts, and may be changed at any time.
+
+    Attributes:
+        match: A part of the storage URI, of the image or of the revision's or Deployment's name; empty: all.
+        ready_after: For how many seconds the pods start before they are ready.
+        stale_for: For how many seconds after a change of the spec the controller has not looked: the old status stays.
+        ready_though_broken: Whether the InferenceService is Ready although this revision is not.
+        pull_failure: Whether the image cannot be pulled.
+        quota: The words of a quota that keeps the pods out, such as `exceeded quota: compute`; empty: none does.
+        crash: The last words of a container that crashes though the model would load; empty: it does not.
+        serves: A model that is served instead of the one in the storage; None: no other.
+        fails: The share of the predictions that are answered with 500, of 1.
+        delay: By how many seconds each prediction is late.
+        from_percent: From which share of the traffic on `serves`, `fails` and `delay` hold.
+    """
+
+    match: str = ""
+    ready_after: float = 0.0
+    stale_for: float = 0.0
+    ready_though_broken: bool = False
+    pull_failure: bool = False
+    quota: str = ""
+    crash: str = ""
+    serves: Path | None = None
+    fails: float = 0.0
+    delay: float = 0.0
+    from_percent: int = 0
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why pods are not ready.
+
+    Attributes:
+        reason: The container's reason, such as `ImagePullBackOff`.
+        message: What a person reads.
+        exit_code: How the container ended; -1: it never ran.
+        is_storage: Whether it is the storage initializer's.
+    """
+
+    reason: str
+    message: str
+    exit_code: int = -1
+    is_storage: bool = False
+
+
+def stored(models: Mapping[str, Path]) -> Storage:
+    """Makes a storage of folders: the URI, or the start of it up to a `/`, and the folder that stands there."""
+
+    def fetch(uri: str) -> Path:
+        for prefix, folder in models.items():
+            rest = uri.removeprefix(prefix)
+            if (
+                uri.startswith(prefix)
+                and (not rest or prefix.endswith("/") or rest.startswith("/"))
+                and (folder / rest.strip("/")).is_dir()
+            ):
+                return folder / rest.strip("/")
+        raise StorageFailure(f"RuntimeError: Failed to fetch model. No model found in {uri}.")
+
+    return fetch
+
+
+class Workload:
+    """The pods of one pod template.
+
+    Attributes:
+        name: The revision's or the Deployment's name.
+        pod: The name of the one pod that stands for all.
+        template: What the pods are made from: `predictor`, `annotations`, `labels`.
+        trouble: Why they are not ready; None if they are, or may become so.
+        server: The model server; None before it is there.
+    """
+
+    def __init__(self, name: str, template: dict[str, Any], service: str, behavior: Behavior, fetch: Storage, servers: ModelServers):
+        self.name = name
+        self.pod = f"{name}-{uuid.uuid4().hex[:10]}"
+        self.template = template
+        self.behavior = behavior
+        self.trouble: Trouble | None = None
+        self.server: ModelServer | None = None
+        self.requests = 0
+        self.failures = 0
+        self.counted_before: dict[str, float] = {}
+        self._ready_at = 0.0
+        self._service = service
+        self._fetch = fetch
+        self._servers = servers
+        threading.Thread(target=self._start, daemon=True).start()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether they answer."""
+        return self.server is not None and time.monotonic() >= self._ready_at
+
+    @property
+    def image(self) -> str:
+        """The image of the container that serves."""
+        return _image(self.template["predictor"])
+
+    @property
+    def model_name(self) -> str:
+        """The name of the model in URLs: the one in the container's arguments, else the InferenceService's."""
+        predictor = self.template["predictor"]
+        container = (predictor.get("containers") or [predictor.get("model", {})])[0]
+        words = " ".join([*(container.get("command") or []), *(container.get("args") or [])])
+        match = re.search(r"--model_name[= ](\S+)", words)
+        return match[1].replace("{{.Name}}", self._service) if match else self._service
+
+    def answers_with(self, percent: int) -> ModelServer | None:
+        """Returns the server that answers at this share of the traffic; None if none does."""
+        if not self.is_ready:
+            return None
+        other = self.behavior.serves
+        return self._servers.get(other, self.model_name) if other and percent >= self.behavior.from_percent else self.server
+
+    def fails_now(self, percent: int) -> bool:
+        """Counts a prediction, and tells whether it is one of those that fail."""
+        self.requests += 1
+        share = self.behavior.fails if percent >= self.behavior.from_percent else 0.0
+        fails = int(self.requests * share) > int((self.requests - 1) * share)
+        self.failures += fails
+        return fails
+
+    def _start(self) -> None:
+        started = time.monotonic()
+        uri = webhook.storage_uri(self.template["predictor"])
+        behavior = self.behavior
+        if behavior.quota:
+            self.trouble = Trouble("FailedCreate", f'pods "{self.name}" is forbidden: {behavior.quota}')
+        elif behavior.pull_failure:
+            self.trouble = Trouble("ImagePullBackOff", f'Back-off pulling image "{self.image}": ErrImagePull: not found')
+        elif behavior.crash:
+            self.trouble = Trouble("CrashLoopBackOff", behavior.crash, exit_code=1)
+        else:
+            self._load(uri, started)
+
+    def _load(self, uri: str, started: float) -> None:
+        try:
+            server = self._servers.get(self._fetch(uri), self.model_name)
+            self.counted_before = server.counters()
+        except StorageFailure as failure:
+            self.trouble = Trouble("CrashLoopBackOff", str(failure), exit_code=1, is_storage=True)
+        except ModelDoesNotLoad as failure:
+            self.trouble = Trouble("CrashLoopBackOff", failure.log, failure.exit_code)
+        else:
+            self._ready_at = started + self.behavior.ready_after
+            self.server = server
+
+
+def behavior_of(behaviors: list[Behavior], name: str, predictor: dict[str, Any]) -> Behavior:
+    """Returns the first behavior that matches."""
+    texts = (name, webhook.storage_uri(predictor), _image(predictor))
+    return next((one for one in behaviors if any(one.match in text for text in texts)), Behavior())
+
+
+def _image(predictor: dict[str, Any]) -> str:
+    container = (predictor.get("containers") or [predictor.get("model", {})])[0]
+    return container.get("image") or f"kserve/{predictor.get('model', {}).get('modelFormat', {}).get('name', 'server')}:latest"
