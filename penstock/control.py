@@ -136,7 +136,9 @@ def _follow(command: list[str], console: Console) -> None:
                 status.update(figure)
     if process.returncode:
         reasons = [reason for line in said if (reason := error_in(line))]
-        raise UserError(reasons[-1] if reasons else f"control_release ended with {process.returncode}: {''.join(said[-20:])}")
+        if not reasons:  # a bug: its traceback tells more
+            click.echo("".join(said), err=True, nl=False)
+        raise UserError(reasons[-1] if reasons else f"control_release ended with {process.returncode}; the lines above say why")
 
 
 def _report(action: str, state: dict[str, Any], target: Target, console: Console) -> None:
