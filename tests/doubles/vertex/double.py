@@ -25,7 +25,9 @@ _SERVED_NAME = "model"
 class RunningServer(Protocol):
     """A model server that is ready."""
 
-    url: str
+    @property
+    def url(self) -> str:
+        """Where it listens."""
 
 
 class ModelServers(Protocol):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -537,6 +538,25 @@ def test_a_pod_gets_its_tokens_from_the_machine(clients: Clients, run_client: Ca
     code = "print([endpoint.display_name for endpoint in aiplatform.Endpoint.list()])"
     done = run_client(variables, clients.double.api_endpoint, code)
     assert done.stdout.strip() == "['here']", done.stderr
+
+
+@pytest.mark.parametrize("arrives", [False, True])
+def test_a_client_is_killed_at_its_second_call_which_has_its_effect_if_it_arrived(
+    clients: Clients, double: VertexDouble, arrives: bool
+) -> None:
+    code = (
+        "from google.cloud import aiplatform_v1 as v1\n"
+        f"client = v1.EndpointServiceClient(client_options={{'api_endpoint': {double.api_endpoint!r}}})\n"
+        f"for name in 'ab':\n client.create_endpoint(parent={double.parent!r}, endpoint={{'display_name': name}})\n"
+    )
+    status = None if arrives else grpc.StatusCode.UNAVAILABLE
+    double.faults.add(Fault(nth=2, hook=lambda _: process.kill(), code=status))
+    process = subprocess.Popen([sys.executable, "-c", code])
+    assert process.wait(60) == -signal.SIGKILL
+    until = time.monotonic() + 5
+    while len(double.endpoints()) < 1 + arrives and time.monotonic() < until:
+        time.sleep(0.05)
+    assert [endpoint.display_name for endpoint in double.endpoints()] == (["a", "b"] if arrives else ["a"])
 
 
 def test_it_runs_as_a_process_of_its_own(tmp_path: Path, run_client: Callable[..., subprocess.CompletedProcess]) -> None:
