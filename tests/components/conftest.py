@@ -137,3 +137,19 @@ def local_push(
         url=f"http://127.0.0.1:{free_port}/v1/models/{NAME}:predict",
     )
     serving.stop_server(folder)
+
+
+@pytest.fixture(scope="session")
+def _stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    from ..doubles.storage import stores  # it needs the deploy family's libraries
+
+    with stores(tmp_path_factory.mktemp("stores"), "models") as variables:
+        yield variables
+
+
+@pytest.fixture
+def bucket(_stores: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """A bucket that is in both object stores, `gs://` and `s3://`; the environment leads there, and to the volumes of `pvc://`."""
+    for name, value in _stores.items():
+        monkeypatch.setenv(name, value)
+    return "models"
