@@ -12,6 +12,7 @@ from . import fields
 from .errors import ApiError, already_exists, invalid, not_found, precondition, stale_etag
 from .lists import page
 from .machines import check_quotas, check_resources
+from .methods import Methods
 from .operations import Operations
 from .state import EndpointState, State
 
@@ -38,7 +39,7 @@ class EndpointService:
         self.start_server = start_server
         self._state = state
         self._operations = operations
-        self.methods = {
+        self.methods: Methods = {
             "CreateEndpoint": (self.create, types.CreateEndpointRequest),
             "GetEndpoint": (self.get, types.GetEndpointRequest),
             "ListEndpoints": (self.list, types.ListEndpointsRequest),

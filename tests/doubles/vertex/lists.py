@@ -45,12 +45,12 @@ def _matches(item: Any, text: str, fields: dict[str, Callable[[Any], str]]) -> b
         match = _TERM.match(text, place)
         if match is None:
             raise invalid("filter", f"Invalid filter '{text}'.")
-        verdict = _holds(item, *match.groups(), fields) and verdict
+        verdict = _holds(item, fields, *match.groups()) and verdict
         place = match.end()
     return verdict
 
 
-def _holds(item: Any, name: str, key: str | None, sign: str, value: str, fields: dict[str, Callable[[Any], str]]) -> bool:
+def _holds(item: Any, fields: dict[str, Callable[[Any], str]], name: str, key: str | None, sign: str, value: str) -> bool:
     name, value = _snake(name), value.strip("\"'")
     if name == "labels":
         if key is None or (sign == ":" and value == "*"):

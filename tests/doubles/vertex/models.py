@@ -11,6 +11,7 @@ from google.protobuf.empty_pb2 import Empty
 from . import fields
 from .errors import already_exists, invalid, not_found, precondition, stale_etag
 from .lists import page
+from .methods import Methods
 from .operations import Operations
 from .state import ModelState, State
 
@@ -31,7 +32,7 @@ class ModelService:
         self.artifacts = artifacts
         self._state = state
         self._operations = operations
-        self.methods = {
+        self.methods: Methods = {
             "UploadModel": (self.upload, types.UploadModelRequest),
             "GetModel": (self.get, types.GetModelRequest),
             "ListModels": (self.list, types.ListModelsRequest),

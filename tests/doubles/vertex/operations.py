@@ -13,6 +13,7 @@ from google.rpc import status_pb2
 
 from .errors import ApiError, precondition
 from .faults import RUN, Faults
+from .methods import Methods
 from .state import State
 
 _MOST_SECONDS_TO_WAIT = 60.0
@@ -39,7 +40,7 @@ class Operations:
         self._state = state
         self._faults = faults
         self._operations: dict[str, _Pending] = {}
-        self.methods = {
+        self.methods: Methods = {
             "GetOperation": (self.get, operations_pb2.GetOperationRequest),
             "ListOperations": (self.list, operations_pb2.ListOperationsRequest),
             "WaitOperation": (self.wait, operations_pb2.WaitOperationRequest),
@@ -143,11 +144,12 @@ class Operations:
             self._faults.strike(call, faults, after=True)
             result.response.Pack(response if isinstance(response, Empty) else type(response).pb(response))
         except ApiError as error:
+            call.status = error.code
             result.error.CopyFrom(error.status)
         except Exception as error:  # a defect of this double; whoever waits for the operation must hear of it
             result.error.CopyFrom(status_pb2.Status(code=grpc.StatusCode.INTERNAL.value[0], message=f"defect of the double: {error!r}"))
         with self._state.lock:
             result.done = True
             pending.message.MergeFrom(result)
-        call.status = grpc.StatusCode.OK
+        call.status = call.status or grpc.StatusCode.OK
         pending.done.set()

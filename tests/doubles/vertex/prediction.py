@@ -6,10 +6,10 @@ import grpc
 import httpx
 from google.api.httpbody_pb2 import HttpBody
 from google.cloud.aiplatform_v1 import types
-from google.protobuf.json_format import MessageToDict, ParseDict
-from google.protobuf.struct_pb2 import Value
+from google.protobuf.json_format import MessageToDict
 
 from .errors import ApiError, invalid, precondition
+from .methods import Methods
 from .state import EndpointState, State
 
 # https://cloud.google.com/vertex-ai/docs/quotas: the limit of a public endpoint.
@@ -23,7 +23,7 @@ class PredictionService:
     def __init__(self, state: State) -> None:
         self._state = state
         self._client = httpx.Client(trust_env=False, timeout=_ANSWER_SECONDS)
-        self.methods = {"Predict": (self.predict, types.PredictRequest), "RawPredict": (self.raw_predict, types.RawPredictRequest)}
+        self.methods: Methods = {"Predict": (self.predict, types.PredictRequest), "RawPredict": (self.raw_predict, types.RawPredictRequest)}
 
     def predict(self, request: types.PredictRequest, _: grpc.ServicerContext | None = None) -> types.PredictResponse:
         """Answers Predict."""
@@ -32,15 +32,14 @@ class PredictionService:
         if message.HasField("parameters"):
             body["parameters"] = MessageToDict(message.parameters)
         deployed, answer = self._ask(request.endpoint, json.dumps(body).encode(), "application/json")
-        predictions = [ParseDict(item, Value()) for item in answer.json()["predictions"]]
-        name = self._state.model(f"{deployed.model}@{deployed.model_version_id}", "model")[0].common.display_name
-        return types.PredictResponse(
-            predictions=predictions,
+        response = types.PredictResponse(
             deployed_model_id=deployed.id,
             model=deployed.model,
             model_version_id=deployed.model_version_id,
-            model_display_name=name,
+            model_display_name=self._state.models[deployed.model.rpartition("/")[2]].common.display_name,
         )
+        response.predictions.extend(answer.json()["predictions"])
+        return response
 
     def raw_predict(self, request: types.RawPredictRequest, context: grpc.ServicerContext) -> HttpBody:
         """Answers RawPredict; what has answered stands in the headers."""

@@ -13,6 +13,7 @@ from grpc_status import rpc_status
 from .errors import ApiError, permission_denied
 from .faults import Faults
 from .identity import Identity
+from .methods import Methods
 from .operations import Operations
 from .state import State
 
@@ -38,7 +39,6 @@ PERMISSIONS = {
     "Predict": ("aiplatform.endpoints.predict", "endpoint"),
     "RawPredict": ("aiplatform.endpoints.predict", "endpoint"),
 }
-Methods = dict[str, tuple[Callable[..., Any], Any]]
 
 
 class Server:

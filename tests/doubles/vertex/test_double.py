@@ -91,10 +91,19 @@ def clients(double: VertexDouble) -> Clients:
     return Clients(double)
 
 
+@pytest.fixture(scope="module")
+def servers() -> Iterator[ModelServers]:
+    """Real model servers."""
+    with ModelServers() as pool:
+        yield pool
+
+
 @pytest.mark.usefixtures("trusting")
-def test_the_sdk_releases_a_second_version_and_each_request_gets_the_answer_of_a_real_server(saved_models: Path, tmp_path: Path) -> None:
+def test_the_sdk_releases_a_second_version_and_each_request_gets_the_answer_of_a_real_server(
+    saved_models: Path, servers: ModelServers, tmp_path: Path
+) -> None:
     probe = {name: json.loads((saved_models / name / "probe.json").read_text()) for name in ("first", "second")}
-    with ModelServers() as servers, VertexDouble(tmp_path / "double", servers) as double:
+    with VertexDouble(tmp_path / "double", servers) as double:
         double.artifacts.folders["gs://models"] = saved_models
         aiplatform.init(project=double.project, location=double.location, api_endpoint=double.api_endpoint)
         upload = {"display_name": "flights", "serving_container_image_uri": IMAGE}
@@ -130,12 +139,26 @@ def test_the_sdk_releases_a_second_version_and_each_request_gets_the_answer_of_a
         assert len(double.faults.calls) == calls
 
 
-def test_a_model_that_does_not_load_fails_its_deployment_and_leaves_the_endpoint_as_it_was(clients: Clients, double: VertexDouble) -> None:
+@pytest.mark.usefixtures("trusting")
+def test_a_model_that_does_not_load_fails_its_deployment_and_leaves_the_endpoint_as_it_was(servers: ModelServers, tmp_path: Path) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "saved_model.pb").write_text("no model")
+    with VertexDouble(tmp_path / "double", servers) as double:
+        double.artifacts.folders["gs://models"] = tmp_path
+        clients = Clients(double)
+        endpoint, model = clients.create(), clients.upload(model={"artifact_uri": "gs://models/broken"})
+        with pytest.raises(exceptions.FailedPrecondition, match=r"Model server exited unexpectedly\."):
+            clients.deploy(endpoint, model, {"0": 100})
+        assert not clients.endpoints.get_endpoint(name=endpoint).deployed_models
+
+
+def test_an_operation_that_fails_has_no_effect(clients: Clients, double: VertexDouble) -> None:
     endpoint, model = clients.create(), clients.upload()
-    double.faults.add(Fault("DeployModel" + RUN, code=grpc.StatusCode.FAILED_PRECONDITION, message="Model server exited unexpectedly."))
-    with pytest.raises(exceptions.FailedPrecondition, match="exited unexpectedly"):
+    double.faults.add(Fault("DeployModel" + RUN, code=grpc.StatusCode.RESOURCE_EXHAUSTED, message="no machines left"))
+    with pytest.raises(exceptions.ResourceExhausted, match="no machines left"):
         clients.deploy(endpoint, model, {"0": 100})
     assert not clients.endpoints.get_endpoint(name=endpoint).deployed_models
+    clients.deploy(endpoint, model, {"0": 100})
 
 
 @pytest.mark.parametrize(
