@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from penstock.components.runtime import serving
+from penstock.components.runtime.destinations import parse
 from penstock.components.runtime.registry import open_registry
 
 from ..conftest import executor_input
@@ -413,6 +414,73 @@ def test_a_push_goes_on_at_the_step_that_was_reached(push: Push):
     done = push("second", parameters=CANARY | {"traffic_steps": [10, 50, 100]})
     steps = json.loads((done.outputs["pushed_model"] / "receipt.json").read_text())["steps"]
     assert [step for step in steps if step.startswith("shift")] == ["shift to 50 %", "shift to 100 %"]
+
+
+def test_a_canary_gets_its_share_evenly(push: Push):
+    assert push("first").code == 0
+    _kill_at(push, "second", "check at 50 %")
+    answers = [push.answers_as(push.ask("first"), "second") for _ in range(20)]
+    assert sum(answers) == 10
+    assert answers[:4] in ([True, False, True, False], [False, True, False, True])
+
+
+def test_a_shadow_gets_a_copy_of_the_traffic_and_answers_to_nobody(push: Push):
+    assert push("first").code == 0
+    done = push("second", parameters={"strategy": "shadow", "bake_seconds": 0})
+    assert done.parameters == {"outcome": "shadowing", "url": push.url}
+    assert "gets a copy of the traffic" in done.metadata["pushed_model"]["summary"]
+    target = parse(push.destination, NAME)
+    before = target.traffic().requests
+    for _ in range(10):
+        push.serves("first")
+    _wait_until(lambda: target.traffic().requests == before + 10)
+    assert target.traffic().errors == 0
+    assert (target.current().candidate.fingerprint, target.current().percent) == (push.fingerprint("second"), 0)
+    assert push("second", parameters=CANARY).parameters["outcome"] == "pushed"
+    push.serves("second")
+    before = target.traffic().requests
+    push.serves("second")
+    assert target.traffic().requests == before + 1, "the one that serves is counted now, and no copy is sent"
+
+
+def test_a_shadow_where_nothing_serves(push: Push, folder: Path):
+    done = push("first", parameters={"strategy": "shadow"})
+    assert done.code == 1
+    assert "no traffic to copy" in done.error
+    assert serving.read_state(folder, NAME) == serving.ServingState()
+
+
+def test_a_first_model_takes_all_traffic_whatever_its_steps(push: Push):
+    assert push("first", parameters=CANARY).parameters["outcome"] == "pushed"
+    push.serves("first")
+
+
+def test_blue_green_keeps_the_model_before_warm_for_a_while(push: Push, folder: Path):
+    assert push("first").code == 0
+    parameters = {"strategy": "blue_green", "keep_warm_seconds": 2}
+    pushing = threading.Thread(target=push, args=["second"], kwargs={"parameters": parameters, "subprocess": True})
+    pushing.start()
+    _wait_until(lambda: serving.read_state(folder, NAME).warm)
+    push.serves("second")
+    pushing.join()
+    assert not serving.read_state(folder, NAME).warm
+    assert push.control("rollback").parameters["outcome"] == "rolled_back"
+    push.serves("first")
+
+
+def test_versions_that_nobody_can_go_back_to_are_removed(push: Push, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(serving, "KEPT_VERSIONS", 1)
+    for name in ("first", "second", "renamed"):
+        assert push(name).parameters["outcome"] == "pushed"
+    kept = {path.parent.name for path in (folder / NAME).glob("*/release.json")}
+    assert kept == {push.fingerprint(name)[:12] for name in ("second", "renamed")}
+
+
+def _wait_until(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(
