@@ -3,7 +3,6 @@
 import copy
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -182,7 +181,7 @@ class KServeDestination:
             return self._release(state.serving)
         target = wanted if to else state.serving and state.serving.previous
         if target is None:
-            self._delete()
+            self._delete(service)
         elif target is not state.serving:
             self._finish(*self._mode.go_back(self._required(), target))
         return self._release(target)
@@ -209,8 +208,11 @@ class KServeDestination:
         self._keep()
         try:
             return self._cluster.create(body)
-        except Conflict:  # made by somebody else, or by this request before the client repeated it
-            return self._required()
+        except Conflict as failure:  # made by somebody else, or by this request before the client repeated it
+            service = self._required()
+            if version.is_same(self._mode.state(service).candidate):
+                return service
+            raise TaskError(f"{self._where} has been made by somebody else meanwhile; see what it is, then push again") from failure
         except NoAnswer as failure:
             raise StepFailed(str(failure)) from failure
         except ClusterError as failure:
@@ -218,7 +220,7 @@ class KServeDestination:
 
     def _withdraw(self, service: InferenceService, state: State) -> None:
         if state.serving is None:
-            self._delete()
+            self._delete(service)
         else:
             self._finish(*self._mode.withdraw(service))
 
@@ -233,7 +235,10 @@ class KServeDestination:
     def _take(self, steps: list[Step]) -> None:
         """Makes each change and waits until the cluster has followed."""
         for step in steps:
-            self._or_fail(lambda step=step: self._write(step.change))
+            try:
+                self._write(step.change)
+            except ClusterError as failure:
+                raise StepFailed(str(failure)) from failure
             selector = self._mode.pod_selector if step.starts_pods else lambda _: ""
             wait_until(self._cluster, step.is_done, selector, self._timeout, self._keep)
 
@@ -253,16 +258,16 @@ class KServeDestination:
                 time.sleep(0.05 * attempt)
         raise Conflict(f"{self._where} is changed by somebody else all the time; see who does, then push again")
 
-    def _delete(self) -> None:
+    def _delete(self, service: InferenceService) -> None:
         """Deletes the InferenceService and waits until it is gone."""
-        deadline = time.monotonic() + self._timeout
-        while (service := self._or_fail(self._cluster.read)) is not None:
+        deadline, uid = time.monotonic() + self._timeout, service["metadata"]["uid"]
+        while (found := self._or_fail(self._cluster.read)) is not None and found["metadata"]["uid"] == uid:
             self._keep()
             if time.monotonic() > deadline:
                 raise StepFailed(f"{self._where} has not gone within {self._timeout} s of its deletion")
             try:
-                if "deletionTimestamp" not in service["metadata"]:
-                    self._cluster.delete(service)
+                if "deletionTimestamp" not in found["metadata"]:
+                    self._cluster.delete(found)
             except Conflict:
                 continue
             except ClusterError as failure:
@@ -297,10 +302,12 @@ class KServeDestination:
 
     def _find(self, state: State, to: str) -> Version:
         """Returns the version that serves or served with this fingerprint, as it was when it served."""
-        served = [state.serving, *state.serving.history] if state.serving else []
-        found = find_release([Release(version.fingerprint, version.model_version) for version in served], to)
-        index = next(number for number, version in enumerate(served) if version.fingerprint == found.fingerprint)
-        return replace(served[index], history=tuple(served[index + 1 :])) if index else served[0]
+        served, version = [], state.serving
+        while version:
+            served.append(version)
+            version = version.previous
+        found = find_release([Release(known.fingerprint, known.model_version) for known in served], to)
+        return next(known for known in served if known.fingerprint == found.fingerprint)
 
     def _release(self, version: Version | None) -> Release | None:
         """Returns what is known of a version; without its probe where its record is gone, which must not stop a rollback."""
@@ -315,16 +322,18 @@ class KServeDestination:
         return known if known and known.fingerprint == version.fingerprint else Release(version.fingerprint, version.model_version)
 
     def _read(self) -> InferenceService | None:
-        """Reads the InferenceService.
+        """Reads the InferenceService; one that is about to go is none, and whoever pushes waits until it is gone.
 
         Raises:
-            TaskError: It is of the other mode, or about to go.
+            TaskError: It is of the other mode.
         """
         service = self._cluster.read()
+        if service and "deletionTimestamp" in service["metadata"]:
+            if self._lease:
+                self._delete(service)
+            return None
         if service is None:
             return None
-        if "deletionTimestamp" in service["metadata"]:
-            raise TaskError(f"{self._where} is being deleted; push again when it is gone")
         status = service.get("status", {})
         mode = status.get("deploymentMode", "")
         if mode and _OLD_NAMES.get(mode, mode) != self._mode_name:

@@ -13,7 +13,7 @@ from kubernetes.config.config_exception import ConfigException
 from penstock.components.runtime import TaskError
 
 GROUP, API_VERSION, PLURAL = "serving.kserve.io", "v1beta1", "inferenceservices"
-CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 15.0
+CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 10.0
 # Repeated by the client itself: a write that had been made all the same is then refused as a conflict, and changes nothing twice.
 _RETRIES = urllib3.Retry(
     total=4, read=1, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None, raise_on_status=False

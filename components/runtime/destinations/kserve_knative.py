@@ -33,7 +33,7 @@ class Knative:
             raise foreign_canary(percent)
         if version.is_same(serving):
             return State(serving=version)
-        return State(replace(serving, history=() if version.beside else version.history[1:]), version, percent)
+        return State(serving, version, percent)
 
     def stage(self, service: InferenceService, version: Version) -> list[Step]:
         """Makes the version the latest revision, with no traffic; it is there already if it is the candidate."""
@@ -59,7 +59,7 @@ class Knative:
         stop = [Step(_set_share(0), lambda now: not _is_own(now) or _share(now, _latest(now)) == 0)]
         if serving is None:
             return stop, []
-        again = replace(serving, beside=serving.entry())
+        again = replace(serving, beside=serving.entry(serving.revision or _rolled_out(service)))
         tidy = [Step(_bring_in(again), _is_latest_ready, starts_pods=True), Step(_lift_limit, lambda now: _has_share(now, 100))]
         return stop, tidy
 
@@ -67,11 +67,12 @@ class Knative:
         """Goes back to the revision before if it is still known, for that needs no start; else serves the version as a new revision."""
         known = _status(service).get("previousRolledoutRevision")
         serving = self.state(service).serving
-        if serving and version.is_same(serving.previous) and known and known == serving.previous.revision:
+        before = serving.previous if serving else None
+        if serving and before and version.is_same(before) and known and known == before.revision:
             stop = [Step(_set_share(0), lambda now: _share(now, known) == 100)]
             after = {**service, "spec": {"predictor": write_version(serving) | {SHARE: 0}}}
             return stop, self.withdraw(after)[1]
-        again = replace(version, beside=serving.entry() if serving else None)
+        again = replace(version, beside=serving.entry(_rolled_out(service)) if serving else None)
         return [Step(_bring_in(again), _is_latest_ready, starts_pods=True), Step(_lift_limit, lambda now: _has_share(now, 100))], []
 
     def retire(self, service: InferenceService) -> list[Step]:
@@ -141,10 +142,22 @@ def _is_latest_ready(service: InferenceService) -> bool:
         return False
     if first_deployment(service):
         return is_true(service, "Ready")
-    return _share(service, _latest(service)) == 0 and bool(Knative().candidate_url(service))
+    return _has_rest(service, 100) and bool(Knative().candidate_url(service))
+
+
+def _has_rest(service: InferenceService, percent: int) -> bool:
+    """Tells whether the revision that served before has the rest of the traffic, and no older one.
+
+    KServe sends it to an older one where it sees the new shares before the new revision, and takes that for a rollback.
+    """
+    version = read_version(service["spec"]["predictor"])
+    serving = version.beside or version.previous
+    return serving is None or not serving.revision or _share(service, serving.revision) == percent
 
 
 def _has_share(service: InferenceService, percent: int) -> bool:
     latest = _latest(service)
     is_latest = _is_own(service) and _status(service).get("latestReadyRevision") == latest
-    return is_latest and _share(service, latest) == percent and (percent < 100 or _rolled_out(service) == latest)
+    if not is_latest or _share(service, latest) != percent:
+        return False
+    return _rolled_out(service) == latest if percent == 100 else _has_rest(service, 100 - percent)

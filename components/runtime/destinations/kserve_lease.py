@@ -38,7 +38,7 @@ class Lease:
         while True:
             found = self._read()
             left = _seconds_left(found)
-            if left <= 0:
+            if left <= 0 or _holder(found) == self._holder:  # ours, if the answer to our request was lost
                 if self._take(found):
                     return
                 continue

@@ -48,8 +48,8 @@ class Version:
 
     @property
     def previous(self) -> "Version | None":
-        """What served before it."""
-        return next(iter(self.history), None)
+        """What served before it, with what had served before that."""
+        return replace(self.history[0], history=self.history[1:]) if self.history else None
 
     @property
     def name(self) -> str:

@@ -137,6 +137,7 @@ def test_a_record_says_all_that_is_needed_to_serve_a_version_again():
     read = read_version(write_version(staged))
     assert read == staged
     assert read.previous == replace(before, revision="churn-predictor-00001")
+    assert read_version(write_version(version(3).staged_beside(read))).previous.previous == read.previous
     assert problems(service(write_version(read.previous))) == []
 
 
