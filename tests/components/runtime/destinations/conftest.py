@@ -9,17 +9,26 @@ import pytest
 
 from penstock.components.runtime import serving
 
+from ....doubles.kubernetes.double import KubernetesDouble
+from ....doubles.models import ModelServers
+from ....doubles.storage import resolve
 from .sites import Site, make_broken, registered
 
 
-@pytest.fixture(params=["local"])
+@pytest.fixture(scope="session")
+def model_servers() -> Iterator[ModelServers]:
+    """The model servers behind the URLs of all doubles."""
+    with ModelServers() as servers:
+        yield servers
+
+
+@pytest.fixture(params=["local", "kserve-standard", "kserve-knative"])
 def site(
     request: pytest.FixtureRequest,
     run_task: Callable[..., Any],
     saved_models: Path,
     tmp_path: Path,
     tracking_uri: str,
-    free_port: int,
     family_environment: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Site]:
@@ -33,20 +42,41 @@ def site(
         "parameters": {"tracking_uri": tracking_uri},
         "registry": registered(tracking_uri),
     }
-    made = SITES[request.param](common, tmp_path, free_port)
-    site = next(made)
-    site.set_mode("0")
-    yield site
-    next(made, None)
+    kind, _, mode = request.param.partition("-")
+    made = request.getfixturevalue(f"{kind}_site")(common, mode)
+    made.set_mode("0")
+    yield made
 
 
-def _local(common: dict[str, Any], root: Path, port: int) -> Iterator[Site]:
-    assert Path(os.environ["PENSTOCK_SERVE_PYTHON"]).is_file()
-    folder = root / "serving"
-    yield Site(
-        **common, destination=f"local://{folder}?port={port}", url=f"http://127.0.0.1:{port}/v1/models/flights:predict", can_shadow=True
-    )
+@pytest.fixture
+def local_site(tmp_path: Path, free_port: int) -> Iterator[Callable[[dict[str, Any], str], Site]]:
+    """Makes a folder and a port a site."""
+    folder = tmp_path / "serving"
+
+    def make(common: dict[str, Any], _: str) -> Site:
+        url = f"http://127.0.0.1:{free_port}/v1/models/flights:predict"
+        return Site(**common, destination=f"local://{folder}?port={free_port}", url=url, can_shadow=True)
+
+    yield make
     serving.stop_server(folder)
 
 
-SITES = {"local": _local}
+@pytest.fixture
+def kserve_site(
+    tmp_path: Path, model_servers: ModelServers, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[dict[str, Any], str], Site]]:
+    """Makes a cluster with KServe a site; models travel through a volume."""
+    (tmp_path / "volumes" / "models").mkdir(parents=True)
+    monkeypatch.setenv("PENSTOCK_PVC_ROOT", str(tmp_path / "volumes"))
+    with KubernetesDouble(model_servers, resolve) as cluster:
+        cluster.progress_deadline = 5.0
+        monkeypatch.setenv("KUBECONFIG", str(cluster.write_kubeconfig(tmp_path / "kubeconfig")))
+
+        def make(common: dict[str, Any], mode: str) -> Site:
+            return Site(
+                **common,
+                destination=f"kserve://models/flights?mode={mode}&storage=pvc://models/released&lease=3&timeout=30",
+                url=f"{cluster.url}/serving/models/flights/v1/models/flights:predict",
+            )
+
+        yield make
