@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+from kserve import InferRequest
+from kserve.constants.constants import INFERENCE_CONTENT_LENGTH_HEADER
 from kserve.protocol.dataplane import DataPlane
 
+from .binary_request import read_binary_request
 from .models import Models
 
 
@@ -28,3 +31,10 @@ class VersionedDataPlane(DataPlane):
         """Returns V2's model metadata."""
         metadata = await super().model_metadata(model_name)
         return metadata | {"versions": [self.get_model_from_registry(model_name).stable.version], "platform": "tensorflow_savedmodel"}
+
+    def decode_inference_request(self, body: Any, headers: Any, model_name: str) -> InferRequest:
+        """Reads a V2 request."""
+        length = headers.get(INFERENCE_CONTENT_LENGTH_HEADER, "")
+        if isinstance(body, bytes) and length.isdecimal():
+            return read_binary_request(body, int(length), model_name)
+        return super().decode_inference_request(body, headers, model_name)
