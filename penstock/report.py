@@ -14,6 +14,8 @@ EXIT_DONE, EXIT_FAILED, EXIT_NOT_RELEASED = 0, 1, 3
 _NOT_RELEASED = {("verdict", "not_blessed"), ("outcome", "rolled_back")}
 # Its `failed` is about the model; another gate's may be about data that somebody chose to go on with.
 _SERVING_GATE = "check_serving"
+# Its `rolled_back` is what somebody asked for, unless it gives a reason.
+_BY_HAND = "control_release"
 
 
 def report(result: Result, seconds: float, console: Console) -> int:
@@ -52,6 +54,8 @@ def _facts(tasks: list[Task]) -> list[tuple[str, str]]:
         receipt = pushed.outputs["pushed_model"].metadata
         facts.append(("push", pushed.outputs.get("outcome")))
         facts += [(word, receipt.get(key)) for word, key in {"server": "url", "try it": "curl", "stop it": "stop"}.items()]
+    if controlled := by_component.get(_BY_HAND):
+        facts.append(("release", controlled.figure))
     return [(name, str(value)) for name, value in facts if value]
 
 
@@ -62,6 +66,8 @@ def _held_back(tasks: list[Task]) -> bool:
 def _is_held_back(task: Task) -> bool:
     if task.component == _SERVING_GATE and task.outputs.get("verdict") != "passed":
         return True
+    if task.component == _BY_HAND and task.state != "failed":
+        return bool(task.outputs["release_state"].metadata.get("reason"))
     return any(task.outputs.get(name) == value for name, value in _NOT_RELEASED)
 
 

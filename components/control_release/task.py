@@ -77,7 +77,7 @@ def control_release(
     state = _describe(current, done, target, model_name)
     release_state.path.mkdir(parents=True, exist_ok=True)
     (release_state.path / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
-    release_state.metadata |= {"outcome": done.outcome, "url": state["url"]}
+    release_state.metadata |= {key: state[key] for key in ("outcome", "reason", "url")}
     figure(_summary(current, done, target.url))
     return Outputs(done.outcome, state["url"])
 
