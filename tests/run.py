@@ -24,7 +24,13 @@ from penstock.lean_kfp import import_kfp
 
 ROOT = Path(__file__).resolve().parent.parent
 # Tests that belong to no component: the folder, and the family whose libraries they need.
-SHARED = {"components/runtime": "tf", "doubles/vertex": "deploy", "penstock/server": "serve", "pipelines/flight_delay": "tf"}
+SHARED = {
+    "components/runtime": "tf",
+    "doubles/kubernetes": "deploy",
+    "doubles/vertex": "deploy",
+    "penstock/server": "serve",
+    "pipelines/flight_delay": "tf",
+}
 SDK_TEST = "test_component.py"
 
 

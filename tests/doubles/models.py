@@ -141,7 +141,8 @@ class ModelServers:
                 return ModelServer(url, name, digest)
             time.sleep(0.1)
         process.kill()
-        return ModelDoesNotLoad(process.wait(), (folder / "log").read_text(errors="replace")[-2000:].strip())
+        log = folder / "log"  # gone if the pool was closed meanwhile
+        return ModelDoesNotLoad(process.wait(), log.read_text(errors="replace")[-2000:].strip() if log.exists() else "")
 
 
 def free_port() -> int:

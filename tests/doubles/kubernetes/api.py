@@ -159,11 +159,11 @@ class Api:
     def _admit(self, request: Request, resource: Resource, item: Object, old: Object | None) -> None:
         """Checks an object on its way in, in the order of the real server: fields, webhooks that default, schema, name, webhooks that refuse."""
         name = item.get("metadata", {}).get("name", "")
-        if item.get("apiVersion") != resource.api_version or item.get("kind") != resource.kind:
+        item |= {} if resource == INFERENCE_SERVICES else {"apiVersion": resource.api_version, "kind": resource.kind} | item
+        if (item.get("apiVersion"), item.get("kind")) != (resource.api_version, resource.kind):
             given = f"{item.get('apiVersion', '')}, Kind={item.get('kind', '')}"
-            raise errors.bad_request(
-                f"the API version in the data ({given}) does not match the expected API version ({resource.api_version})"
-            )
+            expected = f"{resource.api_version}, Kind={resource.kind}"
+            raise errors.bad_request(f"the API version in the data ({given}) does not match the expected API version ({expected})")
         if resource == INFERENCE_SERVICES:
             _check(request, item)
             webhook.default(item, self.default_mode)

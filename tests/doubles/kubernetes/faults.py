@@ -118,10 +118,23 @@ class Disconnect:
 
 
 @dataclass
-class Do:
-    """Calls a function with the call, such as one that kills the caller: `Do(lambda call: process.kill(), applied=True)`."""
+class Kill:
+    """Ends the caller by a function such as `process.kill`: its call never arrives, or is applied without its ever knowing."""
 
-    function: Callable[[Call], None]
+    kill: Callable[[], object]
+    applied: bool = False
+
+    def __call__(self, call: Call) -> None:
+        """Kills it, and drops the connection."""
+        self.kill()
+        raise Dropped
+
+
+@dataclass
+class Do:
+    """Calls a function with the call, which then goes on: for somebody else's change at that very moment."""
+
+    function: Callable[[Call], object]
     applied: bool = False
 
     def __call__(self, call: Call) -> None:

@@ -1,0 +1,39 @@
+"""The cluster of the double's own tests."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ..models import ModelServers
+from .client import Client
+from .double import KubernetesDouble
+
+
+@pytest.fixture(scope="session")
+def model_servers() -> Iterator[ModelServers]:
+    with ModelServers() as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def models(saved_models: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Two models that load, by their URIs, and one that does not."""
+    broken = tmp_path_factory.mktemp("broken")
+    (broken / "saved_model.pb").write_bytes(b"no model")
+    return {
+        "gs://bucket/first": saved_models / "first" / "model",
+        "gs://bucket/second": saved_models / "second" / "model",
+        "gs://bucket/broken": broken,
+    }
+
+
+@pytest.fixture
+def cluster(model_servers: ModelServers, models: dict[str, Path]) -> Iterator[KubernetesDouble]:
+    with KubernetesDouble(model_servers, models) as double:
+        yield double
+
+
+@pytest.fixture
+def client(cluster: KubernetesDouble) -> Client:
+    return Client(cluster)
