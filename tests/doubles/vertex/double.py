@@ -115,7 +115,7 @@ class VertexDouble:
     def reset(self, to: Any = None) -> None:
         """Makes all models and endpoints as they were when `saved` was called, none by default.
 
-        Forgets operations, faults, recorded calls, denials and quotas; keeps the address and the credentials.
+        Forgets operations and how long they take, faults, recorded calls, denials and quotas; keeps the address and the credentials.
         """
         self.faults.clear()
         self.operations.clear()

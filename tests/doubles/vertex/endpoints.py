@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import grpc
 from google.cloud.aiplatform_v1 import types
 from google.protobuf.empty_pb2 import Empty
 
@@ -57,6 +58,8 @@ class EndpointService:
         fields.check_display_name(given.display_name, "endpoint.display_name")
         fields.check_labels(given.labels, "endpoint.labels")
         fields.check_traffic_split(given.traffic_split, (), "endpoint.traffic_split")
+        if given.dedicated_endpoint_enabled:  # it answers only at a name of its own, over REST
+            raise ApiError(grpc.StatusCode.UNIMPLEMENTED, "this stand-in has no dedicated endpoints")
         if request.endpoint_id:
             fields.check_endpoint_id(request.endpoint_id)
         key = request.endpoint_id or self._state.new_number()
@@ -196,7 +199,7 @@ class EndpointService:
         if kind is None:
             raise invalid("deployed_model.prediction_resources", "Required field is not set.")
         if kind != "dedicated_resources":
-            raise ApiError(invalid("", "").code, f"'{kind}' is not supported for Model {model.common.name}@{version}.")
+            raise ApiError(grpc.StatusCode.INVALID_ARGUMENT, f"'{kind}' is not supported for Model {model.common.name}@{version}.")
         deployed = types.DeployedModel(given)
         check_resources(deployed.dedicated_resources)
         fields.check_display_name(given.display_name, "deployed_model.display_name", required=False)

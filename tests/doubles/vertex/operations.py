@@ -73,8 +73,9 @@ class Operations:
 
     def settle(self, name: str) -> None:
         """Waits a moment for an operation that is to take no time, so that the first who asks finds it done."""
-        if not self.seconds:
-            self._operations[name].done.wait(_MOMENT_SECONDS)
+        pending = self._operations.get(name)
+        if pending and not self.seconds:
+            pending.done.wait(_MOMENT_SECONDS)
 
     def clear(self) -> None:
         """Forgets all operations; those that run have no effect any more."""

@@ -8,7 +8,7 @@ from google.api.httpbody_pb2 import HttpBody
 from google.cloud.aiplatform_v1 import types
 from google.protobuf.json_format import MessageToDict
 
-from .errors import ApiError, invalid, precondition
+from .errors import ApiError, precondition
 from .methods import Methods
 from .state import EndpointState, State
 
@@ -60,7 +60,7 @@ class PredictionService:
 
     def _ask(self, endpoint_name: str, body: bytes, kind: str) -> tuple[types.DeployedModel, httpx.Response]:
         if len(body) > _MOST_BYTES:
-            raise ApiError(invalid("", "").code, f"Request payload size exceeds the limit: {_MOST_BYTES} bytes.")
+            raise ApiError(grpc.StatusCode.INVALID_ARGUMENT, f"Request payload size exceeds the limit: {_MOST_BYTES} bytes.")
         with self._state.lock:
             deployed, url = _choose(self._state.endpoint(endpoint_name, "endpoint"))
         try:

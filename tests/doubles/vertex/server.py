@@ -18,6 +18,7 @@ from .operations import Operations
 from .state import State
 
 _THREADS = 64
+_GRACE_SECONDS = 0.1
 # What a caller needs (https://cloud.google.com/vertex-ai/docs/general/iam-permissions), and the field that names the resource.
 PERMISSIONS = {
     "UploadModel": ("aiplatform.models.upload", "parent"),
@@ -39,6 +40,8 @@ PERMISSIONS = {
     "Predict": ("aiplatform.endpoints.predict", "endpoint"),
     "RawPredict": ("aiplatform.endpoints.predict", "endpoint"),
 }
+# Whoever gives a service account to a model needs this on the account.
+ACT_AS = "iam.serviceAccounts.actAs"
 
 
 class Server:
@@ -84,7 +87,7 @@ class Server:
 
     def stop(self) -> None:
         """Stops, and ends the calls that run."""
-        self._server.stop(grace=None).wait()
+        self._server.stop(grace=_GRACE_SECONDS).wait()
 
     def _handler(self, name: str, answer: Callable[..., Any], locked: bool) -> Callable[[Any, grpc.ServicerContext], Any]:
         def handle(request: Any, context: grpc.ServicerContext) -> Any:
@@ -119,6 +122,9 @@ class Server:
             for part in field.split("."):
                 resource = getattr(resource, part)
             raise permission_denied(permission, resource)
+        account = request.deployed_model.service_account if name == "DeployModel" else getattr(request, "service_account", "")
+        if account and ACT_AS in self.denied:
+            raise ApiError(grpc.StatusCode.PERMISSION_DENIED, f"You do not have permission to act as service account: {account}.")
 
 
 def _serialize(message: Any) -> bytes:

@@ -438,6 +438,14 @@ def test_who_lacks_a_permission_learns_which_and_on_what(clients: Clients) -> No
     assert refused.value.reason == "IAM_PERMISSION_DENIED"
 
 
+def test_who_gives_a_service_account_must_be_allowed_to_act_as_it(clients: Clients) -> None:
+    endpoint, model = clients.create(), clients.upload()
+    clients.double.denied.add("iam.serviceAccounts.actAs")
+    with pytest.raises(exceptions.PermissionDenied, match=r"act as service account: serve@p\.iam"):
+        clients.deploy(endpoint, model, {"0": 100}, service_account="serve@p.iam.gserviceaccount.com")
+    clients.deploy(endpoint, model, {"0": 100})
+
+
 def test_an_expired_token_is_refused_and_a_new_one_taken(clients: Clients) -> None:
     endpoint = clients.create()
     time.sleep(1)  # a token's times are whole seconds
