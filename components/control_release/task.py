@@ -121,14 +121,13 @@ def _promote(target: Destination, plan: Plan, registry: _LateRegistry) -> _Done:
 
 def _roll_back(target: Destination, to: str) -> _Done:
     before = target.current()
-    if before.serving is None and before.candidate is None:
-        raise TaskError("nothing serves there and nothing is staged, so there is nothing to roll back")
     wanted = "" if to == PREVIOUS else to
     if not wanted and before.candidate is None and before.previous is None:
-        raise TaskError(f"nothing served there before {before.serving.label}, so there is nothing to go back to")
+        there = f"nothing served there before {before.serving.label}" if before.serving else "nothing serves there and nothing is staged"
+        raise TaskError(f"{there}, so there is nothing to go back to")
     after = go_back(target, wanted)
-    same = before.candidate is None and after is not None and before.serving is not None and after.fingerprint == before.serving.fingerprint
-    return _Done(UNCHANGED if same else ROLLED_BACK)
+    fingerprints = {release and release.fingerprint for release in (before.serving, after)}
+    return _Done(ROLLED_BACK if before.candidate or len(fingerprints) > 1 else UNCHANGED)
 
 
 def _describe(current: Current, done: _Done, target: Destination, model_name: str) -> dict[str, Any]:
@@ -146,7 +145,7 @@ def _describe(current: Current, done: _Done, target: Destination, model_name: st
 
 
 def _version(release: Release | None) -> dict[str, str] | None:
-    return release and {"label": release.label, "fingerprint": release.fingerprint, "model_version": release.model_version}
+    return {"label": release.label, "fingerprint": release.fingerprint, "model_version": release.model_version} if release else None
 
 
 def _summary(current: Current, done: _Done, url: str) -> str:

@@ -220,7 +220,7 @@ def _checks(target: Destination, release: Release, plan: Plan, before: Traffic |
     """Makes a step that fails on a wrong answer, on slow ones, and on more errors than the model before had."""
 
     def check() -> None:
-        times = []
+        times: list[float] = []
         while not times or (0 < plan.max_latency_ms < times[-1] and len(times) < SLOW_ANSWERS):
             started = time.monotonic()
             answers = target.probe(release.probe["instances"])
