@@ -8,7 +8,7 @@ from rich.console import Console
 
 from penstock.envs import environment
 
-from . import machine, measure, peer_tfx, scale, server
+from . import machine, measure, peer_kserve, peer_tfx, scale
 from .ours import Place
 
 FLIGHTS = Path("data/flights")
@@ -23,10 +23,10 @@ _HEAVY = {
 
 
 @click.command()
-@click.argument("parts", nargs=-1, type=click.Choice(["tfx", "scale"]))
+@click.argument("parts", nargs=-1, type=click.Choice(["tfx", "kserve", "scale"]))
 @click.option("--rows", default=0, help="A sample of about so many rows, for a quick look; 0: all of them.")
 def main(parts: tuple[str, ...], rows: int) -> None:
-    """Measure Penstock against TFX's LocalDagRunner, and how it scales; all PARTS unless some are named.
+    """Measure Penstock against TFX's LocalDagRunner, its server against KServe's, and how it scales; all PARTS unless some are named.
 
     Run it in a checkout of Penstock on a machine that does nothing else. Logs stay in build/benchmarks.
 
@@ -43,6 +43,11 @@ def main(parts: tuple[str, ...], rows: int) -> None:
     console.print(machine.describe(), highlight=False)
     if not parts or "tfx" in parts:
         _against_tfx(flights, csv, console)
+    if not parts or "kserve" in parts:
+        with Place(FOLDER / "served", flights) as place:
+            run = place.run("served")
+            place.stop()
+            peer_kserve.compare(run, FOLDER / "kserve", console)
     if not parts or "scale" in parts:
         _make("repeat", flights, repeated, scale.TIMES)
         scale.compare(flights, repeated, FOLDER / "scale", console)
@@ -52,8 +57,6 @@ def main(parts: tuple[str, ...], rows: int) -> None:
 def _against_tfx(flights: Path, csv: Path, console: Console) -> None:
     with Place(FOLDER / "penstock", flights) as place:
         runs = peer_tfx.run_ours(place)
-        if place.serving.exists():
-            server.compare(place, runs.second, FOLDER / "penstock", console)
     peer_tfx.compare(runs, csv, FOLDER / "tfx", console)
 
 

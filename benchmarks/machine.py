@@ -19,6 +19,7 @@ _SHOWN = (
     "tensorflow-transform",
     "tensorflow-model-analysis",
     "apache-beam",
+    "kserve",
 )
 _PIN = re.compile(r"^([a-z0-9-]+)==([^\s;\\]+)", re.MULTILINE)
 
@@ -26,7 +27,7 @@ _PIN = re.compile(r"^([a-z0-9-]+)==([^\s;\\]+)", re.MULTILINE)
 def describe() -> str:
     """Returns a few lines: processor, memory, system, Python, and what either side's locks hold."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    families = [environment(family) for family in ("tf", "tfdv")]
+    families = [environment(family) for family in ("tf", "tfdv", "serve")]
     peer = peer_tfx.environment()
     return "\n".join(
         [

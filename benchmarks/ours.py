@@ -67,9 +67,7 @@ class Place:
     def __init__(self, folder: Path, flights: Path) -> None:
         self.folder = folder
         self.serving = folder / "serving"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._parameters = {"input_uri": f"{flights}/*.parquet", "destination": f"local://{self.serving}?port={self.port}", "min_rows": 1}
 
     def run(self, name: str, fresh: bool = False, **parameters: Any) -> Run:
@@ -97,6 +95,13 @@ class Place:
 
     def __exit__(self, *error: Any) -> None:
         self.stop()
+
+
+def free_port() -> int:
+    """Returns a port that nothing listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 def _penstock() -> list[str]:
