@@ -181,8 +181,7 @@ def _explain(error: ApiException) -> ClusterError:
     if error.status == 401:
         return Refused("the cluster refuses the credentials (401 Unauthorized): the token is wrong or has expired; log in again")
     if error.status == 404:
-        named = status.get("details", {}).get("kind", "")
-        if named == "namespaces":
+        if message.startswith("namespaces "):
             return NotFound(f"{message}: create the namespace, or name another one", is_object=True)
         return NotFound(message, is_object="kind" in status)
     if error.status == 409:

@@ -39,7 +39,8 @@ class Knative:
         """Makes the version the latest revision, with no traffic; it is there already if it is the candidate."""
         state = self.state(service)
         if version.is_same(state.candidate):
-            return [Step(lambda _: None, _is_latest_ready, starts_pods=True)]
+            is_there = (lambda now: _has_share(now, state.percent)) if state.percent else _is_latest_ready
+            return [Step(lambda _: None, is_there, starts_pods=True)]
         return [Step(_bring_in(version.staged_beside(state.serving, _rolled_out(service))), _is_latest_ready, starts_pods=True)]
 
     def shift(self, service: InferenceService, percent: int) -> list[Step]:
