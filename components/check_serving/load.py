@@ -54,19 +54,24 @@ async def measure(client: Client, probe: dict[str, Any], concurrency: int, secon
     latest: dict[int, Any] = {}
     latencies: list[float] = []
     load = Load()
-    started = time.perf_counter()
 
     async def ask() -> None:
-        while (sent := time.perf_counter()) < started + seconds and load.failed < _ENOUGH_FAILURES:
-            row = next(turns)
-            try:
-                latest[row] = await client.send(requests[row])
-                latencies.append(time.perf_counter() - sent)
-            except RequestFailed as error:
-                load.failed += 1
-                load.failure = load.failure or str(error)
+        row, sent = next(turns), time.perf_counter()
+        try:
+            latest[row] = await client.send(requests[row])
+            latencies.append(time.perf_counter() - sent)
+        except RequestFailed as error:
+            load.failed += 1
+            load.failure = load.failure or str(error)
 
-    await asyncio.gather(*(ask() for _ in range(concurrency)))
+    async def ask_again_and_again(until: float) -> None:
+        while time.perf_counter() < until and load.failed < _ENOUGH_FAILURES:
+            await ask()
+
+    await asyncio.gather(*(ask() for _ in range(concurrency)))  # opens the connections, which is not what is measured
+    latencies.clear()
+    started = time.perf_counter()
+    await asyncio.gather(*(ask_again_and_again(started + seconds) for _ in range(concurrency)))
     took = time.perf_counter() - started
     _summarize(load, latencies, took)
     for row, answer in sorted(latest.items()):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 START_SECONDS = 300.0
 _POLL_SECONDS = 0.02
 _BROKEN_ENVIRONMENT = ("ImportError", "ModuleNotFoundError")
+_ERROR = "error: "
 _SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl(2)
 
 
@@ -114,7 +115,7 @@ def _free_address() -> Address:
 
 @contextmanager
 def _process(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("ab") as sink:
+    with log.open("wb") as sink:
         try:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, preexec_fn=_end_with_parent()
@@ -161,9 +162,11 @@ def _ended(kind: "ServerKind", code: int, said: str) -> Exception:
     if said.startswith(_BROKEN_ENVIRONMENT):
         return TaskError(f"{kind.name}'s model server is broken, which says nothing about the model ({said}); install it again")
     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    return CannotServe(f"{kind.name} {how} before it was ready: {said.removeprefix('error: ')}")
+    return CannotServe(f"{kind.name} {how} before it was ready: {said}")
 
 
 def _last_line(log: Path) -> str:
+    """Returns the line in which a server says why it ends, or else its last one."""
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    return lines[-1][:500] if lines else "it said nothing"
+    errors = [line for line in lines if line.startswith(_ERROR)]
+    return (errors or lines or ["it said nothing"])[-1].removeprefix(_ERROR)[:500]
