@@ -47,8 +47,15 @@ def open_store(uri: str) -> tuple[Any, str]:
         if not any(os.environ.get(name) for name in _S3_ENDPOINTS):
             raise TaskError(f"{uri}: nobody says where MinIO is; set {_S3_ENDPOINTS[0]} to its URL")
         scheme, uri = "s3", f"s3://{rest}"
-    options = {"gs": _gcs_options, "gcs": _gcs_options, "s3": _s3_options, "s3a": _s3_options}.get(scheme, dict)
-    return fsspec.core.url_to_fs(uri, **options())
+    return fsspec.core.url_to_fs(uri, **_options(scheme))
+
+
+def _options(scheme: str) -> dict[str, Any]:
+    if scheme in ("gs", "gcs"):
+        return _gcs_options()
+    if scheme in ("s3", "s3a"):
+        return _s3_options()
+    return {"auto_mkdir": True} if scheme == "file" else {}
 
 
 def _gcs_options() -> dict[str, Any]:
@@ -59,7 +66,11 @@ def _gcs_options() -> dict[str, Any]:
 
 def _s3_options() -> dict[str, Any]:
     # s3fs tries five times on top of botocore's attempts.
-    limits = {"connect_timeout": CONNECT_SECONDS, "read_timeout": ANSWER_SECONDS / 4, "retries": {"mode": "standard", "total_max_attempts": 2}}
+    limits = {
+        "connect_timeout": CONNECT_SECONDS,
+        "read_timeout": ANSWER_SECONDS / 4,
+        "retries": {"mode": "standard", "total_max_attempts": 2},
+    }
     return {"config_kwargs": limits, "use_listings_cache": False}
 
 

@@ -91,7 +91,8 @@ def _serving(log: Path, module: str, *arguments: str) -> Iterator[int]:
     try:
         deadline = time.monotonic() + START_SECONDS
         while not _listens(port):
-            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
         yield port
     finally:
