@@ -70,9 +70,9 @@ class Site:
         return self._who(lambda instances: httpx.post(url, json={"instances": instances}, trust_env=False).json()["predictions"])
 
     def _who(self, ask: Callable[[list[Any]], list[Any]]) -> str:
+        predictions = ask(self.release("first").probe["instances"])  # which are those of the second
         for name in ("first", "second"):
-            probe = self.release(name).probe
-            if all(map(is_close, ask(probe["instances"]), probe["predictions"], [1e-6] * 9)):
+            if all(is_close(*pair, 1e-6) for pair in zip(predictions, self.release(name).probe["predictions"], strict=True)):
                 return name
         return "nobody"
 
@@ -88,18 +88,12 @@ class Site:
         return {pod["metadata"]["name"] for pod in self.cluster.store.list(PODS, "models")}
 
 
-@pytest.fixture(scope="session")
-def servers() -> Iterator[ModelServers]:
-    with ModelServers() as started:
-        yield started
-
-
 @pytest.fixture
-def cluster(servers: ModelServers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesDouble]:
+def cluster(model_servers: ModelServers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesDouble]:
     claim = tmp_path / "pvc" / "claim"
     claim.mkdir(parents=True)
     monkeypatch.setenv("PENSTOCK_PVC_ROOT", str(claim.parent))
-    with KubernetesDouble(servers, {"pvc://claim": claim}) as double:
+    with KubernetesDouble(model_servers, {"pvc://claim": claim}) as double:
         monkeypatch.setenv("KUBECONFIG", str(double.write_kubeconfig(tmp_path / "kubeconfig")))
         yield double
 
