@@ -8,7 +8,9 @@ from pathlib import Path
 
 import click
 
-from penstock.components.runtime import serving
+from penstock.components.runtime import TaskError, serving
+
+from .errors import UserError
 
 _folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="serving", metavar="[DIR]")
 
@@ -36,7 +38,10 @@ def status(folder: Path) -> None:
     else:
         uptime = timedelta(seconds=int(time.time() - info.started))
         click.echo(f"model server in {folder}: pid {info.pid}, port {info.port}, up {uptime}, log {folder / 'server.log'}")
-    lines = [_line(folder, model, info) for model in serving.served_models(folder)]
+    try:
+        lines = [_line(folder, model, info) for model in serving.served_models(folder)]
+    except TaskError as error:
+        raise UserError(str(error)) from error
     for _, text in lines:
         click.echo(text)
     if info is None or not all(answers for answers, _ in lines):

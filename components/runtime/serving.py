@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
+from .errors import TaskError
 from .release import Release
 
 # A model under this suffix is the candidate: it answers to whoever asks for it by this name.
@@ -103,9 +104,14 @@ class ServerInfo:
 
 
 def read_state(folder: Path, model: str) -> ServingState:
-    """Reads which versions of a model serve; nothing serves where there is no state."""
+    """Reads which versions of a model serve; nothing serves where there is no state.
+
+    Raises:
+        TaskError: The state is there and cannot be read.
+    """
     path = folder / model / "state.json"
-    return ServingState(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else ServingState()
+    content = _read_json(path)
+    return ServingState() if content is None else ServingState(**content)
 
 
 def write_state(folder: Path, model: str, state: ServingState) -> None:
@@ -114,8 +120,15 @@ def write_state(folder: Path, model: str, state: ServingState) -> None:
 
 
 def read_release(folder: Path, model: str, version: str) -> Release:
-    """Reads what is known of a version."""
-    return Release(**json.loads((folder / model / version / "release.json").read_text(encoding="utf-8")))
+    """Reads what is known of a version.
+
+    Raises:
+        TaskError: Nothing is, or it cannot be read.
+    """
+    path = folder / model / version / "release.json"
+    if (content := _read_json(path)) is None:
+        raise TaskError(f"version {version} of {model} is gone from {folder}; push it again")
+    return Release(**content)
 
 
 def write_release(version_folder: Path, release: Release) -> None:
@@ -134,6 +147,16 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
     partial.replace(path)
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    """Reads a JSON object; None where there is no file."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise TaskError(f"what serves cannot be told: {path} cannot be read ({error}); mend the file, or choose another folder") from error
 
 
 def try_lock(file: IO[str]) -> bool:

@@ -107,6 +107,14 @@ def test_a_folder_that_nobody_pushed_to(tmp_path: Path):
         assert serve("stop", str(place)).exit_code == 0
 
 
+def test_a_state_that_cannot_be_read(folder: Path):
+    (folder / "flights" / "state.json").write_text("{")
+    result = serve("status", str(folder))
+    assert result.exit_code == 1
+    assert "state.json cannot be read" in result.output
+    assert result.output.count("\n") == 2, "where no server runs, and why"
+
+
 @pytest.mark.parametrize("command", ["status", "stop"])
 def test_help_has_an_example(command: str):
     assert f"Example: penstock serve {command}" in serve(command, "--help").output

@@ -141,13 +141,8 @@ class LocalDestination:
 
     def _state(self) -> ServingState:
         """Reads the state without the versions whose files somebody has deleted."""
-        try:
-            state = serving.read_state(self._folder, self._name)
-            return state.without({version for version in [*state.served, state.candidate] if version and self._release(version) is None})
-        except (OSError, ValueError, TypeError) as error:
-            raise TaskError(
-                f"what is known of {self._name} in {self._folder} cannot be read ({error}); mend the file, or choose another folder"
-            ) from error
+        state = serving.read_state(self._folder, self._name)
+        return state.without({version for version in [*state.served, state.candidate] if version and self._release(version) is None})
 
     def _write(self, state: ServingState) -> None:
         serving.write_state(self._folder, self._name, state)

@@ -508,3 +508,21 @@ def test_version_files_that_somebody_deleted(push: Push, folder: Path):
     shutil.rmtree(folder / NAME / serving.read_state(folder, NAME).stable)
     assert push("first").parameters["outcome"] == "pushed"
     push.serves("first")
+
+
+def test_a_model_that_loads_no_more_is_replaced(push: Push, folder: Path):
+    assert push("first").code == 0
+    serving.stop_server(folder)
+    (folder / NAME / serving.read_state(folder, NAME).stable / "model" / "saved_model.pb").write_bytes(b"no model")
+    assert push("second").parameters["outcome"] == "pushed"
+    push.serves("second")
+
+
+def test_a_state_that_cannot_be_read(push: Push, folder: Path):
+    assert push("first").code == 0
+    (folder / NAME / "state.json").write_text("{")
+    done = push("second")
+    assert done.code == 1
+    assert "cannot be read" in done.error
+    assert "\n" not in done.error
+    push.serves("first")
