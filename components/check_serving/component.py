@@ -23,7 +23,8 @@ def check_serving(
     """Gate: serves the model as its destination will, and compares its answers with the evaluation's, row for row.
 
     The exact model directory is loaded in Penstock's model server, and in TensorFlow Serving too where `tensorflow_model_server` is
-    on the path. A model that does not load, answers otherwise than it was evaluated, or breaks a limit is not passed on.
+    on the path. A model that does not load, answers otherwise than it was evaluated, or breaks a limit is not passed on. An answer
+    may differ by the tolerance in the Evaluation's `probe.json` (1e-5), absolute or relative: the order of a sum is not the model's.
 
     Args:
         model: The model to check.
@@ -33,11 +34,11 @@ def check_serving(
             answers that push_model sends to the destination.
         report: A page that shows the verdict, the answers that differ, and the measured times.
         verdict: `passed` or `failed`.
-        protocols: What to ask through: `v1` and `v2` (REST), `grpc` (V2).
-        limits: The limits, all optional: `start_seconds`, `memory_mb`, `p50_ms`, `p95_ms`, `p99_ms`, `requests_per_second` (the
-            least).
-        concurrency: How many clients ask at the same time while times are measured.
-        load_seconds: For how long they ask.
+        protocols: What to ask through: `v1` and `v2` (REST), `grpc` (V2). TensorFlow Serving has `v1`, and a gRPC of its own.
+        limits: The limits, all optional, for every server and through every protocol: `start_seconds`, `memory_mb` (resident, in
+            MiB), `p50_ms`, `p95_ms`, `p99_ms`, `requests_per_second` (the least).
+        concurrency: How many clients ask at the same time while times are measured, one row in a request.
+        load_seconds: For how long they ask each server, in all protocols together.
         probe_rows: How many requests the probe for the destination holds.
         start_attempts: How often to start the server before the model counts as one that does not load.
     """
