@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--namespace", action="append", default=[], help="a namespace besides default and models")
     arguments = parser.parse_args()
 
-    def fetch(uri: str) -> Path:
+    def fetch(uri: str) -> Path | None:
         file = arguments.state / "storage.json"
         folders = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         return stored({prefix: Path(folder) for prefix, folder in folders.items()})(uri)

@@ -55,7 +55,7 @@ class KubernetesDouble:
 
         Args:
             servers: What real model servers come from.
-            storage: Gives the folder of a model for its URI; or the folders, by URI or by the start of it.
+            storage: Gives the folder of a model for its URI, None where nothing is; or the folders, by URI or by the start of it.
             port: The port of this machine; 0 for any.
             default_mode: KServe's deployment mode for InferenceServices that name none: `Knative` or `Standard`.
             namespaces: The namespaces that there are.

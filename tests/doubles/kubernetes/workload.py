@@ -12,11 +12,7 @@ from typing import Any
 from ..models import ModelDoesNotLoad, ModelServer, ModelServers
 from . import webhook
 
-Storage = Callable[[str], Path]
-
-
-class StorageFailure(Exception):
-    """The storage initializer cannot fetch a model: the last line of its log."""
+Storage = Callable[[str], Path | None]
 
 
 @dataclass
@@ -70,7 +66,7 @@ class Trouble:
 def stored(models: Mapping[str, Path]) -> Storage:
     """Makes a storage of folders: the URI, or the start of it up to a `/`, and the folder that stands there."""
 
-    def fetch(uri: str) -> Path:
+    def fetch(uri: str) -> Path | None:
         for prefix, folder in models.items():
             rest = uri.removeprefix(prefix)
             if (
@@ -79,7 +75,7 @@ def stored(models: Mapping[str, Path]) -> Storage:
                 and (folder / rest.strip("/")).is_dir()
             ):
                 return folder / rest.strip("/")
-        raise StorageFailure(f"RuntimeError: Failed to fetch model. No model found in {uri}.")
+        return None
 
     return fetch
 
@@ -159,11 +155,14 @@ class Workload:
             self._load(uri, started)
 
     def _load(self, uri: str, started: float) -> None:
+        model = self._fetch(uri)
+        if model is None:
+            missing = f"RuntimeError: Failed to fetch model. No model found in {uri}."
+            self.trouble = Trouble("CrashLoopBackOff", missing, exit_code=1, is_storage=True)
+            return
         try:
-            server = self._servers.get(self._fetch(uri), self.model_name)
+            server = self._servers.get(model, self.model_name)
             self.counted_before = server.counters()
-        except StorageFailure as failure:
-            self.trouble = Trouble("CrashLoopBackOff", str(failure), exit_code=1, is_storage=True)
         except ModelDoesNotLoad as failure:
             self.trouble = Trouble("CrashLoopBackOff", failure.log, failure.exit_code)
         else:
