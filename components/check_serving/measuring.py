@@ -104,6 +104,8 @@ def measure_server(kind: ServerKind, model: Path, logs: Path, questions: Questio
             if questions.probe["instances"]:
                 measured.protocols = asyncio.run(_ask(kind, server.address, questions))
             measured.memory_mb = server.memory_mb()
+            if server.process.poll() is not None:
+                measured.failure = f"{kind.name} ended while it was asked, with exit code {server.process.returncode}"
     except CannotServe as error:
         measured.failure = str(error)
     return measured

@@ -50,7 +50,7 @@ class PenstockServer:
 
     name = "Penstock"
     log = "penstock.log"
-    protocols = ("v1", "v2", "grpc")
+    protocols: tuple[str, ...] = ("v1", "v2", "grpc")
 
     def command(self, model: Path, address: Address) -> list[str]:
         """Returns the command, with KServe's argument names."""
@@ -74,7 +74,7 @@ class TensorFlowServing:
 
     name = "TensorFlow Serving"
     log = "tensorflow_serving.log"
-    protocols = ("v1", "grpc")
+    protocols: tuple[str, ...] = ("v1", "grpc")
 
     def __init__(self, executable: str, folder: Path) -> None:
         """Keeps where to link the model to: this server looks for numbered versions below a folder."""

@@ -3,6 +3,7 @@
 import argparse
 import base64
 import json
+import os
 import time
 from concurrent import futures
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,9 +18,10 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 class Model:
     """The highest version below a folder."""
 
-    def __init__(self, name: str, base_path: Path, bias: float) -> None:
+    def __init__(self, name: str, base_path: Path, bias: float, answers: int) -> None:
         self.name = name
         self.bias = bias
+        self.answers = answers
         version = max(base_path.iterdir(), key=lambda path: int(path.name))
         self.version = version.name
         self.error = ""
@@ -57,6 +59,9 @@ class Model:
         return {"predictions": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}
 
     def __call__(self, tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        self.answers -= 1
+        if self.answers < 0:
+            os._exit(9)
         answers = self.function(**tensors)
         return {name: value + self.bias if value.dtype.is_floating else value for name, value in answers.items()}
 
@@ -119,8 +124,9 @@ def main() -> None:
     parser.add_argument("--rest_api_port", type=int, required=True)
     parser.add_argument("--max_num_load_retries", type=int, default=5)
     parser.add_argument("--test_bias", type=float, default=0.0, help="added to every answer: a server that computes otherwise")
+    parser.add_argument("--test_answers", type=int, default=10**9, help="how many requests are answered before it dies")
     arguments = parser.parse_args()
-    model = Model(arguments.model_name, arguments.model_base_path, arguments.test_bias)
+    model = Model(arguments.model_name, arguments.model_base_path, arguments.test_bias, arguments.test_answers)
     server = grpc.server(futures.ThreadPoolExecutor(4))
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(model), server)
     server.add_insecure_port(f"127.0.0.1:{arguments.port}")

@@ -206,6 +206,14 @@ def test_tensorflow_serving_that_computes_otherwise_fails(check: Check, tensorfl
     assert {reason.partition(": ")[0] for reason in reasons} == {"TensorFlow Serving v1", "TensorFlow Serving grpc"}
 
 
+def test_a_server_that_dies_while_it_is_asked_fails(check: Check, tensorflow_serving: Callable[..., None]) -> None:
+    tensorflow_serving("--test_answers=20")
+    done = check("first", parameters={"protocols": ["v1"], "load_seconds": 3.0})
+    reasons = result(done)["reasons"]
+    assert reasons[0] == "TensorFlow Serving ended while it was asked, with exit code 9"
+    assert "requests failed at the same time" in reasons[1]
+
+
 def test_tensorflow_serving_that_gives_a_model_up_fails(check: Check, tensorflow_serving: Callable[..., None]) -> None:
     tensorflow_serving()
     check.broken("unloadable")
