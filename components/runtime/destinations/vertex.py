@@ -8,7 +8,7 @@ from typing import Any
 from google.api_core import exceptions
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.aiplatform_v1.types import DeployedModel, Endpoint, PredictRequest, PredictResponse
-from google.protobuf import json_format, struct_pb2
+from google.protobuf import json_format
 
 from penstock.components.runtime import Input, TaskError, figure
 from penstock.components.runtime import storage as model_storage
@@ -133,6 +133,7 @@ class VertexDestination:
     def shift(self, percent: int) -> None:
         """Deploys the candidate on the endpoint, and gives it its share; others keep theirs in proportion. Alone there, it gets all."""
         with self._api.mended(StepFailed, f"shift {percent} % of the traffic"):
+            self._endpoint.renew()
             record = self._record(self._endpoint.read())
             if record.candidate is None:
                 raise StepFailed("nothing is staged")
@@ -169,6 +170,7 @@ class VertexDestination:
             endpoint = self._endpoint.find()
             if endpoint is None:
                 return None
+            self._endpoint.renew()
             record = self._record(endpoint)
             if record.candidate and not to:
                 target, restored, split = record.serving, replace(record, candidate=None, split={}), record.split
@@ -240,9 +242,8 @@ class VertexDestination:
 
     def _ask(self, endpoint: str, deployed: str, share: int, instances: list[Any]) -> list[Any]:
         """Asks an endpoint until a deployed model with a share of its traffic has answered."""
-        request = PredictRequest(
-            endpoint=endpoint, instances=[json_format.ParseDict(instance, struct_pb2.Value()) for instance in instances]
-        )
+        request = PredictRequest(endpoint=endpoint)
+        request.instances.extend(instances)
         tries = _TRIES if share == 100 else max(_TRIES, math.ceil(math.log(_UNLUCKY) / math.log1p(-share / 100)))
         for _ in range(tries):
             response = self._api.call(self._api.predictions.predict, request, patience=1.0)

@@ -153,8 +153,8 @@ class VertexApi:
         return text
 
     def _explain_denial(self, error: exceptions.Forbidden, text: str) -> str:
-        info = error.error_info.metadata if error.error_info else {}
-        found = _PERMISSION.search(info.get("permission", "") or text.replace(error.domain or "aiplatform.googleapis.com", ""))
+        named = (error.metadata or {}).get("permission") or text.replace("aiplatform.googleapis.com", "")
+        found = _PERMISSION.search(named)
         if "SERVICE_DISABLED" in (error.reason or "") or "has not been used" in text:
             return f"the Vertex AI API is off; run `gcloud services enable aiplatform.googleapis.com --project {self.project}` ({text})"
         if found is None:
