@@ -14,7 +14,7 @@ from .release import Release
 
 PUSHED, ALREADY_SERVING, SHADOWING, ROLLED_BACK = "pushed", "already_serving", "shadowing", "rolled_back"
 STRATEGIES = ("replace", "canary", "blue_green", "shadow")
-CHECK_EVERY_SECONDS = 5.0
+CHECK_EVERY_SECONDS = 2.0
 # A rate of errors means something from this many requests on.
 ENOUGH_REQUESTS = 50
 # One slow answer is a hiccup, this many in a row are a slow model.

@@ -75,7 +75,7 @@ def kserve_site(
         def make(common: dict[str, Any], mode: str) -> Site:
             return Site(
                 **common,
-                destination=f"kserve://models/flights?mode={mode}&storage=pvc://models/released&lease=3&timeout=30",
+                destination=f"kserve://models/flights?mode={mode}&storage=pvc://models/released&lease=5&timeout=30",
                 url=f"{cluster.url}/serving/models/flights/v1/models/flights:predict",
             )
 
