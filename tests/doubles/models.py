@@ -129,9 +129,10 @@ class ModelServers:
         shutil.copytree(model, folder / "model")
         http, grpc = free_port(), free_port()
         arguments = ["--model_name", name, "--model_dir", str(folder / "model"), "--http_port", str(http), "--grpc_port", str(grpc)]
-        with (folder / "log").open("wb") as log:
+        log = folder / "log"
+        with log.open("wb") as output:
             process = subprocess.Popen(
-                [self.python, "-m", "penstock.server", *arguments], cwd=folder, env=_environment(), stdout=log, stderr=log
+                [self.python, "-m", "penstock.server", *arguments], cwd=folder, env=_environment(), stdout=output, stderr=output
             )
         self._processes.append(process)
         url = f"http://127.0.0.1:{http}"
@@ -141,8 +142,8 @@ class ModelServers:
                 return ModelServer(url, name, digest)
             time.sleep(0.1)
         process.kill()
-        log = folder / "log"  # gone if the pool was closed meanwhile
-        return ModelDoesNotLoad(process.wait(), log.read_text(errors="replace")[-2000:].strip() if log.exists() else "")
+        is_there = log.exists()  # unless the pool was closed meanwhile
+        return ModelDoesNotLoad(process.wait(), log.read_text(errors="replace")[-2000:].strip() if is_there else "")
 
 
 def free_port() -> int:

@@ -7,7 +7,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-_PLAIN = {"str": str, "int": int, "bool": bool, "float": (int, float)}
+_PLAIN: dict[str, Any] = {"str": str, "int": int, "bool": bool, "float": (int, float)}
 _NAMED = {"str": "string", "int": "integer", "bool": "boolean", "float": "number"}
 # Quantities and `IntOrString` are numbers or strings; the generators have no model for them.
 _SCALARS = {"ResourceQuantity", "IntstrIntOrString", "V1Time", "datetime", "object", "V1beta1MetricQuantity"}
@@ -65,7 +65,7 @@ class Schema:
             for key, one in value.items():
                 self._check(one, entry or "str", f"{path}.{key}", findings)
 
-    def _check_object(self, value: Any, model: type, path: str, findings: Findings) -> None:
+    def _check_object(self, value: Any, model: Any, path: str, findings: Findings) -> None:
         if not isinstance(value, dict):
             findings.invalid.append(_wrong_type(value, path, "object"))
             return
@@ -75,7 +75,7 @@ class Schema:
         for name, type_name in types.items():
             self._check(value.get(name), type_name, _join(path, name), findings)
 
-    def _model(self, type_name: str) -> type:
+    def _model(self, type_name: str) -> Any:
         # KServe names some of Kubernetes' types by their Go packages: `K8sIoApiAppsV1DeploymentStrategy` is `V1DeploymentStrategy`.
         plain = re.sub(r"^K8sIoApi(?:Apps|Core|AutoscalingV2$|Autoscaling)(?=V\d)", "", type_name)
         for name in (type_name, plain):
@@ -96,7 +96,7 @@ def prune(value: dict[str, Any], unknown: list[str]) -> None:
 
 
 @cache
-def _required(model: type) -> tuple[str, ...]:
+def _required(model: Any) -> tuple[str, ...]:
     """Returns the names of the fields whose setters refuse None."""
     refuse = "must not be `None`"
     setters = ((attribute, inspect.getattr_static(model, attribute).fset) for attribute in model.attribute_map)

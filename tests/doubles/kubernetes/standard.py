@@ -183,7 +183,7 @@ def _status(service: "Service", before: dict[str, Any], stable: Deployment, stat
         all_ready = all(one["ready"] for one in statuses)
         conditions.append(condition("CanaryPredictorReady", str(all_ready), "AllCanariesReady" if all_ready else "CanariesNotReady"))
     component = dict(before.get("components", {}).get("predictor", {}))
-    status = {key: before[key] for key in ("url", "address") if key in before}
+    status: dict[str, Any] = {key: before[key] for key in ("url", "address") if key in before}
     if is_ready:
         component["url"] = service.url(f"{service.name}-predictor")
         status = {"url": service.url(service.name), "address": {"url": service.cluster_url(stable.newest.name)}}
