@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # Tests that belong to no component: the folder, and the family whose libraries they need.
 SHARED = {
     "components/runtime": "tf",
+    "components/runtime/destinations": "deploy",
+    "components/runtime/registry": "deploy",
     "doubles/kubernetes": "deploy",
     "doubles/vertex": "deploy",
     "penstock/server": "serve",
@@ -110,8 +112,14 @@ def _sdk() -> Suite:
 def _families() -> list[Suite]:
     """Groups the components' tests, and the shared ones, by the environment that they run in."""
     paths: dict[str, list[Path]] = {}
-    for folder, family in (_family_by_folder() | SHARED).items():
-        found = [file for file in sorted((ROOT / "tests" / folder).rglob("test_*.py")) if file.name != SDK_TEST]
+    families = _family_by_folder() | SHARED
+    for folder, family in families.items():
+        others = [ROOT / "tests" / other for other in families if other.startswith(f"{folder}/")]
+        found = [
+            file
+            for file in sorted((ROOT / "tests" / folder).rglob("test_*.py"))
+            if file.name != SDK_TEST and not any(file.is_relative_to(other) for other in others)
+        ]
         paths.setdefault(environment(family).family, []).extend(found)
     return [_suite(environment(family), files) for family, files in sorted(paths.items(), key=lambda item: -len(item[1])) if files]
 

@@ -58,7 +58,7 @@ class Serving:
         return serving
 
     def _check(self) -> None:
-        accelerators = [kind.name for kind in AcceleratorType if kind]
+        accelerators = [name for name, kind in AcceleratorType.__members__.items() if kind]
         if self.accelerator_type and self.accelerator_type not in accelerators:
             raise TaskError(f"serving option accelerator_type {self.accelerator_type!r} is none; give one of {', '.join(accelerators)}")
         if bool(self.accelerator_type) != (self.accelerator_count > 0):
@@ -87,7 +87,7 @@ class Serving:
         metrics = [_CPU, _ACCELERATOR] if self.accelerator_count else [_CPU]
         machine = MachineSpec(machine_type=self.machine_type)
         if self.accelerator_count:
-            machine.accelerator_type, machine.accelerator_count = AcceleratorType[self.accelerator_type], self.accelerator_count
+            machine.accelerator_type, machine.accelerator_count = AcceleratorType.__members__[self.accelerator_type], self.accelerator_count
         return DedicatedResources(
             machine_spec=machine,
             min_replica_count=self.min_replicas,
