@@ -16,9 +16,11 @@ from .sites import Site, make_broken, registered
 
 
 @pytest.fixture(scope="session")
-def model_servers() -> Iterator[ModelServers]:
-    """The model servers behind the URLs of all doubles."""
+def model_servers(saved_models: Path) -> Iterator[ModelServers]:
+    """The model servers behind the URLs of all doubles; those of the usual models run already."""
     with ModelServers() as servers:
+        for name in ("first", "second", "fickle"):
+            servers.get(saved_models / name / "model", "flights")
         yield servers
 
 
@@ -69,7 +71,7 @@ def kserve_site(
     (tmp_path / "volumes" / "models").mkdir(parents=True)
     monkeypatch.setenv("PENSTOCK_PVC_ROOT", str(tmp_path / "volumes"))
     with KubernetesDouble(model_servers, resolve) as cluster:
-        cluster.progress_deadline = 5.0
+        cluster.progress_deadline = 10.0
         monkeypatch.setenv("KUBECONFIG", str(cluster.write_kubeconfig(tmp_path / "kubeconfig")))
 
         def make(common: dict[str, Any], mode: str) -> Site:
