@@ -57,7 +57,7 @@ def fit(name: str, values: np.ndarray, spec: tf.TensorSpec) -> np.ndarray:
 
 
 def to_json(values: np.ndarray) -> list[Any]:
-    """Returns an output's rows as JSON values: strings as text where they are UTF-8, as `{"b64": ...}` where they are not."""
+    """Returns an array's rows as JSON values: strings as text where they are UTF-8, as `{"b64": ...}` where they are not."""
     rows = values.tolist()
     return _map_leaves(rows, _from_bytes) if values.dtype.kind == "O" else rows
 
@@ -112,8 +112,8 @@ def _to_bytes(name: str, value: Any) -> bytes:
     raise InvalidInput(f"feature {name!r} must be a string, not {value!r:.60}")
 
 
-def _from_bytes(value: bytes) -> Any:
+def _from_bytes(value: bytes | str) -> Any:
     try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return {"b64": base64.b64encode(value).decode()}
+        return value if isinstance(value, str) else value.decode()
+    except UnicodeDecodeError as error:
+        return {"b64": base64.b64encode(error.object).decode()}

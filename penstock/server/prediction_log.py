@@ -111,6 +111,13 @@ class PredictionLog:
             entry = self._entries.get(timeout=patience)
         except queue.Empty:
             return
+        try:
+            self._add(entry)
+        except Exception:  # the thread has to outlive what it cannot write down
+            logger.exception("a prediction cannot be logged")
+            _DROPPED.labels("error").inc()
+
+    def _add(self, entry: _Entry) -> None:
         file = self._files.setdefault(entry.version.model_name, _File(entry.version.model_name))
         for row in _rows(entry):
             file.content += orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
@@ -158,13 +165,15 @@ def _rows(entry: _Entry) -> Iterator[dict[str, Any]]:
         "version": version.version,
         "fingerprint": version.fingerprint,
     }
-    for instance, prediction in zip(_by_row(entry.instances), _by_row(entry.predictions), strict=False):
+    for instance, prediction in zip(_by_row(entry.instances), _by_row(entry.predictions, single=True), strict=False):
         yield described | {"instance": instance, "prediction": prediction}
 
 
-def _by_row(values: list[Any] | Arrays) -> list[Any]:
-    """Returns the rows of V1's lists as they are, and those of V2's arrays by name."""
+def _by_row(values: list[Any] | Arrays, single: bool = False) -> list[Any]:
+    """Returns the rows of V1's lists as they are, and those of V2's arrays by name; a single one's without it, as V1 has predictions."""
     if isinstance(values, list):
         return values
     columns = [to_json(array) for array in values.values()]
+    if single and len(columns) == 1:
+        return columns[0]
     return [dict(zip(values, row, strict=True)) for row in zip(*columns, strict=True)]

@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +207,89 @@ def test_switching_versions(client: httpx.Client, folder: Path, saved_models: Pa
     serving.write_state(folder, "flights", serving.ServingState("1-aaa"))
     assert client.post("/v2/repository/models/flights/load").status_code == 200
     assert answers("flights") == probe(saved_models, "first")["predictions"]
+
+
+def test_a_candidate_gets_its_share_and_a_shadow_its_copies(
+    saved_models: Path, tmp_path: Path, family_environment: dict[str, str], free_ports: Callable[[], int]
+):
+    for name in ("first", "second", "fickle"):
+        put(tmp_path, saved_models, "flights", name, name)
+    serving.write_state(tmp_path, "flights", serving.ServingState("first", "second", percent=25))
+    port = free_ports()
+    process = start(tmp_path, port, family_environment)
+    client = wait(tmp_path, port)
+    known = {name: probe(saved_models, name) for name in ("first", "second")}
+
+    def ask() -> str:
+        answer = client.post("/v1/models/flights:predict", json={"instances": known["first"]["instances"]}).json()["predictions"]
+        return next(name for name, one in known.items() if answer == one["predictions"])
+
+    def switch(state: serving.ServingState) -> None:
+        serving.write_state(tmp_path, "flights", state)
+        assert client.post("/v2/repository/models/flights/load").status_code == 200
+
+    def counted(name: str, code: str) -> bool:
+        labels = f'code="{code}",fingerprint="fingerprint-of-{name}"'
+        return any(
+            line.startswith(f"penstock_requests_total{{{labels}")
+            for line in client.get("/metrics").text.splitlines()
+            if not line.endswith(" 0.0")
+        )
+
+    assert [ask() for _ in range(8)] == ["first", "first", "first", "second"] * 2
+    switch(serving.ServingState("first", "second", percent=50))
+    assert [ask() for _ in range(4)] == ["first", "second"] * 2
+    switch(serving.ServingState("first", "fickle", shadow=True))
+    (saved_models / "fickle" / "mode").rename(saved_models / "fickle" / "gone")
+    try:
+        assert {ask() for _ in range(4)} == {"first"}
+        deadline = time.monotonic() + 10
+        while not counted("fickle", "500") and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert counted("fickle", "500")
+    finally:
+        (saved_models / "fickle" / "gone").rename(saved_models / "fickle" / "mode")
+    (tmp_path / "flights" / "broken").mkdir()
+    serving.write_state(tmp_path, "flights", serving.ServingState("second", "broken", percent=50))
+    assert client.post("/v2/repository/models/flights/load").status_code == 503
+    assert {ask() for _ in range(4)} == {"second"}
+    process.terminate()
+    process.wait(30)
+
+
+def test_no_request_is_lost_while_versions_switch(
+    saved_models: Path, tmp_path: Path, family_environment: dict[str, str], free_ports: Callable[[], int]
+):
+    for name in ("first", "second"):
+        put(tmp_path, saved_models, "flights", name, name)
+    serving.write_state(tmp_path, "flights", serving.ServingState("first"))
+    port = free_ports()
+    process = start(tmp_path, port, family_environment)
+    client = wait(tmp_path, port)
+    instances = probe(saved_models, "first")["instances"]
+    # Vectors of another length round differently in the last digit.
+    right = [pytest.approx([row[0] for row in probe(saved_models, name)["predictions"]]) for name in ("first", "second")]
+    stopped = threading.Event()
+
+    def ask() -> int:
+        with httpx.Client(base_url=client.base_url, trust_env=False, timeout=30) as mine:
+            asked = 0
+            while not stopped.is_set():
+                answer = mine.post("/v1/models/flights:predict", json={"instances": instances})
+                given = [row[0] for row in answer.json()["predictions"]]
+                assert given in right, answer.text
+                asked += 1
+        return asked
+
+    with ThreadPoolExecutor(8) as pool:
+        clients = [pool.submit(ask) for _ in range(8)]
+        for name in ("second", "first") * 5:
+            serving.write_state(tmp_path, "flights", serving.ServingState(name))
+            assert client.post("/v2/repository/models/flights/load").status_code == 200
+        stopped.set()
+        assert all(one.result(30) > 10 for one in clients)
+    process.terminate()
+    process.wait(30)
 
 
 def test_one_server_for_a_folder_and_one_for_a_port(

@@ -1,0 +1,265 @@
+"""One SavedModel under one name: as KServe and Vertex AI start the server."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
+from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
+from prometheus_client.parser import text_string_to_metric_families
+
+from penstock.components.runtime import fingerprint, serving
+
+NAME = "flights"
+ROW = {"distance": 100.0, "carrier": "AA", "month": 1}
+
+
+class Server:
+    """A server process with one model."""
+
+    def __init__(self, folder: Path, environment: dict[str, str], port: int, *options: str) -> None:
+        self.log = folder / "server.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "penstock.server", *options], env=environment, stdout=log, stderr=log, cwd=folder
+            )
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30)
+
+    def ready(self, route: str = "/v2/health/ready") -> "Server":
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                if self.http.get(route).status_code == 200:
+                    return self
+            except httpx.ConnectError:
+                time.sleep(0.05)
+        raise AssertionError(self.log.read_text())
+
+    def predict(self, instances: Any, route: str = f"/v1/models/{NAME}:predict") -> httpx.Response:
+        return self.http.post(route, json={"instances": instances})
+
+    def samples(self, name: str) -> dict[tuple[str, ...], float]:
+        families = text_string_to_metric_families(self.http.get("/metrics").text)
+        found = [sample for family in families for sample in family.samples if sample.name == name]
+        return {(sample.labels["version"], sample.labels.get("code", "")): sample.value for sample in found}
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(30)
+
+
+@pytest.fixture
+def start(tmp_path: Path, family_environment: dict[str, str], free_ports: Callable[[], int]) -> Iterator[Callable[..., Server]]:
+    """Starts servers with one model, by KServe's arguments."""
+    servers: list[Server] = []
+
+    def start(model: Path, *options: str, **variables: str) -> Server:
+        port = free_ports()
+        command = ["--model_name", NAME, "--model_dir", str(model), "--http_port", str(port)]
+        if "--grpc_port" not in options:
+            command += ["--grpc_port", "0"]
+        servers.append(Server(tmp_path, family_environment | variables, port, *command, *options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.process.kill()
+        server.process.wait()
+
+
+@pytest.fixture
+def placed(saved_models: Path, tmp_path: Path) -> Path:
+    """A model beside its record, as it lies in a bucket."""
+    place = tmp_path / "placed"
+    shutil.copytree(saved_models / "first" / "model", place / "model")
+    probe = json.loads((saved_models / "first" / "probe.json").read_text())
+    serving.write_release(place, serving.Release(fingerprint(place / "model"), "7", probe))
+    return place / "model"
+
+
+def test_every_protocol_answers_alike(placed: Path, saved_models: Path, start: Callable[..., Server], free_port: int):
+    server = start(placed, "--grpc_port", str(free_port)).ready()
+    known = json.loads((saved_models / "first" / "probe.json").read_text())
+    assert server.predict(known["instances"]).json()["predictions"] == known["predictions"]
+    assert server.http.get("/v1/models/flights").json() == {"name": NAME, "ready": True}
+    assert server.http.get("/v2/models/flights").json()["versions"] == ["7"]
+    columns = {name: [row[name] for row in known["instances"]] for name in ROW}
+    with grpc.insecure_channel(f"127.0.0.1:{free_port}") as channel:
+        stub = GRPCInferenceServiceStub(channel)
+        answer = stub.ModelInfer(_infer(columns))
+        assert list(answer.outputs[0].contents.fp32_contents) == pytest.approx([row[0] for row in known["predictions"]])
+        with pytest.raises(grpc.RpcError) as refused:
+            stub.ModelInfer(_infer({"distance": [1.0]}))
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert "missing feature: carrier, month" in refused.value.details()
+    assert server.samples("penstock_requests_total") == {("7", "200"): 2, ("7", "400"): 1, ("7", "500"): 0}
+
+
+def _infer(columns: dict[str, list]) -> pb.ModelInferRequest:
+    tensor, contents = pb.ModelInferRequest.InferInputTensor, pb.InferTensorContents
+    values = {
+        "distance": lambda column: ("FP32", contents(fp32_contents=column)),
+        "carrier": lambda column: ("BYTES", contents(bytes_contents=[text.encode() for text in column])),
+        "month": lambda column: ("INT64", contents(int64_contents=column)),
+    }
+    inputs = []
+    for name, column in columns.items():
+        kind, content = values[name](column)
+        inputs.append(tensor(name=name, datatype=kind, shape=[len(column)], contents=content))
+    return pb.ModelInferRequest(model_name=NAME, inputs=inputs)
+
+
+def test_requests_at_the_same_time_are_computed_together_and_a_wrong_one_fails_alone(placed: Path, start: Callable[..., Server]):
+    server = start(placed).ready()
+    wrong = {"month": "June", "distance": [1.0, 2.0], "carrier": 3}
+    requests = [ROW | {"distance": float(number)} for number in range(400)]
+    for number, (name, value) in enumerate(wrong.items()):
+        requests[100 * number + 50] = ROW | {name: value}
+    alone = {number: _probability(server.predict([row])) for number, row in enumerate(requests) if number % 97 == 0}
+    before = server.samples("penstock_batch_rows_count")[("7", "")]
+    with ThreadPoolExecutor(32) as pool:
+        answers = list(pool.map(lambda row: server.predict([row]), requests))
+    failed = {number: answer.json()["error"] for number, answer in enumerate(answers) if answer.status_code != 200}
+    assert sorted(failed) == [50, 150, 250]
+    assert all(name in error for name, error in zip(wrong, failed.values(), strict=True))
+    assert {number: _probability(answers[number]) for number in alone} == pytest.approx(alone)
+    assert server.samples("penstock_batch_rows_count")[("7", "")] - before < len(requests)
+
+
+def _probability(answer: httpx.Response) -> float:
+    return answer.json()["predictions"][0][0]
+
+
+def test_a_number_that_the_type_cannot_hold(placed: Path, start: Callable[..., Server]):
+    server = start(placed).ready()
+    for month in (2**70, 1e30):
+        answer = server.predict([ROW | {"month": month}])
+        assert (answer.status_code, answer.json()["error"]) == (400, "feature 'month': a number is out of the range of int64")
+    assert server.predict([ROW | {"month": 3.0}]).json() == server.predict([ROW | {"month": 3}]).json()
+
+
+def test_the_fingerprint_is_that_of_the_bytes(placed: Path, start: Callable[..., Server]):
+    record = placed.parent / "release.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"fingerprint": "of-other-bytes"}))
+    server = start(placed, PENSTOCK_MODEL_VERSION="9").ready()
+    assert f'fingerprint="{fingerprint(placed)}",model_name="flights",version="9"' in server.http.get("/metrics").text
+    assert "speaks of other bytes" in server.log.read_text()
+
+
+def test_a_model_without_a_record_is_warmed_up_by_its_signature(saved_models: Path, start: Callable[..., Server]):
+    server = start(saved_models / "two_outputs" / "model").ready()
+    assert server.predict([ROW]).status_code == 200
+
+
+@pytest.mark.parametrize("model", ["nowhere", "empty", "file:///nowhere"])
+def test_a_model_that_does_not_load_ends_the_server_in_one_line(model: str, tmp_path: Path, start: Callable[..., Server]):
+    (tmp_path / "empty").mkdir()
+    server = start(model if "://" in model else tmp_path / model)
+    assert server.process.wait(60) == 1
+    assert server.log.read_text().strip().splitlines()[-1].startswith("error: cannot serve flights: ")
+
+
+def test_sigterm_drains(placed: Path, start: Callable[..., Server]):
+    server = start(placed, "--drain_seconds", "2").ready()
+    server.process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    assert server.http.get("/v2/health/ready").status_code == 503
+    answer = server.predict([ROW])
+    assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+    assert server.process.wait(10) == 0
+
+
+def test_no_request_is_lost_while_it_drains(placed: Path, start: Callable[..., Server]):
+    server = start(placed, "--drain_seconds", "1").ready()
+    codes: list[int] = []
+    stopped = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(base_url=server.http.base_url, trust_env=False, timeout=30) as client:
+            while not stopped.is_set():
+                codes.append(client.post(f"/v1/models/{NAME}:predict", json={"instances": [ROW]}).status_code)
+
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(ask) for _ in range(8)]
+        time.sleep(0.5)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)  # by then a load balancer has learned from the readiness check
+        stopped.set()
+        for one in asked:
+            one.result(10)
+    assert set(codes) == {200}
+    assert server.process.wait(10) == 0
+
+
+def test_vertex(placed: Path, tmp_path: Path, family_environment: dict[str, str], free_port: int):
+    variables = {
+        "AIP_HTTP_PORT": str(free_port),
+        "AIP_HEALTH_ROUTE": "/ping",
+        "AIP_PREDICT_ROUTE": "/v1/endpoints/1/deployedModels/2:predict",
+        "AIP_STORAGE_URI": f"file://{placed}",
+    }
+    server = Server(tmp_path, family_environment | variables, free_port)
+    try:
+        server.ready("/ping")
+        answer = server.predict([ROW], variables["AIP_PREDICT_ROUTE"])
+        assert answer.status_code == 200, answer.text
+        assert len(answer.json()["predictions"]) == 1
+        assert server.predict([{}], variables["AIP_PREDICT_ROUTE"]).status_code == 400
+        assert f'fingerprint="{fingerprint(placed)}"' in server.http.get("/metrics").text
+    finally:
+        assert server.stop() == 0
+
+
+def test_two_servers_do_not_share_a_grpc_port(placed: Path, start: Callable[..., Server], free_port: int):
+    start(placed, "--grpc_port", str(free_port)).ready()
+    second = start(placed, "--grpc_port", str(free_port))
+    assert second.process.wait(60) == 1
+    assert f"cannot listen on port {free_port}" in second.log.read_text()
+
+
+@pytest.mark.parametrize("options", [[], ["serving", "--model_dir", "model"], ["serving", "--prediction_log_sample", "0"]])
+def test_arguments_that_make_no_sense(options: list[str], family_environment: dict[str, str]):
+    command = [sys.executable, "-m", "penstock.server", *options]
+    done = subprocess.run(command, env=family_environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "error: " in done.stderr
+
+
+def test_the_prediction_log(placed: Path, tmp_path: Path, start: Callable[..., Server]):
+    logged = tmp_path / "log"
+    server = start(placed, "--prediction_log", str(logged), "--prediction_log_sample", "1", "--prediction_log_mib", "0.001").ready()
+    answers = [server.predict([ROW | {"distance": float(number)}]).json()["predictions"][0] for number in range(20)]
+    inputs = [
+        {"name": name, "shape": [1], "datatype": kind, "data": [ROW[name]]}
+        for name, kind in {"distance": "FP32", "carrier": "BYTES", "month": "INT64"}.items()
+    ]
+    assert server.http.post("/v2/models/flights/infer", json={"inputs": inputs}).status_code == 200
+    answers += server.predict([ROW]).json()["predictions"]
+    assert server.predict([{}]).status_code == 400
+    assert server.stop() == 0
+    files = sorted(logged.glob(f"{NAME}/*/*.jsonl"), key=lambda path: int(path.stem.rsplit("-", 1)[1]))
+    assert len(files) > 1
+    assert not list(logged.rglob("*.partial"))
+    rows = [json.loads(line) for path in files for line in path.read_text().splitlines()]
+    assert [row["prediction"] for row in rows] == [*answers, answers[-1]]
+    assert {row["fingerprint"] for row in rows} == {fingerprint(placed)}
+    assert rows[-1]["instance"] == ROW
+
+
+def test_a_prediction_log_that_cannot_be_written_fails_no_answer(placed: Path, tmp_path: Path, start: Callable[..., Server]):
+    (tmp_path / "file").write_text("")
+    server = start(placed, "--prediction_log", str(tmp_path / "file" / "log"), "--prediction_log_sample", "1").ready()
+    assert server.predict([ROW]).status_code == 200
+    assert server.stop() == 0
+    assert "the prediction log cannot be written" in server.log.read_text()
