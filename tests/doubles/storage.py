@@ -20,6 +20,13 @@ import fsspec
 # gcsfs asks for a bucket's layout through gRPC, which no emulator answers.
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
 
+# Of more than five connections that wait, Linux makes the others try again after seconds.
+_GCS = """
+import http.server
+http.server.HTTPServer.request_queue_size = 128
+from gcp_storage_emulator.__main__ import main
+main()
+"""
 START_SECONDS = 60.0
 _PVC = "pvc://"
 _downloads: list[tempfile.TemporaryDirectory[str]] = []
@@ -37,8 +44,8 @@ def stores(root: Path, *buckets: str) -> Iterator[dict[str, str]]:
         The environment variables that lead every client, in this process or in another, to them.
     """
     with ExitStack() as stack:
-        gcs = stack.enter_context(_serving(root / "gcs.log", "gcp_storage_emulator", "start", "--in-memory", "--port"))
-        s3 = stack.enter_context(_serving(root / "s3.log", "moto.server", "-H", "127.0.0.1", "-p"))
+        gcs = stack.enter_context(_serving(root / "gcs.log", "-c", _GCS, "start", "--in-memory", "--port"))
+        s3 = stack.enter_context(_serving(root / "s3.log", "-m", "moto.server", "-H", "127.0.0.1", "-p"))
         variables = {
             "STORAGE_EMULATOR_HOST": f"http://localhost:{gcs}",
             "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{s3}",
@@ -83,11 +90,11 @@ def _download(files: Any, path: str) -> Path:
 
 
 @contextmanager
-def _serving(log: Path, module: str, *arguments: str) -> Iterator[int]:
-    """Runs a module, whose last argument is its port, until the context ends."""
+def _serving(log: Path, *arguments: str) -> Iterator[int]:
+    """Runs Python with these arguments, and a port as the last one, until the context ends."""
     port = _free_port()
     with log.open("wb") as output:
-        process = subprocess.Popen([sys.executable, "-m", module, *arguments, str(port)], stdout=output, stderr=output)
+        process = subprocess.Popen([sys.executable, *arguments, str(port)], stdout=output, stderr=output)
     try:
         deadline = time.monotonic() + START_SECONDS
         while not _listens(port):

@@ -229,8 +229,10 @@ def refuse(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int, bytes], N
         threading.Thread(target=server.serve_forever, daemon=True).start()
         for name in ("STORAGE_EMULATOR_HOST", "AWS_ENDPOINT_URL_S3"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{server.server_port}")
+        open_store("s3://bucket")[0].clear_instance_cache()  # clients keep the endpoint that they were made with
 
     yield start
+    open_store("s3://bucket")[0].clear_instance_cache()
     for server in servers:
         server.shutdown()
         server.server_close()
