@@ -5,8 +5,10 @@ It is no annotation of the InferenceService, which KServe would copy into its po
 
 import os
 import socket
+import threading
 import time
 import uuid
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -26,6 +28,9 @@ class Lease:
         self._holder = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._held: dict[str, Any] | None = None
         self._renewed = 0.0
+        self._lost = ""
+        self._lock, self._stopping = threading.Lock(), threading.Event()
+        self._thread: threading.Thread | None = None
 
     def acquire(self) -> None:
         """Takes the lease; one that is held is waited for until it expires, for its holder may be dead.
@@ -40,6 +45,8 @@ class Lease:
             left = _seconds_left(found)
             if left <= 0 or _holder(found) == self._holder:  # ours, if the answer to our request was lost
                 if self._take(found):
+                    self._thread = threading.Thread(target=self._keep_in_background, daemon=True)
+                    self._thread.start()
                     return
                 continue
             renewed = found["spec"]["renewTime"] if found else ""
@@ -54,33 +61,43 @@ class Lease:
         Raises:
             TaskError: Another push has taken it, or it has run out while the cluster gave no answer.
         """
-        age = time.monotonic() - self._renewed
-        if age < self._seconds / 2:
-            return
-        try:
-            if self._take(self._held):
-                return
-            found = self._read()  # our renewal may have been answered by an error and made all the same
-            if found and _holder(found) == self._holder and self._take(found):
-                return
-        except NoAnswer as failure:
-            if age < self._seconds:
-                return
-            raise TaskError(f"this push can no longer keep others out of {self._where}: {failure}") from failure
-        except ClusterError as failure:
-            raise TaskError(f"this push can no longer keep others out of {self._where}: {failure}") from failure
-        raise TaskError(f"another push has taken {self._where} over; this one stops and changes nothing more")
+        with self._lock:
+            if not self._lost and time.monotonic() - self._renewed >= self._seconds / 2:
+                self._lost = self._renew()
+            if self._lost:
+                raise TaskError(self._lost)
 
     def release(self) -> None:
         """Lets others in at once; where that fails the lease runs out by itself."""
-        if self._held is None:
+        self._stopping.set()
+        if self._thread:
+            self._thread.join()
+        if self._held is None or self._lost:
             return
         self._held["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
         try:
             self._replace(self._held)
         except ClusterError as failure:
             print(f"the lease on {self._where} could not be given back and runs out by itself: {failure}")
-        self._held = None
+
+    def _keep_in_background(self) -> None:
+        """Renews the lease while its holder copies a model or waits."""
+        while not self._lost and not self._stopping.wait(self._seconds / 4):
+            with suppress(TaskError):  # which the holder is told when it changes something next
+                self.keep()
+
+    def _renew(self) -> str:
+        """Renews the lease; returns why that is not possible any more, or nothing."""
+        try:
+            if self._take(self._held):
+                return ""
+            found = self._read()  # our renewal may have been answered by an error and made all the same
+            if found and _holder(found) == self._holder and self._take(found):
+                return ""
+        except ClusterError as failure:
+            has_time = isinstance(failure, NoAnswer) and time.monotonic() - self._renewed < self._seconds
+            return "" if has_time else f"this push can no longer keep others out of {self._where}: {failure}"
+        return f"another push has taken {self._where} over; this one stops and changes nothing more"
 
     def _read(self) -> dict[str, Any] | None:
         api = self._cluster
