@@ -34,6 +34,8 @@ SHARED = {
     "pipelines/flight_delay": "tf",
 }
 SDK_TEST = "test_component.py"
+# What is laid over each family's environment, and over one family's alone; each has a lock in requirements/.
+PYTEST, DOUBLES = "pytest", {"deploy": "doubles"}
 
 
 @dataclass(frozen=True)
@@ -125,8 +127,9 @@ def _families() -> list[Suite]:
 
 
 def _suite(item: Environment, files: list[Path]) -> Suite:
+    overlays = [_overlay(name, item) for name in (PYTEST, DOUBLES.get(item.family)) if name]
     variables = _pythons() | {
-        "PYTHONPATH": os.pathsep.join([str(code_path()), str(_pytest_for(item))]),
+        "PYTHONPATH": os.pathsep.join(map(str, [code_path(), *overlays])),
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "TF_ENABLE_ONEDNN_OPTS": "0",
     }
@@ -147,10 +150,10 @@ def _pythons() -> dict[str, str]:
     return {f"PENSTOCK_{family.upper()}_PYTHON": str(environment(family).python) for family in ("tf", "tfdv", "deploy", "serve")}
 
 
-def _pytest_for(item: Environment) -> Path:
-    """Installs pytest beside an environment, not into it: environments hold what the images hold."""
-    lock = ROOT / "requirements" / "pytest.txt"
-    folder = cache_root() / "overlays" / f"pytest-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}-py{item.version}"
+def _overlay(name: str, item: Environment) -> Path:
+    """Installs a lock beside an environment, not into it: environments hold what the images hold."""
+    lock = ROOT / "requirements" / f"{name}.txt"
+    folder = cache_root() / "overlays" / f"{name}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}-py{item.version}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(f"{folder}.lock"):
         if not (folder / ".complete").exists():
