@@ -111,6 +111,8 @@ def _copy(version: RegisteredVersion, destination: Path) -> None:
 def _download(uri: str, destination: Path) -> None:
     try:
         fetch_folder(uri, destination)
+    except TaskError:
+        raise
     except Exception as error:  # every store has its own errors
         if getattr(error, "errno", None) == errno.ENOSPC:  # this machine's trouble, not the Baseline's
             raise

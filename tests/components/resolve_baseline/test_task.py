@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 
 from penstock.components.runtime import fingerprint
 from penstock.components.runtime.registry import Registry, open_registry
+from penstock.components.runtime.remote import open_store
 
 NAME = "flights"
 NONE = ["NO_BASELINE.txt"]
@@ -133,6 +136,25 @@ def test_a_baseline_in_a_bucket(resolve: Callable[..., Any], registry: Registry,
     assert "memory://bucket/old" in done.error
 
 
+@pytest.mark.parametrize("scheme", ["gs", "s3", "minio"])
+def test_a_baseline_in_an_object_store(resolve: Callable[..., Any], registry: Registry, bucket: str, tmp_path: Path, scheme: str):
+    champion = model(tmp_path / "old", "old")
+    uri = f"{scheme}://{bucket}/{tmp_path.name}"
+    files, root = open_store(uri)
+    files.put(f"{champion}/", f"{root}/", recursive=True)
+    register(registry, champion, "champion", source=uri)
+    candidate = model(tmp_path / "candidate", "new")
+    done = resolve(candidate, subprocess=True)
+    assert (done.code, done.error) == (0, "")
+    assert fingerprint(done.outputs["baseline"]) == fingerprint(champion)
+    files.rm(root, recursive=True)
+    done = resolve(candidate, subprocess=True)
+    assert done.code == 1
+    assert len(done.error.splitlines()) == 1
+    assert uri in done.error
+    assert resolve(candidate, on_broken_baseline="ignore").parameters == {"version": ""}
+
+
 def test_bad_parameters(resolve: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     candidate = model(tmp_path / "candidate", "new")
     assert "'fail' or 'ignore'" in resolve(candidate, on_broken_baseline="perhaps").error
@@ -147,11 +169,8 @@ def test_a_tracking_server_that_cannot_be_reached(resolve: Callable[..., Any], t
     assert not done.executor_output.exists()
 
 
-def test_no_tensorflow_and_no_pandas(tmp_path: Path, tracking_uri: str):
+def test_no_client_of_a_destination(tmp_path: Path):
     """The task runs on every cached re-run of a pipeline: what it imports is what a person waits for."""
-    import subprocess
-    import sys
-
     code = "import json, sys, penstock.components.resolve_baseline.task; print(json.dumps(sorted(sys.modules)))"
     modules = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path).stdout)
-    assert not {"tensorflow", "pandas", "kfp"} & set(modules)
+    assert not {"tensorflow", "pandas", "kfp", "kserve", "google.cloud.aiplatform_v1", "fsspec"} & set(modules)
