@@ -20,11 +20,6 @@ from .ours import MODEL, Run, free_port
 GOAL = 2.0
 _STOCK = Path(__file__).with_name("stock_server.py").absolute()
 _SILENT = ("--enable_latency_logging", "false", "--configure_logging", "false")
-_COMMANDS: dict[str, tuple[Any, ...]] = {
-    "Penstock": (code_path(), "penstock.server"),
-    "KServe": (_STOCK,),
-    "KServe, silent": (_STOCK, *_SILENT),
-}
 _WARM_UP, _SECONDS = 2.0, 8.0
 # How each load is called, how many connections it keeps busy, and the rows of its requests.
 _LOADS = {"1 connection": (1, 1), "32 connections": (32, 1), "32 connections, 100 rows": (32, 100)}
@@ -56,8 +51,13 @@ def compare(run: Run, folder: Path, console: Console) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     model = next(run.folder.glob("train-model/model")).absolute()
     instances = json.loads((run.evaluation / "probe.json").read_text(encoding="utf-8"))["instances"]
-    measured = {name: _measure(command, model, instances, folder / f"{name}.log") for name, command in _COMMANDS.items()}
+    measured = {name: _measure(command, model, instances, folder / f"{name}.log") for name, command in _commands().items()}
     console.print(_table(measured))
+
+
+def _commands() -> dict[str, tuple[Any, ...]]:
+    """Returns what each server's Python runs."""
+    return {"Penstock": (code_path(), "penstock.server"), "KServe": (_STOCK,), "KServe, silent": (_STOCK, *_SILENT)}
 
 
 def _measure(command: tuple[Any, ...], model: Path, instances: list[Any], log: Path) -> Measured:
