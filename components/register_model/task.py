@@ -46,7 +46,7 @@ def register_model(
     check = require_check(serving_check.path, bytes_)
     registry = open_registry(model_name, tracking_uri, registry_uri)
     source = model.uri if "://" in model.uri else str(model.path.resolve())
-    lineage = _lineage(blessing, check, tracking_run_id, _figures(evaluation.metadata), _figures(serving_check.metadata))
+    lineage = _lineage(blessing, check, tracking_run_id, _figures(evaluation.metadata))
     tags = {str(key): str(value) for key, value in tags.items()} | lineage.tags()
     version = registry.register(bytes_, source, tags, tracking_run_id)
     if registry.aliases().get(alias) != version:
@@ -55,7 +55,7 @@ def register_model(
     return Outputs(version)
 
 
-def _lineage(blessing: dict[str, Any], check: dict[str, Any], run_id: str, metrics: dict[str, str], measured: dict[str, str]) -> Lineage:
+def _lineage(blessing: dict[str, Any], check: dict[str, Any], run_id: str, metrics: dict[str, str]) -> Lineage:
     """Returns why this model may be released, and what it was made from."""
     return Lineage(
         run=f"runs:/{run_id}" if run_id else "",
@@ -67,7 +67,7 @@ def _lineage(blessing: dict[str, Any], check: dict[str, Any], run_id: str, metri
         serving_check=check["verdict"],
         penstock_version=penstock.__version__,
         metrics=metrics,
-        measured=measured,
+        measured=_measured(check),
     )
 
 
@@ -76,6 +76,16 @@ def _text(blessing: dict[str, Any], *names: str) -> str:
     return "" if value is None else str(value)
 
 
-def _figures(metadata: dict[str, Any]) -> dict[str, str]:
-    """Returns the numbers among an artifact's metadata, as text."""
-    return {name: str(value) for name, value in metadata.items() if isinstance(value, (int, float))}
+def _measured(check: dict[str, Any]) -> dict[str, str]:
+    """Returns the serving check's figures, each with its server and its protocol in front, such as `Penstock.v1.p99_ms`."""
+    found: dict[str, str] = {}
+    for server in check.get("servers", []):
+        found |= _figures(server, f"{server['name']}.")
+        for protocol in server["protocols"]:
+            found |= _figures(protocol["load"], f"{server['name']}.{protocol['protocol']}.")
+    return found
+
+
+def _figures(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Returns the numbers among some values, as text."""
+    return {f"{prefix}{name}": str(value) for name, value in values.items() if isinstance(value, (int, float))}

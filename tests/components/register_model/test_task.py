@@ -49,7 +49,9 @@ def serving_check(tmp_path: Path, model: Path) -> Path:
 
 
 def write_check(serving_check: Path, model: Path, /, **changes: Any) -> None:
-    check = {"verdict": "passed", "model": {"fingerprint": fingerprint(model)}}
+    v1 = {"protocol": "v1", "load": {"p99_ms": 12.5, "failure": ""}}
+    servers = [{"name": "TensorFlow Serving", "start_seconds": 7.5, "memory_mb": None, "protocols": [v1]}]
+    check = {"verdict": "passed", "model": {"fingerprint": fingerprint(model)}, "servers": servers}
     (serving_check / "check.json").write_text(json.dumps(check | changes))
 
 
@@ -60,7 +62,7 @@ def register(run_task: Callable[..., Any], model: Path, evaluation: Path, servin
         inputs = {
             "model": model,
             "evaluation": (evaluation, {"verdict": "blessed", "auc": 0.75}),
-            "serving_check": (serving_check, {"verdict": "passed", "p99_ms": 12.5}),
+            "serving_check": (serving_check, {"verdict": "passed"}),
         }
         return run_task("register_model", values, inputs, subprocess=subprocess)
 
@@ -86,11 +88,15 @@ def test_a_blessed_model_and_its_evidence(register: Callable[..., Any], model: P
         "data_span": "7",
         "metric.auc": "0.75",
         "serving_check": "passed",
-        "check.p99_ms": "12.5",
+        "check.TensorFlow Serving.start_seconds": "7.5",
+        "check.TensorFlow Serving.v1.p99_ms": "12.5",
         "run": f"runs:/{run_id}",
         "team": "delays",
     }
     assert registered.tags == registered.tags | expected
+    lineage = open_registry(NAME, tracking_uri).lineage("1")
+    assert lineage.measured == {"TensorFlow Serving.start_seconds": "7.5", "TensorFlow Serving.v1.p99_ms": "12.5"}
+    assert (lineage.run, lineage.serving_check, lineage.metrics) == (f"runs:/{run_id}", "passed", {"auc": "0.75"})
 
 
 def test_the_same_bytes_keep_their_version(
