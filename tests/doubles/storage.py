@@ -5,6 +5,7 @@ python tests/doubles/storage.py BUCKET...    serves them until it is interrupted
 
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -94,7 +95,12 @@ def _serving(log: Path, *arguments: str) -> Iterator[int]:
     """Runs Python with these arguments, and a port as the last one, until the context ends."""
     port = _free_port()
     with log.open("wb") as output:
-        process = subprocess.Popen([sys.executable, *arguments, str(port)], stdout=output, stderr=output)
+        process = subprocess.Popen(
+            [sys.executable, *arguments, str(port)],
+            stdout=output,
+            stderr=output,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
     try:
         deadline = time.monotonic() + START_SECONDS
         while not _listens(port):
@@ -128,11 +134,9 @@ def _make_bucket(name: str, variables: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, lambda *_: sys.exit(0))
     with tempfile.TemporaryDirectory() as folder, stores(Path(folder), *sys.argv[1:]) as environment:
         for name, value in environment.items():
             print(f"export {name}={shlex.quote(value)}", flush=True)
-        try:
-            while True:
-                time.sleep(3600)
-        except KeyboardInterrupt:
-            sys.exit(0)
+        signal.pause()
