@@ -3,7 +3,9 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
+from typing import TypeVar
 
 from .answers import is_close
 from .artifacts import Input
@@ -20,6 +22,7 @@ ENOUGH_REQUESTS = 50
 # One slow answer is a hiccup, this many in a row are a slow model.
 SLOW_ANSWERS = 3
 _Step = tuple[str, Callable[[], None]]
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -95,10 +98,13 @@ def roll_out(target: Destination, model: Input, release: Release, plan: Plan) ->
     before = target.current()
     if before.candidate and before.candidate.fingerprint != release.fingerprint:
         figure(f"take away {before.candidate.label}, which an interrupted push has left at {before.percent} %")
-        _or_stop(lambda: target.rollback())
+        _or_stop(lambda: target.rollback(), "it cannot be taken away")
         before = target.current()
     if before.serving and before.serving.fingerprint == release.fingerprint:
-        steps = [("check", _checks(target, release, plan, None)), ("retire the model before", target.retire)]
+        check = _checks(target, release, plan, None)
+        if before.previous is None:  # nothing better is there to go back to
+            check = partial(_or_stop, check, "this model serves already, with none before it, but it does not answer as it did")
+        steps = [("check", check), ("retire the model before", target.retire)]
         return _take(target, steps, Rollout(ALREADY_SERVING, release, before.previous))
     check = _checks(target, release, plan, target.traffic() if before.serving and not before.candidate else None)
     if plan.strategy == "shadow":
@@ -138,7 +144,7 @@ def go_back(target: Destination, to: str = "") -> Release | None:
     Raises:
         TaskError: It does not serve.
     """
-    return _or_stop(lambda: _restore(target, to))
+    return _or_stop(lambda: _restore(target, to), "the rollback failed")
 
 
 def _shifts(target: Destination, check: Callable[[], None], plan: Plan, percent: int) -> Iterator[_Step]:
@@ -169,7 +175,8 @@ def _take(target: Destination, steps: list[_Step], aim: Rollout) -> Rollout:
         reason = f"{aim.steps[-1]}: {failure}"
         figure(f"roll back ({reason})")
         aim.steps.append("roll back")
-        restored = _or_stop(lambda: _undo(target, aim.rollback_point), reason)
+        problem = f"the rollout failed ({reason}) and so did the rollback"
+        restored = _or_stop(lambda: _undo(target, aim.rollback_point), problem, (StepFailed, TaskError))
         if not isinstance(failure, StepFailed):  # a bug; nothing has come of it, and its traceback tells more
             raise
         return Rollout(ROLLED_BACK, restored, aim.rollback_point, reason, aim.steps)
@@ -191,16 +198,16 @@ def _restore(target: Destination, to: str) -> Release | None:
 def _verified(target: Destination, serving: Release | None) -> Release | None:
     """Makes sure that what serves answers as it did."""
     if serving and serving.probe:
-        _compare(serving, target.probe(serving.probe["instances"]))
+        _compare(serving, target.probe(serving.probe["instances"]).predictions)
     return serving
 
 
-def _or_stop(act: Callable[[], Release | None], reason: str = "") -> Release | None:
+def _or_stop(act: Callable[[], _Result], problem: str, failures: tuple[type[Exception], ...] = (StepFailed,)) -> _Result:
+    """Acts where a failure is one that only a person can mend."""
     try:
         return act()
-    except StepFailed as failure:
-        before = f"the rollout failed ({reason}) and so did the rollback" if reason else "the rollback failed"
-        raise TaskError(f"{before} ({failure}); look at the destination at once") from failure
+    except failures as failure:
+        raise TaskError(f"{problem} ({failure}); look at the destination at once") from failure
 
 
 def _bake(check: Callable[[], None], seconds: float) -> Callable[[], None]:
@@ -222,10 +229,9 @@ def _checks(target: Destination, release: Release, plan: Plan, before: Traffic |
     def check() -> None:
         times: list[float] = []
         while not times or (0 < plan.max_latency_ms < times[-1] and len(times) < SLOW_ANSWERS):
-            started = time.monotonic()
-            answers = target.probe(release.probe["instances"])
-            times.append((time.monotonic() - started) * 1000)
-            _compare(release, answers)
+            answer = target.probe(release.probe["instances"])
+            times.append(answer.seconds * 1000)
+            _compare(release, answer.predictions)
         if 0 < plan.max_latency_ms < min(times):
             raise StepFailed(f"the probe took {min(times):.0f} ms, more than max_latency_ms={plan.max_latency_ms:g}")
         _compare_errors(before, target.traffic())

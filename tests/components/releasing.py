@@ -93,9 +93,14 @@ class Push:
 
     def ask(self, name: str) -> list[Any]:
         """Sends a model's known requests to what serves; returns the predictions."""
-        answer = httpx.post(self.url, json={"instances": self.probe(name)["instances"]}, trust_env=False, timeout=60)
-        assert answer.status_code == 200, answer.text
-        return answer.json()["predictions"]
+        error, predictions = self.post(self.probe(name)["instances"])
+        assert error == ""
+        return predictions
+
+    def post(self, instances: list[Any]) -> tuple[str, list[Any]]:
+        """Asks as any client does; returns what went wrong, if anything, and the predictions."""
+        answer = httpx.post(self.url, json={"instances": instances}, trust_env=False, timeout=60)
+        return (f"error {answer.status_code}: {answer.text}", []) if answer.is_error else ("", answer.json()["predictions"])
 
     def serves(self, name: str) -> None:
         assert self.answers_as(self.ask(name), name)

@@ -1,5 +1,7 @@
 """The verbs that every place has where a model can be pushed to."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -39,6 +41,26 @@ class Traffic:
 
     requests: int
     errors: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one model answered.
+
+    Attributes:
+        predictions: A prediction for each instance.
+        seconds: How long the request took that this model answered.
+    """
+
+    predictions: list[Any]
+    seconds: float
+
+    @classmethod
+    def of(cls, ask: Callable[[], list[Any]]) -> "Answer":
+        """Asks, and measures."""
+        started = time.monotonic()
+        predictions = ask()
+        return cls(predictions, time.monotonic() - started)
 
 
 class Destination(Protocol):
@@ -93,8 +115,8 @@ class Destination(Protocol):
             StepFailed: It did not take the traffic.
         """
 
-    def probe(self, instances: list[Any]) -> list[Any]:
-        """Returns the predictions of the staged model, or of the one that serves if none is staged.
+    def probe(self, instances: list[Any]) -> Answer:
+        """Asks the staged model, or of the one that serves if none is staged.
 
         Raises:
             StepFailed: It does not answer.

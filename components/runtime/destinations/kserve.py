@@ -13,7 +13,7 @@ from penstock.components.runtime import Input, TaskError, figure
 from penstock.components.runtime import storage as model_storage
 from penstock.components.runtime.release import Release, find_release
 
-from .destination import Current, StepFailed, Traffic
+from .destination import Answer, Current, StepFailed, Traffic
 from .kserve_api import Cluster, ClusterError, Conflict, NoAnswer
 from .kserve_knative import Knative
 from .kserve_lease import Lease
@@ -150,9 +150,12 @@ class KServeDestination:
             raise StepFailed("nothing is staged")
         self._take(self._mode.shift(service, percent))
 
-    def probe(self, instances: list[Any]) -> list[Any]:
+    def probe(self, instances: list[Any]) -> Answer:
         """Asks the candidate by a URL that reaches only that, or the service as its clients do."""
         self._keep()
+        return Answer.of(lambda: self._predict(instances))
+
+    def _predict(self, instances: list[Any]) -> list[Any]:
         answer = self._ask("POST", f"/v1/models/{self._name}:predict", {"instances": instances})
         if not isinstance(answer, dict) or not isinstance(answer.get("predictions"), list):
             raise StepFailed(f"the answer of {self._where} has no predictions: {answer!r:.200}")

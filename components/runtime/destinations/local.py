@@ -11,7 +11,7 @@ from penstock.components.runtime.folders import copy_folder
 from penstock.components.runtime.release import Release, find_release
 from penstock.components.runtime.serving import CANDIDATE, ServerInfo, ServingState
 
-from .destination import Current, StepFailed, Traffic
+from .destination import Answer, Current, StepFailed, Traffic
 from .local_server import HOST, LocalServer
 from .metrics import read_traffic
 from .uri import check_options
@@ -107,10 +107,11 @@ class LocalDestination:
         self._write(state.promoted() if percent == 100 else replace(state, percent=percent, shadow=False))
         self._follow()
 
-    def probe(self, instances: list[Any]) -> list[Any]:
+    def probe(self, instances: list[Any]) -> Answer:
         """Asks the model server, which is started again if it is down."""
         self._ensure_server()
-        return self._server.predict(self._name + CANDIDATE if self._state().candidate else self._name, instances)
+        name = self._name + CANDIDATE if self._state().candidate else self._name
+        return Answer.of(lambda: self._server.predict(name, instances))
 
     def traffic(self) -> Traffic | None:
         """Returns what the server has counted since it started."""

@@ -14,7 +14,7 @@ from penstock.components.runtime import Input, TaskError, figure
 from penstock.components.runtime import storage as model_storage
 from penstock.components.runtime.release import Release, find_release
 
-from .destination import Current, StepFailed
+from .destination import Answer, Current, StepFailed
 from .uri import check_options
 from .vertex_api import VertexApi
 from .vertex_deploy import Deployments
@@ -147,7 +147,7 @@ class VertexDestination:
 
             self._endpoint.update(change)
 
-    def probe(self, instances: list[Any]) -> list[Any]:
+    def probe(self, instances: list[Any]) -> Answer:
         """Asks the endpoint until the version in question has answered, or the candidate's endpoint as long as it has no traffic."""
         with self._api.mended(StepFailed, "predict"):
             self._endpoint.renew()
@@ -240,15 +240,17 @@ class VertexDestination:
     def _candidate_endpoint(self) -> VertexEndpoint:
         return VertexEndpoint(self._api, f"{self._endpoint.id}-candidate", 0.0, self._timeout)
 
-    def _ask(self, endpoint: str, deployed: str, share: int, instances: list[Any]) -> list[Any]:
+    def _ask(self, endpoint: str, deployed: str, share: int, instances: list[Any]) -> Answer:
         """Asks an endpoint until a deployed model with a share of its traffic has answered."""
         request = PredictRequest(endpoint=endpoint)
         request.instances.extend(instances)
         tries = _TRIES if share == 100 else max(_TRIES, math.ceil(math.log(_UNLUCKY) / math.log1p(-share / 100)))
         for _ in range(tries):
+            started = time.monotonic()
             response = self._api.call(self._api.predictions.predict, request, patience=1.0)
             if response.deployed_model_id == deployed:
-                return json_format.MessageToDict(PredictResponse.pb(response)).get("predictions", [])
+                predictions = json_format.MessageToDict(PredictResponse.pb(response)).get("predictions", [])
+                return Answer(predictions, time.monotonic() - started)
             self._endpoint.renew()
             time.sleep(_PAUSE_SECONDS if share == 100 else 0.0)
         raise StepFailed(

@@ -1,6 +1,5 @@
 """Every destination, as a site to push to."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ from penstock.components.runtime import serving
 from ....doubles.kubernetes.double import KubernetesDouble
 from ....doubles.models import ModelServers
 from ....doubles.storage import resolve
-from .sites import Site, make_broken, registered
+from ....doubles.vertex.double import VertexDouble
+from .sites import Site, VertexSite, make_broken, registered
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +24,7 @@ def model_servers(saved_models: Path) -> Iterator[ModelServers]:
         yield servers
 
 
-@pytest.fixture(params=["local", "kserve-standard", "kserve-knative"])
+@pytest.fixture(params=["local", "kserve-standard", "kserve-knative", "vertex"])
 def site(
     request: pytest.FixtureRequest,
     run_task: Callable[..., Any],
@@ -33,7 +33,7 @@ def site(
     tracking_uri: str,
     family_environment: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Site]:
+) -> Site:
     """A destination at which nothing serves yet."""
     monkeypatch.setenv("PYTHONPATH", family_environment["PYTHONPATH"])
     make_broken(saved_models)
@@ -47,7 +47,7 @@ def site(
     kind, _, mode = request.param.partition("-")
     made = request.getfixturevalue(f"{kind}_site")(common, mode)
     made.set_mode("0")
-    yield made
+    return made
 
 
 @pytest.fixture
@@ -82,3 +82,26 @@ def kserve_site(
             )
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def vertex(model_servers: ModelServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VertexDouble]:
+    """Vertex AI, which the unpatched clients of this process trust."""
+    with VertexDouble(tmp_path_factory.mktemp("vertex"), model_servers) as double, pytest.MonkeyPatch.context() as patch:
+        for name, value in double.environment().items():
+            patch.setenv(name, value)
+        yield double
+
+
+@pytest.fixture
+def vertex_site(vertex: VertexDouble, bucket: str) -> Callable[[dict[str, Any], str], Site]:
+    """Makes Vertex AI a site; models travel through a bucket."""
+    vertex.reset()
+    place = f"{vertex.project}/{vertex.location}"
+    options = f"storage=gs://{bucket}/released&lease=5&timeout=60&call_timeout=5&api_endpoint={vertex.api_endpoint}"
+
+    def make(common: dict[str, Any], _: str) -> Site:
+        url = f"https://{vertex.api_endpoint}/v1/projects/{vertex.project}/locations/{vertex.location}/endpoints/flights:predict"
+        return VertexSite(**common, destination=f"vertex://{place}/flights?{options}", url=url, vertex=vertex)
+
+    return make

@@ -14,11 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
+from google.cloud.aiplatform_v1.types import PredictResponse
+from google.protobuf import json_format
 
 from penstock.components.runtime.destinations import Current, parse
 from penstock.components.runtime.registry import Registry, open_registry
 
+from ....doubles.vertex.double import VertexDouble
+from ....doubles.vertex.errors import ApiError
 from ...conftest import executor_input
 from ...releasing import NAME, Push
 
@@ -126,12 +129,9 @@ class Site(Push):
 
     def who(self) -> str:
         """Asks once; returns the name of the model that answered."""
-        body = {"instances": self.probe("first")["instances"]}
-        answer = httpx.post(self.url, json=body, trust_env=False, timeout=60)
-        if answer.is_error:
-            return f"error {answer.status_code}"
-        known = (name for name in self.versions if self.answers_as(answer.json()["predictions"], name))
-        return next(known, "nobody")
+        error, predictions = self.post(self.probe("first")["instances"])
+        known = (name for name in self.versions if self.answers_as(predictions, name))
+        return error or next(known, "nobody")
 
     def start(self, name: str, parameters: dict[str, Any], output: int = subprocess.DEVNULL) -> subprocess.Popen:
         """Starts a push as a process of its own."""
@@ -151,6 +151,26 @@ class Site(Push):
             assert any(step in line for line in process.stdout)
             process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
+
+
+@dataclass
+class VertexSite(Site):
+    """An endpoint of Vertex AI, which answers over gRPC.
+
+    Attributes:
+        vertex: Vertex AI.
+    """
+
+    vertex: VertexDouble = None  # type: ignore[assignment]
+
+    def post(self, instances: list[Any]) -> tuple[str, list[Any]]:
+        """Asks as any client does that may."""
+        (endpoint,) = (endpoint.name for endpoint in self.vertex.endpoints() if endpoint.display_name == NAME)
+        try:
+            answer = self.vertex.predict(endpoint, instances)
+        except ApiError as error:
+            return f"error {error}", []
+        return "", json_format.MessageToDict(PredictResponse.pb(answer))["predictions"]
 
 
 def registered(tracking_uri: str) -> Registry:

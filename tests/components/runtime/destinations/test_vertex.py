@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,20 +19,10 @@ from penstock.components.runtime.destinations.vertex import VertexDestination
 from penstock.components.runtime.release import Release
 from penstock.components.runtime.rollout import PUSHED, ROLLED_BACK, Plan, Rollout, go_back, roll_out
 
-from ....doubles.models import ModelServers
 from ....doubles.vertex.double import VertexDouble
 from ....doubles.vertex.faults import Fault
 
 CANARY = Plan("canary", (25, 50, 100), bake_seconds=0)
-
-
-@pytest.fixture(scope="module")
-def vertex(model_servers: ModelServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VertexDouble]:
-    """Vertex AI, which the unpatched clients of this process trust."""
-    with VertexDouble(tmp_path_factory.mktemp("vertex"), model_servers) as double, pytest.MonkeyPatch.context() as patch:
-        for name, value in double.environment().items():
-            patch.setenv(name, value)
-        yield double
 
 
 @dataclass
@@ -123,7 +113,7 @@ def test_staged_it_is_asked_where_nobody_else_is(place: Place):
         assert place.answers("second", "flights-candidate")
         target.shift(25)
         probe = place.release("second").probe
-        assert target.probe(probe["instances"]) == [pytest.approx(row, abs=1e-4) for row in probe["predictions"]]
+        assert target.probe(probe["instances"]).predictions == [pytest.approx(row, abs=1e-4) for row in probe["predictions"]]
         current = target.current()
         assert (current.serving.fingerprint, current.percent) == (place.release("first").fingerprint, 25)
         assert target.rollback() == place.release("first")
