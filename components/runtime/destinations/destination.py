@@ -69,14 +69,16 @@ class Destination(Protocol):
     Whoever is killed leaves it as it is: `current` tells the next one what is staged and with which share of the traffic.
 
     Attributes:
-        url: The URL that answers predictions.
         stop_command: The command that ends the serving; empty where that is nobody's business here.
         strategies: What it can do of `replace`, `canary`, `blue_green` and `shadow`.
     """
 
-    url: str
     stop_command: str
     strategies: frozenset[str]
+
+    @property
+    def url(self) -> str:
+        """The URL that answers predictions."""
 
     def __enter__(self) -> "Destination":
         """Keeps other pushes out; what holds them out expires if this process dies.
