@@ -21,16 +21,21 @@ def interpreter(variable: str) -> str:
     return python
 
 
-@pytest.fixture(scope="session")
-def saved_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of small SavedModels with their probes, as `saved_models.py` makes them."""
-    folder = tmp_path_factory.mktemp("saved_models")
+def make_saved_models(folder: Path) -> None:
+    """Makes small SavedModels with their probes, as `saved_models.py` does."""
     script = Path(__file__).parent / "saved_models.py"
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     done = subprocess.run(
         [interpreter("PENSTOCK_TF_PYTHON"), str(script), str(folder)], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="session")
+def saved_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of small SavedModels with their probes."""
+    folder = tmp_path_factory.mktemp("saved_models")
+    make_saved_models(folder)
     return folder
 
 

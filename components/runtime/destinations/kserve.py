@@ -35,7 +35,6 @@ from .kserve_wait import FIRST_LOOK_SECONDS, wait_until
 from .metrics import read_traffic
 from .uri import check_options
 
-ANSWER_SECONDS = 60.0
 # For how long a request without an answer is repeated.
 PATIENCE_SECONDS = 10.0
 # Somebody else may change the object as well: labels by hand, the status by the controller.
@@ -55,6 +54,7 @@ class KServeDestination:
         storage: Where the model is copied to: `gs://`, `s3://`, `minio://`, `pvc://CLAIM/PATH`. Without it KServe reads the artifact in place.
         lease: For how many seconds another push is kept out by one that has died. Default 60.
         timeout: For how many seconds KServe may take to start a version, or to shift traffic. Default 600.
+        call_timeout: For how many seconds one call waits for its answer, a prediction's too. Default 30.
         gateway: The ingress gateway's URL, for where the names in the service's URLs cannot be resolved; the names go there as Host headers.
 
     Attributes:
@@ -66,7 +66,16 @@ class KServeDestination:
     strategies = frozenset({"replace", "canary", "blue_green"})
 
     def __init__(
-        self, namespace: str, name: str, mode: str, serving: dict[str, Any], storage: str, lease: int, timeout: int, gateway: str
+        self,
+        namespace: str,
+        name: str,
+        mode: str,
+        serving: dict[str, Any],
+        storage: str,
+        lease: int,
+        timeout: int,
+        call_timeout: int,
+        gateway: str,
     ) -> None:
         self._name, self._mode_name, self._serving, self._storage, self._timeout = name, mode, serving, storage, timeout
         self._where = f"kserve://{namespace}/{name}"
@@ -74,10 +83,10 @@ class KServeDestination:
         self._gateway = gateway
         self.url = ""
         self.stop_command = f"kubectl delete inferenceservice {name} --namespace {namespace}"
-        self._cluster = Cluster(namespace, name)
+        self._cluster = Cluster(namespace, name, call_timeout)
         self._lease: Lease | None = None
         self._lease_seconds = lease
-        self._http = httpx.Client(timeout=ANSWER_SECONDS)
+        self._http = httpx.Client(timeout=call_timeout)
         self._records: dict[str, Release] = {}
 
     @classmethod
@@ -93,7 +102,7 @@ class KServeDestination:
         Raises:
             TaskError: Something of it is wrong, or there is no cluster.
         """
-        check_options(options, {"mode", "storage", "lease", "timeout", "gateway"}, "kserve")
+        check_options(options, {"mode", "storage", "lease", "timeout", "call_timeout", "gateway"}, "kserve")
         namespace, _, name = path.partition("/")
         check_name("namespace", namespace)
         check_name("InferenceService", name, LONGEST_NAME)
@@ -101,8 +110,11 @@ class KServeDestination:
             raise TaskError(f"kserve://{path} needs ?mode=, {' or '.join(MODES)}, not {options.get('mode', 'none')!r}")
         mode = MODES[options["mode"]]
         check_serving_options(serving, mode)
-        lease, timeout = (_seconds(option, options.get(option, default)) for option, default in (("lease", "60"), ("timeout", "600")))
-        return cls(namespace, name, mode, serving, options.get("storage", ""), lease, timeout, options.get("gateway", ""))
+        lease, timeout, call_timeout = (
+            _seconds(option, options.get(option, default))
+            for option, default in (("lease", "60"), ("timeout", "600"), ("call_timeout", "30"))
+        )
+        return cls(namespace, name, mode, serving, options.get("storage", ""), lease, timeout, call_timeout, options.get("gateway", ""))
 
     def __enter__(self) -> "KServeDestination":
         """Keeps other pushes out by a lease."""
@@ -285,7 +297,7 @@ class KServeDestination:
             return self._send(method, service.get("status", {}).get("url", ""), path, body)
         if self._mode_name == STANDARD and not self._cluster.in_cluster:
             name = service_name(service, service["spec"]["canary"][0]["predictor"])
-            return self._or_fail(lambda: self._cluster.request_service(name, method, path, body, ANSWER_SECONDS))
+            return self._or_fail(lambda: self._cluster.request_service(name, method, path, body))
         return self._send(method, self._mode.candidate_url(service), path, body)
 
     def _send(self, method: str, base: str, path: str, body: Any) -> Any:

@@ -13,7 +13,7 @@ from kubernetes.config.config_exception import ConfigException
 from penstock.components.runtime import TaskError
 
 GROUP, API_VERSION, PLURAL = "serving.kserve.io", "v1beta1", "inferenceservices"
-CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 10.0
+CONNECT_SECONDS = 5.0
 # Repeated by the client itself: a write that had been made all the same is then refused as a conflict, and changes nothing twice.
 _RETRIES = urllib3.Retry(
     total=4, read=1, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None, raise_on_status=False
@@ -43,8 +43,9 @@ class Cluster:
         in_cluster: Whether this process runs in the cluster, where the names of services can be resolved.
     """
 
-    def __init__(self, namespace: str, name: str) -> None:
+    def __init__(self, namespace: str, name: str, call_timeout: float) -> None:
         self.namespace, self.name = namespace, name
+        self._timeout = (min(CONNECT_SECONDS, call_timeout), call_timeout)
         self._client, self.in_cluster = _connect()
         self._objects = client.CustomObjectsApi(self._client)
         self._core, self._apps = client.CoreV1Api(self._client), client.AppsV1Api(self._client)
@@ -104,7 +105,7 @@ class Cluster:
         """Returns a Deployment."""
         return self.call(self._apps.read_namespaced_deployment, name, self.namespace)
 
-    def request_service(self, service: str, method: str, path: str, body: Any = None, timeout: float = ANSWER_SECONDS) -> Any:
+    def request_service(self, service: str, method: str, path: str, body: Any = None) -> Any:
         """Sends a request to a Service by way of the API server, and returns the answer: JSON, or text if it is none."""
         return self.call(
             self._client.call_api,
@@ -115,7 +116,6 @@ class Cluster:
             auth_settings=["BearerToken"],
             response_types_map={200: "object"},
             _return_http_data_only=True,
-            _request_timeout=(CONNECT_SECONDS, timeout),
         )
 
     def as_json(self, thing: Any) -> dict[str, Any]:
@@ -129,7 +129,7 @@ class Cluster:
             ClusterError: It failed; the message is one line that says what to do.
         """
         try:
-            return function(*arguments, **{"_request_timeout": (CONNECT_SECONDS, ANSWER_SECONDS)} | options)
+            return function(*arguments, **{"_request_timeout": self._timeout} | options)
         except ApiException as error:
             raise _explain(error) from error
         except urllib3.exceptions.HTTPError as error:

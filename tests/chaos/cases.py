@@ -1,0 +1,105 @@
+"""The cases of a fault campaign, and what must hold in each."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from .place import NEW, OLD, Place, Seen
+
+# At which calls a model that answers wrongly is pushed, and what goes wrong then.
+WRONG_EVERY = 4
+WRONG = "wrong"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One fault at one call.
+
+    Attributes:
+        ground: The ground's name.
+        number: The call, from 1.
+        fault: The fault's name.
+        is_wrong: Whether the model that is pushed answers otherwise than its probe says.
+    """
+
+    ground: str
+    number: int
+    fault: str
+    is_wrong: bool = False
+
+    def __str__(self) -> str:
+        """Gives what `parse` takes."""
+        return ":".join([self.ground, str(self.number), self.fault, *([WRONG] if self.is_wrong else [])])
+
+    @classmethod
+    def parse(cls, text: str) -> "Case":
+        """Reads a case.
+
+        Raises:
+            ValueError: It is none.
+        """
+        ground, number, fault, *rest = text.split(":")
+        if rest not in ([], [WRONG]):
+            raise ValueError(text)
+        return cls(ground, int(number), fault, bool(rest))
+
+
+def cases_of(ground: str, calls: int, faults: Iterable[str]) -> Iterator[Case]:
+    """Gives every fault at every call, and each kind of death at some calls of a model that answers wrongly."""
+    for number in range(1, calls + 1):
+        for fault in faults:
+            yield Case(ground, number, fault)
+            if number % WRONG_EVERY == 0 and fault.endswith("-after"):
+                yield Case(ground, number, fault, is_wrong=True)
+
+
+def judge(case: Case, place: Place) -> tuple[str, list[str]]:
+    """Tries a case.
+
+    Returns:
+        The call that the fault met, empty if it met none; and what did not hold.
+    """
+    seen = place.see(str(case).replace(":", "-"), case.number, case.fault, is_wrong=case.is_wrong)
+    found = [*_answers(case, seen), *_faulty(case, seen), *_end(case, seen, place)]
+    return seen.met, [f"{found_one} (met {seen.met or 'nothing'}; first run: {seen.faulty})" for found_one in found]
+
+
+def _answers(case: Case, seen: Seen) -> Iterator[str]:
+    """Nobody but the old and the new model answers, and nobody but the old one if the new one is wrong."""
+    allowed = {OLD} if case.is_wrong else {OLD, NEW}
+    if strangers := {who: count for who, count in seen.answers.items() if who not in allowed}:
+        yield f"clients were answered by {strangers}"
+
+
+def _faulty(case: Case, seen: Seen) -> Iterator[str]:
+    """The push with the fault says in one line what is wrong, or gives an outcome that is true."""
+    ended, outcome = seen.faulty.ended, seen.faulty.outcome
+    if ended.code < 0:
+        if not case.fault.startswith("kill") or not seen.met:
+            yield "it did not end in time"
+    elif ended.code:
+        if ended.code != 1 or outcome or not ended.error.startswith("error: ") or "\n" in ended.error:
+            yield "it failed without saying why in one line"
+    else:
+        truth = {"pushed": NEW, "rolled_back": OLD}.get(outcome, "")
+        if seen.between != {truth}:
+            yield f"its outcome is {outcome!r}, but {seen.between} answered"
+
+
+def _end(case: Case, seen: Seen, place: Place) -> Iterator[str]:
+    """The second push ends well, and whoever looks finds the same: clients, the destination, the registry."""
+    serves, outcomes, aliases = NEW, {"pushed", "already_serving"}, {"champion": NEW, "previous": OLD}
+    if case.is_wrong:
+        serves, outcomes, aliases = OLD, {"rolled_back"}, {"champion": OLD}
+    if seen.again.ended.code or seen.again.outcome not in outcomes:
+        yield f"the second run ended with {seen.again}"
+    if seen.last != {serves}:
+        yield f"{seen.last} answer in the end"
+    state = seen.state
+    if not state or place.name_of(state["serving"]) != serves or state["candidate"]:
+        yield f"the destination says {state}"
+    if not case.is_wrong and place.name_of(state.get("previous")) != OLD:
+        yield f"the destination has lost its rollback point: {state}"
+    if seen.aliases != aliases:
+        yield f"the registry's aliases are {seen.aliases}"
+    if seen.left_over:
+        yield f"left over: {seen.left_over}"

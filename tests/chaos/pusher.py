@@ -1,0 +1,85 @@
+"""A pusher: a process of its own, which can be killed at any moment, and which finds its imports done.
+
+A server process imports what a pusher needs, and each pusher is forked from it; the server itself opens no connection.
+"""
+
+import multiprocessing
+import os
+import threading
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+_COMPONENTS = "penstock.components"
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(
+    [
+        __name__,
+        f"{_COMPONENTS}.push_model.task",
+        f"{_COMPONENTS}.control_release.task",
+        f"{_COMPONENTS}.runtime.destinations.kserve",
+        f"{_COMPONENTS}.runtime.destinations.vertex",
+        f"{_COMPONENTS}.runtime.registry.mlflow",
+        "gcsfs",
+    ]
+)
+# multiprocessing asks after every other process when it starts one, and may be told how one has ended only once.
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a pusher ended.
+
+    Attributes:
+        code: The exit code; negative: the signal that ended it.
+        error: What it said on stderr.
+    """
+
+    code: int
+    error: str
+
+
+class Pusher:
+    """A component's command, as its container runs it."""
+
+    def __init__(self, component: str, executor_input: str, environment: dict[str, str], folder: Path) -> None:
+        """Prepares it.
+
+        Args:
+            component: The component's name.
+            executor_input: Its executor input, as JSON.
+            environment: What its environment has besides this process's.
+            folder: Where `stdout` and `stderr` go.
+        """
+        self._errors = folder / "stderr"
+        arguments = (f"{_COMPONENTS}.{component}", executor_input, environment, folder)
+        self._process: Any = _context.Process(target=_run, args=arguments, daemon=True)
+
+    def start(self) -> None:
+        """Starts it."""
+        with _lock:
+            self._process.start()
+
+    def kill(self) -> None:
+        """Ends it by SIGKILL."""
+        self._process.kill()
+
+    def wait(self, seconds: float) -> Ended:
+        """Waits until it ends; one that does not end in time is killed."""
+        if not wait([self._process.sentinel], seconds):
+            self.kill()
+        with _lock:
+            self._process.join()
+        return Ended(self._process.exitcode, self._errors.read_text(errors="replace").strip() if self._errors.exists() else "")
+
+
+def _run(package: str, executor_input: str, environment: dict[str, str], folder: Path) -> None:
+    from penstock.components import runtime
+
+    os.environ.update(environment)
+    folder.mkdir(parents=True, exist_ok=True)
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(os.open(folder / name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o644), descriptor)
+    runtime.main(package, ["--executor_input", executor_input])
