@@ -1,30 +1,23 @@
 """Runs every test in the environment it is for: the SDK's here, each component's in its family's, two suites at a time.
 
-.venv/bin/python tests/run.py [pytest options]
+.venv/bin/python -m tests.run [pytest options]
 """
 
-import hashlib
-import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import filelock
-import uv
-
-from penstock.caches import cache_root
-from penstock.code import code_path
-from penstock.envs import Environment, environment
+from penstock.envs import environment
 from penstock.lean_kfp import import_kfp
 
-ROOT = Path(__file__).resolve().parent.parent
+from .families import ROOT, pythons, run, variables
+
 # Tests that belong to no component: the folder, and the family whose libraries they need.
 SHARED = {
+    "chaos": "deploy",
     "components/runtime": "tf",
     "components/runtime/destinations": "deploy",
     "components/runtime/registry": "deploy",
@@ -34,8 +27,6 @@ SHARED = {
     "pipelines/flight_delay": "tf",
 }
 SDK_TEST = "test_component.py"
-# What is laid over each family's environment, and over one family's alone; each has a lock in requirements/.
-PYTEST, DOUBLES = "pytest", {"deploy": "doubles"}
 
 
 @dataclass(frozen=True)
@@ -74,8 +65,7 @@ def main() -> int:
 
 def _run(suite: Suite) -> Outcome:
     started = time.monotonic()
-    command = [
-        str(suite.python),
+    arguments = [
         "-m",
         "pytest",
         "-p",
@@ -86,18 +76,7 @@ def _run(suite: Suite) -> Outcome:
         *sys.argv[1:],
         *map(str, suite.paths),
     ]
-    # Python puts the current folder first on its path: an empty one, so that every suite imports the installed package.
-    with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=os.environ | suite.variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-        )
+    done = run(suite.python, arguments, suite.variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace")
     return Outcome(suite, done.returncode, time.monotonic() - started, done.stdout)
 
 
@@ -107,7 +86,7 @@ def _sdk() -> Suite:
     files += (ROOT / "tests" / "components").glob(f"*/{SDK_TEST}")
     shared = [ROOT / "tests" / folder for folder in SHARED]
     return Suite(
-        "sdk", Path(sys.executable), sorted(file for file in files if not any(file.is_relative_to(folder) for folder in shared)), _pythons()
+        "sdk", Path(sys.executable), sorted(file for file in files if not any(file.is_relative_to(folder) for folder in shared)), pythons()
     )
 
 
@@ -123,17 +102,8 @@ def _families() -> list[Suite]:
             if file.name != SDK_TEST and not any(file.is_relative_to(other) for other in others)
         ]
         paths.setdefault(environment(family).family, []).extend(found)
-    return [_suite(environment(family), files) for family, files in sorted(paths.items(), key=lambda item: -len(item[1])) if files]
-
-
-def _suite(item: Environment, files: list[Path]) -> Suite:
-    overlays = [_overlay(name, item) for name in (PYTEST, DOUBLES.get(item.family)) if name]
-    variables = _pythons() | {
-        "PYTHONPATH": os.pathsep.join(map(str, [code_path(), *overlays])),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "TF_ENABLE_ONEDNN_OPTS": "0",
-    }
-    return Suite(item.family, item.python, files, variables)
+    largest_first = sorted(((environment(family), files) for family, files in paths.items()), key=lambda item: -len(item[1]))
+    return [Suite(item.family, item.python, files, variables(item)) for item, files in largest_first if files]
 
 
 def _family_by_folder() -> dict[str, str]:
@@ -144,24 +114,6 @@ def _family_by_folder() -> dict[str, str]:
 
     images = {name: getattr(library, name).component_spec.implementation.container.image for name in library.__all__}
     return {f"components/{name}": family_of(image) for name, image in images.items()}
-
-
-def _pythons() -> dict[str, str]:
-    return {f"PENSTOCK_{family.upper()}_PYTHON": str(environment(family).python) for family in ("tf", "tfdv", "deploy", "serve")}
-
-
-def _overlay(name: str, item: Environment) -> Path:
-    """Installs a lock beside an environment, not into it: environments hold what the images hold."""
-    lock = ROOT / "requirements" / f"{name}.txt"
-    folder = cache_root() / "overlays" / f"{name}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}-py{item.version}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(f"{folder}.lock"):
-        if not (folder / ".complete").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            install = [uv.find_uv_bin(), "pip", "install", "-q", "--python", str(item.python), "--target", str(folder), "--require-hashes"]
-            subprocess.run([*install, "-r", str(lock)], check=True)
-            (folder / ".complete").touch()
-    return folder
 
 
 if __name__ == "__main__":

@@ -1,10 +1,7 @@
 """The campaign: every case on every ground, several at a time."""
 
 import os
-import shutil
-import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack

@@ -1,0 +1,78 @@
+"""The environments that tests run in: a family's, with what only tests need laid over it.
+
+`python -m tests.families deploy -m tests.chaos` runs Python with these arguments in one of them.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import filelock
+import uv
+
+from penstock.caches import cache_root
+from penstock.code import code_path
+from penstock.envs import Environment, environment
+
+ROOT = Path(__file__).resolve().parent.parent
+FAMILIES = ("tf", "tfdv", "deploy", "serve")
+# What is laid over each family's environment, and over one family's alone; each has a lock in requirements/.
+_PYTEST, _DOUBLES = "pytest", {"deploy": "doubles"}
+
+
+def run(python: Path, arguments: list[str], variables: dict[str, str], **options: object) -> subprocess.CompletedProcess[str]:
+    """Runs Python.
+
+    Args:
+        python: The interpreter.
+        arguments: Its arguments.
+        variables: What its environment has besides this process's.
+        options: What `subprocess.run` takes as well.
+    """
+    # Python puts the current folder first on its path: an empty one, so that everything imports the installed package.
+    with tempfile.TemporaryDirectory() as folder:
+        return subprocess.run([str(python), *arguments], cwd=folder, env=os.environ | variables, check=False, text=True, **options)  # type: ignore[call-overload,no-any-return]
+
+
+def variables(item: Environment) -> dict[str, str]:
+    """Returns the variables of tests in a family's environment."""
+    overlays = [_overlay(name, item) for name in (_PYTEST, _DOUBLES.get(item.family)) if name]
+    return pythons() | {
+        "PYTHONPATH": os.pathsep.join(map(str, [code_path(), *overlays])),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+    }
+
+
+def pythons() -> dict[str, str]:
+    """Returns the variables that name each family's interpreter."""
+    return {f"PENSTOCK_{family.upper()}_PYTHON": str(environment(family).python) for family in FAMILIES}
+
+
+def _overlay(name: str, item: Environment) -> Path:
+    """Installs a lock beside an environment, not into it: environments hold what the images hold."""
+    lock = ROOT / "requirements" / f"{name}.txt"
+    folder = cache_root() / "overlays" / f"{name}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}-py{item.version}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(f"{folder}.lock"):
+        if not (folder / ".complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            install = [uv.find_uv_bin(), "pip", "install", "-q", "--python", str(item.python), "--target", str(folder), "--require-hashes"]
+            subprocess.run([*install, "-r", str(lock)], check=True)
+            (folder / ".complete").touch()
+    return folder
+
+
+def main() -> int:
+    """Runs Python in the environment of the family that the first argument names; `tests` can be imported there."""
+    item = environment(sys.argv[1])
+    given = variables(item)
+    return run(item.python, sys.argv[2:], given | {"PYTHONPATH": os.pathsep.join([given["PYTHONPATH"], str(ROOT)])}).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
