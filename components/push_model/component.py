@@ -53,7 +53,10 @@ def push_model(
         allow_stale_baseline: Whether to push although the model that serves now is not the one that this one was compared with.
         serving_options: How to serve it. KServe: `cpu`, `memory`, `gpu`, `min_replicas`, `max_replicas`, `scale_target`,
             `scale_metric`, `logger_url`, `service_account`, `runtime`, `image`. Vertex AI: `machine_type`, `accelerator_type`,
-            `accelerator_count`, `min_replicas`, `max_replicas`, `scale_target`, `service_account`, `image`.
+            `accelerator_count`, `min_replicas`, `max_replicas`, `scale_target`, `service_account`, `image`. `image` is a copy of
+            Penstock's serve image where the destination can pull it; without one Vertex AI runs its prebuilt TensorFlow container.
+            Wherever Penstock's server runs: `prediction_log` (a bucket, or for `local://` a folder: some of the requests and answers are
+            kept there) and `prediction_log_sample` (their share, 0 to 1; 0.1 if not given).
         champion_alias: The alias of the version that serves.
         previous_alias: The alias that the former champion keeps.
         tracking_uri: MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.

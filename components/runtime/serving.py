@@ -91,12 +91,16 @@ class ServerInfo:
         host: The address that it listens on.
         port: The port that it listens on.
         started: When it started, in seconds since the epoch.
+        prediction_log: Where it keeps some of the requests and answers; empty: nowhere.
+        prediction_log_sample: The share of the requests that it keeps there.
     """
 
     pid: int
     host: str
     port: int
     started: float
+    prediction_log: str = ""
+    prediction_log_sample: float = 0.0
 
     def predict_url(self, model: str) -> str:
         """Returns the V1 URL that answers predictions of a model."""

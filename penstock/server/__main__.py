@@ -47,7 +47,9 @@ def _announced(options: Options) -> Iterator[None]:
     """Announces the server in its folder; a second one there ends."""
     folder = options.folder
     assert folder
-    with serving.announced(folder, serving.ServerInfo(os.getpid(), options.host, options.http_port, time.time())) as is_first:
+    log = options.prediction_log, options.prediction_log_sample if options.prediction_log else 0.0
+    info = serving.ServerInfo(os.getpid(), options.host, options.http_port, time.time(), *log)
+    with serving.announced(folder, info) as is_first:
         if not is_first:
             sys.exit(f"error: another model server runs in {folder}; stop it: penstock serve stop {folder}")
         yield

@@ -209,7 +209,7 @@ class KServeDestination:
         """Copies a model to the storage, and returns how it will be served from there."""
         placed = model_storage.place(model, release, self._storage, self._name)
         uri = model_storage.kserve_uri(placed.uri)
-        predictor = build_predictor(self._name, uri, release.fingerprint, release.model_version, self._serving)
+        predictor = build_predictor(self._name, uri, release.fingerprint, release.model_version, self._serving, self._mode_name)
         asked = digest(release.fingerprint, predictor)
         if self._mode_name == STANDARD:  # in Knative mode another name would be another Knative service
             predictor["name"] = asked

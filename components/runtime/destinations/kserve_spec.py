@@ -12,18 +12,24 @@ from kubernetes.utils.quantity import parse_quantity
 from penstock.components.images import image
 from penstock.components.runtime import TaskError
 
+from . import prediction_log
+from .prediction_log import PredictionLog
 from .uri import check_options
 
 KNATIVE, STANDARD = "Knative", "Standard"
 MODES = {"knative": KNATIVE, "standard": STANDARD}
 HTTP_PORT = 8080
 MODEL_FOLDER = "/mnt/models"
+# The images have no entry point.
+_COMMAND = ["python", "-m", "penstock.server"]
+# Endpoints learn within seconds that a pod ends; until then its server answers, and after that it ends the requests that it has.
+_DRAIN_SECONDS, _GRACE_SECONDS = 10, 60
 # Which metrics each autoscaler knows: Knative's own, and the HorizontalPodAutoscaler.
 _METRICS = {KNATIVE: ("concurrency", "rps"), STANDARD: ("cpu", "memory")}
 _COUNTS = ("gpu", "min_replicas", "max_replicas", "scale_target")
 _TEXTS = ("scale_metric", "logger_url", "service_account", "runtime", "image")
 _QUANTITIES = ("cpu", "memory")
-OPTIONS = {*_COUNTS, *_TEXTS, *_QUANTITIES}
+OPTIONS = {*_COUNTS, *_TEXTS, *_QUANTITIES, *prediction_log.OPTIONS}
 # The fields of a predictor that a canary must not have: its number of replicas follows from its share of the traffic.
 SCALING = ("minReplicas", "maxReplicas", "scaleTarget", "scaleMetric")
 # A service is called NAME-xxxxxxxx-predictor, and a label of a DNS name has 63 characters.
@@ -49,7 +55,8 @@ def check_serving_options(options: dict[str, Any], mode: str) -> None:
     Args:
         options: `cpu` and `memory` (quantities), `gpu` (NVIDIA GPUs), `min_replicas` (0: scaled to zero while nobody asks),
             `max_replicas`, `scale_target` and `scale_metric` (what the autoscaler holds per replica), `logger_url` (where requests and
-            answers are sent), `service_account`, `runtime` (a ServingRuntime's name), `image` (a model server of one's own).
+            answers are sent), `service_account`, `runtime` (a ServingRuntime's name), `image` (a copy of Penstock's serve image in a
+            registry that the cluster can pull from), `prediction_log` and `prediction_log_sample` (see `PredictionLog`).
         mode: `Knative` or `Standard`.
 
     Raises:
@@ -68,6 +75,8 @@ def check_serving_options(options: dict[str, Any], mode: str) -> None:
         raise TaskError(f"serving option scale_metric={metric!r} is none that mode {mode} scales by; give {' or '.join(_METRICS[mode])}")
     if options.get("runtime") and options.get("image"):
         raise TaskError("serving options runtime and image exclude each other: a ServingRuntime has an image; give one of them")
+    if PredictionLog.from_options(options).uri and options.get("runtime"):
+        raise TaskError("serving option prediction_log is Penstock's server's, which runtime replaces; leave one of them out")
 
 
 def _check_kind(name: str, value: Any) -> None:
@@ -82,7 +91,7 @@ def _check_kind(name: str, value: Any) -> None:
             raise TaskError(f"serving option {name}={value!r} is no quantity; give one such as '500m' or '2Gi'") from error
 
 
-def build_predictor(name: str, uri: str, fingerprint: str, version: str, options: dict[str, Any]) -> dict[str, Any]:
+def build_predictor(name: str, uri: str, fingerprint: str, version: str, options: dict[str, Any], mode: str) -> dict[str, Any]:
     """Returns a predictor that serves a model.
 
     Without the option `runtime` it is a custom predictor that runs Penstock's model server: KServe brings the model that `STORAGE_URI`
@@ -94,6 +103,7 @@ def build_predictor(name: str, uri: str, fingerprint: str, version: str, options
         fingerprint: The model's fingerprint.
         version: Its version in the registry; empty if it has none.
         options: As `check_serving_options` knows them.
+        mode: `Knative` or `Standard`.
     """
     spec = V1beta1PredictorSpec(
         min_replicas=options.get("min_replicas", 1),
@@ -113,6 +123,8 @@ def build_predictor(name: str, uri: str, fingerprint: str, version: str, options
         )
     else:
         spec.containers = [_server(name, uri, version, options)]
+        if mode == STANDARD:  # Knative refuses the field: its pods have their revision's timeout to end in
+            spec.termination_grace_period_seconds = _GRACE_SECONDS
     plain: dict[str, Any] = ApiClient().sanitize_for_serialization(spec)
     return plain
 
@@ -123,11 +135,13 @@ def digest(fingerprint: str, predictor: dict[str, Any]) -> str:
 
 
 def _server(name: str, uri: str, version: str, options: dict[str, Any]) -> V1Container:
+    told = ["--model_name", name, "--model_dir", MODEL_FOLDER, "--drain_seconds", str(_DRAIN_SECONDS)]
     variables = {"STORAGE_URI": uri, "PENSTOCK_MODEL_VERSION": version}
     return V1Container(
         name="kserve-container",
         image=options.get("image") or image("serve"),
-        args=["--model_name", name, "--model_dir", MODEL_FOLDER],
+        command=_COMMAND,
+        args=[*told, *PredictionLog.from_options(options).arguments()],
         env=[V1EnvVar(name=key, value=value) for key, value in variables.items() if value],
         ports=[V1ContainerPort(container_port=HTTP_PORT, protocol="TCP")],
         readiness_probe=V1Probe(http_get=V1HTTPGetAction(path="/v2/health/ready", port=HTTP_PORT)),

@@ -11,9 +11,11 @@ from penstock.components.runtime.folders import copy_folder
 from penstock.components.runtime.release import Release, find_release
 from penstock.components.runtime.serving import CANDIDATE, ServerInfo, ServingState
 
+from . import prediction_log
 from .destination import Answer, Current, StepFailed, Traffic
 from .local_server import HOST, LocalServer
 from .metrics import read_traffic
+from .prediction_log import PredictionLog
 from .uri import check_options
 
 DEFAULT_PORT = 8501
@@ -24,6 +26,9 @@ class LocalDestination:
 
     URI: `local://DIR?port=8501`; DIR may be relative to the working directory. Options:
         port: The port on which the model server listens, on this machine only.
+
+    The serving options `prediction_log` and `prediction_log_sample` (see `PredictionLog`) are the server's, for all models of the folder:
+    they count when a push starts it.
 
     Every change is written to the model's `state.json` at once, and followed by the server. A push that is killed between the two
     leaves them at odds: whoever needs the server next has it follow first.
@@ -36,9 +41,9 @@ class LocalDestination:
 
     strategies = frozenset({"replace", "canary", "blue_green", "shadow"})
 
-    def __init__(self, folder: Path, port: int, model_name: str) -> None:
+    def __init__(self, folder: Path, port: int, model_name: str, log: PredictionLog) -> None:
         self._folder, self._name = folder, model_name
-        self._server = LocalServer(folder, port)
+        self._server = LocalServer(folder, port, log)
         self._agrees: ServerInfo | None = None
         self.url = ServerInfo(0, HOST, port, 0.0).predict_url(model_name)
         self.stop_command = f"penstock serve stop {shlex.quote(str(folder))}"
@@ -48,16 +53,16 @@ class LocalDestination:
         """Reads a URI's parts.
 
         Raises:
-            TaskError: There is no folder, the port is none, or an option is unknown.
+            TaskError: There is no folder, the port is none, or an option or serving option is unknown or none.
         """
         check_options(options, {"port"}, "local")
-        check_options(serving_options, set(), "local", "serving option")
+        check_options(serving_options, prediction_log.OPTIONS, "local", "serving option")
         if not path:
             raise TaskError("destination local:// names no folder; give local://DIR?port=8501")
         port = options.get("port", str(DEFAULT_PORT))
         if not port.isdecimal() or not 0 < int(port) < 2**16:
             raise TaskError(f"destination local://{path} has no valid port ({port!r}); give one from 1 to 65535")
-        return cls(Path(path), int(port), model_name)
+        return cls(Path(path), int(port), model_name, PredictionLog.from_options(serving_options, in_container=False))
 
     def __enter__(self) -> "LocalDestination":
         """Keeps other pushes out."""

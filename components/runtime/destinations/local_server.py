@@ -13,6 +13,7 @@ from penstock.components.runtime import TaskError, serving
 from penstock.components.runtime.serving import ServerInfo
 
 from .destination import StepFailed
+from .prediction_log import PredictionLog
 
 HOST = "127.0.0.1"
 START_SECONDS = 180.0
@@ -25,10 +26,11 @@ class LocalServer:
     Args:
         folder: The folder of a `local://` destination.
         port: The port that the destination names.
+        prediction_log: Where it keeps some of the requests; one that runs is left as it is if this names no place.
     """
 
-    def __init__(self, folder: Path, port: int) -> None:
-        self._folder, self._port = folder, port
+    def __init__(self, folder: Path, port: int, prediction_log: PredictionLog) -> None:
+        self._folder, self._port, self._prediction_log = folder, port, prediction_log
         self._base = f"http://{HOST}:{port}"
         self._log = folder / "server.log"
         # No proxy stands between two processes of one machine, whatever the environment says.
@@ -42,12 +44,18 @@ class LocalServer:
         """Returns the folder's server if it runs.
 
         Raises:
-            TaskError: It listens on another port than the destination names.
+            TaskError: It listens on another port than the destination names, or keeps another prediction log.
         """
         info = serving.running_server(self._folder)
         if info and info.port != self._port:
             raise TaskError(
                 f"the model server of {self._folder} listens on port {info.port}, not {self._port}; push to that port, or first: penstock serve stop {self._folder}"
+            )
+        wanted = self._prediction_log
+        if info and wanted.uri and wanted != PredictionLog(info.prediction_log, info.prediction_log_sample):
+            keeps = f"at {info.prediction_log}, of {info.prediction_log_sample:g} of the requests" if info.prediction_log else "nowhere"
+            raise TaskError(
+                f"the model server of {self._folder} keeps its prediction log {keeps}; push with the same, or first: penstock serve stop {self._folder}"
             )
         return info
 
@@ -111,6 +119,7 @@ class LocalServer:
                 "PENSTOCK_SERVE_PYTHON names no Python interpreter; `penstock run` sets it, else make one (`penstock envs make serve`) and set it to that"
             )
         command = [python, "-m", "penstock.server", str(self._folder.absolute()), "--host", HOST, "--port", str(self._port)]
+        command += self._prediction_log.arguments()
         with self._log.open("ab") as log:
             return subprocess.Popen(command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 

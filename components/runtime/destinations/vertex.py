@@ -192,7 +192,8 @@ class VertexDestination:
         placed = model_storage.place(model, release, self._storage, self._name)
         self._releases[placed.record_uri] = release
         note = Note(release.fingerprint, placed.uri, tags={"model_version": release.model_version, "record_uri": placed.record_uri})
-        name = self._models.upload(note, self._serving.container(self._api.location, self._name), self._endpoint.renew)
+        container = self._serving.container(self._api.location, self._name, release.model_version)
+        name = self._models.upload(note, container, self._endpoint.renew)
         key = deployed_id(self._endpoint.read().name, name)
         return Version(release.fingerprint, release.model_version, name, placed.uri, placed.record_uri, key)
 

@@ -24,7 +24,7 @@ class Note:
     Attributes:
         fingerprint: The SHA-256 of the model's bytes; empty where somebody else has uploaded it.
         source: The URI of the model artifact.
-        image: The serving container.
+        image: The serving container: its image, and what the server in it is told.
         run_id: The run that made it; empty for none.
         tags: What else to know.
     """
@@ -76,7 +76,7 @@ class VertexModels:
             raise TaskError(
                 f"Vertex AI reads models from Cloud Storage only, not from {note.source!r}; name a bucket by storage=gs://BUCKET/PATH"
             )
-        note = replace(note, image=container.image_uri)
+        note = replace(note, image=" ".join([container.image_uri, *container.args]))
         if found := self.find(note.fingerprint, note.image):
             return version_name(found)
         model = Model(

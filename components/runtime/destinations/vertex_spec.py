@@ -1,12 +1,21 @@
 """How a version is served on Vertex AI: the container of the Model, the machines of its deployment."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from google.cloud.aiplatform_v1.types import AcceleratorType, AutoscalingMetricSpec, DedicatedResources, MachineSpec, ModelContainerSpec
+from google.cloud.aiplatform_v1.types import (
+    AcceleratorType,
+    AutoscalingMetricSpec,
+    DedicatedResources,
+    EnvVar,
+    MachineSpec,
+    ModelContainerSpec,
+)
 
 from penstock.components.runtime import TaskError
 
+from . import prediction_log
+from .prediction_log import PredictionLog
 from .uri import check_options
 
 # https://cloud.google.com/vertex-ai/docs/predictions/pre-built-containers
@@ -28,8 +37,8 @@ class Serving:
         max_replicas: How many there are at most; 0 for as many as at least.
         scale_target: The utilization of CPU and accelerators, in percent, above which machines are added; 0 for Vertex AI's own.
         service_account: Who the server runs as; empty for one of Vertex AI's.
-        image: The serving container, in Artifact Registry: a copy of Penstock's serve image, or one whose server takes the same
-            routes on AIP_HTTP_PORT. Empty: Vertex AI's prebuilt TensorFlow container.
+        image: A copy of Penstock's serve image, in Artifact Registry. Empty: Vertex AI's prebuilt TensorFlow container.
+        log: The prediction log of Penstock's server, as the serving options `prediction_log` and `prediction_log_sample` have it.
     """
 
     machine_type: str = "n1-standard-2"
@@ -40,6 +49,7 @@ class Serving:
     scale_target: int = 0
     service_account: str = ""
     image: str = ""
+    log: PredictionLog = field(default_factory=PredictionLog)
 
     @classmethod
     def from_options(cls, options: dict[str, Any]) -> "Serving":
@@ -48,12 +58,13 @@ class Serving:
         Raises:
             TaskError: One is unknown, or has a value that Vertex AI would refuse.
         """
-        known = {name: type(default) for name, default in vars(cls()).items()}
-        check_options(options, set(known), "vertex", "serving option")
-        for name, value in options.items():
+        known = {each.name: type(each.default) for each in fields(cls) if each.name != "log"}
+        check_options(options, {*known, *prediction_log.OPTIONS}, "vertex", "serving option")
+        plain = {name: value for name, value in options.items() if name in known}
+        for name, value in plain.items():
             if isinstance(value, bool) or not isinstance(value, known[name]):
                 raise TaskError(f"serving option {name} is {value!r}; give a {'text' if known[name] is str else 'whole number'}")
-        serving = cls(**options)
+        serving = cls(**plain, log=PredictionLog.from_options(options))
         serving._check()
         return serving
 
@@ -69,14 +80,27 @@ class Serving:
             raise TaskError(f"serving option max_replicas is {self.max_replicas}, less than min_replicas={self.min_replicas}")
         if not 0 <= self.scale_target <= 100:
             raise TaskError(f"serving option scale_target is {self.scale_target}; give a percentage of 1 to 100")
+        if self.log.uri and not self.image:
+            raise TaskError("serving option prediction_log needs image: Vertex AI's prebuilt container keeps no such log")
 
-    def container(self, location: str, model_name: str) -> ModelContainerSpec:
-        """Returns the serving container, with the routes on which Penstock's server answers if it is no prebuilt one."""
+    def container(self, location: str, model_name: str, version: str = "") -> ModelContainerSpec:
+        """Returns the serving container: the prebuilt one, or Penstock's server with the routes on which it answers.
+
+        Source: https://cloud.google.com/vertex-ai/docs/predictions/custom-container-requirements
+
+        Args:
+            location: The region.
+            model_name: The name under which Penstock's server knows the model.
+            version: The model's version in the registry; empty if it has none.
+        """
         if not self.image:
             kind = "gpu" if self.accelerator_count else "cpu"
             return ModelContainerSpec(image_uri=_PREBUILT.format(area=_PREBUILT_AREAS.get(location.partition("-")[0], "us"), kind=kind))
         return ModelContainerSpec(
             image_uri=self.image,
+            command=["python", "-m", "penstock.server"],
+            args=["--model_name", model_name, *self.log.arguments()],
+            env=[EnvVar(name="PENSTOCK_MODEL_VERSION", value=version)] if version else [],
             predict_route=f"/v1/models/{model_name}:predict",
             health_route="/v2/health/ready",
             ports=[{"container_port": 8080}],

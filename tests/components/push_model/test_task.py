@@ -237,6 +237,8 @@ def test_a_stale_baseline(push: Push, folder: Path):
         ({"destination": "local://x?port=70000"}, "no valid port"),
         ({"destination": "local://x?mode=canary"}, "mode is unknown to local://, which takes port"),
         ({"serving_options": {"cpu": "2"}}, "serving option cpu is unknown to local://"),
+        ({"serving_options": {"prediction_log": "ftp://logs"}}, "give gs://… or s3://…, or a folder"),
+        ({"serving_options": {"prediction_log": "logs", "prediction_log_sample": "all"}}, "prediction_log_sample='all' is no share"),
         ({"strategy": "yolo"}, "'yolo' is unknown; give one of replace, canary, blue_green, shadow"),
         ({"traffic_steps": [5, 25, 50]}, "rise from above 0 to 100"),
         ({"traffic_steps": [50, 25, 100]}, "rise from above 0 to 100"),
@@ -302,6 +304,24 @@ def test_a_server_on_another_port(push: Push, folder: Path, free_port: int):
     assert done.code == 1
     assert f"listens on port {free_port}" in done.error
     push.serves("first")
+
+
+def test_the_server_keeps_the_prediction_log_that_it_was_started_with(push: Push, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(push.root)
+    kept = {"serving_options": {"prediction_log": "logs", "prediction_log_sample": 1}}
+    assert push("first", parameters=kept).code == 0
+    push.serves("first")
+    assert [push(name, parameters=options).code for name, options in (("second", {}), ("first", kept))] == [0, 0]
+    done = push("second", parameters={"serving_options": {"prediction_log": "elsewhere"}})
+    assert done.code == 1
+    expected = f"keeps its prediction log at {push.root / 'logs'}, of 1 of the requests; push with the same, or first: penstock serve stop"
+    assert expected in done.error
+    push.serves("first")
+    serving.stop_server(folder)
+    rows = [json.loads(line) for file in (push.root / "logs" / NAME).glob("*/*.jsonl") for line in file.read_text().splitlines()]
+    probe = push.probe("first")
+    assert probe["instances"][0] in [row["instance"] for row in rows]
+    assert {row["fingerprint"] for row in rows} == {push.fingerprint("first"), push.fingerprint("second")}
 
 
 def test_a_version_of_other_bytes_in_the_registry(push: Push, folder: Path, tracking_uri: str):

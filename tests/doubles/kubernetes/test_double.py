@@ -345,6 +345,23 @@ def test_a_broken_revision_says_why_and_the_old_one_goes_on(
     assert answers(url, 2) == [FIRST] * 2
 
 
+def test_an_image_without_an_entry_point_takes_its_first_argument_for_a_command(cluster: KubernetesDouble, client: Client) -> None:
+    container = {
+        "name": "kserve-container",
+        "image": "ghcr.io/penstock/penstock-serve:1",
+        "args": ["--model_name", "flights"],
+        "env": [{"name": "STORAGE_URI", "value": "gs://bucket/first"}],
+    }
+    client.create(isvc() | {"spec": {"predictor": {"containers": [container]}}})
+    client.wait(lambda status: find(status, "Ready").get("reason") == "RevisionFailed")
+    (pod,) = client.core.list_namespaced_pod("models").items
+    (state,) = pod.status.container_statuses
+    assert (state.state.waiting.reason, state.last_state.terminated.exit_code) == ("CrashLoopBackOff", 128)
+    assert 'exec: "--model_name": executable file not found in $PATH' in state.last_state.terminated.message
+    client.patch({"predictor": {"containers": [container | {"command": ["python", "-m", "penstock.server"]}]}})
+    client.ready()
+
+
 def test_ready_is_true_on_a_broken_revision(cluster: KubernetesDouble, client: Client) -> None:
     cluster.behaviors.append(Behavior("second", crash="no", ready_though_broken=True))
     client.create(isvc())

@@ -13,6 +13,11 @@ from ..models import ModelDoesNotLoad, ModelServer, ModelServers
 from . import webhook
 
 Storage = Callable[[str], Path | None]
+# The words of runc.
+_NO_COMMAND = (
+    "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: "
+    'unable to start container process: exec: "{}": executable file not found in $PATH: unknown'
+)
 
 
 @dataclass
@@ -151,8 +156,16 @@ class Workload:
             self.trouble = Trouble("ImagePullBackOff", f'Back-off pulling image "{self.image}": ErrImagePull: not found')
         elif behavior.crash:
             self.trouble = Trouble("CrashLoopBackOff", behavior.crash, exit_code=1)
+        elif word := self._word_taken_for_a_command():
+            self.trouble = Trouble("CrashLoopBackOff", _NO_COMMAND.format(word), exit_code=128)
         else:
             self._load(uri, started)
+
+    def _word_taken_for_a_command(self) -> str:
+        """Returns the first argument where there is no command and the image has no entry point, as Penstock's; empty else."""
+        containers = self.template["predictor"].get("containers") or [{}]
+        is_penstocks = "penstock-serve" in self.image
+        return next(iter(containers[0].get("args") or []), "") if is_penstocks and not containers[0].get("command") else ""
 
     def _load(self, uri: str, started: float) -> None:
         model = self._fetch(uri)

@@ -37,10 +37,12 @@ ALL = {
     "service_account": "models",
 }
 
+LOG = {"prediction_log": "s3://logs/churn", "prediction_log_sample": 0.25}
+
 
 def version(number: int, mode: str = STANDARD, **options: Any) -> Version:
     fingerprint, uri = f"{number:064x}", f"s3://models/churn/{number}"
-    predictor = build_predictor("churn", uri, fingerprint, str(number), options)
+    predictor = build_predictor("churn", uri, fingerprint, str(number), options, mode)
     asked = digest(fingerprint, predictor)
     if mode == STANDARD:
         predictor["name"] = asked
@@ -58,7 +60,7 @@ def service(predictor: dict[str, Any], mode: str = STANDARD, **status: Any) -> d
 
 
 @pytest.mark.parametrize("mode", [KNATIVE, STANDARD])
-@pytest.mark.parametrize("options", [{}, ALL, {"runtime": "kserve-tensorflow-serving", "gpu": 2}, {"image": "mine:1"}])
+@pytest.mark.parametrize("options", [{}, ALL, {"runtime": "kserve-tensorflow-serving", "gpu": 2}, {"image": "mine:1", **LOG}])
 def test_kserve_knows_every_field(mode: str, options: dict[str, Any]):
     check_serving_options(options, mode)
     staged = version(1, mode, **options).staged_beside(version(0, mode, **options))
@@ -69,7 +71,8 @@ def test_penstocks_server_finds_the_model_where_kserve_puts_it():
     predictor = version(1, **ALL).predictor
     (container,) = predictor["containers"]
     assert container["name"] == "kserve-container"
-    assert container["args"] == ["--model_name", "churn", "--model_dir", "/mnt/models"]
+    assert container["command"] == ["python", "-m", "penstock.server"], "the image has no entry point"
+    assert container["args"] == ["--model_name", "churn", "--model_dir", "/mnt/models", "--drain_seconds", "10"]
     assert {"name": "STORAGE_URI", "value": "s3://models/churn/1"} in container["env"]
     assert {"name": "PENSTOCK_MODEL_VERSION", "value": "1"} in container["env"]
     assert container["resources"]["limits"] == {"cpu": "500m", "memory": "2Gi", "nvidia.com/gpu": "1"}
@@ -93,6 +96,20 @@ def test_a_serving_runtime_gets_the_model_by_its_storage_uri():
     assert storage_uri(predictor) == "s3://models/churn/1"
 
 
+def test_pods_have_time_to_end_their_requests_and_knative_gives_it_itself():
+    assert version(1).predictor["terminationGracePeriodSeconds"] == 60
+    assert "terminationGracePeriodSeconds" not in version(1, KNATIVE).predictor, "Knative refuses the field"
+    assert "terminationGracePeriodSeconds" not in version(1, runtime="kserve-tensorflow-serving").predictor
+
+
+def test_the_server_is_told_where_to_keep_its_prediction_log():
+    (container,) = version(1, **LOG).predictor["containers"]
+    assert container["args"][-4:] == ["--prediction_log", "s3://logs/churn", "--prediction_log_sample", "0.25"]
+    assert not version(1).is_same(version(1, **LOG))
+    (container,) = version(1, **LOG | {"prediction_log_sample": 0}).predictor["containers"]
+    assert "--prediction_log" not in container["args"]
+
+
 def test_scale_to_zero_is_a_minimum_of_no_replicas():
     assert version(1, KNATIVE, min_replicas=0, scale_metric="concurrency", scale_target=10).predictor["minReplicas"] == 0
 
@@ -111,6 +128,12 @@ def test_scale_to_zero_is_a_minimum_of_no_replicas():
         (STANDARD, {"scale_metric": "rps"}, "give cpu or memory"),
         (STANDARD, {"min_replicas": 0}, "needs ?mode=knative"),
         (STANDARD, {"runtime": "a", "image": "b"}, "exclude each other"),
+        (STANDARD, {"runtime": "a", **LOG}, "prediction_log is Penstock's server's, which runtime replaces"),
+        (STANDARD, {"prediction_log": 7}, "prediction_log=7 is no text"),
+        (STANDARD, {"prediction_log": "/var/log"}, "give gs://… or s3://…"),
+        (STANDARD, LOG | {"prediction_log_sample": 1.5}, "prediction_log_sample=1.5 is no share"),
+        (STANDARD, LOG | {"prediction_log_sample": True}, "prediction_log_sample=True is no share"),
+        (STANDARD, {"prediction_log_sample": 0.5}, "prediction_log_sample needs prediction_log"),
     ],
 )
 def test_options_that_are_none_are_refused(mode: str, options: dict[str, Any], words: str):

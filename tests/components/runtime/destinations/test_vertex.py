@@ -210,7 +210,22 @@ def test_machines_and_containers(place: Place):
     assert (resources.min_replica_count, resources.max_replica_count) == (2, 4)
     assert [metric.target for metric in resources.autoscaling_metric_specs] == [70, 70]
     (model,) = place.double.models()
-    assert model.container_spec.predict_route == "/v1/models/flights:predict"
+    container = model.container_spec
+    assert container.predict_route == "/v1/models/flights:predict"
+    assert list(container.command) == ["python", "-m", "penstock.server"], "the image has no entry point"
+    assert list(container.args) == ["--model_name", "flights"]
+    assert [(variable.name, variable.value) for variable in container.env] == [("PENSTOCK_MODEL_VERSION", "1")]
+
+
+def test_another_prediction_log_is_another_version_of_the_same_bytes(place: Place):
+    serving = {"image": "us-docker.pkg.dev/my-project/penstock/penstock-serve:1", "prediction_log": "gs://logs/flights"}
+    for name, sample in (("first", 0.5), ("second", 1), ("first", 1), ("second", 1)):
+        assert place.push(name, serving=serving | {"prediction_log_sample": sample}).outcome == PUSHED
+    assert place.answers("second")
+    told = [list(model.container_spec.args)[2:] for model in place.double.models()]
+    assert sorted(told) == [
+        ["--prediction_log", "gs://logs/flights", "--prediction_log_sample", sample] for sample in ("0.5", "1.0", "1.0")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -223,6 +238,9 @@ def test_machines_and_containers(place: Place):
         ({"min_replicas": 3, "max_replicas": 2}, "less than min_replicas=3"),
         ({"scale_target": 101}, "a percentage of 1 to 100"),
         ({"machine_type": 4}, "machine_type is 4; give a text"),
+        ({"prediction_log": "gs://logs"}, "prediction_log needs image"),
+        ({"image": "mine", "prediction_log": "logs"}, "give gs://… or s3://…"),
+        ({"image": "mine", "prediction_log": "gs://logs", "prediction_log_sample": -0.1}, "prediction_log_sample=-0.1 is no share"),
     ],
 )
 def test_serving_options_that_vertex_would_refuse(place: Place, serving: dict[str, Any], said: str):
