@@ -13,6 +13,8 @@ import numpy as np
 import tensorflow as tf
 from kserve.errors import InvalidInput
 
+from penstock.components.runtime.answers import to_json
+
 # The JSON values that NumPy makes an array of at once, by kind of the input.
 _PLAIN: dict[str, frozenset[type]] = {
     "f": frozenset({float, int, type(None)}),  # JSON has no NaN, which is how a missing number is written
@@ -56,10 +58,10 @@ def fit(name: str, values: np.ndarray, spec: tf.TensorSpec) -> np.ndarray:
     return values
 
 
-def to_json(values: np.ndarray) -> list[Any]:
-    """Returns an array's rows as JSON values: strings as text where they are UTF-8, as `{"b64": ...}` where they are not."""
-    rows = values.tolist()
-    return _map_leaves(rows, _from_bytes) if values.dtype.kind == "O" else rows
+def to_rows(values: np.ndarray) -> list[Any]:
+    """Returns an array's rows as JSON values; only strings need to be looked at."""
+    rows: list[Any] = values.tolist()
+    return to_json(rows) if values.dtype.kind == "O" else rows
 
 
 def _kind(spec: tf.TensorSpec) -> str:
@@ -110,10 +112,3 @@ def _to_bytes(name: str, value: Any) -> bytes:
     if isinstance(value, str):
         return value.encode()
     raise InvalidInput(f"feature {name!r} must be a string, not {value!r:.60}")
-
-
-def _from_bytes(value: bytes | str) -> Any:
-    try:
-        return value if isinstance(value, str) else value.decode()
-    except UnicodeDecodeError as error:
-        return {"b64": base64.b64encode(error.object).decode()}

@@ -23,7 +23,7 @@ import orjson
 from fsspec.implementations.local import LocalFileSystem
 from prometheus_client import Counter
 
-from .json_rows import to_json
+from .json_rows import to_rows
 from .saved_model import Arrays
 from .version import LoadedVersion
 
@@ -173,7 +173,7 @@ def _by_row(values: list[Any] | Arrays, single: bool = False) -> list[Any]:
     """Returns the rows of V1's lists as they are, and those of V2's arrays by name; a single one's without it, as V1 has predictions."""
     if isinstance(values, list):
         return values
-    columns = [to_json(array) for array in values.values()]
+    columns = [to_rows(array) for array in values.values()]
     if single and len(columns) == 1:
         return columns[0]
     return [dict(zip(values, row, strict=True)) for row in zip(*columns, strict=True)]

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from kserve.errors import InvalidInput
 
-from .json_rows import fit, to_column, to_json
+from .json_rows import fit, to_column, to_rows
 
 SIGNATURE = "serving_default"
 Arrays = dict[str, np.ndarray]
@@ -83,7 +83,7 @@ class SavedModel:
         rows = list(itertools.chain.from_iterable(requests))
         arrays = {name: to_column(name, [row[name] for row in rows], spec) for name, spec in self.inputs.items()}
         outputs = self._compute(arrays)
-        columns = {name: to_json(values) for name, values in outputs.items()}
+        columns = {name: to_rows(values) for name, values in outputs.items()}
         if len(columns) == 1:
             (answers,) = columns.values()
         else:
