@@ -21,8 +21,9 @@ output "ca_certificate" {
 }
 
 output "workload_pool" {
-  description = "The Workload Identity pool, for the module iam."
+  description = "The Workload Identity pool, for the module iam. It is there once the project has a cluster."
   value       = "${var.project_id}.svc.id.goog"
+  depends_on  = [google_container_cluster.this]
 }
 
 output "gpu_tolerations" {

@@ -58,6 +58,10 @@ variable "accounts" {
       project_roles = ["roles/cloudsql.client", "roles/logging.logWriter"]
       kubernetes    = ["mlflow/mlflow"]
     }
+    ui = {
+      description = "Kubeflow's page: shows artifacts."
+      kubernetes  = ["kubeflow/ml-pipeline-ui"]
+    }
     nodes = {
       description   = "What the cluster's nodes are, beside the pods on them."
       project_roles = ["roles/container.defaultNodeServiceAccount"]

@@ -28,6 +28,15 @@ run "nobody_has_more_than_it_needs" {
   }
 }
 
+run "addresses_are_known_before_the_accounts_are_made" {
+  command = plan
+
+  assert {
+    condition     = output.members["serving"] == "serviceAccount:penstock-serving@demo-project.iam.gserviceaccount.com" && google_service_account.this["serving"].account_id == "penstock-serving"
+    error_message = "who is granted something is known in the plan"
+  }
+}
+
 run "pods_are_accounts_by_workload_identity" {
   command = plan
 
@@ -41,7 +50,7 @@ run "pods_are_accounts_by_workload_identity" {
   }
 
   assert {
-    condition     = toset(keys(google_service_account_iam_member.kubernetes)) == toset(["kubeflow/pipeline-runner", "kubeflow/penstock-trainer", "kubeflow/penstock-pusher", "models/penstock-serving", "mlflow/mlflow"])
+    condition     = toset(keys(google_service_account_iam_member.kubernetes)) == toset(["kubeflow/pipeline-runner", "kubeflow/penstock-trainer", "kubeflow/penstock-pusher", "kubeflow/ml-pipeline-ui", "models/penstock-serving", "mlflow/mlflow"])
     error_message = "each Kubernetes service account is one Google account, and no other is any"
   }
 

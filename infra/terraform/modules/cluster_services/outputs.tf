@@ -1,0 +1,42 @@
+output "context" {
+  description = "The context of penstock.toml, for the module settings."
+  value = {
+    settings = {
+      target          = "kubeflow"
+      host            = module.kubeflow.host
+      namespace       = module.kubeflow.namespace
+      pipeline_root   = module.kubeflow.pipeline_root
+      experiment      = var.experiment
+      service_account = split("/", module.kubeflow.service_accounts["pipeline-runner"])[1]
+    }
+    parameters = {
+      destination  = replace(module.kserve.destination, "/NAME?", "/${var.model}?")
+      tracking_uri = module.mlflow.tracking_uri
+      registry_uri = module.mlflow.tracking_uri
+    }
+  }
+}
+
+output "platform" {
+  description = "The platform document's settings, for the module settings; the accelerators are the cluster's."
+  value = {
+    namespace           = module.kubeflow.namespace
+    service_accounts    = merge(module.kubeflow.service_accounts, { penstock-serving = module.kserve.service_account })
+    environment_secrets = { for secret in values(module.mlflow.client_secrets) : secret => ["MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"] }
+  }
+}
+
+output "service_accounts" {
+  description = "All service accounts (NAMESPACE/NAME) that are somebody outside of the cluster."
+  value       = concat(values(module.kubeflow.service_accounts), [module.kserve.service_account, module.mlflow.service_account])
+}
+
+output "ready_command" {
+  description = "The command that waits until Kubeflow Pipelines is there: Terraform does not."
+  value       = module.kubeflow.ready_command
+}
+
+output "mlflow_admin_secret" {
+  description = "The secret (NAMESPACE/NAME) with the password of MLflow's user admin."
+  value       = module.mlflow.admin_secret
+}

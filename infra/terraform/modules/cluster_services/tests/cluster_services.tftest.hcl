@@ -1,0 +1,106 @@
+mock_provider "helm" {}
+
+mock_provider "kubernetes" {}
+
+mock_provider "random" {}
+
+variables {
+  artifacts_url = "gs://demo-project-penstock-artifacts"
+  databases = {
+    kubeflow = { host = "10.1.0.2", port = 3306, name = "mlpipeline", user = "penstock" }
+    mlflow   = { host = "10.1.0.3", port = 5432, name = "mlflow", user = "penstock" }
+  }
+  database_passwords = { kubeflow = "first", mlflow = "second" }
+}
+
+run "what_was_made_is_what_is_submitted_to" {
+  command = plan
+
+  assert {
+    condition = output.context == {
+      settings = {
+        target          = "kubeflow"
+        host            = "http://ml-pipeline-ui.kubeflow.svc.cluster.local"
+        namespace       = "kubeflow"
+        pipeline_root   = "gs://demo-project-penstock-artifacts/pipelines"
+        experiment      = "penstock"
+        service_account = "pipeline-runner"
+      }
+      parameters = {
+        destination  = replace(module.kserve.destination, "NAME", "penstock")
+        tracking_uri = "http://mlflow-mlflow.mlflow.svc.cluster.local:5000"
+        registry_uri = "http://mlflow-mlflow.mlflow.svc.cluster.local:5000"
+      }
+    }
+    error_message = "the context is what the modules made"
+  }
+
+  # components/runtime/destinations/uri.py
+  assert {
+    condition     = can(regex("^kserve://[a-z][-a-z0-9]*/[a-z][-a-z0-9]*[?]mode=(standard|knative)(&gateway=http://[^&]+)?$", output.context.parameters.destination)) && startswith(output.context.parameters.destination, "kserve://models/penstock?mode=standard")
+    error_message = "the destination is one that push_model takes"
+  }
+
+  assert {
+    condition     = toset(output.service_accounts) == toset(["kubeflow/pipeline-runner", "kubeflow/penstock-trainer", "kubeflow/penstock-pusher", "models/penstock-serving", "mlflow/mlflow"])
+    error_message = "the service accounts have the names that others count on"
+  }
+}
+
+run "each_database_has_its_own_secret" {
+  command = plan
+
+  assert {
+    condition     = { for name, secret in kubernetes_secret_v1.databases : "${one(secret.metadata).namespace}/${one(secret.metadata).name}" => secret.data.password } == { "kubeflow/kubeflow-database" = "first", "mlflow/mlflow-database" = "second" }
+    error_message = "a password goes where its database is used"
+  }
+
+  assert {
+    condition     = length(kubernetes_secret_v1.store) == 0
+    error_message = "gs:// has no keys"
+  }
+}
+
+run "any_cluster_with_s3" {
+  command = plan
+
+  variables {
+    artifacts_url      = "s3://models"
+    s3                 = { endpoint = "minio.example.org:9000", tls = true }
+    s3_credentials     = { access_key_id = "somebody", secret_access_key = "secret" }
+    databases          = {}
+    database_passwords = {}
+    deployment_mode    = "Knative"
+    model              = "flights"
+  }
+
+  assert {
+    condition     = toset([for secret in kubernetes_secret_v1.store : one(secret.metadata).namespace]) == toset(["kubeflow", "models", "mlflow"])
+    error_message = "whoever reads the bucket has its keys"
+  }
+
+  assert {
+    condition     = startswith(output.context.parameters.destination, "kserve://models/flights?mode=knative") && output.context.settings.pipeline_root == "s3://models/pipelines"
+    error_message = "the context follows the mode and the bucket"
+  }
+}
+
+run "a_gs_bucket_with_an_s3_endpoint_is_refused" {
+  command = plan
+
+  variables {
+    s3 = { endpoint = "minio.example.org:9000" }
+  }
+
+  expect_failures = [var.s3]
+}
+
+run "a_service_account_that_nobody_uses_is_refused" {
+  command = plan
+
+  variables {
+    service_account_annotations = { "kubeflow/default" = { "eks.amazonaws.com/role-arn" = "arn:aws:iam::1:role/x" } }
+  }
+
+  expect_failures = [var.service_account_annotations]
+}
