@@ -117,8 +117,14 @@ def _free_address() -> Address:
 def _process(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as sink:
         try:
+            # Python puts the current folder first on its path: one without a `penstock` of its own.
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, preexec_fn=_end_with_parent()
+                command,
+                cwd=log.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_end_with_parent(),
             )
         except OSError as error:
             raise TaskError(f"the model server cannot be started ({command[0]}: {error.strerror}); install it again") from error

@@ -55,7 +55,7 @@ class PenstockServer:
     def command(self, model: Path, address: Address) -> list[str]:
         """Returns the command, with KServe's argument names."""
         ports = ["--http_port", str(address.http_port), "--grpc_port", str(address.grpc_port)]
-        return [sys.executable, "-m", "penstock.server", "--model_name", MODEL, "--model_dir", str(model), *ports]
+        return [sys.executable, "-m", "penstock.server", "--model_name", MODEL, "--model_dir", str(model.absolute()), *ports]
 
     def is_ready(self, answer: httpx.Response) -> bool:
         """Reads KServe's V1 health: 503 until the model is ready."""

@@ -115,6 +115,16 @@ def test_a_good_model_passes_through_every_protocol(check: Check) -> None:
     no_server_is_left()
 
 
+def test_a_checkout_of_penstock_as_the_working_directory_is_not_what_is_served_with(
+    check: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "penstock").mkdir()
+    (tmp_path / "penstock" / "__init__.py").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    assert result(check("first", parameters={"protocols": ["v1"]}))["verdict"] == "passed"
+
+
 @pytest.mark.parametrize("name", ["serialized", "two_outputs"])
 def test_other_signatures_pass_through_every_protocol(check: Check, name: str) -> None:
     assert result(check(name))["reasons"] == []
