@@ -35,7 +35,13 @@ main.add_command(serve)
     "--root", default="local_outputs", type=click.Path(path_type=Path), show_default=True, help="Where runs, cache and tracking lie."
 )
 @click.option("--fresh", is_flag=True, help="Run every task, whatever is cached.")
-@click.option("--runner", type=click.Choice(["env"]), default="env", show_default=True, help="env: each task in its family's virtualenv.")
+@click.option(
+    "--runner",
+    type=click.Choice(["env", "docker"]),
+    default="env",
+    show_default=True,
+    help="env: each task in its family's virtualenv; docker: in its image, by Docker or Podman.",
+)
 def run(file: Path, texts: tuple[str, ...], values_file: Path | None, root: Path, fresh: bool, runner: str) -> None:
     """Run a compiled pipeline, or one compiled component, on this machine.
 
@@ -45,11 +51,12 @@ def run(file: Path, texts: tuple[str, ...], values_file: Path | None, root: Path
     Examples:
       penstock run compiled/flight_delay_training.yaml --params pipelines/flight_delay/local.yaml
       penstock run compiled/components/ingest_examples.yaml -p input_uri=data/flights
+      penstock run compiled/flight_delay_training.yaml --params pipelines/flight_delay/local.yaml --runner docker
     """
     import_kfp()
     from .pipeline_file import PipelineFile, read_values
     from .report import report
-    from .run import Interrupted
+    from .run import Interrupted, make_runner
     from .run import run as run_pipeline
 
     started = time.monotonic()
@@ -57,7 +64,7 @@ def run(file: Path, texts: tuple[str, ...], values_file: Path | None, root: Path
     pipeline = PipelineFile(file)
     arguments = pipeline.arguments(given, read_values(values_file) if values_file else {})
     try:
-        result = run_pipeline(pipeline, arguments, root, fresh, _out)
+        result = run_pipeline(pipeline, arguments, root, fresh, make_runner(runner), _out)
     except Interrupted as interruption:
         click.echo("interrupted; what had been finished is cached", err=True)
         sys.exit(128 + interruption.number)

@@ -14,7 +14,7 @@ from kfp.local import graph_utils, utils
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from .errors import UserError
-from .local.commands import check, component_of, family_of
+from .local.commands import component_of
 
 _Types = pipeline_spec_pb2.ParameterType.ParameterTypeEnum
 _JSON_TYPES: dict[int, tuple[type, ...]] = {
@@ -57,15 +57,13 @@ class PipelineFile:
         path: The YAML file; a platform document after the first is allowed and left alone.
 
     Raises:
-        UserError: The file is missing, is no compiled pipeline, or has a task that cannot run here.
+        UserError: The file is missing, or is no compiled pipeline.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.spec = _load(self.path)
         self.executors = {name: utils.struct_to_executor_spec(value) for name, value in self.spec.deployment_spec["executors"].items()}
-        for name, container in self._containers():
-            check(name.removeprefix("exec-"), container.image, list(container.command) + list(container.args))
 
     @property
     def name(self) -> str:
@@ -73,14 +71,9 @@ class PipelineFile:
         return self.spec.pipeline_info.name
 
     @property
-    def families(self) -> list[str]:
-        """The families whose environments its tasks need."""
-        return sorted({family for _, container in self._containers() if (family := family_of(container.image))})
-
-    @property
     def components(self) -> set[str]:
         """The Penstock components that it runs."""
-        return {component for _, container in self._containers() if (component := component_of(list(container.command)))}
+        return {component for _, container in self.containers() if (component := component_of(list(container.command)))}
 
     def plan(self) -> list[PlannedTask]:
         """Returns its tasks in the order in which kfp.local runs them."""
@@ -119,8 +112,11 @@ class PipelineFile:
                 raise UserError(f"input artifact {name} of {self.path.name} is missing: give its path with --param {name}=PATH")
         return given
 
-    def _containers(self) -> Iterator[tuple[str, Any]]:
-        return ((name, spec.container) for name, spec in self.executors.items() if spec.WhichOneof("spec") == "container")
+    def containers(self) -> Iterator[tuple[str, Any]]:
+        """Yields each container's task and specification."""
+        return (
+            (name.removeprefix("exec-"), spec.container) for name, spec in self.executors.items() if spec.WhichOneof("spec") == "container"
+        )
 
     def _walk(self, dag: Any, conditions: tuple[str, ...], looped: bool) -> Iterator[PlannedTask]:
         for name in reversed(graph_utils.topological_sort_tasks(dag.tasks)):

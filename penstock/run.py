@@ -16,13 +16,12 @@ from rich.console import Console
 from .display import Display
 from .errors import UserError
 from .local import cache, conditions, handler, mended, tasks
+from .local.env_runner import EnvRunner
 from .local.processes import Processes
 from .local.replacing import replaced
+from .local.runner import Runner
 from .pipeline_file import PipelineFile
-from .surroundings import make_environments, set_serve_python, set_variables
-
-# They start model servers.
-_SERVING = {"push_model", "control_release"}
+from .surroundings import set_variables
 
 
 @dataclass
@@ -52,24 +51,36 @@ class Interrupted(BaseException):
         self.number = number
 
 
-def run(pipeline: PipelineFile, arguments: dict[str, Any], root: Path, fresh: bool, console: Console) -> Result:
-    """Runs a pipeline through kfp.local, its tasks in their families' environments.
+def make_runner(name: str) -> Runner:
+    """Returns a runner: `env` or `docker`.
+
+    Raises:
+        UserError: Its container engine does not answer.
+    """
+    if name == "env":
+        return EnvRunner()
+    from .local.docker_runner import DockerRunner
+
+    return DockerRunner()
+
+
+def run(pipeline: PipelineFile, arguments: dict[str, Any], root: Path, fresh: bool, runner: Runner, console: Console) -> Result:
+    """Runs a pipeline through kfp.local.
 
     Args:
         pipeline: The pipeline.
         arguments: Its arguments, checked.
         root: The folder for runs, cached outputs and the tracking database.
         fresh: Whether to run every task, whatever is cached.
+        runner: What runs its tasks.
         console: Where to show it.
 
     Raises:
-        UserError: An environment cannot be made, or a condition cannot be evaluated.
+        UserError: The runner lacks something, or a condition cannot be evaluated.
         Interrupted: SIGINT or SIGTERM came; the tasks' processes have ended.
     """
     root = root.absolute()
-    pythons = make_environments(pipeline.families, console)
-    if _SERVING & pipeline.components:
-        set_serve_python(console)
+    runner.prepare(pipeline, root, console)
     root.mkdir(parents=True, exist_ok=True)
     set_variables(root)
     run_name = executor_input_utils.get_local_pipeline_resource_name(pipeline.name)
@@ -84,8 +95,8 @@ def run(pipeline: PipelineFile, arguments: dict[str, Any], root: Path, fresh: bo
         stack.enter_context(mended())
         stack.enter_context(replaced(executor_input_utils, "get_local_pipeline_resource_name", lambda _: run_name))
         stack.enter_context(conditions.watched(display))
-        stack.enter_context(cache.keeping(root / ".cache", pythons, fresh))
-        stack.enter_context(handler.runs_in(pythons, processes, display))
+        stack.enter_context(cache.keeping(root / ".cache", runner, fresh))
+        stack.enter_context(handler.runs_by(runner, processes, display))
         stack.enter_context(tasks.watched(display, run_name))
         stack.enter_context(display)
         failed = _orchestrate(pipeline, arguments)

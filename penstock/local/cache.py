@@ -4,10 +4,8 @@ Upstream (kfp 2.17, `LocalCache`): a task that is not cached makes everything be
 changed files behind a path go unnoticed; and an artifact that has metadata only, such as Metrics, is always a miss.
 """
 
-import functools
 import glob
 import hashlib
-import importlib
 import json
 import os
 import re
@@ -21,15 +19,15 @@ from kfp.dsl import executor
 from kfp.local import cache
 
 from ..components.runtime.artifacts import local_path
-from ..components.runtime.fingerprint import file_sha256, fingerprint
+from ..components.runtime.fingerprint import fingerprint
 from . import tasks
-from .commands import component_of, family_of
+from .commands import component_of
 from .replacing import replaced
+from .runner import Runner
 
 _ARTIFACT = "__kfp_artifact__"
 _PATTERN_FIELD = re.compile(r"\{(SPAN|VERSION|YYYY|MM|DD)(:\d+)?\}")
 _LONGEST_PATH = 1024
-_CODE = {".py", ".j2"}
 
 
 class ContentCache(cache.LocalCache):
@@ -37,13 +35,13 @@ class ContentCache(cache.LocalCache):
 
     Args:
         folder: Where the entries lie.
-        pythons: The interpreter of each family.
+        runner: What runs the tasks.
         fresh: Finds nothing, and writes every entry anew.
     """
 
-    def __init__(self, folder: Path, pythons: dict[str, Path], fresh: bool) -> None:
+    def __init__(self, folder: Path, runner: Runner, fresh: bool) -> None:
         super().__init__(str(folder))
-        self._pythons = pythons
+        self._runner = runner
         self._fresh = fresh
 
     def compute_key(
@@ -60,7 +58,7 @@ class ContentCache(cache.LocalCache):
         told = (
             [component_name, custom_cache_key] if custom_cache_key else [component_name, image, full_command, _content(arguments), env_vars]
         )
-        code = [_code_fingerprint(component), str(self._pythons[family_of(image)])] if component else []
+        code = self._runner.identity(image, component)
         # The registry and the tracking server are part of what register_model and train_model give back.
         tracking = os.environ.get("MLFLOW_TRACKING_URI") if component else None
         return hashlib.sha256(json.dumps([told, code, tracking], sort_keys=True, default=str).encode()).hexdigest()
@@ -126,17 +124,9 @@ def _files_behind(text: str) -> list[tuple[str, int, int]]:
     return sorted((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file())
 
 
-@functools.cache
-def _code_fingerprint(component: str) -> str:
-    """Hashes a component's own code and what all share."""
-    folder = Path(importlib.import_module("penstock.components").__path__[0])
-    files = sorted(file for name in (component, "runtime") for file in (folder / name).rglob("*") if file.suffix in _CODE)
-    return hashlib.sha256("".join(f"{file.relative_to(folder)} {file_sha256(file)}\n" for file in files).encode()).hexdigest()
-
-
 @contextmanager
-def keeping(folder: Path, pythons: dict[str, Path], fresh: bool) -> Iterator[None]:
+def keeping(folder: Path, runner: Runner, fresh: bool) -> Iterator[None]:
     """Makes kfp.local keep task outputs by content."""
-    content_cache = ContentCache(folder, pythons, fresh)
+    content_cache = ContentCache(folder, runner, fresh)
     with replaced(cache, "get_local_cache", lambda: content_cache):
         yield

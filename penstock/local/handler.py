@@ -1,8 +1,7 @@
-"""The third runner: a task is its command in its family's environment. kfp.local knows a subprocess and Docker only."""
+"""How kfp.local runs a task: through one of our runners. It has two of its own, a subprocess and Docker (see `docker_runner`)."""
 
 import functools
 import json
-import os
 import shlex
 import shutil
 from collections.abc import Iterator
@@ -13,12 +12,12 @@ from typing import Any
 
 from kfp.local import status, subprocess_task_handler
 
-from ..code import module_variables
 from ..said import error_in, figure_in
 from . import tasks
-from .commands import component_of, localize
+from .commands import component_of
 from .processes import Processes
 from .replacing import replaced
+from .runner import Job, Runner
 
 
 @dataclass
@@ -29,9 +28,9 @@ class TaskHandler:
         image: The container's image.
         full_command: The container's command, placeholders resolved.
         pipeline_root: Unused: the executor input has absolute paths.
-        runner: Unused.
+        runner: Unused: kfp.local's.
         env_vars: The container's environment variables.
-        pythons: The interpreter of each family.
+        ours: What runs it.
         processes: The run's processes.
         view: Who watches.
     """
@@ -41,27 +40,25 @@ class TaskHandler:
     pipeline_root: str
     runner: Any
     env_vars: dict[str, str]
-    pythons: dict[str, Path]
+    ours: Runner
     processes: Processes
     view: tasks.View
 
     def run(self) -> status.Status:
         """Runs the task's process to its end."""
         task = tasks.current()
-        outputs = _executor_input(self.full_command)["outputs"]
-        root = Path(outputs["outputFile"]).parent
         task.component = component_of(self.full_command)
+        job = Job(task.component, self.image, self.full_command, self.env_vars, _executor_input(self.full_command))
+        outputs = job.executor_input["outputs"]
+        root = Path(outputs["outputFile"]).parent
         task.log = root.with_name(f"{root.name}.log")
         root.mkdir(parents=True, exist_ok=True)
         self.view.started(task)
-        local = localize(self.image, self.full_command, self.pythons)
-        everything = os.environ | self.env_vars | {"PYTHONUNBUFFERED": "1"}
-        variables = module_variables(self.env_vars) if local.isolated else everything
-        code = self.processes.run(local.command, variables, task.log, functools.partial(self._read, task))
+        code = self.ours.run(job, self.processes, task.log, functools.partial(self._read, task))
         _remove_scratch(root)
         task.reports = list(_pages(outputs))
         if code == 0 and task.component and not Path(outputs["outputFile"]).exists():
-            task.error, code = f"it ended without its outputs: {shlex.join(local.command[:3])}", 1
+            task.error, code = f"it ended without its outputs: {shlex.join(self.full_command[:3])}", 1
         if code < 0:
             task.error = task.error or f"it was ended by signal {-code}"
         return status.Status.SUCCESS if code == 0 else status.Status.FAILURE
@@ -92,8 +89,8 @@ def _pages(outputs: dict[str, Any]) -> Iterator[Path]:
 
 
 @contextmanager
-def runs_in(pythons: dict[str, Path], processes: Processes, view: tasks.View) -> Iterator[None]:
-    """Makes kfp.local's SubprocessRunner run tasks in their families' environments."""
-    handler = functools.partial(TaskHandler, pythons=pythons, processes=processes, view=view)
+def runs_by(runner: Runner, processes: Processes, view: tasks.View) -> Iterator[None]:
+    """Makes kfp.local's SubprocessRunner run tasks our way."""
+    handler = functools.partial(TaskHandler, ours=runner, processes=processes, view=view)
     with replaced(subprocess_task_handler, "SubprocessTaskHandler", handler):
         yield
