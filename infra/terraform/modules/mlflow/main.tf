@@ -9,8 +9,8 @@ locals {
 
   database = var.database != null ? var.database : { host = local.postgres, port = 5432, name = "mlflow", sslmode = "disable", secret = local.postgres }
 
-  # User and password are PostgreSQL's own variables: they are in no URL, no argument and no log.
-  database_url = "postgresql://${local.database.host}:${local.database.port}/${local.database.name}"
+  # User and password are PostgreSQL's own variables: they are in no URL, no argument and no log. The driver is one that reads these.
+  database_url = "postgresql+psycopg2://${local.database.host}:${local.database.port}/${local.database.name}"
 
   values = merge(
     {
@@ -117,7 +117,8 @@ resource "helm_release" "this" {
 
     serviceAccount = { create = true, name = "mlflow", annotations = var.service_account_annotations }
     podLabels      = local.labels
-    resources      = { requests = { cpu = "250m", memory = "1Gi" }, limits = { memory = "2Gi" } }
+    # Its start is mostly imports, and the chart has no patience with it: 75 s.
+    resources      = { requests = { cpu = "1", memory = "1Gi" }, limits = { memory = "2Gi" } }
   })]
 
   depends_on = [kubernetes_stateful_set_v1.postgres]

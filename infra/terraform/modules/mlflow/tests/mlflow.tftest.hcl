@@ -51,12 +51,12 @@ run "defaults" {
   }
 
   assert {
-    condition     = yamldecode(helm_release.this.values[0]).mlflow == { backendStoreUri = "postgresql://mlflow-postgres:5432/mlflow", artifactsDestination = "gs://demo-project-penstock-artifacts/mlflow" }
+    condition     = yamldecode(helm_release.this.values[0]).mlflow == { backendStoreUri = "postgresql+psycopg2://mlflow-postgres:5432/mlflow", artifactsDestination = "gs://demo-project-penstock-artifacts/mlflow" }
     error_message = "runs are in PostgreSQL, artifacts in the bucket"
   }
 
   assert {
-    condition     = strcontains(kubernetes_config_map_v1.auth.data["basic_auth.ini"], "database_uri = postgresql://mlflow-postgres:5432/mlflow\n") && strcontains(kubernetes_config_map_v1.auth.data["basic_auth.ini"], "default_permission = READ\n")
+    condition     = strcontains(kubernetes_config_map_v1.auth.data["basic_auth.ini"], "database_uri = postgresql+psycopg2://mlflow-postgres:5432/mlflow\n") && strcontains(kubernetes_config_map_v1.auth.data["basic_auth.ini"], "default_permission = READ\n")
     error_message = "users are kept where the runs are, and read only"
   }
 
@@ -102,7 +102,7 @@ run "cloud_sql_and_workload_identity" {
   }
 
   assert {
-    condition     = yamldecode(helm_release.this.values[0]).mlflow.backendStoreUri == "postgresql://10.20.0.4:5432/mlflow" && { for env in yamldecode(helm_release.this.values[0]).env : env.name => env.valueFrom.secretKeyRef.name if startswith(env.name, "PG") && env.name != "PGSSLMODE" } == { PGUSER = "mlflow-database", PGPASSWORD = "mlflow-database" }
+    condition     = yamldecode(helm_release.this.values[0]).mlflow.backendStoreUri == "postgresql+psycopg2://10.20.0.4:5432/mlflow" && { for env in yamldecode(helm_release.this.values[0]).env : env.name => env.valueFrom.secretKeyRef.name if startswith(env.name, "PG") && env.name != "PGSSLMODE" } == { PGUSER = "mlflow-database", PGPASSWORD = "mlflow-database" }
     error_message = "MLflow uses the given database with the given credentials"
   }
 
