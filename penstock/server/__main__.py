@@ -59,11 +59,11 @@ def _configure_logging() -> None:
     """Logs warnings and the server's own start; KServe keeps a logging configuration that it finds."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("penstock").setLevel(logging.INFO)
-    from kserve.errors import InvalidInput, ModelNotFound
+    from kserve.errors import InvalidInput, ModelNotFound, ServerNotReady
 
-    # The client reads what was wrong with its request; the server's log is for what is wrong with the server.
-    mistakes = (InvalidInput, ModelNotFound)
-    logging.getLogger("kserve").addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], mistakes)))
+    # The client reads what was wrong with its request, or that the server drains; the log is for what is wrong with the server.
+    answers = (InvalidInput, ModelNotFound, ServerNotReady)
+    logging.getLogger("kserve").addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], answers)))
     warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")  # said by KServe's own code on every start
 
 
