@@ -118,7 +118,7 @@ resource "helm_release" "this" {
     serviceAccount = { create = true, name = "mlflow", annotations = var.service_account_annotations }
     podLabels      = local.labels
     # Its start is mostly imports, and the chart has no patience with it: 75 s.
-    resources      = { requests = { cpu = "1", memory = "1Gi" }, limits = { memory = "2Gi" } }
+    resources = { requests = { cpu = "1", memory = "1Gi" }, limits = { memory = "2Gi" } }
   })]
 
   depends_on = [kubernetes_stateful_set_v1.postgres]
