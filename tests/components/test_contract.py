@@ -13,8 +13,8 @@ import penstock.components as library
 ROOT = Path(__file__).resolve().parents[2]
 COMPONENTS = ROOT / "components"
 NAMES = sorted(path.parent.name for path in COMPONENTS.glob("*/component.py"))
-# What an image runs before it knows which task it runs.
-RUNTIME_CORE = ("__init__", "artifacts", "errors", "executor", "fingerprint", "source")
+# What an image runs before it knows which task it runs, and the names of the images, which interfaces and tasks share.
+CORE = ("images", *(f"runtime/{module}" for module in ("__init__", "artifacts", "errors", "executor", "fingerprint", "source")))
 TYPES = {"String": "str", "Integer": "int", "Float": "float", "Boolean": "bool", "Dict": "dict", "List": "list"}
 
 
@@ -77,14 +77,14 @@ def test_task_code_imports_no_kfp_and_no_other_component(name):
         if path.name != "component.py":
             modules = _imports(path)
             assert not [module for module in modules if module.partition(".")[0] == "kfp"], path
-            allowed = {f"penstock.components.{name}", "penstock.components.runtime"}
+            allowed = {f"penstock.components.{name}", "penstock.components.runtime", "penstock.components.images"}
             foreign = [module for module in modules if module.startswith("penstock.components.") and _package(module) not in allowed]
             assert foreign == [], path
 
 
-@pytest.mark.parametrize("module", RUNTIME_CORE)
-def test_runtime_core_needs_the_standard_library_only(module):
-    path = COMPONENTS / "runtime" / f"{module}.py"
+@pytest.mark.parametrize("module", CORE)
+def test_core_needs_the_standard_library_only(module):
+    path = COMPONENTS / f"{module}.py"
     outside = {name for name in _imports(path, top_level=True) if name.partition(".")[0] not in {*sys.stdlib_module_names, "penstock"}}
     assert outside == set()
 
