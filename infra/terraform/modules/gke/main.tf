@@ -7,11 +7,13 @@ resource "google_container_cluster" "this" {
   name     = "${var.name}-cluster"
   location = var.region
 
-  network             = var.network_id
-  subnetwork          = var.subnetwork_id
-  datapath_provider   = "ADVANCED_DATAPATH" # Dataplane V2: network policies are enforced
-  deletion_protection = var.deletion_protection
-  resource_labels     = local.labels
+  network           = var.network_id
+  subnetwork        = var.subnetwork_id
+  datapath_provider = "ADVANCED_DATAPATH" # Dataplane V2: network policies are enforced
+
+  enable_intranode_visibility = true # flow logs see what stays on a node
+  deletion_protection         = var.deletion_protection
+  resource_labels             = local.labels
 
   # The pools are resources of their own, so that one can change without the cluster.
   remove_default_node_pool = true
@@ -24,6 +26,10 @@ resource "google_container_cluster" "this" {
     shielded_instance_config {
       enable_secure_boot          = true
       enable_integrity_monitoring = true
+    }
+
+    workload_metadata_config {
+      mode = "GKE_METADATA"
     }
   }
 

@@ -9,9 +9,10 @@ output "location" {
 }
 
 output "endpoint" {
-  description = "The control plane's address, for the kubernetes and helm providers."
+  description = "The control plane's address, for the kubernetes and helm providers. It is there once there are nodes."
   value       = google_container_cluster.this.endpoint
   sensitive   = true
+  depends_on  = [google_container_node_pool.this]
 }
 
 output "ca_certificate" {

@@ -37,6 +37,19 @@ run "private_and_protected" {
   }
 }
 
+run "labels_are_everywhere" {
+  command = plan
+
+  variables {
+    labels = { team = "ml" }
+  }
+
+  assert {
+    condition     = google_container_cluster.this.resource_labels == tomap({ team = "ml", component = "gke" }) && alltrue([for pool in google_container_node_pool.this : one(pool.node_config).resource_labels == tomap({ team = "ml", component = "gke" })])
+    error_message = "who pays for a node is known"
+  }
+}
+
 run "gpu_pools_start_from_nothing_and_keep_others_out" {
   command = plan
 

@@ -1,0 +1,149 @@
+variable "project_id" {
+  type        = string
+  description = "The Google Cloud project."
+
+  validation {
+    condition     = can(regex("^[a-z][-a-z0-9]{4,28}[a-z0-9]$", var.project_id))
+    error_message = "project_id has 6 to 30 lower-case letters, digits and hyphens, and starts with a letter."
+  }
+}
+
+variable "name" {
+  type        = string
+  description = "What the names of all resources begin with."
+  default     = "penstock"
+
+  validation {
+    condition     = can(regex("^[a-z][-a-z0-9]{1,20}$", var.name))
+    error_message = "name has 2 to 21 lower-case letters, digits and hyphens, and starts with a letter."
+  }
+}
+
+variable "region" {
+  type        = string
+  description = "The region, such as europe-west4."
+
+  validation {
+    condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
+    error_message = "region is a Google Cloud region, such as europe-west4."
+  }
+}
+
+variable "github_repository" {
+  type        = string
+  description = "The GitHub repository (OWNER/NAME) whose workflows on main push images and submit pipelines, without a key. Null: none."
+  default     = null
+}
+
+variable "emails" {
+  type        = set(string)
+  description = "Who is told when an alert fires or the budget is spent; up to five."
+  default     = []
+}
+
+variable "budget" {
+  type        = object({ billing_account = string, amount = number, currency = optional(string, "USD") })
+  description = "The billing account, and what a month may cost, in whole units of its currency. Null: nobody watches."
+  default     = null
+}
+
+variable "uptime_hosts" {
+  type        = map(object({ host = string, path = optional(string, "/v2/health/ready") }))
+  description = "What is asked from outside every minute: hosts that answer HTTPS, by a name for each."
+  default     = {}
+}
+
+variable "experiment" {
+  type        = string
+  description = "The experiment of runs that name none."
+  default     = "penstock"
+}
+
+variable "authorized_networks" {
+  type        = map(string)
+  description = "Who may talk to the cluster's control plane from outside of the network: ranges by a name for each. Whoever runs Terraform is among them, or inside."
+  default     = {}
+}
+
+variable "control_plane_cidr" {
+  type        = string
+  description = "The addresses of the control plane; a /28 that nothing else uses."
+  default     = "172.16.0.0/28"
+}
+
+variable "cpu_pools" {
+  type = map(object({
+    machine_type = optional(string, "e2-standard-4")
+    disk_gb      = optional(number, 100)
+    min_nodes    = optional(number, 1)
+    max_nodes    = optional(number, 6)
+    spot         = optional(bool, false)
+  }))
+  description = "The pools without accelerators. Two nodes hold Kubeflow, KServe and MLflow."
+  default     = { cpu = { min_nodes = 2 } }
+}
+
+variable "gpu_pools" {
+  type = map(object({
+    machine_type     = string
+    accelerator_type = string
+    accelerators     = optional(number, 1)
+    disk_gb          = optional(number, 200)
+    max_nodes        = optional(number, 2)
+    spot             = optional(bool, true)
+    zones            = optional(set(string))
+    driver           = optional(string, "DEFAULT")
+  }))
+  description = "The pools with accelerators. They have no nodes until a task asks for some."
+  default = {
+    l4 = { machine_type = "g2-standard-8", accelerator_type = "nvidia-l4" }
+  }
+}
+
+variable "cloud_sql" {
+  type        = bool
+  description = "Whether the databases of Kubeflow and MLflow are in Cloud SQL. False: in the cluster, on volumes without backups."
+  default     = true
+}
+
+variable "high_availability" {
+  type        = bool
+  description = "Whether Cloud SQL has a second machine in another zone. It doubles the databases' price."
+  default     = false
+}
+
+variable "deployment_mode" {
+  type        = string
+  description = "How KServe runs models: Standard or Knative."
+  default     = "Standard"
+}
+
+variable "exposure" {
+  type        = object({ type = optional(string, "ClusterIP"), annotations = optional(map(string), {}) })
+  description = "Who reaches the models: the cluster (ClusterIP), or whoever reaches a load balancer, e.g. { type = \"LoadBalancer\", annotations = { \"networking.gke.io/load-balancer-type\" = \"Internal\" } }."
+  default     = {}
+}
+
+variable "domain" {
+  type        = string
+  description = "The domain of the models' URLs."
+  default     = "models.internal"
+}
+
+variable "model" {
+  type        = string
+  description = "The name of the InferenceService that pipelines release to unless they say otherwise."
+  default     = "penstock"
+}
+
+variable "deletion_protection" {
+  type        = bool
+  description = "Whether the cluster and the databases cannot be deleted. False before `terraform destroy`, and applied."
+  default     = true
+}
+
+variable "labels" {
+  type        = map(string)
+  description = "Labels of every resource that can have some."
+  default     = {}
+}

@@ -1,0 +1,28 @@
+module "services" {
+  source = "../../modules/cluster_services"
+
+  artifacts_url               = var.artifacts_url
+  s3                          = var.s3
+  s3_credentials              = var.s3_credentials
+  databases                   = var.databases
+  database_passwords          = var.database_passwords
+  service_account_annotations = var.service_account_annotations
+  deployment_mode             = var.deployment_mode
+  exposure                    = var.exposure
+  domain                      = var.domain
+  model                       = var.model
+  experiment                  = var.experiment
+  flux_version                = var.flux_version
+  cert_manager_version        = var.cert_manager_version
+  gateway_class               = var.gateway_class
+  quota                       = var.quota
+  labels                      = var.labels
+}
+
+# Exactly what `penstock submit` reads.
+module "settings" {
+  source = "../../modules/settings"
+
+  contexts = { kubeflow = module.services.context }
+  platform = merge(module.services.platform, { accelerators = var.accelerators })
+}

@@ -1,0 +1,154 @@
+variable "kubeconfig" {
+  type        = string
+  description = "The kubeconfig file of the cluster."
+  default     = "~/.kube/config"
+}
+
+variable "kube_context" {
+  type        = string
+  description = "The context in the kubeconfig. Null: the current one."
+  default     = null
+}
+
+variable "artifacts_url" {
+  type        = string
+  description = "The bucket of the artifacts, gs://NAME or s3://NAME: pipelines and MLflow write below it."
+
+  validation {
+    condition     = can(regex("^(gs|s3)://[a-z0-9][-_.a-z0-9]+$", var.artifacts_url))
+    error_message = "artifacts_url is a bucket, gs://NAME or s3://NAME."
+  }
+}
+
+variable "s3" {
+  type = object({
+    endpoint = optional(string, "s3.amazonaws.com")
+    region   = optional(string, "us-east-1")
+    tls      = optional(bool, true)
+  })
+  description = "Where the bucket is, if it is of S3 or something like it: HOST or HOST:PORT, the region, and whether it speaks TLS. Null: gs://."
+  default     = null
+
+  validation {
+    condition     = (var.s3 != null) == startswith(var.artifacts_url, "s3://")
+    error_message = "s3 is given with artifacts_url = \"s3://NAME\", and with no other."
+  }
+}
+
+variable "s3_credentials" {
+  type        = object({ access_key_id = string, secret_access_key = string })
+  description = "What opens the bucket of s3. Null: the service accounts have access, by their annotations."
+  default     = null
+  sensitive   = true
+}
+
+variable "databases" {
+  type        = map(object({ host = string, port = number, name = string, user = string }))
+  description = "The databases outside of the cluster: kubeflow (MySQL) and mlflow (PostgreSQL). The one that is not given is in the cluster."
+  default     = {}
+
+  validation {
+    condition     = length(setsubtract(keys(var.databases), ["kubeflow", "mlflow"])) == 0
+    error_message = "databases are kubeflow and mlflow."
+  }
+}
+
+variable "database_passwords" {
+  type        = map(string)
+  description = "The passwords of databases, by the same names."
+  default     = {}
+  sensitive   = true
+}
+
+variable "service_account_annotations" {
+  type        = map(map(string))
+  description = "Annotations by service account (NAMESPACE/NAME), such as iam.gke.io/gcp-service-account or eks.amazonaws.com/role-arn: what it is outside of the cluster."
+  default     = {}
+
+  validation {
+    condition = length(setsubtract(keys(var.service_account_annotations), [
+      "kubeflow/pipeline-runner", "kubeflow/penstock-trainer", "kubeflow/penstock-pusher", "kubeflow/ml-pipeline-ui", "models/penstock-serving", "mlflow/mlflow",
+    ])) == 0
+    error_message = "no other service account touches storage: see the module's README."
+  }
+}
+
+variable "deployment_mode" {
+  type        = string
+  description = "How KServe runs models: Standard or Knative."
+  default     = "Standard"
+}
+
+variable "exposure" {
+  type        = object({ type = optional(string, "ClusterIP"), annotations = optional(map(string), {}) })
+  description = "Who reaches the models: the cluster (ClusterIP), or whoever reaches a load balancer (LoadBalancer)."
+  default     = {}
+}
+
+variable "domain" {
+  type        = string
+  description = "The domain of the models' URLs."
+  default     = "models.internal"
+}
+
+variable "model" {
+  type        = string
+  description = "The name of the InferenceService that pipelines release to unless they say otherwise."
+  default     = "penstock"
+
+  validation {
+    condition     = can(regex("^[a-z]([-a-z0-9]{0,42}[a-z0-9])?$", var.model))
+    error_message = "model has up to 44 lower-case letters, digits and hyphens, and starts with a letter."
+  }
+}
+
+variable "experiment" {
+  type        = string
+  description = "The experiment of runs that name none."
+  default     = "penstock"
+}
+
+variable "flux_version" {
+  type        = string
+  description = "The version of the chart flux2. Null: the cluster has Flux already."
+  default     = "2.18.3"
+}
+
+variable "cert_manager_version" {
+  type        = string
+  description = "The version of the chart cert-manager. Null: the cluster has cert-manager already."
+  default     = "v1.21.1"
+}
+
+variable "gateway_class" {
+  type        = string
+  description = "The cluster's own class of the Gateway API. Null: Envoy Gateway is installed."
+  default     = null
+}
+
+variable "quota" {
+  type        = map(string)
+  description = "What all pods of pipelines may have together, such as { \"requests.nvidia.com/gpu\" = \"4\" }."
+  default     = {}
+}
+
+variable "labels" {
+  type        = map(string)
+  description = "Labels of every Kubernetes object that can have some."
+  default     = {}
+}
+
+variable "accelerators" {
+  type = map(object({
+    resource       = optional(string, "nvidia.com/gpu")
+    node_selectors = optional(map(string), {})
+    tolerations = optional(list(object({
+      key      = string
+      operator = optional(string, "Exists")
+      value    = optional(string)
+      effect   = optional(string)
+    })), [])
+  }))
+  description = "The cluster's accelerators, by a name for each: the pod's resource, how their nodes are labelled, and what they are tainted with."
+  default     = {}
+}
