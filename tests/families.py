@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import filelock
 import uv
@@ -24,7 +25,7 @@ FAMILIES = ("tf", "tfdv", "deploy", "serve")
 _PYTEST, _DOUBLES = "pytest", {"deploy": "doubles"}
 
 
-def run(python: Path, arguments: list[str], variables: dict[str, str], **options: object) -> subprocess.CompletedProcess[str]:
+def run(python: Path, arguments: list[str], variables: dict[str, str], **options: Any) -> subprocess.CompletedProcess[str]:
     """Runs Python.
 
     Args:
@@ -35,7 +36,7 @@ def run(python: Path, arguments: list[str], variables: dict[str, str], **options
     """
     # Python puts the current folder first on its path: an empty one, so that everything imports the installed package.
     with tempfile.TemporaryDirectory() as folder:
-        return subprocess.run([str(python), *arguments], cwd=folder, env=os.environ | variables, check=False, text=True, **options)  # type: ignore[call-overload,no-any-return]
+        return subprocess.run([str(python), *arguments], cwd=folder, env=os.environ | variables, check=False, text=True, **options)
 
 
 def variables(item: Environment) -> dict[str, str]:

@@ -6,6 +6,8 @@ model may answer them, a model that answers wrongly never, and the second push m
 """
 
 import argparse
+import functools
+import signal
 import sys
 import tempfile
 import time
@@ -20,14 +22,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__.splitlines()[0])
     parser.add_argument("--destination", action="append", choices=list(GROUNDS), help="a ground; all if none is given")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every Nth case only")
-    parser.add_argument("--only", action="append", default=[], metavar="CASE", help="one case, such as kserve-standard:17:kill-after")
+    parser.add_argument("--only", action="append", type=Case.parse, metavar="CASE", help="one case, such as kserve-standard:17:kill-after")
     parser.add_argument("--jobs", type=int, default=2, help="how many cases at a time")
     options = parser.parse_args()
-    only = [Case.parse(text) for text in options.only]
-    grounds = list(dict.fromkeys(case.ground for case in only)) or options.destination or list(GROUNDS)
+    if strangers := {case.ground for case in options.only or []} - set(GROUNDS):
+        parser.error(f"there is no {', '.join(strangers)}; there are {', '.join(GROUNDS)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that its servers end as well
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="penstock-chaos-") as folder, Campaign(Path(folder)) as campaign:
-        tally = campaign.run(grounds, only, options.every, options.jobs, _progress)
+        cases = options.only or [case for ground in options.destination or GROUNDS for case in campaign.cases(ground)][:: options.every]
+        tally = campaign.run(cases, options.jobs, functools.partial(_progress, len(cases)))
     print("\r\033[K" if sys.stdout.isatty() else "", end="")
     for ground, counter in tally.tried.items():
         print(f"{ground}: {counter.total()} cases: {', '.join(f'{fault} {count}' for fault, count in counter.items())}")
@@ -37,13 +41,13 @@ def main() -> int:
     return 1 if tally.violations or not tally.count else 0
 
 
-def _progress(case: Case, cases: int, tally: Tally) -> None:
+def _progress(cases: int, case: Case, tally: Tally) -> None:
     """Says where the campaign is on one line, and leaves a line for each violation."""
     line = f"{tally.count + tally.missed}/{cases} cases, {len(tally.violations)} violations, last {case}"
     if sys.stdout.isatty():
         print(f"\r\033[K{line}", end="", flush=True)
     for violation in tally.violations.get(str(case), []):
-        print(f"\n{case}: {violation}\n  again: make chaos ARGS='--only {case}'", flush=True)
+        print(f"\n{case}: {violation}\n  repeat it: make chaos ARGS='--only {case}'", flush=True)
 
 
 if __name__ == "__main__":

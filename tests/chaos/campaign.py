@@ -1,9 +1,11 @@
 """The campaign: every case on every ground, several at a time."""
 
+import itertools
 import os
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +15,7 @@ from penstock.components.runtime.registry import open_registry
 from ..conftest import make_saved_models
 from ..doubles.models import ModelServers
 from ..doubles.storage import stores
+from ..doubles.vertex.double import SERVED_NAME
 from .cases import Case, cases_of, judge
 from .ground import Ground
 from .kserve_ground import KServeGround
@@ -61,73 +64,66 @@ class Campaign:
     def __init__(self, folder: Path) -> None:
         """Uses a folder of its own, an empty one."""
         self._folder = folder
-        self._stack = ExitStack()
         self._lock = threading.Lock()
-        self._places: Counter[str] = Counter()
+        self._numbers = itertools.count(1)
+        self._free: dict[str, list[Place]] = defaultdict(list)
 
     def __enter__(self) -> "Campaign":
         """Starts what all places share."""
-        models = self._folder / "models"
-        make_saved_models(models)
-        os.environ |= self._stack.enter_context(stores(self._folder, "models"))
-        (self._folder / "volumes" / "models").mkdir()
-        self._servers = self._stack.enter_context(ModelServers())
-        for name in (OLD, NEW):
-            self._servers.get(models / name / "model", "flights")
-        self._models, self._database = models, self._folder / "registry.db"
-        open_registry("none", f"sqlite:///{self._database}").aliases()
+        models, self._database = self._folder / "models", self._folder / "registry.db"
+        with ExitStack() as stack:
+            make_saved_models(models)
+            os.environ |= stack.enter_context(stores(self._folder, "models")) | {"MLFLOW_LOGGING_LEVEL": "WARNING"}
+            (self._folder / "volumes" / "models").mkdir()
+            self._servers = stack.enter_context(ModelServers())
+            for name in (OLD, NEW):
+                self._servers.get(models / name / "model", SERVED_NAME)
+            open_registry("none", f"sqlite:///{self._database}").aliases()
+            self._models, self._stack = models, stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Ends everything."""
         self._stack.close()
 
-    def place(self, name: str) -> Place:
-        """Makes a place on a ground of this name."""
-        with self._lock:
-            self._places[name] += 1
-            folder = self._folder / f"{name}-{self._places[name]}"
-        folder.mkdir()
-        ground = GROUNDS[name](self._servers, folder)
-        self._stack.callback(ground.close)
-        return Place(ground, self._models, self._database, folder)
+    def cases(self, ground: str) -> list[Case]:
+        """Returns all cases on a ground of this name, by the calls of a push there with which nothing goes wrong."""
+        place = self._take(ground)
+        self._free[ground].append(place)
+        return list(cases_of(ground, len(place.record()), place.ground.faults))
 
-    def run(self, names: list[str], only: list[Case], every: int, jobs: int, on_case: Callable[[Case, int, Tally], None]) -> Tally:
-        """Tries the cases.
+    def run(self, cases: list[Case], jobs: int, on_case: Callable[[Case, Tally], None]) -> Tally:
+        """Tries cases.
 
         Args:
-            names: The grounds.
-            only: The cases; empty: all on these grounds.
-            every: Tries each that comes so many cases after the one before.
+            cases: The cases.
             jobs: How many are tried at a time.
-            on_case: Called after each, with how many cases there are.
+            on_case: Called after each.
         """
-        first = {name: self.place(name) for name in names}
-        cases = (only or [case for name in names for case in cases_of(name, len(first[name].record()), first[name].ground.faults)])[::every]
-        waiting, tally = iter(cases), Tally()
-        errors: list[BaseException] = []
-
-        def work(places: dict[str, Place]) -> None:
-            try:
-                while case := self._next(waiting):
-                    if case.ground not in places:
-                        places[case.ground] = self.place(case.ground)
-                    met, violations = judge(case, places[case.ground])
-                    with self._lock:
-                        tally.add(case, met, violations)
-                        on_case(case, len(cases), tally)
-            except BaseException as error:
-                errors.append(error)
-
-        threads = [threading.Thread(target=work, args=(first if number == 0 else {},), daemon=True) for number in range(jobs)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if errors:
-            raise errors[0]
+        tally = Tally()
+        pool = ThreadPoolExecutor(jobs)
+        try:
+            for case, met, violations in pool.map(self._try, cases):
+                tally.add(case, met, violations)
+                on_case(case, tally)
+        finally:
+            pool.shutdown(cancel_futures=True)
         return tally
 
-    def _next(self, waiting: Iterator[Case]) -> Case | None:
+    def _try(self, case: Case) -> tuple[Case, str, list[str]]:
+        place = self._take(case.ground)
+        met, violations = judge(case, place)
+        self._free[case.ground].append(place)
+        return case, met, violations
+
+    def _take(self, ground: str) -> Place:
+        """Returns a place that nobody uses now; makes one where there is none."""
         with self._lock:
-            return next(waiting, None)
+            if free := self._free[ground]:
+                return free.pop()
+            number = next(self._numbers)
+        folder = self._folder / f"{ground}-{number}"
+        folder.mkdir()
+        made = GROUNDS[ground](self._servers, folder)
+        self._stack.callback(made.close)
+        return Place(made, self._models, self._database, folder)

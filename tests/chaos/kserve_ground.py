@@ -11,9 +11,10 @@ from ..doubles.kubernetes.faults import Action, Call, Disconnect, Fail, Fault, H
 from ..doubles.kubernetes.resources import DEPLOYMENTS, INFERENCE_SERVICES
 from ..doubles.models import ModelServers
 from ..doubles.storage import resolve
+from ..doubles.vertex.double import SERVED_NAME
 from .ground import Boundaries, NoAnswer, Rows
 
-_NAME = "flights"
+_NAME = SERVED_NAME  # so that one model server serves both doubles
 _CLIENT = {"client": "chaos"}
 _CODES = (401, 403, 404, 409, 422, 429, 500, 503, 504)
 

@@ -21,6 +21,8 @@ _context.set_forkserver_preload(
         f"{_COMPONENTS}.runtime.destinations.kserve",
         f"{_COMPONENTS}.runtime.destinations.vertex",
         f"{_COMPONENTS}.runtime.registry.mlflow",
+        "mlflow.store.tracking.sqlalchemy_store",
+        "mlflow.store.model_registry.sqlalchemy_store",
         "gcsfs",
     ]
 )

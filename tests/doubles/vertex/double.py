@@ -19,7 +19,7 @@ from .state import State
 
 _PACKAGE = "google.cloud.aiplatform.v1"
 # The name of the model at its server; whoever calls an endpoint never sees it.
-_SERVED_NAME = "model"
+SERVED_NAME = "model"
 
 
 class RunningServer(Protocol):
@@ -153,4 +153,4 @@ class VertexDouble:
 
 
 def _predict_url(servers: ModelServers, model: Path) -> str:
-    return f"{servers.get(model, _SERVED_NAME).url}/v1/models/{_SERVED_NAME}:predict"
+    return f"{servers.get(model, SERVED_NAME).url}/v1/models/{SERVED_NAME}:predict"
