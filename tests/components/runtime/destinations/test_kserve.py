@@ -62,7 +62,7 @@ class Site:
 
     def answers(self, destination: KServeDestination) -> str:
         """Returns which model the candidate's URL, or the service's, reaches."""
-        return self._who(destination.probe)
+        return self._who(lambda instances: destination.probe(instances).predictions)
 
     def serves(self) -> str:
         """Returns which model answers clients."""
