@@ -44,11 +44,11 @@ class Case:
 
 
 def cases_of(ground: str, calls: int, faults: Iterable[str]) -> Iterator[Case]:
-    """Gives every fault at every call, and each kind of death at some calls of a model that answers wrongly."""
+    """Gives every fault at every call; at some calls those after it, too, with a model that answers wrongly."""
     for number in range(1, calls + 1):
         for fault in faults:
             yield Case(ground, number, fault)
-            if number % WRONG_EVERY == 0 and fault.endswith("-after"):
+            if number % WRONG_EVERY == 0 and fault.endswith(("-after", "-on")):
                 yield Case(ground, number, fault, is_wrong=True)
 
 
@@ -60,7 +60,7 @@ def judge(case: Case, place: Place) -> tuple[str, list[str]]:
     """
     seen = place.see(str(case).replace(":", "-"), case.number, case.fault, is_wrong=case.is_wrong)
     found = [*_answers(case, seen), *_faulty(case, seen), *_end(case, seen, place)]
-    return seen.met, [f"{found_one} (met {seen.met or 'nothing'}; first run: {seen.faulty})" for found_one in found]
+    return seen.met, [f"{violation} (met {seen.met or 'nothing'}; first run: {seen.faulty.ended})" for violation in found]
 
 
 def _answers(case: Case, seen: Seen) -> Iterator[str]:
@@ -91,7 +91,7 @@ def _end(case: Case, seen: Seen, place: Place) -> Iterator[str]:
     if case.is_wrong:
         serves, outcomes, aliases = OLD, {"rolled_back"}, {"champion": OLD}
     if seen.again.ended.code or seen.again.outcome not in outcomes:
-        yield f"the second run ended with {seen.again}"
+        yield f"the second run: {seen.again.ended}"
     if seen.last != {serves}:
         yield f"{seen.last} answer in the end"
     state = seen.state

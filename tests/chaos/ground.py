@@ -11,25 +11,25 @@ class NoAnswer(Exception):
 
 
 class Boundaries:
-    """The calls of the pusher in their order, from 1; meets one of them.
+    """The calls of the pusher in their order, from 1; a fault meets one of them, or all from there on.
 
     Attributes:
         calls: The calls so far.
     """
 
-    def __init__(self, number: int = 0) -> None:
+    def __init__(self, number: int = 0, *, is_lasting: bool = False) -> None:
         """Waits for a call; 0: for none."""
-        self._number = number
+        self._number, self._is_lasting = number, is_lasting
         self.calls: list[str] = []
 
     def __call__(self, call: str) -> bool:
-        """Takes the next call, and tells whether it is the one."""
+        """Takes the next call, and tells whether the fault meets it."""
         self.calls.append(call)
-        return len(self.calls) == self._number
+        return bool(self.met) and (self._is_lasting or len(self.calls) == self._number)
 
     @property
     def met(self) -> str:
-        """The call that was met; empty if there was none."""
+        """The first call that was met; empty if there was none."""
         return self.calls[self._number - 1] if 0 < self._number <= len(self.calls) else ""
 
 
@@ -38,7 +38,8 @@ class Ground(Protocol):
 
     Attributes:
         name: What cases call it.
-        faults: What can go wrong at a call, by the names that cases give it. Those that begin with `kill` end the pusher.
+        faults: What can go wrong at a call, by the names that cases give it. Those that begin with `kill` end the pusher, those that end
+            with `-on` go on.
     """
 
     name: str
@@ -57,7 +58,7 @@ class Ground(Protocol):
         """Makes everything as it was saved, and no fault wait; nothing at all is there if nothing was saved."""
 
     def strike(self, fault: str, boundaries: Boundaries, kill: Callable[[], None]) -> None:
-        """Has a fault, none if its name is empty, strike the pusher's call that is met."""
+        """Has a fault strike the pusher's calls that are met; they are none if its name is empty."""
 
     def calm(self) -> None:
         """Takes all faults away."""

@@ -31,6 +31,7 @@ class KServeGround:
         "drop-after": lambda _: Disconnect(applied=True),
         **{str(code): lambda _, code=code: Fail(code) for code in _CODES},
         "500-after": lambda _: Fail(500, applied=True),
+        "403-on": lambda _: Fail(403),
     }
 
     def __init__(self, mode: str, servers: ModelServers, folder: Path) -> None:
@@ -53,7 +54,7 @@ class KServeGround:
         return cluster
 
     def destination(self, storage: str) -> str:
-        return f"kserve://{DEFAULT_NAMESPACE}/{_NAME}?mode={self._mode}&storage=pvc://models/{storage}&lease=2&timeout=20&call_timeout=1"
+        return f"kserve://{DEFAULT_NAMESPACE}/{_NAME}?mode={self._mode}&storage=pvc://models/{storage}&lease=3&timeout=20&call_timeout=3"
 
     def environment(self) -> dict[str, str]:
         return {"KUBECONFIG": str(self._kubeconfig)}
@@ -75,7 +76,7 @@ class KServeGround:
             return call.query.get("client") != _CLIENT["client"] and boundaries(f"{call.method} {call.path}")
 
         action = self.faults[fault](kill) if fault else Fail(500)
-        self._cluster.faults[:] = [Fault(action, when=meets, plane=plane) for plane in ("api", "serving")]
+        self._cluster.faults[:] = [Fault(action, when=meets, plane=plane, times=0) for plane in ("api", "serving")]
 
     def calm(self) -> None:
         self._cluster.faults.clear()

@@ -39,10 +39,6 @@ class Run:
     ended: Ended
     outcome: str
 
-    def __str__(self) -> str:
-        """Says how it ended, for messages."""
-        return f"{self.ended.code} {self.outcome} {self.ended.error[-600:]}".strip()
-
 
 @dataclass(frozen=True)
 class Seen:
@@ -116,7 +112,7 @@ class Place:
             is_wrong: Whether the model answers otherwise than its probe says.
         """
         folder = self._restored(case)
-        boundaries = Boundaries(number)
+        boundaries = Boundaries(number, is_lasting=fault.endswith("-on"))
         pusher = self._pusher(folder, "faulty", NEW, is_wrong=is_wrong)
         self.ground.strike(fault, boundaries, pusher.kill)
         with Clients(self) as clients:

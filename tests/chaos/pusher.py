@@ -37,10 +37,16 @@ class Ended:
     Attributes:
         code: The exit code; negative: the signal that ended it.
         error: What it said on stderr.
+        figure: The last line that it said on stdout.
     """
 
     code: int
     error: str
+    figure: str
+
+    def __str__(self) -> str:
+        """Says how it ended, for messages."""
+        return f"exit code {self.code}: {self.error[-600:] or self.figure}"
 
 
 class Pusher:
@@ -55,7 +61,7 @@ class Pusher:
             environment: What its environment has besides this process's.
             folder: Where `stdout` and `stderr` go.
         """
-        self._errors = folder / "stderr"
+        self._folder = folder
         arguments = (f"{_COMPONENTS}.{component}", executor_input, environment, folder)
         self._process: Any = _context.Process(target=_run, args=arguments, daemon=True)
 
@@ -74,7 +80,12 @@ class Pusher:
             self.kill()
         with _lock:
             self._process.join()
-        return Ended(self._process.exitcode, self._errors.read_text(errors="replace").strip() if self._errors.exists() else "")
+        error, output = (_read(self._folder / name) for name in ("stderr", "stdout"))
+        return Ended(self._process.exitcode, error, output.rpartition("\n")[2])
+
+
+def _read(file: Path) -> str:
+    return file.read_text(errors="replace").strip() if file.exists() else ""
 
 
 def _run(package: str, executor_input: str, environment: dict[str, str], folder: Path) -> None:

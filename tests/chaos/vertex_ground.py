@@ -1,5 +1,6 @@
 """An endpoint of Vertex AI."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ class VertexGround:
         "hang-after": {"hang": True, "after": True},
         **{code: {"code": grpc.StatusCode[code]} for code in _CODES},
         "UNAVAILABLE-after": {"code": grpc.StatusCode.UNAVAILABLE, "after": True},
+        "PERMISSION_DENIED-on": {"code": grpc.StatusCode.PERMISSION_DENIED},
     }
 
     def __init__(self, servers: ModelServers, folder: Path) -> None:
@@ -54,7 +56,7 @@ class VertexGround:
 
     def destination(self, storage: str) -> str:
         place = f"{self._double.project}/{self._double.location}/{_ENDPOINT}"
-        options = f"lease=2&timeout=5&call_timeout=1&api_endpoint={self._double.api_endpoint}"
+        options = f"lease=3&timeout=10&call_timeout=3&api_endpoint={self._double.api_endpoint}"
         return f"vertex://{place}?storage=gs://models/{storage}&{options}"
 
     def environment(self) -> dict[str, str]:
@@ -71,7 +73,7 @@ class VertexGround:
             return boundaries(call.name)
 
         hook = {"hook": lambda _: kill()} if fault.startswith("kill") else {}
-        self._double.faults.add(Fault(_ANYTHING, when=meets, **self.faults.get(fault, {}), **hook))
+        self._double.faults.add(Fault(_ANYTHING, when=meets, times=sys.maxsize, **self.faults.get(fault, {}), **hook))
 
     def calm(self) -> None:
         self._double.faults.clear()
