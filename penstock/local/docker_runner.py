@@ -112,11 +112,11 @@ class DockerRunner:
 
     def _beside_server(self, job: Job) -> list[str]:
         """Starts the model server that a task needs; returns the options under which the task sees its process."""
-        destination = str((job.executor_input.get("inputs") or {}).get("parameterValues", {}).get("destination", ""))
-        if (folder := served_folder(destination)) is None:
+        parameters = (job.executor_input.get("inputs") or {}).get("parameterValues") or {}
+        if (folder := served_folder(str(parameters.get("destination", "")))) is None:
             return []
         folder.mkdir(parents=True, exist_ok=True)
-        ensure_server(self._engine, self._serve_image, destination, folder, self._options(self._serve_image))
+        ensure_server(self._engine, self._serve_image, folder, parameters, self._options(self._serve_image))
         return ["--pid", "host"]
 
     def _exit_code(self, name: str, said: int, on_line: Callable[[str], None]) -> int:

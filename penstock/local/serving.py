@@ -4,8 +4,10 @@ import hashlib
 import shlex
 import time
 from pathlib import Path
+from typing import Any
 
-from penstock.components.runtime import serving
+from penstock.components.runtime import TaskError, serving
+from penstock.components.runtime.destinations.prediction_log import PredictionLog
 from penstock.components.runtime.destinations.uri import split
 
 from ..engines import Engine
@@ -18,7 +20,7 @@ _DEFAULT_PORT = "8501"
 _ANNOUNCED_SECONDS = 60.0
 
 
-def ensure_server(engine: Engine, image: str, destination: str, folder: Path, options: list[str]) -> None:
+def ensure_server(engine: Engine, image: str, folder: Path, parameters: dict[str, Any], options: list[str]) -> None:
     """Starts the folder's model server unless it runs.
 
     The task finds it as one that an earlier push has left: an image of the deploy family cannot start one. It ends by `penstock
@@ -27,8 +29,8 @@ def ensure_server(engine: Engine, image: str, destination: str, folder: Path, op
     Args:
         engine: The container engine.
         image: The serve family's image.
-        destination: The destination's URI.
-        folder: Its folder.
+        folder: The destination's folder.
+        parameters: The task's parameters, which name the port and how to serve.
         options: The engine's options that every container gets.
 
     Raises:
@@ -36,15 +38,16 @@ def ensure_server(engine: Engine, image: str, destination: str, folder: Path, op
     """
     if serving.running_server(folder):
         return
-    port = split(destination)[2].get("port", _DEFAULT_PORT)
-    log = folder / "server.log"
     name = f"penstock-serve-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
-    server = shlex.join(["python", "-m", "penstock.server", str(folder), "--host", "127.0.0.1", "--port", port])
-    command = ["sh", "-c", f"exec {server} >> {shlex.quote(str(log))} 2>&1"]
+    log = folder / "server.log"
+    try:
+        command, written = _server(folder, parameters)
+    except TaskError as error:
+        raise UserError(str(error)) from error
+    mounted = [item for path in written for item in Mount(path, True).options]
+    shell = ["sh", "-c", f"exec {shlex.join(command)} >> {shlex.quote(str(log))} 2>&1"]
     engine.ask("rm", "--force", name)
-    started = engine.ask(
-        "run", "--detach", "--rm", "--name", name, "--pid", "host", *options, *Mount(folder, True).options, image, *command
-    )
+    started = engine.ask("run", "--detach", "--rm", "--name", name, "--pid", "host", *options, *mounted, image, *shell)
     deadline = time.monotonic() + _ANNOUNCED_SECONDS
     while started.returncode == 0 and time.monotonic() < deadline:
         if serving.running_server(folder):
@@ -53,6 +56,21 @@ def ensure_server(engine: Engine, image: str, destination: str, folder: Path, op
             break
         time.sleep(0.05)
     raise UserError(f"the model server of {folder} did not start: {_reason(started.stderr, log)}")
+
+
+def _server(folder: Path, parameters: dict[str, Any]) -> tuple[list[str], list[Path]]:
+    """Returns the server's command, and the folders that it writes to.
+
+    Raises:
+        TaskError: A serving option is none.
+    """
+    port = split(parameters["destination"])[2].get("port", _DEFAULT_PORT)
+    log = PredictionLog.from_options(parameters.get("serving_options") or {}, in_container=False)
+    command = ["python", "-m", "penstock.server", str(folder), "--host", "127.0.0.1", "--port", port, *log.arguments()]
+    kept = [Path(log.uri)] if log.uri.startswith("/") else []
+    for path in kept:
+        path.mkdir(parents=True, exist_ok=True)
+    return command, [folder, *kept]
 
 
 def _reason(said: str, log: Path) -> str:

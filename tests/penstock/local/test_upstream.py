@@ -1,5 +1,6 @@
 """Each test fails when kfp has mended a defect that penstock.local mends: then remove the mend it names."""
 
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -87,3 +88,28 @@ def test_cache_misses_artifacts_that_are_metadata_only(tmp_path):
 def test_handler_refuses_container_components():
     with pytest.raises(RuntimeError, match="only supports running Lightweight Python Components"):
         subprocess_task_handler.SubprocessTaskHandler("python:3.11", ["python", "-m", "x"], "root", None)
+
+
+def test_docker_runner_takes_a_container_that_has_gone_for_one_that_succeeded(monkeypatch):
+    """kubeflow/pipelines#13332."""
+
+    class NotFound(Exception):
+        """The engine has removed the container, as `auto_remove` says."""
+
+    class Client:
+        """Docker's client where a container fails at once."""
+
+        def __init__(self):
+            self.images = SimpleNamespace(list=list, pull=lambda image: None)
+            self.containers = SimpleNamespace(run=lambda **options: self)
+
+        def logs(self, stream):
+            return iter(())
+
+        def wait(self):
+            raise NotFound
+
+    monkeypatch.setitem(sys.modules, "docker", SimpleNamespace(DockerClient=Client, errors=SimpleNamespace(NotFound=NotFound)))
+    from kfp.local import docker_task_handler
+
+    assert docker_task_handler.run_docker_container(Client(), "image:tag", ["false"], {}) == 0

@@ -1,0 +1,53 @@
+"""Compares every number in two folders of Statistics; run where the protobuf of TensorFlow Metadata is.
+
+python statistics_numbers.py ONE OTHER
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import json_format
+from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatisticsList
+
+
+def main() -> None:
+    """Prints how many numbers there are, the largest relative difference and its place."""
+    one, other = (dict(numbers(Path(folder))) for folder in sys.argv[1:3])
+    differences = {name: apart(value, other[name]) for name, value in one.items() if name in other}
+    worst = max(differences, key=lambda name: differences[name])
+    missing = sorted(one.keys() ^ other.keys())
+    print(json.dumps({"numbers": len(differences), "difference": differences[worst], "worst": worst, "missing": len(missing)}))
+
+
+def numbers(folder: Path) -> Iterator[tuple[str, float]]:
+    """Yields every number of every Split's Statistics under its place."""
+    for path in sorted(folder.glob("Split-*/FeatureStats.pb")):
+        (dataset,) = DatasetFeatureStatisticsList.FromString(path.read_bytes()).datasets
+        for feature in dataset.features:
+            yield from _numbers(f"{path.parent.name} {'.'.join(feature.path.step) or feature.name}", json_format.MessageToDict(feature))
+
+
+def _numbers(place: str, value: Any) -> Iterator[tuple[str, float]]:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _numbers(f"{place} {name}", item)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _numbers(f"{place}[{number}]", item)
+    else:
+        try:
+            yield place, float(value)
+        except ValueError:  # a name
+            return
+
+
+def apart(one: float, other: float) -> float:
+    """Returns the relative difference of two numbers."""
+    return abs(one - other) / max(abs(one), abs(other), 1e-12) if one != other else 0.0
+
+
+if __name__ == "__main__":
+    main()
