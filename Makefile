@@ -7,7 +7,7 @@ FAMILIES := tfdv tf-gpu deploy serve
 SDK := .venv/.made
 
 .DEFAULT_GOAL := help
-.PHONY: help setup envs run test chaos lint compile bench clean
+.PHONY: help setup envs run test chaos parity lint compile bench clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -39,6 +39,9 @@ test: setup data/flights ## Run every test (ARGS goes to pytest)
 
 chaos: setup ## Kill and hinder pushes at every call, on every kind of destination (ARGS=--help says what there is)
 	@$(BIN)/python -m tests.families deploy -m tests.chaos $(ARGS)
+
+parity: setup data/flights ## Run the flights pipeline in virtualenvs and in containers, compare every artifact
+	@$(BIN)/python -m tests.parity $(ARGS)
 
 lint: $(SDK) ## Check style and types
 	@$(BIN)/ruff check .
