@@ -12,6 +12,7 @@ unset TF_CLI_ARGS TF_DATA_DIR TF_WORKSPACE 2>/dev/null || :
 export TF_IN_AUTOMATION=1 CHECKPOINT_DISABLE=1 TF_INPUT=0
 
 terraform fmt -check -recursive -diff .
+if command -v python3 >/dev/null 2>&1; then python3 -B diagram.py --check; fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM

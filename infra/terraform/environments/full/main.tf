@@ -77,6 +77,7 @@ module "services" {
   domain             = var.domain
   model              = var.model
   experiment         = var.experiment
+  metrics            = "google"
   labels             = var.labels
 
   service_account_annotations = { for subject, email in module.foundation.kubernetes_service_accounts : subject => { "iam.gke.io/gcp-service-account" = email } }

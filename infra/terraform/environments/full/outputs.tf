@@ -9,7 +9,7 @@ output "platform_settings" {
 }
 
 output "repository_url" {
-  description = "Where images are pushed to and pulled from: what `penstock compile --registry` takes."
+  description = "Where images are pushed to and pulled from."
   value       = module.foundation.repository_url
 }
 

@@ -15,6 +15,7 @@ module "services" {
   flux_version                = var.flux_version
   cert_manager_version        = var.cert_manager_version
   gateway_class               = var.gateway_class
+  metrics                     = var.metrics
   quota                       = var.quota
   labels                      = var.labels
 }

@@ -114,6 +114,17 @@ variable "gateway_class" {
   default     = null
 }
 
+variable "metrics" {
+  type        = string
+  description = "What collects the models' metrics: google (managed Prometheus on GKE) or prometheus-operator (its kind PodMonitor is there). Null: nothing."
+  default     = null
+
+  validation {
+    condition     = var.metrics == null || contains(["google", "prometheus-operator"], coalesce(var.metrics, "none"))
+    error_message = "metrics is google or prometheus-operator."
+  }
+}
+
 variable "quota" {
   type        = map(string)
   description = "What all pods of pipelines may have together, such as { \"requests.nvidia.com/gpu\" = \"4\" }."

@@ -40,7 +40,7 @@ output "bucket_urls" {
 }
 
 output "repository_url" {
-  description = "Where images are pushed to and pulled from: what `penstock compile --registry` takes."
+  description = "Where images are pushed to and pulled from."
   value       = module.artifact_registry.repository_url
 }
 

@@ -85,6 +85,34 @@ run "any_cluster_with_s3" {
   }
 }
 
+run "metrics_are_collected_where_the_server_gives_them" {
+  command = plan
+
+  variables {
+    metrics = "google"
+  }
+
+  assert {
+    condition     = yamldecode(helm_release.metrics["google"].values[0]).objects[0].kind == "PodMonitoring" && yamldecode(helm_release.metrics["google"].values[0]).objects[0].spec.endpoints == [{ path = "/metrics", port = 8080, interval = "30s" }]
+    error_message = "managed Prometheus asks the server's HTTP port"
+  }
+
+  assert {
+    condition     = yamldecode(helm_release.metrics["google"].values[0]).objects[0].spec.selector.matchExpressions[0].key == "penstock.dev/fingerprint" && yamldecode(helm_release.metrics["google"].values[0]).objects[0].metadata.namespace == "models"
+    error_message = "it asks the pods that push_model starts"
+  }
+}
+
+run "an_unknown_collector_is_refused" {
+  command = plan
+
+  variables {
+    metrics = "statsd"
+  }
+
+  expect_failures = [var.metrics]
+}
+
 run "a_gs_bucket_with_an_s3_endpoint_is_refused" {
   command = plan
 
