@@ -7,10 +7,10 @@ FAMILIES := tfdv tf-gpu deploy serve
 SDK := .venv/.made
 
 .DEFAULT_GOAL := help
-.PHONY: help setup envs run test chaos parity lint compile bench clean
+.PHONY: help setup envs run test chaos parity lint compile bench infra-test infra-scan clean
 
 help: ## Say what there is
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
 
 $(SDK): requirements/uv.txt requirements/dev.txt setup.cfg pyproject.toml
 	@echo "making the SDK's virtualenv in .venv"
@@ -53,6 +53,12 @@ compile: $(SDK) ## Write everything that is generated
 
 bench: setup data/flights ## Measure against TFX, print the figures
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+infra-test: ## Test the Terraform modules and environments (TERRAFORM_MIRROR: a directory of providers, else the registry)
+	@infra/terraform/test.sh $(ARGS)
+
+infra-scan: $(SDK) ## Look for what is unsafe in the Terraform modules and environments
+	@$(BIN)/uv tool run --quiet checkov@3.3.30 --config-file infra/terraform/.checkov.yaml --directory infra/terraform
 
 clean: ## Remove what was made here (the families' environments stay: `penstock envs remove`)
 	rm -rf .venv build dist data local_outputs
