@@ -15,7 +15,7 @@ NUMBERS, TEXTS, WHOLE = (tf.TensorSpec([None], kind) for kind in (tf.float32, tf
 
 
 class Fickle(tf.Module):
-    """Answers as its mode file says: `0` right, any other number wrong, no file an error of the server."""
+    """Answers as its mode file says: `0` right, any other number wrong, no file an error of the server; so is a negative distance."""
 
     def __init__(self, mode: Path) -> None:
         super().__init__()
@@ -26,7 +26,8 @@ class Fickle(tf.Module):
     @tf.function
     def by_name(self, distance, carrier, month):
         letters = tf.cast(tf.strings.length(carrier) + tf.cast(month, tf.int32), tf.float32)
-        path = tf.strings.join([self.mode, tf.strings.substr(carrier[0], 0, 0)])  # a constant would be read once and never again
+        absent = tf.where(tf.reduce_any(distance < 0), "-absent", "")  # no constant either, which would be read once and never again
+        path = tf.strings.join([self.mode, absent])
         mood = tf.strings.to_number(tf.io.read_file(path))
         return {"probability": tf.sigmoid(distance / 2000.0 - letters + mood)[:, tf.newaxis]}
 

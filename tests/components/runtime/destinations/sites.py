@@ -36,11 +36,13 @@ class Site(Push):
         registry: Where the models are registered.
         versions: The version of each registered model.
         can_shadow: Whether the destination mirrors traffic.
+        counts_errors: Whether the destination has metrics of its own.
     """
 
     registry: Registry = None  # type: ignore[assignment]
     versions: dict[str, str] = field(default_factory=dict)
     can_shadow: bool = False
+    counts_errors: bool = True
 
     def __call__(self, name: str, *, parameters: dict[str, Any] | None = None, **evidence: Any) -> Any:
         return super().__call__(name, parameters={"model_version": self.version(name)} | (parameters or {}), **evidence)
@@ -123,6 +125,23 @@ class Site(Push):
         thread.start()
         try:
             yield shares
+        finally:
+            stop.set()
+            thread.join()
+
+    @contextmanager
+    def asking(self, instances: list[Any]) -> Iterator[None]:
+        """Asks for as long as the block runs, whatever the answers."""
+        stop = threading.Event()
+
+        def ask() -> None:
+            while not stop.is_set():
+                self.post(instances)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        try:
+            yield
         finally:
             stop.set()
             thread.join()

@@ -125,6 +125,18 @@ def test_a_canary_that_goes_wrong_on_its_way_is_rolled_back(site: Site, mode: st
     assert_only_the_first_is_there(site)
 
 
+def test_errors_that_only_some_requests_meet_roll_back_where_they_are_counted(site: Site):
+    site("first")
+    with site.asking([{"distance": -1.0, "carrier": "AA", "month": 1}]):
+        done = site("fickle", parameters=ONE_BY_ONE | {"bake_seconds": 15 if site.counts_errors else 0})
+    if not site.counts_errors:
+        assert done.parameters["outcome"] == "pushed"
+        return
+    assert done.parameters["outcome"] == "rolled_back"
+    assert "requests failed, a rate of" in done.metadata["pushed_model"]["summary"]
+    assert_only_the_first_is_there(site)
+
+
 def test_the_task_fails_if_the_rollback_fails(site: Site):
     site("fickle")
     site.set_mode("9")
