@@ -1,6 +1,7 @@
 """Bad input, through `penstock run` on the whole training pipeline: one clear line, nothing left, nothing released."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -25,6 +26,7 @@ TASKS = [
     "train-model",
     "resolve-baseline",
     "evaluate-model",
+    "check-serving",
     "register-model",
     "push-model",
 ]
@@ -229,6 +231,39 @@ def test_port_in_use(small, tmp_path):
         done = small.run(destination=f"local://{tmp_path}/serving?port={port}")
     _fails(done, "push-model", f"cannot listen on port {port}", "end what uses it or choose another port")
     assert not list((tmp_path / "serving").rglob("saved_model.pb"))
+
+
+@pytest.fixture
+def unreachable_cluster(tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A person's kubeconfig for a cluster that is not there; its URL."""
+    url = f"http://127.0.0.1:{free_port}"
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "away",
+        "contexts": [{"name": "away", "context": {"cluster": "away", "user": "me"}}],
+        "clusters": [{"name": "away", "cluster": {"server": url}}],
+        "users": [{"name": "me", "user": {"token": "secret"}}],
+    }
+    monkeypatch.setenv("KUBECONFIG", str(_text(tmp_path / "kubeconfig", json.dumps(config))))
+    return url
+
+
+def test_cluster_that_cannot_be_reached(small, unreachable_cluster):
+    done = small.run(destination="kserve://models/small?mode=standard&storage=s3://bucket/models")
+    _fails(done, "push-model", f"the cluster at {unreachable_cluster} gives no answer", "check that it runs and can be reached from here")
+
+
+@pytest.mark.parametrize(
+    ("destination", "words"),
+    [
+        ("mars://models/small", ["destination 'mars://models/small' is none", "kserve://NAMESPACE/NAME"]),
+        ("kserve://models/Not_A_Name?mode=standard", ["Not_A_Name"]),
+    ],
+    ids=["scheme", "name"],
+)
+def test_destination_that_is_none(small, destination, words):
+    _fails(small.run(destination=destination), "push-model", *words)
 
 
 @pytest.mark.parametrize(

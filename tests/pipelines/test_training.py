@@ -9,7 +9,8 @@ import pytest
 
 from ..small_training import SmallTraining, fact, rows, states, typed, write_csv
 
-CACHED = ("ingest-examples", "validate-examples", "transform-examples", "train-model", "evaluate-model")
+CACHED = ("ingest-examples", "validate-examples", "transform-examples", "train-model", "evaluate-model", "check-serving")
+SKIPPED = {"register-model": "skipped", "push-model": "skipped"}
 TFX_MODULE = Path(__file__).resolve().parents[1] / "components" / "train_model" / "tfx_module.py"
 
 
@@ -31,6 +32,7 @@ def test_first_run_serves_a_blessed_model(small):
     assert set(states(done).values()) == {"done", "skipped"}
     assert "no Baseline: no version has the alias champion" in done.stdout
     assert re.fullmatch(r"AUC 0\.9\d+: blessed", fact(done, "verdict"))
+    assert re.fullmatch(r"256 rows answered as evaluated, p99 .* requests/s: passed", fact(done, "serving"))
     assert fact(done, "version") == "1"
     assert fact(done, "push") == "pushed"
     _answer(fact(done, "try it"))
@@ -89,12 +91,24 @@ def test_worse_candidate_is_not_released(small):
     assert done.returncode == 3
     assert "not blessed" in fact(done, "verdict")
     assert "asked for >= 0.8" in fact(done, "verdict")
-    assert {name: state for name, state in states(done).items() if name in ("register-model", "push-model")} == {
-        "register-model": "skipped",
-        "push-model": "skipped",
-    }
+    assert SKIPPED.items() <= states(done).items()
     assert small.released() == before
     assert _answer(fact(small.first, "try it")) == answer
+
+
+def test_model_that_serves_otherwise_than_it_was_evaluated_is_not_released(small, tmp_path):
+    """Its answers are good enough for a blessing, but no two are the same."""
+    module = tmp_path / "trainer.py"
+    answer = "tf.sigmoid(_matrix(transformed, transform) @ served.weights)"
+    module.write_text((small.folder / "trainer.py").read_text().replace(answer, f"{answer} * tf.random.uniform([], 0.9, 1.0)"))
+    before = small.released()
+    done = small.run(trainer_module=module)
+    assert done.returncode == 3, done.stdout
+    assert fact(done, "verdict").endswith(": blessed")
+    assert "256 of 256 rows are answered otherwise than evaluated" in fact(done, "serving")
+    assert {"check-serving": "done", **SKIPPED}.items() <= states(done).items()
+    assert "check-serving.html" in done.stdout, "the evidence is kept"
+    assert small.released() == before
 
 
 def test_tfx_module_from_raw_rows_to_curl(small):

@@ -46,7 +46,7 @@ class LocalDestination:
         self._server = LocalServer(folder, port, log)
         self._agrees: ServerInfo | None = None
         self.url = ServerInfo(0, HOST, port, 0.0).predict_url(model_name)
-        self.stop_command = f"penstock serve stop {shlex.quote(str(folder))}"
+        self.stop_command = f"penstock serve stop {shlex.quote(str(folder.absolute()))}"
 
     @classmethod
     def from_uri(cls, path: str, options: dict[str, str], model_name: str, serving_options: dict[str, Any]) -> "LocalDestination":
