@@ -9,6 +9,7 @@ from rich.console import Console
 
 import penstock
 
+from .image_building import images
 from .lean_kfp import import_kfp
 from .serve import serve
 
@@ -25,6 +26,7 @@ def main() -> None:
 
 
 main.add_command(serve)
+main.add_command(images)
 
 
 @main.command()
@@ -150,7 +152,10 @@ def rollback(destination: str, to: str, model_name: str, tracking_uri: str, regi
 
 @main.command("compile")
 @click.option("--check", is_flag=True, help="Change nothing; exit 1 if a generated file is not what the sources say.")
-def compile_(check: bool) -> None:
+@click.option("--registry", default="", metavar="REGISTRY", help="Name the images in this registry. Default: the released ones'.")
+@click.option("--tag", default="", metavar="TAG", help="Name the images with this tag. Default: the package's version.")
+@click.option("--digests", type=click.Path(path_type=Path), metavar="FILE", help="Name the images by these digests, not by a tag.")
+def compile_(check: bool, registry: str, tag: str, digests: Path | None) -> None:
     """Write everything that is generated: compiled pipelines and components, the components' pages, the README's table.
 
     Run it in a checkout of Penstock.
@@ -159,10 +164,14 @@ def compile_(check: bool) -> None:
     Examples:
       penstock compile
       penstock compile --check
+      penstock compile --registry europe-west4-docker.pkg.dev/my-project/penstock --digests digests.json
     """
+    if tag and digests:
+        raise click.UsageError("an image has a tag or a digest: give --tag or --digests")
     from .generate import generate
+    from .pinning import pins
 
-    changed = generate(Path.cwd(), check)
+    changed = generate(Path.cwd(), check, pins(registry, tag, digests))
     for path in changed:
         click.echo(f"{'not up to date' if check else 'wrote'}: {path}")
     if check and changed:

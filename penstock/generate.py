@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import UserError
+from .pinning import pinned
 from .reference import markdown, names, table
 
 _TABLE = re.compile(r"(<!-- components:[^\n]*-->\n).*?(<!-- /components -->)", re.DOTALL)
@@ -27,12 +28,13 @@ def catalog() -> dict[str, tuple[Any, dict[str, Any]]]:
     }
 
 
-def generate(checkout: Path, check: bool) -> list[Path]:
+def generate(checkout: Path, check: bool, pins: dict[str, str] | None = None) -> list[Path]:
     """Brings the generated files of a checkout up to date.
 
     Args:
         checkout: The repository's root.
         check: Whether to change nothing.
+        pins: Each family's image, where the compiled files shall name others than the released ones.
 
     Returns:
         The files, relative to the root, that were not up to date (and are now, unless `check`).
@@ -42,7 +44,7 @@ def generate(checkout: Path, check: bool) -> list[Path]:
     """
     if not (checkout / "components").is_dir() or not (checkout / "compiled").is_dir():
         raise UserError(f"{checkout} is no checkout of Penstock: run this where components/ and compiled/ lie")
-    wanted = {checkout / path: text for path, text in _generated(checkout)}
+    wanted = {checkout / path: pinned(text, pins or {}) for path, text in _generated(checkout)}
     stale = {*(checkout / "compiled").rglob("*.yaml")} - {*wanted}
     changed = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if not check:

@@ -10,23 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from penstock.envs import environment
-from penstock.lean_kfp import import_kfp
+from penstock.envs import Environment, environment
 
 from .families import ROOT, pythons, run, variables
-
-# Tests that belong to no component: the folder, and the family whose libraries they need.
-SHARED = {
-    "chaos": "deploy",
-    "components/runtime": "tf",
-    "components/runtime/destinations": "deploy",
-    "components/runtime/registry": "deploy",
-    "doubles/kubernetes": "deploy",
-    "doubles/vertex": "deploy",
-    "penstock/server": "serve",
-    "pipelines/flight_delay": "tf",
-}
-SDK_TEST = "test_component.py"
+from .folders import SDK_TEST, SHARED, files_by_family
 
 
 @dataclass(frozen=True)
@@ -92,28 +79,11 @@ def _sdk() -> Suite:
 
 def _families() -> list[Suite]:
     """Groups the components' tests, and the shared ones, by the environment that they run in."""
-    paths: dict[str, list[Path]] = {}
-    families = _family_by_folder() | SHARED
-    for folder, family in families.items():
-        others = [ROOT / "tests" / other for other in families if other.startswith(f"{folder}/")]
-        found = [
-            file
-            for file in sorted((ROOT / "tests" / folder).rglob("test_*.py"))
-            if file.name != SDK_TEST and not any(file.is_relative_to(other) for other in others)
-        ]
-        paths.setdefault(environment(family).family, []).extend(found)
-    largest_first = sorted(((environment(family), files) for family, files in paths.items()), key=lambda item: -len(item[1]))
+    paths: dict[Environment, list[Path]] = {}
+    for family, files in files_by_family(ROOT / "components").items():
+        paths.setdefault(environment(family), []).extend(files)
+    largest_first = sorted(paths.items(), key=lambda item: -len(item[1]))
     return [Suite(item.family, item.python, files, variables(item)) for item, files in largest_first if files]
-
-
-def _family_by_folder() -> dict[str, str]:
-    """Reads each component's family from the image of its interface."""
-    import_kfp()
-    import penstock.components as library
-    from penstock.local.commands import family_of
-
-    images = {name: getattr(library, name).component_spec.implementation.container.image for name in library.__all__}
-    return {f"components/{name}": family_of(image) for name, image in images.items()}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,15 @@
+#!/bin/sh
+# Takes away what no component imports or loads: sh trim.sh VIRTUALENV
+set -e
+cd "$1"/lib/python3.*/site-packages
+# headers for building ops; the parser that TensorFlow's own build uses
+rm -rf tensorflow/include clang
+# test suites that the wheels carry
+rm -rf pandas/tests numpy/*/tests scipy/*/tests sklearn/*/tests pyarrow/tests google/genai/tests matplotlib/tests psutil/tests
+# C and C++ that was compiled, or is there for others to compile against
+rm -rf pyarrow/include pyarrow/src numpy/_core/include
+find . -name '*.a' -delete
+# TensorFlow's symbols, which only a debugger reads; other wheels' libraries were patched, and stripping may break them
+for library in tensorflow/libtensorflow_*.so.*; do
+    [ ! -e "$library" ] || strip --strip-unneeded "$library"
+done
