@@ -66,6 +66,8 @@ def judge(case: Case, place: Place) -> tuple[str, list[str]]:
 def _answers(case: Case, seen: Seen) -> Iterator[str]:
     """Nobody but the old and the new model answers, and nobody but the old one if the new one is wrong."""
     allowed = {OLD} if case.is_wrong else {OLD, NEW}
+    if not seen.answers:
+        yield "no client has asked"
     if strangers := {who: count for who, count in seen.answers.items() if who not in allowed}:
         yield f"clients were answered by {strangers}"
 

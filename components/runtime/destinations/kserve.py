@@ -203,7 +203,7 @@ class KServeDestination:
 
     def retire(self) -> None:
         """Ends the pods that only a quick rollback would need."""
-        self._take(self._mode.retire(self._required()))
+        self._finish([], self._mode.retire(self._required()))
 
     def _place(self, model: Input, release: Release) -> Version:
         """Copies a model to the storage, and returns how it will be served from there."""

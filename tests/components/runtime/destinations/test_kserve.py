@@ -268,6 +268,20 @@ def test_each_write_may_be_answered_by_an_error_once(site: Site, mode: str, acti
 
 
 @BOTH
+def test_what_cannot_be_tidied_up_does_not_cost_the_new_model_its_place(site: Site, mode: str):
+    site.push("first")
+    with site.open() as destination:
+        site.stage(destination, "second")
+        destination.shift(100)
+        site.cluster.faults[:] = [Fault(Fail(403), times=0, when=lambda call: call.method == "PUT" and "inferenceservices" in call.path)]
+        destination.retire()
+        site.cluster.faults.clear()
+    assert site.serves() == "second"
+    assert site.push("second") == "already_serving"
+    assert len(site.cluster.isvc("flights")["spec"].get("canary") or []) == 0
+
+
+@BOTH
 def test_somebody_elses_change_meanwhile_is_kept(site: Site, mode: str):
     site.push("first")
 
