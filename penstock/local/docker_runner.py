@@ -70,17 +70,13 @@ class DockerRunner:
         """Runs a task's container to its end, and removes it."""
         name = f"penstock-{uuid.uuid4().hex}"
         image = self._image(job.image)
-        passed = {name: value for name, value in os.environ.items() if _PASSED.fullmatch(name) and name not in job.variables}
-        options = [*self._options(image), "--workdir", str(working_directory())]
-        options += [item for key, value in job.variables.items() for item in ("--env", f"{key}={value}")]
-        options += [item for key in passed for item in ("--env", key)]  # by name: the command line is no place for a secret
-        options += [item for mount in mounts(self._root, job.executor_input, job.variables | passed) for item in mount.options]
+        options = [*self._options(image), *self._surroundings(job)]
         if job.component in STARTS_SERVERS:
             options += self._beside_server(job)
         entry, *arguments = job.command
-        command = [self._engine.command, "run", "--name", name, "--log-driver", "none", *options, "--entrypoint", entry, image, *arguments]
+        command = ["run", "--name", name, "--log-driver", "none", *options, "--entrypoint", entry, self._identifiers[image], *arguments]
         try:
-            code = processes.run(command, dict(os.environ), log, on_line)
+            code = processes.run([self._engine.command, *command], dict(os.environ), log, on_line)
             return code if code < 0 else self._exit_code(name, code, on_line)
         finally:
             self._engine.ask("rm", "--force", "--volumes", name)
@@ -110,13 +106,21 @@ class DockerRunner:
             options += ["--read-only", "--tmpfs", f"{_SCRATCH}:rw,exec,mode=1777"]
         return options + self._engine.with_gpus() if family == "tf-gpu" and self._gpu else options
 
+    def _surroundings(self, job: Job) -> list[str]:
+        """Returns the options that show a task its files, and tell it its variables."""
+        passed = {key: value for key, value in os.environ.items() if _PASSED.fullmatch(key) and key not in job.variables}
+        options = ["--workdir", str(working_directory())]
+        options += [item for key, value in job.variables.items() for item in ("--env", f"{key}={value}")]
+        options += [item for key in passed for item in ("--env", key)]  # by name: the command line is no place for a secret
+        return options + [item for mount in mounts(self._root, job.executor_input, job.variables | passed) for item in mount.options]
+
     def _beside_server(self, job: Job) -> list[str]:
         """Starts the model server that a task needs; returns the options under which the task sees its process."""
         parameters = (job.executor_input.get("inputs") or {}).get("parameterValues") or {}
         if (folder := served_folder(str(parameters.get("destination", "")))) is None:
             return []
         folder.mkdir(parents=True, exist_ok=True)
-        ensure_server(self._engine, self._serve_image, folder, parameters, self._options(self._serve_image))
+        ensure_server(self._engine, self._identifiers[self._serve_image], folder, parameters, self._options(self._serve_image))
         return ["--pid", "host"]
 
     def _exit_code(self, name: str, said: int, on_line: Callable[[str], None]) -> int:

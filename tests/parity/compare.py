@@ -16,7 +16,7 @@ _ANY = None
 _SAVED_MODEL = {"saved_model.pb", "fingerprint.pb"}
 # Which files of an artifact may differ, and why.
 MAY_DIFFER: dict[str, tuple[set[str] | None, str]] = {
-    "statistics": (_ANY, "the last bit of some sums, where the TFDV releases differ; compared by number below"),
+    "statistics": (_ANY, "the last bit of some sums, where the two stacks (TFDV, NumPy) differ; compared by number below"),
     "transform_graph": (_SAVED_MODEL, "TFT names its lookup tables after a scratch folder, which is a new one in every run"),
     "model": (_ANY, "it holds the graph of the Transform, with those names; compared by quality below"),
     "training_logs": (_ANY, "TensorBoard's events carry the time"),
@@ -121,7 +121,7 @@ def _statistics(one: Path, other: Path) -> Row:
     script = Path(__file__).with_name("statistics_numbers.py")
     done = subprocess.run([environment("tf").python, script, one, other], capture_output=True, text=True, check=True)
     said = json.loads(done.stdout.splitlines()[-1])
-    found = f"{said['numbers']} numbers at most {said['difference']:.1g} apart, relative" + (
+    found = f"{said['numbers']:,} numbers at most {said['difference']:.1g} apart, relative" + (
         f" ({said['worst']})" if said["difference"] else ""
     )
     good = said["difference"] <= STATISTICS_TOLERANCE and not said["missing"]
