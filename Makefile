@@ -7,7 +7,7 @@ FAMILIES := tfdv tf-gpu deploy serve
 SDK := .venv/.made
 
 .DEFAULT_GOAL := help
-.PHONY: help setup envs run test chaos parity lint compile bench infra-test infra-scan clean
+.PHONY: help sdk setup envs run test chaos parity lint compile bench images audit infra-test infra-scan clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -20,6 +20,8 @@ $(SDK): requirements/uv.txt requirements/dev.txt setup.cfg pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode -r requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
+
+sdk: $(SDK)
 
 envs: $(SDK)
 	@$(BIN)/penstock envs make $(FAMILIES)
@@ -47,6 +49,17 @@ lint: $(SDK) ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@MYPYPATH="$$($(BIN)/python -c 'from penstock.code import code_path; print(code_path())')" $(BIN)/mypy
+
+images: $(SDK) ## Build and test the images, where there is a container engine (ARGS="--family deploy")
+	@sh images/make.sh $(ARGS)
+
+audit: $(SDK) ## Look for known vulnerabilities in the locks, and for mistakes in the workflows
+	@for lock in images/*/requirements*.txt requirements/dev.txt; do \
+		echo "$$lock"; $(BIN)/uv tool run --quiet --with-requirements requirements/release.txt pip-audit --strict --progress-spinner off --disable-pip --require-hashes -r $$lock || exit 1; \
+	done
+	@$(BIN)/uv tool run --quiet --with-requirements requirements/release.txt check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/uv tool run --quiet --with-requirements requirements/release.txt check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(BIN)/uv tool run --quiet --with-requirements requirements/release.txt zizmor --quiet --offline .github
 
 compile: $(SDK) ## Write everything that is generated
 	@$(BIN)/penstock compile
