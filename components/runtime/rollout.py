@@ -7,6 +7,8 @@ from functools import partial
 from itertools import pairwise
 from typing import TypeVar
 
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
+
 from .answers import is_close
 from .artifacts import Input
 from .destinations import Destination, StepFailed, Traffic
@@ -17,6 +19,9 @@ from .release import Release
 PUSHED, ALREADY_SERVING, SHADOWING, ROLLED_BACK = "pushed", "already_serving", "shadowing", "rolled_back"
 STRATEGIES = ("replace", "canary", "blue_green", "shadow")
 CHECK_EVERY_SECONDS = 2.0
+_insistently = retry(
+    retry=retry_if_exception_type(StepFailed), stop=stop_after_attempt(3), wait=wait_fixed(CHECK_EVERY_SECONDS), reraise=True
+)
 # A rate of errors means something from this many requests on.
 ENOUGH_REQUESTS = 50
 # One slow answer is a hiccup, this many in a row are a slow model.
@@ -101,7 +106,7 @@ def roll_out(target: Destination, model: Input, release: Release, plan: Plan) ->
         _or_stop(lambda: target.rollback(), "it cannot be taken away")
         before = target.current()
     if before.serving and before.serving.fingerprint == release.fingerprint:
-        check = _checks(target, release, plan, None)
+        check = _insistently(_checks(target, release, plan, None))  # what serves well must not lose its place over one bad moment
         if before.previous is None:  # nothing better is there to go back to
             check = partial(_or_stop, check, "this model serves already, with none before it, but it does not answer as it did")
         steps = [("check", check), ("retire the model before", target.retire)]
