@@ -1,9 +1,11 @@
 #!/bin/sh
-# Takes away what no component imports or loads: sh trim.sh VIRTUALENV
+# Takes away what no component imports or loads: sh trim.sh VIRTUALENV FAMILY
 set -e
 cd "$1"/lib/python3.*/site-packages
 # headers for building ops; the parser that TensorFlow's own build uses
 rm -rf tensorflow/include clang
+# Beam's extra for Google Cloud brings Vertex AI's client, which only the deploy family uses
+[ "$2" = deploy ] || rm -rf google/cloud/aiplatform* vertexai agentplatform
 # test suites that the wheels carry
 rm -rf pandas/tests numpy/*/tests scipy/*/tests sklearn/*/tests pyarrow/tests google/genai/tests matplotlib/tests psutil/tests
 # C and C++ that was compiled, or is there for others to compile against
