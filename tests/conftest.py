@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 import penstock
 
+from .ports import free_port as find_port
 from .small_training import SmallTraining
 
 
@@ -48,13 +48,7 @@ def family_environment() -> dict[str, str]:
 @pytest.fixture(scope="session")
 def free_ports() -> Callable[[], int]:
     """Gives a port that nothing listens on, at each call."""
-
-    def find() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return probe.getsockname()[1]
-
-    return find
+    return find_port
 
 
 @pytest.fixture

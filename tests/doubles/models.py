@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
@@ -16,6 +15,8 @@ import httpx
 
 import penstock
 from penstock.components.runtime import fingerprint
+
+from ..ports import free_port
 
 START_SECONDS = 120.0
 _COUNTERS = re.compile(r"(?P<series>[a-zA-Z_:][\w:]*?(?:_total|_count|_sum|_bucket)(?:\{.*\})?) (?P<value>\S+)")
@@ -144,13 +145,6 @@ class ModelServers:
         process.kill()
         is_there = log.exists()  # unless the pool was closed meanwhile
         return ModelDoesNotLoad(process.wait(), log.read_text(errors="replace")[-2000:].strip() if is_there else "")
-
-
-def free_port() -> int:
-    """Returns a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _environment() -> dict[str, str]:

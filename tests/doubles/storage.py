@@ -1,6 +1,6 @@
 """Object stores on this machine: Google's by gcp-storage-emulator, S3's by moto, and volumes as folders.
 
-python tests/doubles/storage.py BUCKET...    serves them until it is interrupted, and prints the environment that leads there
+python -m tests.doubles.storage BUCKET...    serves them until it is interrupted, and prints the environment that leads there
 """
 
 import os
@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+
+from ..ports import free_port
 
 # gcsfs asks for a bucket's layout through gRPC, which no emulator answers.
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
@@ -93,7 +95,7 @@ def _download(files: Any, path: str) -> Path:
 @contextmanager
 def _serving(log: Path, *arguments: str) -> Iterator[int]:
     """Runs Python with these arguments, and a port as the last one, until the context ends."""
-    port = _free_port()
+    port = free_port()
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, *arguments, str(port)],
@@ -111,12 +113,6 @@ def _serving(log: Path, *arguments: str) -> Iterator[int]:
     finally:
         process.terminate()
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _listens(port: int) -> bool:

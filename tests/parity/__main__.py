@@ -6,7 +6,6 @@ python -m tests.parity --write FILE     also puts it into a page
 
 import argparse
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from penstock.engines import find_engine
 from penstock.errors import UserError
 
 from ..command import COMMAND, variables
+from ..ports import free_port
 from .compare import Row, compare
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,10 +54,7 @@ def main() -> int:
 def run(folder: Path, runner: str) -> Path:
     """Runs the pipeline from nothing to a served model, and stops the server; returns the run's folder."""
     folder.mkdir(parents=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    values = {"input_uri": f"{ROOT}/data/flights/*.parquet", "destination": f"local://serving?port={port}"}
+    values = {"input_uri": f"{ROOT}/data/flights/*.parquet", "destination": f"local://serving?port={free_port()}"}
     command = [
         COMMAND,
         "run",

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -112,39 +112,19 @@ class Site(Push):
     def watching(self) -> Iterator[dict[int, Counter[str]]]:
         """Asks for as long as the block runs; gives whose answers came, by the share that the candidate had before and after."""
         shares: dict[int, Counter[str]] = {}
-        stop = threading.Event()
 
         def ask() -> None:
-            while not stop.is_set():
-                before = self.state().percent
-                seen = Counter(self.who() for _ in range(20))
-                if self.state().percent == before:
-                    shares.setdefault(before, Counter()).update(seen)
+            before = self.state().percent
+            seen = Counter(self.who() for _ in range(20))
+            if self.state().percent == before:
+                shares.setdefault(before, Counter()).update(seen)
 
-        thread = threading.Thread(target=ask)
-        thread.start()
-        try:
+        with _again_and_again(ask):
             yield shares
-        finally:
-            stop.set()
-            thread.join()
 
-    @contextmanager
-    def asking(self, instances: list[Any]) -> Iterator[None]:
+    def asking(self, instances: list[Any]) -> AbstractContextManager[None]:
         """Asks for as long as the block runs, whatever the answers."""
-        stop = threading.Event()
-
-        def ask() -> None:
-            while not stop.is_set():
-                self.post(instances)
-
-        thread = threading.Thread(target=ask)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
+        return _again_and_again(lambda: self.post(instances))
 
     def who(self) -> str:
         """Asks once; returns the name of the model that answered."""
@@ -190,6 +170,24 @@ class VertexSite(Site):
         except ApiError as error:
             return f"error {error}", []
         return "", json_format.MessageToDict(PredictResponse.pb(answer))["predictions"]
+
+
+@contextmanager
+def _again_and_again(act: Callable[[], Any]) -> Iterator[None]:
+    """Acts in a thread of its own for as long as the block runs."""
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.is_set():
+            act()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def registered(tracking_uri: str) -> Registry:
