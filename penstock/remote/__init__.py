@@ -1,0 +1,1 @@
+"""Running a compiled file elsewhere: on Kubeflow Pipelines and on Vertex AI Pipelines, from one set of commands."""

@@ -1,0 +1,201 @@
+"""What a backend is to the commands: the same verbs and the same words, whichever it is."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from ..errors import UserError
+from ..pipeline_file import PipelineFile
+
+# States of a run. A task has one of these too, or `cached`, `skipped` (a condition kept it from running) or `not run`.
+WAITING, RUNNING, DONE, FAILED, CANCELED = "waiting", "running", "done", "failed", "canceled"
+CACHED, SKIPPED, NOT_RUN = "cached", "skipped", "not run"
+ENDED = {DONE, FAILED, CANCELED}
+
+
+class NoAnswer(UserError):
+    """The backend did not answer, or said that it cannot now: the same question may be answered later."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A run to be made, or what a schedule makes runs of.
+
+    Attributes:
+        pipeline: The compiled file, which is never changed.
+        spec: Its PipelineSpec in JSON form, with the accelerators in the backend's words.
+        platform: kfp's PlatformSpec in JSON form: what only Kubernetes knows. None for none.
+        parameters: The pipeline's parameters, checked against its inputs; only those that were given.
+        name: The run's name, as people see it.
+        experiment: The experiment's name; empty for the backend's default.
+        service_account: Whom its tasks run as; empty for the backend's default.
+        pipeline_root: The URI below which artifacts lie; empty for the backend's default.
+        caching: False: no task may be taken from the cache. None: as compiled.
+    """
+
+    pipeline: PipelineFile
+    spec: dict[str, Any]
+    platform: dict[str, Any] | None
+    parameters: dict[str, Any]
+    name: str
+    experiment: str = ""
+    service_account: str = ""
+    pipeline_root: str = ""
+    caching: bool | None = None
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """A task of a run, as the backend tells it.
+
+    Attributes:
+        key: Its name in the compiled file's DAG (`evaluate-model`); below the iteration in a loop (`for-loop-1/0/say`).
+        state: Its state.
+        started: When its container started.
+        ended: When it ended.
+        error: Why it failed, in the backend's words.
+        outputs: Its output parameters and artifacts (`dsl.Artifact`, with metadata), as far as the backend tells; what it
+            does not tell is in the task's log (see `penstock.said.outputs_in`).
+    """
+
+    key: str
+    state: str
+    started: datetime | None = None
+    ended: datetime | None = None
+    error: str = ""
+    outputs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run, as the backend tells it.
+
+    Attributes:
+        id: What the commands take.
+        name: What people see.
+        state: Its state.
+        url: Its page.
+        error: Why it failed, in the backend's words.
+        created: When it was made.
+        ended: When it ended.
+        tasks: Its tasks; empty in a list of runs.
+    """
+
+    id: str
+    name: str
+    state: str
+    url: str
+    error: str = ""
+    created: datetime | None = None
+    ended: datetime | None = None
+    tasks: tuple[TaskState, ...] = ()
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A pipeline in the backend's list.
+
+    Attributes:
+        name: The pipeline's name.
+        version: The version's name.
+        url: Its page.
+        is_new: False: these bytes were there already.
+    """
+
+    name: str
+    version: str
+    url: str
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """When a schedule makes runs.
+
+    Attributes:
+        name: The schedule's name.
+        cron: Five fields: minute, hour, day of the month, month, day of the week.
+        time_zone: An IANA time zone, such as `Europe/Berlin`.
+        max_concurrency: The most runs that go on at the same time.
+        catch_up: Whether runs that were missed, such as during a pause, are made up for.
+        start: Before it no run is made.
+        end: After it no run is made.
+    """
+
+    name: str
+    cron: str
+    time_zone: str = "UTC"
+    max_concurrency: int = 1
+    catch_up: bool = False
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A schedule, as the backend tells it.
+
+    Attributes:
+        id: What the commands take.
+        timetable: When it makes runs.
+        state: `active`, `paused` or `ended`.
+        url: Its page.
+        next_run: When the next run is made, where the backend tells.
+    """
+
+    id: str
+    timetable: Timetable
+    state: str
+    url: str
+    next_run: datetime | None = None
+
+
+class Target(Protocol):
+    """A backend. Every verb raises `UserError` with one clear line, `NoAnswer` where asking again may help."""
+
+    name: str
+
+    def request(self, submission: Submission) -> dict[str, Any]:
+        """Returns what `submit` would send, in JSON form; connects to nothing.
+
+        Raises:
+            UserError: The backend would refuse it, as far as that can be known without asking.
+        """
+
+    def submit(self, submission: Submission) -> Run:
+        """Makes a run."""
+
+    def upload(self, submission: Submission) -> Upload:
+        """Puts a pipeline, or a component, into the backend's list under `submission.name`: the same bytes are the same version."""
+
+    def run(self, run_id: str) -> Run:
+        """Returns a run with its tasks."""
+
+    def runs(self) -> Iterator[Run]:
+        """Yields the runs, newest first, page after page as they are asked for."""
+
+    def cancel(self, run_id: str) -> None:
+        """Ends a run; one that has ended is left alone."""
+
+    def logs(self, run_id: str, task: str) -> Iterator[str]:
+        """Yields the lines that a task's container printed, by the task's key.
+
+        Raises:
+            UserError: There is no such task, or its log is gone.
+        """
+
+    def create_schedule(self, submission: Submission, timetable: Timetable) -> Schedule:
+        """Makes a schedule."""
+
+    def schedules(self) -> Iterator[Schedule]:
+        """Yields the schedules, newest first."""
+
+    def pause_schedule(self, schedule_id: str) -> None:
+        """Lets it make no more runs until it is resumed."""
+
+    def resume_schedule(self, schedule_id: str) -> None:
+        """Lets it make runs again."""
+
+    def delete_schedule(self, schedule_id: str) -> None:
+        """Deletes it; its runs stay."""
