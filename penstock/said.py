@@ -1,6 +1,10 @@
 """What a task's process says on stdout and stderr, line by line."""
 
+import json
+from typing import Any
+
 _FIGURE_MARK = "[penstock] "
+_OUTPUTS_MARK = "[penstock-outputs] "
 _ERROR_MARK = "error: "
 
 
@@ -12,3 +16,8 @@ def figure_in(line: str) -> str:
 def error_in(line: str) -> str:
     """Returns why the task failed, said in one line; empty where the line does not say so."""
     return line.removeprefix(_ERROR_MARK).strip() if line.startswith(_ERROR_MARK) else ""
+
+
+def outputs_in(line: str) -> dict[str, Any]:
+    """Returns what the task gave back, as `ExecutorOutput` in its JSON form; empty where the line does not say so."""
+    return json.loads(line.removeprefix(_OUTPUTS_MARK)) if line.startswith(_OUTPUTS_MARK) else {}

@@ -29,6 +29,7 @@ from .fingerprint import fingerprint
 # On these mounts a rename is a copy: outputs are written in place, and the executor output file makes them count.
 _IN_PLACE = ("/gcs/",)
 _FIGURE_MARK = "[penstock] "
+_OUTPUTS_MARK = "[penstock-outputs] "
 _OUT_OF_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _last_figure = ""
 
@@ -207,12 +208,17 @@ def _describe(outputs: dict[str, Output]) -> None:
 
 
 def _report(outputs_spec: dict[str, Any], outputs: dict[str, Output], parameters: dict[str, Any]) -> None:
-    """Writes the output parameters and, last, the executor output file."""
+    """Writes the output parameters and, last, the executor output file; says the same in the log.
+
+    Kubeflow's API tells nobody what a task gave back: whoever may read its log, may know.
+    """
     for name, path in _parameter_files(outputs_spec).items():
         value = parameters[name]
         _write(path, value if isinstance(value, str) else json.dumps(value))
+    given = _executor_output(outputs_spec, outputs, parameters)
     if output_file := outputs_spec.get("outputFile"):
-        _write(Path(output_file), json.dumps(_executor_output(outputs_spec, outputs, parameters), indent=1, sort_keys=True))
+        _write(Path(output_file), json.dumps(given, indent=1, sort_keys=True))
+    print(_OUTPUTS_MARK + json.dumps(given, sort_keys=True), flush=True)
 
 
 def _parameter_files(outputs_spec: dict[str, Any]) -> dict[str, Path]:

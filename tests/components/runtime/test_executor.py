@@ -16,11 +16,13 @@ FILES = ["deep/output.json", "made/part", "parameters/count", "parameters/word"]
 def test_a_good_run_writes_everything_and_tells_what_it_made(toy):
     code, out, err = toy.run("well", size=3)
     assert (code, err) == (0, "")
-    assert out.splitlines() == ["[penstock] half way", "[penstock] done"]
+    *figures, outputs = out.splitlines()
+    assert figures == ["[penstock] half way", "[penstock] done"]
     assert toy.files() == FILES
     assert (toy.root / "parameters" / "count").read_text() == "3"
     assert (toy.root / "parameters" / "word").read_text() == "five"
     output = toy.output()
+    assert outputs == f"[penstock-outputs] {json.dumps(output)}"
     assert output["parameterValues"] == {"count": 3, "word": "five"}
     made = output["artifacts"]["made"]["artifacts"][0]
     digest = hashlib.sha256(b"part\0" + hashlib.sha256(b"xxx").hexdigest().encode() + b"\n").hexdigest()
