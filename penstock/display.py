@@ -112,7 +112,7 @@ class Display:
 
     def _update(self, task: Task, state: str) -> None:
         with self._lock:
-            row = self._rows.setdefault(task.name, Row(PlannedTask(task.name, (), True)))
+            row = self._rows.setdefault(task.name, Row(PlannedTask(task.name, task.name, (), True)))
             row.task, row.state = task, state
             self._say(row)
 

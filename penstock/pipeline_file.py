@@ -40,11 +40,13 @@ class PlannedTask:
     """A task that a run will come to, unless a condition keeps it from it.
 
     Attributes:
+        key: Its name in the compiled file's DAG.
         name: The name that the running task will have.
         conditions: The conditions that it lies behind.
         looped: Whether it lies in a loop, so that its iterations have names of their own.
     """
 
+    key: str
     name: str
     conditions: tuple[str, ...]
     looped: bool
@@ -126,7 +128,7 @@ class PipelineFile:
             if component.WhichOneof("implementation") == "dag":
                 yield from self._walk(component.dag, behind, looped or bool(task.WhichOneof("iterator")))
             else:
-                yield PlannedTask(task.component_ref.name.removeprefix("comp-"), behind, looped)
+                yield PlannedTask(name, task.component_ref.name.removeprefix("comp-"), behind, looped)
 
 
 def read_values(path: str | Path) -> dict[str, Any]:
