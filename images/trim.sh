@@ -6,10 +6,12 @@ cd "$1"/lib/python3.*/site-packages
 rm -rf tensorflow/include clang
 # Beam's extra for Google Cloud brings Vertex AI's client, which only the deploy family uses
 [ "$2" = deploy ] || rm -rf google/cloud/aiplatform* vertexai agentplatform
+# the pages of MLflow and TensorBoard; what completes words in a notebook
+rm -rf mlflow/server/js tensorboard_data_server jedi
 # test suites that the wheels carry
 rm -rf pandas/tests numpy/*/tests scipy/*/tests sklearn/*/tests pyarrow/tests google/genai/tests matplotlib/tests psutil/tests
 # C and C++ that was compiled, or is there for others to compile against
-rm -rf pyarrow/include pyarrow/src numpy/_core/include
+rm -rf pyarrow/include pyarrow/src numpy/_core/include nvidia/*/include
 find . -name '*.a' -delete
 # TensorFlow's symbols, which only a debugger reads; other wheels' libraries were patched, and stripping may break them
 for library in tensorflow/libtensorflow_*.so.*; do

@@ -22,6 +22,25 @@ OPTIONS = "PENSTOCK_IMAGE_BUILD_OPTIONS"
 
 
 @dataclass(frozen=True)
+class Source:
+    """What the images are built from.
+
+    Attributes:
+        revision: The commit; it ends in `-dirty` where the checkout has changes.
+        epoch: The commit's time, which every file of an image gets, so that the same commit gives the same bytes. Seconds since 1970.
+    """
+
+    revision: str
+    epoch: str
+
+    @classmethod
+    def of_checkout(cls) -> "Source":
+        """Asks git; where it knows nothing, the revision is `unknown` and the time zero."""
+        revision = _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*") or "unknown"
+        return cls(revision, _git("log", "-1", "--format=%ct") or "0")
+
+
+@dataclass(frozen=True)
 class Build:
     """One family's image.
 
@@ -33,13 +52,14 @@ class Build:
     family: str
     name: str
 
-    def command(self, engine: Engine, target: str, revision: str) -> list[str]:
+    def command(self, engine: Engine, target: str, source: Source) -> list[str]:
         """Returns the command that builds one stage of `images/Dockerfile`."""
-        arguments = {"FAMILY": self.family, "VERSION": penstock.__version__, "REVISION": revision}
+        arguments = {"FAMILY": self.family, "VERSION": penstock.__version__, "REVISION": source.revision}
         # The tests' image is built, for a build that fails is a test that fails, and never named.
         named = ["--tag", self.name] if target == "production" else []
         return [
             *(engine.command, "build", "--file", "images/Dockerfile", "--target", target, *named),
+            *(["--timestamp", source.epoch] if engine.is_podman else ["--build-arg", f"SOURCE_DATE_EPOCH={source.epoch}"]),
             *(word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")),
             *shlex.split(os.environ.get(OPTIONS, "")),
             ".",
@@ -109,29 +129,37 @@ def build(families: tuple[str, ...], registry: str, test: bool, push: bool, dige
     if not Path("images/Dockerfile").is_file():
         raise UserError(f"{Path.cwd()} is no checkout of Penstock: run this where images/Dockerfile lies")
     engine = find_engine()
-    _make_wheel()
-    revision = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+    source = Source.of_checkout()
+    _make_wheel(source)
     builds = _builds(families, registry)
     for item in builds:
         for target in ("production", "test") if test else ("production",):
             click.echo(f"building {item.name}{'' if target == 'production' else ': its tests'}")
-            _run(item.command(engine, target, revision))
+            _run(item.command(engine, target, source))
     if push:
         pushed = {item.family: item.push(engine) for item in builds}
         if digests:
             digests.write_text(json.dumps(pushed, indent=2) + "\n", encoding="utf-8")
 
 
-def _make_wheel() -> None:
+def _make_wheel(source: Source) -> None:
     """Makes the wheel that the images hold, unless a release has put its own there (a release's is never made twice)."""
     import uv
 
     wheel = Path("dist") / f"penstock-{penstock.__version__}-py3-none-any.whl"
     if os.environ.get("CI") and wheel.exists():
         return
-    _run([uv.find_uv_bin(), "build", "--quiet", "--wheel", "--out-dir", "dist", "."])
+    _run([uv.find_uv_bin(), "build", "--quiet", "--wheel", "--out-dir", "dist", "."], {"SOURCE_DATE_EPOCH": source.epoch})
 
 
-def _run(command: list[str]) -> None:
-    if subprocess.run(command, check=False).returncode != 0:
+def _git(*arguments: str) -> str:
+    """Returns what git says; empty where there is no git, or no repository."""
+    try:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False).stdout.strip()
+    except FileNotFoundError:
+        return ""
+
+
+def _run(command: list[str], variables: dict[str, str] | None = None) -> None:
+    if subprocess.run(command, env=os.environ | (variables or {}), check=False).returncode != 0:
         raise UserError(f"{shlex.join(command[:2])} failed, for the reason above (the command: {shlex.join(command)})")
