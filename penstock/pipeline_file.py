@@ -56,7 +56,12 @@ class PipelineFile:
     """A compiled pipeline or component.
 
     Args:
-        path: The YAML file; a platform document after the first is allowed and left alone.
+        path: The YAML file; a platform document after the first is allowed.
+
+    Attributes:
+        spec: The pipeline.
+        document: The same in JSON form, as the file has it.
+        platform: The platform document in JSON form; None if there is none.
 
     Raises:
         UserError: The file is missing, or is no compiled pipeline.
@@ -64,7 +69,7 @@ class PipelineFile:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.spec = _load(self.path)
+        self.document, self.platform, self.spec = _load(self.path)
         self.executors = {name: utils.struct_to_executor_spec(value) for name, value in self.spec.deployment_spec["executors"].items()}
 
     @property
@@ -98,7 +103,7 @@ class PipelineFile:
         known = [*inputs.parameters, *inputs.artifacts]
         for name in [*values, *texts]:
             if name not in known:
-                raise UserError(f"{self.path.name} has no parameter {name}{_did_you_mean(name, known)}")
+                raise UserError(f"{self.path.name} has no parameter {name}{did_you_mean(name, known)}")
         given = dict(values)
         for name, text in texts.items():
             given[name] = text if name in inputs.artifacts else _parse(name, text, inputs.parameters[name].parameter_type)
@@ -146,7 +151,7 @@ def read_values(path: str | Path) -> dict[str, Any]:
     return values
 
 
-def _load(path: Path) -> pipeline_spec_pb2.PipelineSpec:
+def _load(path: Path) -> tuple[dict[str, Any], dict[str, Any] | None, pipeline_spec_pb2.PipelineSpec]:
     from google.protobuf import json_format
 
     try:
@@ -154,17 +159,18 @@ def _load(path: Path) -> pipeline_spec_pb2.PipelineSpec:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
     try:
-        document = next(iter(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))), None)
+        document, *others = list(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))) or [None]
         spec = json_format.ParseDict(document, pipeline_spec_pb2.PipelineSpec())
     except (yaml.YAMLError, json_format.ParseError, AttributeError, TypeError) as error:
         reason = " ".join(str(error).split()).partition(' at "')[0][:160]
         raise UserError(f"{path} is not a compiled pipeline ({reason}); make one with `penstock compile` or kfp's compiler") from error
     if not spec.pipeline_info.name or not spec.root.dag.tasks:
         raise UserError(f"{path} is not a compiled pipeline (it has no tasks); make one with `penstock compile` or kfp's compiler")
-    return spec
+    return document, others[0] if others else None, spec
 
 
-def _did_you_mean(name: str, known: list[str]) -> str:
+def did_you_mean(name: str, known: list[str]) -> str:
+    """Returns how a message about an unknown name ends: with the nearest known one, or all of them."""
     close = difflib.get_close_matches(name, known, 1)
     return f"; did you mean {close[0]}?" if close else f"; it has {', '.join(known) or 'none'}"
 
