@@ -68,7 +68,8 @@ def _run(suite: Suite) -> Outcome:
 
 
 def _sdk() -> Suite:
-    folders = [ROOT / "tests" / "penstock", ROOT / "tests" / "pipelines", ROOT / "tests" / "components" / "test_contract.py"]
+    tests = ROOT / "tests"
+    folders = [tests / "penstock", tests / "pipelines", tests / "doubles", tests / "components" / "test_contract.py"]
     files = [file for folder in folders for file in ([folder] if folder.is_file() else folder.rglob("test_*.py"))]
     files += (ROOT / "tests" / "components").glob(f"*/{SDK_TEST}")
     shared = [ROOT / "tests" / folder for folder in SHARED]
