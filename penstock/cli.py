@@ -11,6 +11,8 @@ import penstock
 
 from .image_building import images
 from .lean_kfp import import_kfp
+from .options import name_value_pairs, parameter_options
+from .remote.commands import runs, schedule, submit, upload
 from .serve import serve
 
 _out = Console(soft_wrap=True)
@@ -25,14 +27,13 @@ def main() -> None:
     """
 
 
-main.add_command(serve)
-main.add_command(images)
+for command in (serve, images, submit, upload, schedule, runs):
+    main.add_command(command)
 
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--param", "-p", "texts", metavar="NAME=VALUE", multiple=True, help="A parameter's value; lists and objects as JSON.")
-@click.option("--params", "values_file", metavar="FILE", type=click.Path(path_type=Path), help="A YAML file of parameters; --param wins.")
+@parameter_options
 @click.option(
     "--root", default="local_outputs", type=click.Path(path_type=Path), show_default=True, help="Where runs, cache and tracking lie."
 )
@@ -62,7 +63,7 @@ def run(file: Path, texts: tuple[str, ...], values_file: Path | None, root: Path
     from .run import run as run_pipeline
 
     started = time.monotonic()
-    given = _pairs(texts)
+    given = name_value_pairs(texts)
     pipeline = PipelineFile(file)
     arguments = pipeline.arguments(given, read_values(values_file) if values_file else {})
     try:
@@ -284,9 +285,3 @@ def doctor() -> None:
         click.echo(f"{'ok     ' if finding.good else 'MISSING'} {finding.what}{'' if finding.good else f': {finding.fix}'}")
     sys.exit(0 if all(finding.good for finding in findings) else 1)
 
-
-def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
-    for text in texts:
-        if "=" not in text:
-            raise click.UsageError(f"--param {text} is not NAME=VALUE")
-    return dict(text.split("=", 1) for text in texts)

@@ -110,6 +110,10 @@ class Display:
         """Shows why the pipeline cannot go on."""
         self._print(Text(f"error: {message}", "red"))
 
+    def noted(self, message: str) -> None:
+        """Shows what is worth knowing, and does not end the run."""
+        self._print(Text(message, "yellow"))
+
     def _update(self, task: Task, state: str) -> None:
         with self._lock:
             row = self._rows.setdefault(task.name, Row(PlannedTask(task.name, task.name, (), True)))

@@ -1,6 +1,7 @@
 """What a person wants to know at the end of a run."""
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from .run import Result
 EXIT_DONE, EXIT_FAILED, EXIT_NOT_RELEASED = 0, 1, 3
 _NOT_RELEASED = {("verdict", "not_blessed"), ("outcome", "rolled_back")}
 # Its `failed` is about the model; another gate's may be about data that somebody chose to go on with.
-_SERVING_GATE = "check_serving"
+_SERVING_GATE, _PASSED = "check_serving", "passed"
 # Its `rolled_back` is what somebody asked for, unless it gives a reason.
 _BY_HAND = "control_release"
+_RELEASES = {"push_model", _BY_HAND}
+_UNKNOWN = "unknown: the backend does not tell, and its log is gone"
 
 
 def report(result: Result, seconds: float, console: Console) -> int:
@@ -29,12 +32,37 @@ def report(result: Result, seconds: float, console: Console) -> int:
     Returns:
         The exit code: 0 done, 1 failed, 3 finished but the model is not blessed, fails its serving check, or was rolled back.
     """
-    pages = [_readable(result.folder, task, page) for task in result.tasks for page in task.reports]
-    lines = [("run", str(result.folder)), *_facts(result.tasks), *(("report", page.as_uri()) for page in pages)]
+    pages = [_readable(result.folder, task, page).as_uri() for task in result.tasks for page in task.reports]
+    return conclude(Ending(str(result.folder), result.tasks, result.failed, pages), seconds, console)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended, here or elsewhere.
+
+    Attributes:
+        place: Where to look at it: a folder or a page.
+        tasks: Its tasks, in the order in which they ended.
+        failed: Whether it failed.
+        pages: The URIs of the pages that its tasks wrote.
+        held_back: Whether a gate is known to have closed although no task's outputs say so.
+    """
+
+    place: str
+    tasks: list[Task]
+    failed: bool
+    pages: list[str]
+    held_back: bool = False
+
+
+def conclude(ending: Ending, seconds: float, console: Console) -> int:
+    """Prints how a run ended; returns the exit code, as `report` does."""
+    lines = [("run", ending.place), *_facts(ending.tasks), *(("report", page) for page in ending.pages)]
     console.print()
     for name, value in lines:
         console.print(f"{name:<10} {value}", markup=False, highlight=False, soft_wrap=True)
-    code = EXIT_FAILED if result.failed else EXIT_NOT_RELEASED if _held_back(result.tasks) else EXIT_DONE
+    held_back = ending.held_back or any(map(_is_held_back, ending.tasks))
+    code = EXIT_FAILED if ending.failed else EXIT_NOT_RELEASED if held_back else EXIT_DONE
     word = {EXIT_DONE: "done", EXIT_FAILED: "failed", EXIT_NOT_RELEASED: "done; the model is not released"}[code]
     console.print(f"{word} in {duration(seconds)}", style="green" if code == EXIT_DONE else "red", highlight=False)
     return code
@@ -51,23 +79,25 @@ def _facts(tasks: list[Task]) -> list[tuple[str, str]]:
     if registered := by_component.get("register_model"):
         facts.append(("version", registered.outputs.get("version")))
     if pushed := by_component.get("push_model"):
-        receipt = pushed.outputs["pushed_model"].metadata
-        facts.append(("push", pushed.outputs.get("outcome")))
+        receipt = _metadata(pushed, "pushed_model")
+        facts.append(("push", pushed.outputs.get("outcome", _UNKNOWN)))
         facts += [(word, receipt.get(key)) for word, key in {"server": "url", "try it": "curl", "stop it": "stop"}.items()]
     if controlled := by_component.get(_BY_HAND):
         facts.append(("release", controlled.figure))
     return [(name, str(value)) for name, value in facts if value]
 
 
-def _held_back(tasks: list[Task]) -> bool:
-    return any(_is_held_back(task) for task in tasks)
+def _metadata(task: Task, artifact: str) -> dict[str, Any]:
+    return task.outputs[artifact].metadata if artifact in task.outputs else {}
 
 
 def _is_held_back(task: Task) -> bool:
-    if task.component == _SERVING_GATE and task.outputs.get("verdict") != "passed":
+    if task.component == _SERVING_GATE and task.outputs.get("verdict", _PASSED) != _PASSED:
         return True
+    if task.component in _RELEASES and task.state != "failed" and "outcome" not in task.outputs:
+        return True  # it ended well, and nobody tells how
     if task.component == _BY_HAND and task.state != "failed":
-        return bool(task.outputs["release_state"].metadata.get("reason"))
+        return bool(_metadata(task, "release_state").get("reason"))
     return any(task.outputs.get(name) == value for name, value in _NOT_RELEASED)
 
 

@@ -16,6 +16,7 @@ from ..errors import UserError
 from .replacing import replaced
 
 _COMPONENT_PREFIX = "comp-"
+_SHORT = 40
 _current = threading.local()
 
 
@@ -98,13 +99,24 @@ def _finish(task: Task, outputs: dict[str, Any], result: status.Status) -> None:
         return
     if task.state != "cached":
         task.state = "done"
-    artifacts = [value for value in outputs.values() if isinstance(value, dsl.Artifact)]
-    task.reports = [Path(artifact.path) for artifact in artifacts if isinstance(artifact, dsl.HTML) and Path(artifact.path).is_file()]
-    summaries = [artifact.metadata["summary"] for artifact in artifacts if artifact.metadata.get("summary")]
-    parameters = [
-        f"{name} {value}" for name, value in sorted(outputs.items()) if isinstance(value, (str, int, float)) and len(str(value)) < 40
-    ]
-    task.figure = (summaries or [task.figure or ", ".join(parameters)])[0]
+    task.reports = [Path(page.path) for page in pages(outputs) if Path(page.path).is_file()]
+    task.figure = figure_of(outputs, task.figure)
+
+
+def pages(outputs: dict[str, Any]) -> list[dsl.HTML]:
+    """Returns the HTML pages among a task's outputs."""
+    return [value for value in outputs.values() if isinstance(value, dsl.HTML)]
+
+
+def figure_of(outputs: dict[str, Any], said: str) -> str:
+    """Returns the one figure that matters: a summary among the outputs, what the task said last, or short output parameters."""
+    for value in outputs.values():
+        if isinstance(value, dsl.Artifact) and value.metadata.get("summary"):
+            return value.metadata["summary"]
+    if said:
+        return said
+    short = {name: value for name, value in outputs.items() if isinstance(value, (str, int, float)) and len(str(value)) < _SHORT}
+    return ", ".join(f"{name} {value}" for name, value in sorted(short.items()))
 
 
 @contextmanager

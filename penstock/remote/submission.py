@@ -1,0 +1,127 @@
+"""From a compiled file and what a person gives to what a backend is sent, checked before anything is."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..lint import Finding, lint
+from ..pipeline_file import PipelineFile
+from . import accelerators
+from .settings import Settings
+from .target import Submission
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a person gives on the command line; empty: as the context says, or the backend's default.
+
+    Attributes:
+        texts: Parameters as typed.
+        values: Parameters of a file.
+        name: The run's name.
+        experiment: The experiment.
+        service_account: Whom tasks run as.
+        pipeline_root: The URI below which artifacts lie.
+        platform: A platform settings file.
+        caching: False: no task may be taken from the cache.
+    """
+
+    texts: dict[str, str] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+    name: str = ""
+    experiment: str = ""
+    service_account: str = ""
+    pipeline_root: str = ""
+    platform: Path | None = None
+    caching: bool | None = None
+
+
+def prepare(pipeline: PipelineFile, wishes: Wishes, settings: Settings, backend: str) -> tuple[Submission, list[Finding]]:
+    """Returns what a backend is to be sent, and what is worth knowing about it.
+
+    Args:
+        pipeline: The compiled file.
+        wishes: What a person gives.
+        settings: What is set for the backend.
+        backend: `kubeflow` or `vertex`.
+
+    Raises:
+        UserError: The backend would refuse it, or do something else than what the file says.
+    """
+    parameters = _parameters(pipeline, wishes, settings, backend)
+    resolved = accelerators.resolve(pipeline, pipeline.document, parameters, backend)
+    submission = Submission(
+        pipeline=pipeline,
+        spec=resolved.spec,
+        platform=_platform(pipeline, wishes.platform, settings, backend, resolved),
+        parameters=resolved.parameters,
+        name=wishes.name or f"{pipeline.name}-{datetime.now(timezone.utc):%Y%m%d%H%M%S}",
+        experiment=wishes.experiment or settings.experiment,
+        service_account=wishes.service_account or settings.service_account,
+        pipeline_root=wishes.pipeline_root or settings.pipeline_root,
+        caching=wishes.caching,
+    )
+    return submission, _checked(submission, backend)
+
+
+def package(pipeline: PipelineFile, name: str, platform: Path | None, settings: Settings, backend: str) -> tuple[Submission, list[Finding]]:
+    """Returns what a backend's list of pipelines is to be sent: the file as it is, for runs that are made there.
+
+    Args:
+        pipeline: The compiled pipeline or component.
+        name: The name in the list; empty for the pipeline's own.
+        platform: A platform settings file.
+        settings: What is set for the backend.
+        backend: `kubeflow` or `vertex`.
+
+    Raises:
+        UserError: The backend would refuse it, or do something else than what the file says.
+    """
+    resolved = accelerators.Resolved(pipeline.document, {}, {})
+    document = _platform(pipeline, platform, settings, backend, resolved)
+    submission = Submission(pipeline, resolved.spec, document, {}, name or pipeline.name)
+    return submission, _checked(submission, backend)
+
+
+def _parameters(pipeline: PipelineFile, wishes: Wishes, settings: Settings, backend: str) -> dict[str, Any]:
+    """Checks the parameters against the pipeline's inputs; those of the context count where the pipeline has them."""
+    inputs = pipeline.spec.root.input_definitions
+    if inputs.artifacts:
+        raise UserError(
+            f"{pipeline.path.name} takes the artifact {next(iter(inputs.artifacts))}, which cannot be given to a run on {backend}: "
+            "take a URI as a parameter, and import it in the pipeline"
+        )
+    of_context = {name: value for name, value in settings.parameters.items() if name in inputs.parameters and name not in wishes.texts}
+    return pipeline.arguments(wishes.texts, of_context | wishes.values)
+
+
+def _platform(
+    pipeline: PipelineFile, given: Path | None, settings: Settings, backend: str, resolved: accelerators.Resolved
+) -> dict[str, Any] | None:
+    """Returns the platform document: of settings, else the file's own."""
+    place = given or getattr(settings, "platform", "")
+    if not place:
+        return pipeline.platform
+    if backend != "kubeflow":
+        raise UserError(f"{place} is for Kubernetes, and {backend} runs no pods of yours: leave --platform out")
+    if pipeline.platform:
+        raise UserError(f"{pipeline.path.name} has a platform document of its own: leave out {place}, or compile without kfp-kubernetes")
+    from .platform import platform_spec
+
+    return platform_spec(Path(place), resolved.spec, resolved.accelerators)
+
+
+def _checked(submission: Submission, backend: str) -> list[Finding]:
+    documents = [submission.spec, *filter(None, [submission.platform])]
+    findings = lint("\n---\n".join(map(json.dumps, documents)), [backend])
+    if errors := [finding for finding in findings if finding.severity == "error"]:
+        raise UserError(f"{submission.pipeline.path.name} does not suit {backend}: {_said(errors)}; nothing was sent")
+    return findings
+
+
+def _said(findings: Iterable[Finding]) -> str:
+    return "; ".join(f"{finding.place}: {finding.message} ({finding.rule})" for finding in findings)

@@ -1,0 +1,166 @@
+"""A run elsewhere, shown as `penstock run` shows one here."""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import tenacity
+from kfp import dsl
+from kfp.dsl import executor
+from rich.console import Console
+
+from ..display import Display
+from ..errors import UserError
+from ..local.commands import component_of
+from ..local.conditions import ConditionError, evaluate
+from ..local.tasks import Task, figure_of, pages
+from ..pipeline_file import PipelineFile, PlannedTask
+from ..report import Ending
+from ..said import error_in, figure_in, outputs_in
+from .target import CACHED, DONE, ENDED, FAILED, RUNNING, SKIPPED, NoAnswer, Run, Target, TaskState
+
+_SECONDS_BETWEEN_LOOKS = 2.0
+# For as long a backend may be away; the run does not mind.
+_SECONDS_WITHOUT_ANSWER = 900.0
+_LONGEST_PAUSE = 30.0
+# What a gate says; behind a condition on it nothing runs that it does not let pass.
+_VERDICT = "-verdict']"
+_FINISHED = {DONE, CACHED, FAILED}
+
+
+class Watch:
+    """Follows one run to its end.
+
+    Args:
+        target: Where it runs.
+        pipeline: The compiled file, for the tasks to come and the reasons of those that are skipped; None if it is not at hand.
+        parameters: The run's parameters.
+        console: Where to show it.
+    """
+
+    def __init__(self, target: Target, pipeline: PipelineFile | None, parameters: dict[str, Any], console: Console) -> None:
+        self._target = target
+        self._console = console
+        self._plan = {planned.key: planned for planned in (pipeline.plan() if pipeline else [])}
+        self._components = _components(pipeline) if pipeline else {}
+        self._values = {f"pipelinechannel--{name}": value for name, value in parameters.items()}
+        self._tasks: dict[str, Task] = {}
+        self._held_back = False
+
+    def follow(self, run_id: str) -> Ending:
+        """Shows the run until it has ended.
+
+        Raises:
+            UserError: The backend refuses to tell, or has not answered for a quarter of an hour.
+        """
+        with tempfile.TemporaryDirectory(prefix="penstock-logs-") as logs, Display(self._console, self._plan.values()) as display:
+            while (run := self._look(run_id, display)).state not in ENDED:
+                self._show(run, display, Path(logs))
+                time.sleep(_SECONDS_BETWEEN_LOOKS)
+            self._show(run, display, Path(logs))
+            self._show_skipped(run, display)
+            if run.error and not any(task.state == FAILED for task in display.tasks):
+                display.broken(run.error)
+        found = [page.uri for task in display.tasks for page in pages(task.outputs)]
+        return Ending(run.url or run.id, display.tasks, run.state != DONE, found, self._held_back)
+
+    def _look(self, run_id: str, display: Display) -> Run:
+        """Asks for the run, again and again where there is no answer."""
+        asking = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(NoAnswer),
+            wait=tenacity.wait_exponential(multiplier=_SECONDS_BETWEEN_LOOKS, max=_LONGEST_PAUSE),
+            stop=tenacity.stop_after_delay(_SECONDS_WITHOUT_ANSWER),
+            before_sleep=lambda state: display.noted(f"{_reason(state)}; the run goes on; asking again"),
+            reraise=True,
+        )
+        return asking(self._target.run, run_id)
+
+    def _show(self, run: Run, display: Display, logs: Path) -> None:
+        for state in run.tasks:
+            task = self._tasks.get(state.key)
+            if state.state == RUNNING and task is None:
+                task = self._tasks[state.key] = self._task(state)
+                display.started(task)
+            if state.state in _FINISHED and (task is None or task.state == RUNNING):
+                task = self._tasks[state.key] = task or self._task(state)
+                self._finish(task, state, run.id, logs)
+                display.finished(task)
+
+    def _task(self, state: TaskState) -> Task:
+        planned = self._plan.get(state.key)
+        task = Task(planned.name if planned else state.key, self._components.get(state.key.rpartition("/")[2], ""))
+        if state.started:
+            task.started -= (datetime.now(timezone.utc) - state.started).total_seconds()
+        return task
+
+    def _finish(self, task: Task, state: TaskState, run_id: str, logs: Path) -> None:
+        task.state, task.outputs = state.state, state.outputs
+        if state.started and state.ended:
+            task.seconds = (state.ended - state.started).total_seconds()
+        if state.state == FAILED or not task.outputs:
+            self._read_log(task, state, run_id, logs)
+        task.figure = figure_of(task.outputs, task.figure)
+        task.error = task.error or state.error
+        self._values |= {f"pipelinechannel--{state.key}-{name}": value for name, value in task.outputs.items()}
+
+    def _read_log(self, task: Task, state: TaskState, run_id: str, logs: Path) -> None:
+        """Takes from a task's log what the backend does not tell."""
+        log = logs / f"{task.name.replace('/', '.')}.log"
+        try:
+            with log.open("w", encoding="utf-8") as file:
+                for line in self._target.logs(run_id, state.key):
+                    file.write(f"{line}\n")
+                    _read(line, task)
+        except UserError:  # no container was started for it, or its log is gone: then nothing more can be known
+            return
+        if state.state == FAILED:
+            task.log = log
+
+    def _show_skipped(self, run: Run, display: Display) -> None:
+        """Shows which conditions were not met: what lies behind them has not run although the run is done."""
+        told = {state.key for state in run.tasks if state.state == SKIPPED}
+        for key, planned in self._plan.items():
+            if planned.conditions and (key in told or (run.state == DONE and key not in self._tasks)):
+                condition = self._closed(planned)
+                self._held_back |= _VERDICT in condition
+                display.skipped(condition, self._values)
+
+    def _closed(self, planned: PlannedTask) -> str:
+        """Returns the outermost condition that was not met, or that is not known to have been."""
+        for condition in planned.conditions:
+            try:
+                if not evaluate(condition, self._values):
+                    return condition
+            except ConditionError:
+                return condition
+        return planned.conditions[-1]
+
+
+def _components(pipeline: PipelineFile) -> dict[str, str]:
+    """Returns the Penstock component that each task of a DAG runs, by the task's key."""
+    containers = {name: component_of(list(container.command)) for name, container in pipeline.containers()}
+    return {planned.key: containers.get(planned.name, "") for planned in pipeline.plan()}
+
+
+def _read(line: str, task: Task) -> None:
+    if figure := figure_in(line):
+        task.figure = figure
+    elif error := error_in(line):
+        task.error = error
+    elif output := outputs_in(line):
+        task.outputs = dict(_outputs(output))
+
+
+def _outputs(output: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yields parameters and artifacts of an `ExecutorOutput`."""
+    yield from output.get("parameterValues", {}).items()
+    for name, entry in output.get("artifacts", {}).items():
+        yield name, executor.create_artifact_instance(entry["artifacts"][0], dsl.Artifact)
+
+
+def _reason(state: tenacity.RetryCallState) -> str:
+    error = state.outcome.exception() if state.outcome else None
+    return error.message if isinstance(error, NoAnswer) else "no answer"
