@@ -53,10 +53,12 @@ lint: $(SDK) ## Check style and types
 images: $(SDK) ## Build and test the images, where there is a container engine (ARGS="--family deploy")
 	@sh images/make.sh $(ARGS)
 
+# PYSEC-2023-238, unsafe types in Parquet files, is in the pyarrow that TFDV 1.16 needs; pyarrow-hotfix, which Beam imports first, refuses them.
 audit: $(SDK) ## Look for known vulnerabilities in the locks, and for mistakes in the workflows
-	@for lock in images/*/requirements*.txt requirements/dev.txt; do \
-		echo "$$lock"; $(BIN)/uv tool run --quiet --with-requirements requirements/release.txt pip-audit --strict --progress-spinner off --disable-pip --require-hashes -r $$lock || exit 1; \
-	done
+	@code=0; for lock in images/*/requirements*.txt requirements/*.txt; do \
+		echo "$$lock"; $(BIN)/uv tool run --quiet --with-requirements requirements/release.txt pip-audit --strict --progress-spinner off --disable-pip --require-hashes \
+			--ignore-vuln PYSEC-2023-238 -r $$lock || code=1; \
+	done; exit $$code
 	@$(BIN)/uv tool run --quiet --with-requirements requirements/release.txt check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(BIN)/uv tool run --quiet --with-requirements requirements/release.txt check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(BIN)/uv tool run --quiet --with-requirements requirements/release.txt zizmor --quiet --offline .github
