@@ -23,10 +23,12 @@ _LASTING = (exceptions.MethodNotImplemented, exceptions.DataLoss)
 _UNSIGNED = "metadata from plugin failed"  # how gRPC says that the credentials gave no token
 _QUOTA = re.compile(r"exceeds? quota|quota (limits|metrics)", re.IGNORECASE)
 _PERMISSION = re.compile(r"([a-z][A-Za-z]*\.[A-Za-z]+\.[A-Za-z]+)")
+_ACT_AS = re.compile(r"permission to act as service.account", re.IGNORECASE)  # the answer does not name the permission
 _ROLES = {
     "storage": "roles/storage.objectViewer",
     "artifactregistry": "roles/artifactregistry.reader",
     "iam": "roles/iam.serviceAccountUser",
+    "logging": "roles/logging.viewer",
 }
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9.:-]*")
 _LOCATION = re.compile(r"[a-z]+(-[a-z]+)+[0-9]+")
@@ -61,7 +63,7 @@ class VertexApi:
         self.host = api_endpoint or f"{location}-aiplatform.googleapis.com"
         self.uri = f"vertex://{project}/{location}"
         self._call_timeout = call_timeout
-        self._patiently = Retry(_is_passing, initial=FIRST_LOOK_SECONDS, maximum=LONGEST_LOOK_SECONDS, multiplier=2.0)
+        self._patiently = Retry(is_passing, initial=FIRST_LOOK_SECONDS, maximum=LONGEST_LOOK_SECONDS, multiplier=2.0)
 
     @functools.cached_property
     def endpoints(self) -> aiplatform_v1.EndpointServiceClient:
@@ -134,9 +136,10 @@ class VertexApi:
         try:
             yield
         except (exceptions.GoogleAPICallError, GoogleAuthError) as error:
-            raise kind(f"{self.uri}: cannot {doing}: {self._explain(error)}") from error
+            raise kind(f"{self.uri}: cannot {doing}: {self.explain(error)}") from error
 
-    def _explain(self, error: Exception) -> str:
+    def explain(self, error: Exception) -> str:
+        """Says in plain words why a call failed, and what to do about it."""
         text = " ".join(str(getattr(error, "message", error)).split())
         if isinstance(error, (GoogleAuthError, exceptions.Unauthenticated)) or _UNSIGNED in text:
             return f"the credentials are missing, expired or refused; run `gcloud auth application-default login`, or mend the service account ({text})"
@@ -154,7 +157,7 @@ class VertexApi:
 
     def _explain_denial(self, error: exceptions.Forbidden, text: str) -> str:
         named = (error.metadata or {}).get("permission") or text.replace("aiplatform.googleapis.com", "")
-        found = _PERMISSION.search(named)
+        found = _PERMISSION.search("iam.serviceAccounts.actAs" if _ACT_AS.search(named) else named)
         if "SERVICE_DISABLED" in (error.reason or "") or "has not been used" in text:
             return f"the Vertex AI API is off; run `gcloud services enable aiplatform.googleapis.com --project {self.project}` ({text})"
         if found is None:
@@ -163,7 +166,7 @@ class VertexApi:
         return f"the permission {found[1]} is missing, or what is asked for is; grant {role} in project {self.project} ({text})"
 
 
-def _is_passing(error: Exception) -> bool:
+def is_passing(error: Exception) -> bool:
     """Tells whether the same call may succeed in a moment. A quota is not raised meanwhile, nor do credentials mend themselves."""
     text = str(error)
     return isinstance(error, _PASSING) and not isinstance(error, _LASTING) and not _QUOTA.search(text) and _UNSIGNED not in text

@@ -1,0 +1,85 @@
+"""The API of Vertex AI Pipelines: its clients, and its errors in plain words."""
+
+import functools
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import google.auth
+import requests
+from google.api_core import exceptions
+from google.auth.credentials import Credentials
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
+from google.cloud import aiplatform_v1
+
+from penstock.components.runtime.destinations.vertex_api import VertexApi, is_passing
+
+from ...errors import UserError
+from ..settings import VertexSettings
+from ..target import NoAnswer
+
+_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+
+
+class PipelinesApi(VertexApi):
+    """What Vertex AI Pipelines is asked through.
+
+    Not `aiplatform.PipelineJob`'s and `PipelineJobSchedule`'s own methods: `submit` first makes the bucket if there is none and asks
+    Resource Manager for its owner, which few may and which takes a minute where that cannot be reached, to do no more than log the
+    answer; `list` reads every page before it gives the first run; `resume` leaves `catch_up` out.
+
+    Args:
+        settings: The project and the region.
+    """
+
+    def __init__(self, settings: VertexSettings) -> None:
+        super().__init__(settings.project, settings.location, settings.api_endpoint)
+        self.transport = settings.api_transport
+
+    @functools.cached_property
+    def credentials(self) -> Credentials:
+        """Application Default Credentials (https://cloud.google.com/docs/authentication/application-default-credentials)."""
+        with warnings.catch_warnings():  # that a person's own credentials name no quota project is no news to anybody here
+            warnings.simplefilter("ignore", UserWarning)
+            credentials, _ = google.auth.default(scopes=_SCOPES, quota_project_id=None)
+        return credentials
+
+    @functools.cached_property
+    def jobs(self) -> aiplatform_v1.PipelineServiceClient:
+        """The client for runs."""
+        return aiplatform_v1.PipelineServiceClient(**self._options)
+
+    @functools.cached_property
+    def schedules(self) -> aiplatform_v1.ScheduleServiceClient:
+        """The client for schedules."""
+        return aiplatform_v1.ScheduleServiceClient(**self._options)
+
+    @functools.cached_property
+    def metadata(self) -> aiplatform_v1.MetadataServiceClient:
+        """The client for ML Metadata, where experiments lie."""
+        return aiplatform_v1.MetadataServiceClient(**self._options)
+
+    @contextmanager
+    def doing(self, what: str) -> Iterator[None]:
+        """Makes what goes wrong one line; `NoAnswer` where the same may go well later."""
+        try:
+            yield
+        except requests.RequestException as error:
+            raise NoAnswer(f"{self.uri}: cannot {what}: {self.host} cannot be reached ({error})") from error
+        except (exceptions.GoogleAPICallError, GoogleAuthError) as error:
+            kind = NoAnswer if is_passing(error) or isinstance(error, TransportError) else UserError
+            raise kind(f"{self.uri}: cannot {what}: {self.explain(error)}") from error
+
+    def explain(self, error: Exception) -> str:
+        """Says why a call failed; what is wrong with a request, in the service's own words."""
+        if isinstance(error, DefaultCredentialsError):
+            return (
+                "there are no credentials; run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to a key file"
+            )
+        if isinstance(error, exceptions.BadRequest):
+            return " ".join(error.message.split())
+        return super().explain(error)
+
+    @property
+    def _options(self) -> dict[str, object]:
+        return {"credentials": self.credentials, "transport": self.transport, "client_options": {"api_endpoint": self.host}}

@@ -1,0 +1,125 @@
+"""A submission in Vertex AI's words: a `PipelineJob`, made by `aiplatform.PipelineJob` from a file of its own."""
+
+import json
+import re
+import secrets
+from datetime import datetime, timezone
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ...errors import UserError
+from ..settings import VertexSettings
+from ..target import Submission
+
+# Patterns and limits: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.pipelineJobs
+_LABEL = re.compile(r"[a-z0-9_\-]{1,63}|[^\W_A-Z][\w\-]{0,62}")
+_NETWORK = re.compile(r"projects/[^/]+/global/networks/[^/]+")
+_KEY = re.compile(r"projects/[^/]+/locations/(?P<location>[^/]+)/keyRings/[^/]+/cryptoKeys/[^/]+")
+_EXPERIMENT = re.compile(r"[a-z0-9][-a-z0-9]{0,127}")
+_LONGEST_ID = 128
+_LONGEST_NAME = 128
+
+
+def make_request(submission: Submission, settings: VertexSettings, parent: str) -> Any:
+    """Returns the request that makes the run; its ID is new, so that a repeated request makes no second run.
+
+    Args:
+        submission: What to run.
+        settings: Where and how.
+        parent: The location's resource name.
+
+    Returns:
+        An `aiplatform_v1.CreatePipelineJobRequest`.
+
+    Raises:
+        UserError: Vertex AI takes no such run.
+    """
+    from google.cloud.aiplatform_v1 import CreatePipelineJobRequest
+
+    return CreatePipelineJobRequest(
+        parent=parent, pipeline_job=make_job(submission, settings), pipeline_job_id=_new_id(submission.pipeline.name)
+    )
+
+
+def make_job(submission: Submission, settings: VertexSettings) -> Any:
+    """Returns the run as an `aiplatform_v1.PipelineJob`; connects to nothing.
+
+    Raises:
+        UserError: Vertex AI takes no such run.
+    """
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import aiplatform, aiplatform_v1
+
+    _check(submission, settings)
+    with TemporaryDirectory() as folder:
+        template = Path(folder) / "pipeline.json"
+        template.write_text(json.dumps(submission.spec), encoding="utf-8")
+        try:
+            made = aiplatform.PipelineJob(
+                display_name=submission.name,
+                template_path=str(template),
+                pipeline_root=_pipeline_root(submission, settings),
+                parameter_values=submission.parameters,
+                enable_caching=submission.caching,
+                failure_policy=settings.failure_policy,
+                project=settings.project,
+                location=settings.location,
+                credentials=AnonymousCredentials(),
+            )
+        except ValueError as error:
+            raise UserError(f"Vertex AI takes no such run of {submission.pipeline.path.name}: {error}") from error
+    return aiplatform_v1.PipelineJob(
+        display_name=submission.name,
+        pipeline_spec=made.pipeline_spec,
+        runtime_config=made.runtime_config,
+        labels=settings.labels,
+        service_account=submission.service_account or settings.service_account,
+        network=settings.network,
+        encryption_spec={"kms_key_name": settings.encryption_key} if settings.encryption_key else None,
+    )
+
+
+def _check(submission: Submission, settings: VertexSettings) -> None:
+    if submission.platform:
+        raise UserError(
+            "platform settings are for Kubernetes, Vertex AI takes none: leave out --platform, or compile without kfp-kubernetes"
+        )
+    if len(submission.name) > _LONGEST_NAME:
+        raise UserError(f"the name of a run has at most {_LONGEST_NAME} characters: give a shorter --name")
+    for key, value in settings.labels.items():
+        if not _LABEL.fullmatch(key) or (value and not _LABEL.fullmatch(value)):
+            raise UserError(f"label {key}={value}: a label has at most 63 lowercase letters, digits, `_` and `-`")
+    if settings.network and not _NETWORK.fullmatch(settings.network):
+        raise UserError(f"network {settings.network!r} is none; give projects/NUMBER/global/networks/NAME")
+    _check_key(settings)
+    experiment = submission.experiment or settings.experiment
+    if experiment and not _EXPERIMENT.fullmatch(experiment):
+        raise UserError(f"experiment {experiment!r} is none on Vertex AI: at most 128 lowercase letters, digits and `-`, not first")
+
+
+def _check_key(settings: VertexSettings) -> None:
+    if not settings.encryption_key:
+        return
+    key = _KEY.fullmatch(settings.encryption_key)
+    if not key:
+        raise UserError(f"encryption_key {settings.encryption_key!r} is none; give projects/P/locations/L/keyRings/R/cryptoKeys/K")
+    if key["location"] != settings.location:
+        raise UserError(f"encryption_key lies in {key['location']}, the runs in {settings.location}: give a key of the same region")
+
+
+def _pipeline_root(submission: Submission, settings: VertexSettings) -> str:
+    root = submission.pipeline_root or settings.pipeline_root or submission.spec.get("defaultPipelineRoot", "")
+    if not root:
+        raise UserError("Vertex AI needs a place for artifacts: give --pipeline-root gs://BUCKET/FOLDER, or pipeline_root in penstock.toml")
+    if not re.fullmatch(r"gs://[a-z0-9][-_.a-z0-9]+(/.*)?", root):
+        raise UserError(f"pipeline root {root} is in no bucket that Vertex AI writes to: give gs://BUCKET/FOLDER")
+    return root
+
+
+def _new_id(name: str) -> str:
+    """Makes an ID as Vertex AI's own are, which no other run has (`[a-z][-a-z0-9]{0,127}`)."""
+    suffix = f"-{datetime.now(timezone.utc):%Y%m%d%H%M%S}-{secrets.token_hex(2)}"
+    words = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    start = words if words[:1].isalpha() else f"run-{words}".rstrip("-")
+    return start[: _LONGEST_ID - len(suffix)] + suffix
