@@ -7,7 +7,6 @@ from pathlib import Path
 
 from penstock.components.runtime import fingerprint
 
-from ..storage import resolve
 from .errors import precondition
 
 
@@ -57,7 +56,11 @@ class Artifacts:
 
 def _from_emulator(uri: str, scratch: Path) -> bool:
     """Reads from the emulator that `STORAGE_EMULATOR_HOST` names, and from nowhere else."""
-    source = resolve(uri) if os.environ.get("STORAGE_EMULATOR_HOST") else None
+    if not os.environ.get("STORAGE_EMULATOR_HOST"):
+        return False
+    from ..storage import resolve  # its libraries belong to those who have an emulator
+
+    source = resolve(uri)
     if source:
         shutil.copytree(source, scratch, dirs_exist_ok=True)
     return source is not None

@@ -6,16 +6,22 @@ from typing import Any, Protocol
 from google.cloud.aiplatform_v1.types import Endpoint, Model, PredictRequest, PredictResponse
 
 from .artifacts import Artifacts
+from .buckets import Buckets
 from .certificate import write_certificate
 from .endpoints import EndpointService
 from .faults import Faults
 from .identity import Identity
+from .logs import Logs
+from .metadata import MetadataService
 from .models import ModelService
 from .names import Names
 from .operations import Operations
+from .pipelines import PipelineService
 from .prediction import PredictionService
+from .rest import Rest
 from .server import Server
 from .state import State
+from .web import WebServer
 
 _PACKAGE = "google.cloud.aiplatform.v1"
 # The name of the model at its server; whoever calls an endpoint never sees it.
@@ -38,7 +44,8 @@ class ModelServers(Protocol):
 
 
 class VertexDouble:
-    """Vertex AI: models, endpoints, predictions, operations over gRPC and TLS. Use it as a context manager.
+    """Vertex AI: models, endpoints, predictions, pipelines, schedules, operations over gRPC and TLS, and over plain HTTP as REST; with
+    what clients of pipelines need of Cloud Storage and Cloud Logging. Use it as a context manager.
 
     Args:
         folder: Where the certificate, the credentials and copies of artifacts lie.
@@ -46,20 +53,30 @@ class VertexDouble:
         project: The id of the project that there is.
         location: The region that there is.
         port: Where to listen; 0 for any free port.
+        rest_port: Where to listen for plain HTTP; 0 for any free port.
 
     Attributes:
         api_endpoint: What clients take as `api_endpoint`.
+        rest_endpoint: What clients take as `api_endpoint` with `api_transport="rest"`.
         parent: The location's name, as answers have it: with the project's number.
         faults: What is to go wrong, and what was called.
         identity: The tokens.
         artifacts: What lies at gs:// URIs.
+        buckets: The buckets, for what pipelines write.
         operations: How long operations take.
         quotas: The most that deployments may use, by metric.
         denied: The permissions that the caller lacks, such as `aiplatform.endpoints.deploy`.
     """
 
     def __init__(
-        self, folder: Path, servers: ModelServers, *, project: str = "my-project", location: str = "us-central1", port: int = 0
+        self,
+        folder: Path,
+        servers: ModelServers,
+        *,
+        project: str = "my-project",
+        location: str = "us-central1",
+        port: int = 0,
+        rest_port: int = 0,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         names = Names(project, "123456789012", location)
@@ -69,6 +86,7 @@ class VertexDouble:
         self.faults = Faults()
         self.identity = Identity(folder, project)
         self.artifacts = Artifacts(folder)
+        self.buckets = Buckets(folder, self.artifacts, names)
         self._state = State(names)
         self.operations = Operations(self._state, self.faults)
         self._endpoints = EndpointService(self._state, self.operations, lambda model: _predict_url(servers, model))
@@ -81,9 +99,16 @@ class VertexDouble:
         self._server.add(f"{_PACKAGE}.EndpointService", self._endpoints.methods, locked=True)
         self._server.add(f"{_PACKAGE}.PredictionService", self._predictions.methods)
         self._server.add("google.longrunning.Operations", self.operations.methods)
+        self._metadata = MetadataService(self._state, self.operations)
+        self._pipelines = PipelineService(self._state, self.operations, self.buckets, self._metadata)
+        self._server.add(f"{_PACKAGE}.MetadataService", self._metadata.methods, locked=True)
+        self._server.add(f"{_PACKAGE}.PipelineService", self._pipelines.methods, locked=True)
         self._certificate, key = write_certificate(folder)
         self._server.start(self._certificate, key, port)
         self.api_endpoint = f"localhost:{self._server.port}"
+        logs = Logs(names, self.identity, self._pipelines.log)
+        self._web = WebServer(rest_port, self.buckets.answer, logs.answer, Rest(self._server).answer)
+        self.rest_endpoint = f"http://{self._web.address}"
 
     def __enter__(self) -> "VertexDouble":
         """It runs already."""
@@ -96,7 +121,9 @@ class VertexDouble:
     def close(self) -> None:
         """Stops it, and lets go of what hangs."""
         self.faults.clear()
+        self._web.close()
         self._server.stop()
+        self._pipelines.clear()
         self.identity.close()
         self._predictions.close()
 
@@ -107,7 +134,11 @@ class VertexDouble:
             metadata_server: Whether credentials come from the machine, as in a pod, with tokens that can expire and be refused; from a
                 service account's key file otherwise.
         """
-        common = {"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(self._certificate), "GOOGLE_CLOUD_PROJECT": self.project}
+        common = {
+            "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(self._certificate),
+            "GOOGLE_CLOUD_PROJECT": self.project,
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_LOGGING": f"{self.rest_endpoint}/",
+        }
         if metadata_server:
             return common | {"GCE_METADATA_HOST": self.identity.address, "GCE_METADATA_IP": self.identity.address}
         return common | {"GOOGLE_APPLICATION_CREDENTIALS": str(self.identity.key_file)}
@@ -115,10 +146,14 @@ class VertexDouble:
     def reset(self, to: Any = None) -> None:
         """Makes all models and endpoints as they were when `saved` was called, none by default.
 
-        Forgets operations and how long they take, faults, recorded calls, denials and quotas; keeps the address and the credentials.
+        Ends and forgets pipeline jobs and schedules; forgets metadata, buckets that clients made, operations and how long they take,
+        faults, recorded calls, denials and quotas; keeps the address and the credentials.
         """
         self.faults.clear()
         self.operations.clear()
+        self._pipelines.clear()
+        self._metadata.clear()
+        self.buckets.clear()
         with self._state.lock:
             self._state.load(*(to or ({}, {})))
             self.quotas.clear()

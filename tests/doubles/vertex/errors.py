@@ -44,6 +44,11 @@ def invalid(field: str, message: str) -> ApiError:
     )
 
 
+def invalid_argument(message: str) -> ApiError:
+    """A call that the service does not take, for a reason that is no single field's."""
+    return ApiError(grpc.StatusCode.INVALID_ARGUMENT, message)
+
+
 def precondition(message: str) -> ApiError:
     """A call that the resource's state does not allow."""
     return ApiError(grpc.StatusCode.FAILED_PRECONDITION, message)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from .errors import foreign_project, invalid
 
 _LOCATION = re.compile(r"projects/([^/]+)/locations/([^/]+)")
-_RESOURCE = re.compile(r"projects/([^/]+)/locations/([^/]+)/(endpoints|models)/([^/@]+)(?:@([^/@]+))?")
+_RESOURCE = re.compile(r"projects/([^/]+)/locations/([^/]+)/(\w+)/([^/@]+)(?:@([^/@]+))?")
 
 
 @dataclass(frozen=True)
