@@ -35,6 +35,7 @@ class KubeflowSettings(Settings):
         ca_certificate: A file with the certificates of the server's authority.
         kube_context: The kube config's context, where there is no host.
         platform: A platform settings file (see `penstock.remote.platform`).
+        schedule_time_zone: The time zone in which the installation reads schedules: its `cronScheduleTimezone`.
     """
 
     host: str = ""
@@ -46,6 +47,7 @@ class KubeflowSettings(Settings):
     ca_certificate: str = ""
     kube_context: str = ""
     platform: str = ""
+    schedule_time_zone: str = "UTC"
 
 
 @dataclass(frozen=True)
