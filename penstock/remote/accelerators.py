@@ -1,0 +1,268 @@
+"""Accelerators of tasks in a backend's words, known before anything is sent.
+
+A pipeline names an accelerator by a parameter, in one word for every backend: `l4`, or `l4x2` for two. Here the parameters
+that reach a task's resources are found by following the compiled file, and the words become the backend's. Vertex AI documents
+static resources only, so there they are written into the submitted spec; so they are where Kubeflow's driver would silently ask
+for nothing: it takes every parameter that is no string as empty (backend/src/v2/driver/resolve.go).
+"""
+
+import copy
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import UserError
+from ..pipeline_file import PipelineFile, did_you_mean
+from .quantities import resolve_quantities
+from .values import Use, Value, uses_of
+
+# `gpu` is any: on Kubernetes the node decides; on Vertex AI it is the one that most regions have.
+ACCELERATORS: dict[str, dict[str, str]] = {
+    "gpu": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_TESLA_T4"},
+    "t4": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_TESLA_T4"},
+    "p4": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_TESLA_P4"},
+    "p100": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_TESLA_P100"},
+    "v100": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_TESLA_V100"},
+    "l4": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_L4"},
+    "a100": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_TESLA_A100"},
+    "a100-80gb": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_A100_80GB"},
+    "h100": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_H100_80GB"},
+    "h100-mega": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_H100_MEGA_80GB"},
+    "h200": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_H200_141GB"},
+    "b200": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_B200"},
+    "gb200": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_GB200"},
+    "rtx-pro-6000": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_RTX_PRO_6000"},
+    "a10": {"kubeflow": "nvidia.com/gpu"},
+    "l40s": {"kubeflow": "nvidia.com/gpu"},
+    "mi300x": {"kubeflow": "amd.com/gpu"},
+}
+
+_WITH_COUNT = re.compile(r"(.+?)x([1-9]\d*)")
+# An extended resource has a domain before its name:
+# https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#extended-resources
+_KUBERNETES_RESOURCE = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """What a task asks for.
+
+    Attributes:
+        name: Its name in the table, or the backend's own word.
+        count: How many.
+    """
+
+    name: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A pipeline and its parameters in a backend's words.
+
+    Attributes:
+        spec: The PipelineSpec in JSON form.
+        parameters: The pipeline's parameters.
+        accelerators: What tasks ask for, by the label of their executor.
+    """
+
+    spec: dict[str, Any]
+    parameters: dict[str, Any]
+    accelerators: dict[str, Accelerator]
+
+
+def resolve(
+    pipeline: PipelineFile, spec: dict[str, Any], parameters: dict[str, Any], backend: str, resources: dict[str, str] | None = None
+) -> Resolved:
+    """Returns the pipeline with the accelerators, CPU and memory of its tasks in the backend's words.
+
+    Args:
+        pipeline: The compiled file.
+        spec: Its PipelineSpec in JSON form; a copy of it is changed.
+        parameters: The pipeline's parameters, those that were given.
+        backend: `kubeflow` or `vertex`.
+        resources: The pod's resource for each accelerator, where platform settings say which there are.
+
+    Raises:
+        UserError: The backend has no such accelerator, a count is none or contradicts the accelerator's `xN`, a quantity is none,
+            or Vertex AI would have to know before what is known only when the pipeline runs.
+    """
+    resolved = Resolved(copy.deepcopy(spec), dict(parameters), {})
+    resolver = _Resolver(resolved, _Words(backend, resources or {}), frozenset(parameters))
+    try:
+        for label, uses in uses_of(spec, parameters).items():
+            container = resolved.spec["deploymentSpec"]["executors"][label].get("container", {})
+            if requested := container.get("resources"):
+                resolve_quantities(requested, uses, backend)
+                resolver.resolve(label, requested, uses)
+                if not requested:
+                    del container["resources"]
+    except UserError as error:
+        raise UserError(f"{pipeline.path.name}, {error.message}") from error
+    return resolved
+
+
+class _Words:
+    """What a backend calls accelerators."""
+
+    def __init__(self, backend: str, resources: dict[str, str]) -> None:
+        self.backend = backend
+        self._where = "the cluster of the platform settings" if resources else backend
+        self._own = {name: row[backend] for name, row in ACCELERATORS.items() if backend in row}
+        if resources:
+            self._own = {"gpu": self._own["gpu"]} | resources
+
+    def read(self, text: str) -> tuple[str, int | None]:
+        """Returns the accelerator's name, and the count that `xN` says.
+
+        Raises:
+            ValueError: The backend has none of that name.
+        """
+        if self._knows(text):
+            return self._name(text), None
+        split = _WITH_COUNT.fullmatch(text)
+        if split and split[1].lower() in self._own:
+            return split[1].lower(), int(split[2])
+        word = split[1] if split else text
+        for name, row in ACCELERATORS.items():
+            if word in row.values():
+                raise ValueError(f"{word} is another backend's word: on {self.backend} say {name}")
+        raise ValueError(f"{self._where} has no accelerator {word}{did_you_mean(word.lower(), list(self._own))}")
+
+    def word(self, name: str) -> str:
+        """Returns the backend's word for an accelerator."""
+        return self._own.get(name, name)
+
+    def _name(self, text: str) -> str:
+        return text.lower() if text.lower() in self._own else text
+
+    def _knows(self, text: str) -> bool:
+        return text.lower() in self._own or text in self._own.values() or self._is_word(text)
+
+    def _is_word(self, text: str) -> bool:
+        return bool(_KUBERNETES_RESOURCE.fullmatch(text)) if self.backend == "kubeflow" else text in _vertex_words()
+
+
+def _vertex_words() -> set[str]:
+    try:
+        from google.cloud.aiplatform_v1.types import AcceleratorType
+    except ImportError as error:
+        raise UserError("Vertex AI's client is not installed: pip install 'penstock[vertex]'") from error
+    return set(AcceleratorType.__members__) - {"ACCELERATOR_TYPE_UNSPECIFIED"}
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What one task asks for: as given, and what it means; None: nothing."""
+
+    use: Use
+    type: Value
+    count: Value
+    accelerator: Accelerator | None
+
+
+class _Resolver:
+    """One resolution: the copies that it changes, and what the backend calls things."""
+
+    def __init__(self, resolved: Resolved, words: _Words, given: frozenset[str]) -> None:
+        self._resolved = resolved
+        self._words = words
+        self._given = given
+        self._set_parameters: dict[str, str] = {}
+
+    def resolve(self, label: str, requested: dict[str, Any], uses: list[Use]) -> None:
+        """Changes the accelerator of one executor.
+
+        Args:
+            label: The executor's.
+            requested: Its resources in JSON form.
+            uses: The tasks that run it.
+        """
+        block = requested.get("accelerator", {})
+        kind = block.get("resourceType") or block.get("type", "")
+        count = block.get("resourceCount") or str(block.get("count", ""))
+        requests = [request for use in uses if (request := self._request(use, use.read(kind), use.read(count)))]
+        if not block or not requests:
+            return
+        for request in requests:
+            self._set(request)
+        accelerators = list(dict.fromkeys(request.accelerator for request in requests))
+        if len(accelerators) > 1:
+            said = " and ".join(f"{each.name}x{each.count}" if each else "none" for each in accelerators)
+            raise uses[0].error(f"its container is asked for with several accelerators, {said}: give all tasks that run it the same")
+        if accelerators[0]:
+            self._resolved.accelerators[label] = accelerators[0]
+        if self._words.backend == "vertex" or not all(map(self._suits_driver, requests)):
+            self._write(requested, accelerators[0])
+
+    def _request(self, use: Use, kind: Value, count: Value) -> _Request | None:
+        """Returns what a task asks for; None where only the running pipeline knows it."""
+        if kind.known and count.known:
+            return _Request(use, kind, count, self._accelerator(use, kind, count))
+        if self._words.backend == "vertex":
+            raise use.error(
+                "its accelerator is known only when the pipeline runs, and Vertex AI must know it before: give it as a parameter"
+            )
+        if kind.text and not _KUBERNETES_RESOURCE.fullmatch(kind.text):
+            raise use.error(f"the count is known only when the pipeline runs, so {kind.text} must be a resource such as nvidia.com/gpu")
+        return None
+
+    def _accelerator(self, use: Use, kind: Value, count: Value) -> Accelerator | None:
+        number = self._number(use, count)
+        if not kind.text:
+            if number and count.parameter in self._given:
+                raise use.error(f"{count.parameter} is {number}, but there is no accelerator: give {kind.parameter or 'its type'} too")
+            return None
+        try:
+            name, times = self._words.read(kind.text)
+        except ValueError as error:
+            raise use.error(f"{kind.parameter or 'its accelerator'}: {error}") from error
+        if number == 1 and not count.parameter:
+            number = None  # what kfp's compiler writes where nobody said a count
+        if times is not None and number not in (None, times):
+            raise use.error(f"{kind.parameter or 'its accelerator'} is {kind.text}, but {count.parameter or 'its count'} is {number}")
+        number = times if number is None else number
+        return None if number == 0 else Accelerator(name, 1 if number is None else number)
+
+    def _number(self, use: Use, count: Value) -> int | None:
+        if not count.text:
+            return None
+        if not count.text.isdecimal():
+            raise use.error(f"{count.parameter or 'its count'} must be a whole number of accelerators, not {count.text!r}")
+        return int(count.text)
+
+    def _set(self, request: _Request) -> None:
+        """Gives the pipeline's parameters the backend's words."""
+        accelerator = request.accelerator
+        if accelerator is None and not request.type.text:
+            return
+        self._set_parameter(request.use, request.type.parameter, self._words.word(accelerator.name) if accelerator else "")
+        self._set_parameter(request.use, request.count.parameter, str(accelerator.count) if accelerator else "0")
+
+    def _set_parameter(self, use: Use, name: str, text: str) -> None:
+        if not name:
+            return
+        if self._set_parameters.setdefault(name, text) != text:
+            raise use.error(f"{name} would have to be both {self._set_parameters[name]} and {text}: give each task a count of its own")
+        self._resolved.parameters[name] = text if self._is_string(name) else int(text)
+
+    def _is_string(self, parameter: str) -> bool:
+        return self._resolved.spec["root"]["inputDefinitions"]["parameters"][parameter]["parameterType"] == "STRING"
+
+    def _suits_driver(self, request: _Request) -> bool:
+        """Returns whether Kubeflow's driver reads the request as it is meant, once the parameters are set."""
+        if request.accelerator is None:
+            return True
+        meant = (self._words.word(request.accelerator.name), str(request.accelerator.count))
+        given = (request.type, request.count)
+        return all(
+            self._is_string(value.parameter) if value.parameter else value.value == text for value, text in zip(given, meant, strict=True)
+        )
+
+    def _write(self, requested: dict[str, Any], accelerator: Accelerator | None) -> None:
+        """Writes it as kfp's compiler writes a static one."""
+        if accelerator is None:
+            del requested["accelerator"]
+            return
+        word, count = self._words.word(accelerator.name), str(accelerator.count)
+        requested["accelerator"] = {"count": count, "resourceCount": count, "resourceType": word, "type": word}
