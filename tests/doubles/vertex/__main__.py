@@ -1,6 +1,6 @@
 """Runs the double as a process of its own, from the root of the repository: `python -m tests.doubles.vertex --port 7001 --folder DIR`.
 
-Writes DIR/environment.json, the variables that a client needs and the `api_endpoint`, once it listens; ends at SIGTERM.
+Writes DIR/environment.json, the variables that a client needs, the `api_endpoint` and the `rest_endpoint`, once it listens; ends at SIGTERM.
 """
 
 import argparse
@@ -17,6 +17,7 @@ def main() -> None:
     """Serves until it is told to end."""
     parser = argparse.ArgumentParser(prog="python -m tests.doubles.vertex", description=__doc__)
     parser.add_argument("--port", type=int, default=7001, help="where to listen; 0 for any free port")
+    parser.add_argument("--rest-port", type=int, default=7002, help="where to listen for plain HTTP; 0 for any free port")
     parser.add_argument("--folder", type=Path, required=True, help="for the certificate, the credentials and environment.json")
     parser.add_argument("--project", default="my-project")
     parser.add_argument("--location", default="us-central1")
@@ -27,7 +28,7 @@ def main() -> None:
     done = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: done.set())
     signal.signal(signal.SIGINT, lambda *_: done.set())
-    place = {"project": options.project, "location": options.location, "port": options.port}
+    place = {"project": options.project, "location": options.location, "port": options.port, "rest_port": options.rest_port}
     with ModelServers() as servers, VertexDouble(options.folder, servers, **place) as double:
         double.artifacts.folders.update({uri: Path(folder) for uri, _, folder in (item.partition("=") for item in options.bucket)})
         double.operations.seconds = options.operation_seconds
@@ -36,7 +37,8 @@ def main() -> None:
 
 
 def _announce(path: Path, double: VertexDouble, metadata_server: bool) -> None:
-    content = {"api_endpoint": double.api_endpoint, "environment": double.environment(metadata_server=metadata_server)}
+    endpoints = {"api_endpoint": double.api_endpoint, "rest_endpoint": double.rest_endpoint}
+    content = {**endpoints, "environment": double.environment(metadata_server=metadata_server)}
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
     partial.replace(path)

@@ -19,6 +19,7 @@ from .operations import Operations
 from .pipelines import PipelineService
 from .prediction import PredictionService
 from .rest import Rest
+from .schedules import ScheduleService
 from .server import Server
 from .state import State
 from .web import WebServer
@@ -102,7 +103,9 @@ class VertexDouble:
         self._metadata = MetadataService(self._state, self.operations)
         self._pipelines = PipelineService(self._state, self.operations, self.buckets, self._metadata)
         self._server.add(f"{_PACKAGE}.MetadataService", self._metadata.methods, locked=True)
+        self._schedules = ScheduleService(self._state, self.operations, self._pipelines)
         self._server.add(f"{_PACKAGE}.PipelineService", self._pipelines.methods, locked=True)
+        self._server.add(f"{_PACKAGE}.ScheduleService", self._schedules.methods, locked=True)
         self._certificate, key = write_certificate(folder)
         self._server.start(self._certificate, key, port)
         self.api_endpoint = f"localhost:{self._server.port}"
@@ -127,18 +130,19 @@ class VertexDouble:
         self.identity.close()
         self._predictions.close()
 
-    def environment(self, *, metadata_server: bool = False) -> dict[str, str]:
+    def environment(self, *, metadata_server: bool = False, storage: bool = False) -> dict[str, str]:
         """Returns the variables with which unpatched clients trust it and find their credentials; set before gRPC is first used.
 
         Args:
             metadata_server: Whether credentials come from the machine, as in a pod, with tokens that can expire and be refused; from a
                 service account's key file otherwise.
+            storage: Whether Cloud Storage's clients come here too; it knows buckets, but no objects.
         """
         common = {
             "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(self._certificate),
             "GOOGLE_CLOUD_PROJECT": self.project,
             "CLOUDSDK_API_ENDPOINT_OVERRIDES_LOGGING": f"{self.rest_endpoint}/",
-        }
+        } | ({"STORAGE_EMULATOR_HOST": self.rest_endpoint} if storage else {})
         if metadata_server:
             return common | {"GCE_METADATA_HOST": self.identity.address, "GCE_METADATA_IP": self.identity.address}
         return common | {"GOOGLE_APPLICATION_CREDENTIALS": str(self.identity.key_file)}
@@ -151,6 +155,7 @@ class VertexDouble:
         """
         self.faults.clear()
         self.operations.clear()
+        self._schedules.clear()
         self._pipelines.clear()
         self._metadata.clear()
         self.buckets.clear()
@@ -173,6 +178,19 @@ class VertexDouble:
         request = PredictRequest(endpoint=endpoint)
         request.instances.extend(instances)
         return self._predictions.predict(request)
+
+    def fire(self, schedule: str) -> list[str]:
+        """Does what Vertex AI does when a schedule's time has come; returns the names of the pipeline jobs that have begun.
+
+        Where as many of its jobs go on as may, a new one waits if the schedule allows queueing, and is left out if not. Those that wait
+        are begun by a later call, before the new one.
+        """
+        with self._state.lock:
+            return self._schedules.fire(schedule)
+
+    def runs_of(self, experiment: str) -> list[str]:
+        """Returns the ids of the pipeline jobs in an experiment, asking nobody."""
+        return self._metadata.children(f"{self.parent}/metadataStores/default/contexts/{experiment}")
 
     def endpoints(self) -> list[Endpoint]:
         """Returns the endpoints that there are, asking nobody."""
