@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterator
 
 from google.protobuf import json_format, text_format
-from tensorflow_model_analysis.metrics import confusion_matrix_metrics, metric_specs, metric_types
+from tensorflow_model_analysis.metrics import confusion_matrix_metrics, metric_specs, metric_types, rouge
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.utils import config_util
 from tensorflow_model_analysis.utils.keras_lib import tf_keras
@@ -123,6 +123,8 @@ def _move_thresholds(spec: config_pb2.MetricsSpec) -> None:
 
 
 def _metric(config: config_pb2.MetricConfig) -> metric_types.Metric:
+    if "rouge" in config.class_name.lower():
+        metric_types.register_metric(rouge.Rouge)  # TFMA's module does so when it is loaded, and loading is put off (runtime/lazy.py)
     try:
         return metric_specs.metric_instance(config)
     except Exception as error:  # whatever a metric's module, class or arguments make it raise

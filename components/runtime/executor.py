@@ -25,6 +25,7 @@ import penstock
 from .artifacts import Artifact, Input, Output, whole_numbers
 from .errors import GateFailed, TaskError
 from .fingerprint import fingerprint
+from .lazy import imports_put_off
 
 # On these mounts a rename is a copy: outputs are written in place, and the executor output file makes them count.
 _IN_PLACE = ("/gcs/",)
@@ -92,7 +93,8 @@ def _import_task(package: str) -> Callable[..., Any]:
     """
     gc.disable()
     try:
-        return getattr(importlib.import_module(f"{package}.task"), package.split(".")[-1])
+        with imports_put_off():
+            return getattr(importlib.import_module(f"{package}.task"), package.split(".")[-1])
     finally:
         gc.freeze()
         gc.enable()
