@@ -11,6 +11,7 @@ import penstock
 
 from .image_building import images
 from .lean_kfp import import_kfp
+from .lint.command import lint
 from .options import name_value_pairs, parameter_options
 from .remote.commands import runs, schedule, submit, upload
 from .serve import serve
@@ -27,7 +28,7 @@ def main() -> None:
     """
 
 
-for command in (serve, images, submit, upload, schedule, runs):
+for command in (serve, images, lint, submit, upload, schedule, runs):
     main.add_command(command)
 
 
@@ -221,12 +222,15 @@ _FAMILY_ARGUMENT = click.argument("families", nargs=-1, metavar="[FAMILY]...")
 
 @envs.command("list")
 def list_() -> None:
-    """List the environments: family, Python, state, place.
+    """List the environments: family, Python, state, place; and which TFDV this machine gets.
 
     Example: penstock envs list
     """
+    from .envs import tfdv_choice
+
     for item in _families(()):
         click.echo(f"{item.family:<7} {item.version:<5} {'ready' if item.ready else 'absent':<7} {item.path}")
+    click.echo(tfdv_choice())
 
 
 @envs.command()
@@ -284,4 +288,3 @@ def doctor() -> None:
     for finding in findings:
         click.echo(f"{'ok     ' if finding.good else 'MISSING'} {finding.what}{'' if finding.good else f': {finding.fix}'}")
     sys.exit(0 if all(finding.good for finding in findings) else 1)
-

@@ -16,9 +16,9 @@ from pathlib import Path
 import uv
 
 from .caches import cache_root
-from .envs import FAMILIES, environment, has_gpu, lock_name
+from .envs import FAMILIES, environment, has_gpu, tfdv_choice
 from .errors import UserError
-from .interpreters import glibc_version, running_version
+from .interpreters import running_version
 
 _PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 _GIB_FOR_ENVIRONMENTS = 9
@@ -81,8 +81,7 @@ def _include_folder() -> Path:
 
 
 def _tfdv() -> Finding:
-    glibc = ".".join(map(str, glibc_version()))
-    what = f"glibc {glibc}, so the tfdv family's lock is {lock_name('tfdv')}"
+    what = tfdv_choice()
     try:
         item = environment("tfdv")
     except UserError as error:

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.resources
+import re
 import shutil
 import subprocess
 import sys
@@ -18,8 +19,8 @@ from .interpreters import find_python, glibc_version, running_version
 
 FAMILIES = ("tfdv", "tf", "tf-gpu", "deploy", "serve")
 
-# tensorflow-data-validation 1.21's wheel is manylinux_2_39; 1.16.1 runs anywhere, on these Pythons only.
-_TFDV_GLIBC = (2, 38)
+# tensorflow-data-validation 1.21's wheels are manylinux_2_39, which no installer takes elsewhere; 1.16.1 runs anywhere, on these Pythons only.
+_TFDV_GLIBC = (2, 39)
 _OLD_TFDV_PYTHONS = ("3.11", "3.10")
 _NVIDIA = ("/dev/nvidia0", "/proc/driver/nvidia")
 
@@ -126,6 +127,16 @@ def environment(family: str) -> Environment:
 def lock_name(family: str) -> str:
     """Returns the name of the lock that fits this machine's C library."""
     return "requirements-tfdv1.16.txt" if family == "tfdv" and glibc_version() < _TFDV_GLIBC else "requirements.txt"
+
+
+def tfdv_choice() -> str:
+    """Says which TFDV this machine gets, and why."""
+    lock = (locks_of("tfdv") / lock_name("tfdv")).read_text(encoding="utf-8")
+    found = re.search(r"^tensorflow-data-validation==([\d.]+)", lock, re.MULTILINE)
+    assert found, "the lock pins it"
+    here, needed = (".".join(map(str, version)) for version in (glibc_version(), _TFDV_GLIBC))
+    older = "older" if glibc_version() < _TFDV_GLIBC else "not older"
+    return f"TFDV {found[1]}: glibc {here} is {older} than {needed}"
 
 
 def locks_of(family: str) -> Path:

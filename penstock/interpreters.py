@@ -45,7 +45,7 @@ def find_python(*versions: str) -> tuple[str, str]:
                 return version, candidate
     wanted = " or ".join(versions)
     raise UserError(
-        f"no Python {wanted} on this machine, which the tfdv family needs where glibc is older than 2.38; "
+        f"no Python {wanted} on this machine, which the tfdv family needs where glibc is older than 2.39; "
         f"install one (such as `apt install python{versions[0]}`, `pyenv install {versions[0]}` or `uv python install {versions[0]}`)"
     )
 

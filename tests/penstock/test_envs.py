@@ -81,12 +81,27 @@ def test_an_environment_is_named_by_its_lock_and_python(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("glibc", "lock"), [((2, 36), "requirements-tfdv1.16.txt"), ((2, 38), "requirements.txt"), ((0, 0), "requirements-tfdv1.16.txt")]
+    ("glibc", "lock"),
+    [
+        ((2, 36), "requirements-tfdv1.16.txt"),
+        ((2, 38), "requirements-tfdv1.16.txt"),
+        ((2, 39), "requirements.txt"),
+        ((0, 0), "requirements-tfdv1.16.txt"),
+    ],
 )
 def test_tfdv_lock_fits_the_c_library(monkeypatch, glibc, lock):
     monkeypatch.setattr(envs, "glibc_version", lambda: glibc)
     assert envs.lock_name("tfdv") == lock
     assert envs.lock_name("tf") == "requirements.txt"
+
+
+@pytest.mark.parametrize(
+    ("glibc", "said"),
+    [((2, 36), "TFDV 1.16.1: glibc 2.36 is older than 2.39"), ((2, 41), "TFDV 1.21.0: glibc 2.41 is not older than 2.39")],
+)
+def test_the_choice_of_tfdv_is_said(monkeypatch, glibc, said):
+    monkeypatch.setattr(envs, "glibc_version", lambda: glibc)
+    assert envs.tfdv_choice() == said
 
 
 def test_no_gpu_no_gpu_libraries(monkeypatch):
@@ -106,6 +121,7 @@ def test_commands(penstock, tmp_path):
     listed = penstock("envs", "list")
     assert listed.returncode == 0
     assert {line.split()[0] for line in listed.stdout.splitlines()} >= {"tfdv", "tf", "deploy", "serve"}
+    assert listed.stdout.splitlines()[-1] == envs.tfdv_choice()
     python = penstock("envs", "python", "deploy").stdout.strip()
     assert os.access(python, os.X_OK)
     assert penstock("envs", "make", "nonsense").returncode == 2
