@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from penstock.engines import Engine, find_engine
+from penstock.errors import UserError
+
 from ..command import COMMAND, variables
 
 
@@ -18,3 +21,12 @@ def penstock(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         return subprocess.run(command, cwd=tmp_path, env=variables(), capture_output=True, text=True, check=False)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def container_engine() -> Engine:
+    """The container engine of this machine."""
+    try:
+        return find_engine()
+    except UserError as error:
+        pytest.skip(error.message)

@@ -5,15 +5,19 @@ import signal
 import subprocess
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from kfp import compiler, dsl
+from rich.console import Console
 
 from penstock.components.images import image
 from penstock.engines import Engine, find_engine
-from penstock.errors import UserError
+from penstock.local import docker_runner
+from penstock.local.processes import Processes
+from penstock.local.runner import Job
+from penstock.pipeline_file import PipelineFile
 
 from ..command import COMMAND, variables
 
@@ -23,15 +27,11 @@ _WRITES = "echo {} > $0; "
 
 
 @pytest.fixture(scope="module")
-def engine() -> Engine:
+def engine(container_engine) -> Engine:
     """The engine of this machine, with the image that the tests run in."""
-    try:
-        found = find_engine()
-    except UserError as error:
-        pytest.skip(error.message)
-    if not found.image_id(IMAGE):
+    if not container_engine.image_id(IMAGE):
         pytest.skip(f"the image {IMAGE} is not on this machine; make it: make images")
-    return found
+    return container_engine
 
 
 @pytest.fixture
@@ -141,3 +141,61 @@ def test_no_engine_is_one_line(penstock, tmp_path, monkeypatch):
     assert done.returncode == 1
     assert done.stderr.startswith("error: no container engine answers (no-such-engine: not found)")
     assert len(done.stderr.splitlines()) == 1
+
+
+# What an engine is told on a machine with a GPU, where this one may have none: a stand-in for it writes its arguments down.
+_STAND_IN = """#!/bin/sh
+echo "$@" >> {folder}/told
+case "$1 $2" in
+    --version*) echo {product} version 5 ;;
+    "image inspect") echo sha256:0 ;;
+    inspect*) echo exited 0 false ;;
+esac
+"""
+
+
+@pytest.fixture
+def told(tmp_path, monkeypatch) -> Iterator[Callable[[str, bool, str], str]]:
+    """Returns `told(product, gpu, reference)`: what the engine is told to run for a task of an image."""
+    stand_in = tmp_path / "bin" / "engine"
+    stand_in.parent.mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PENSTOCK_CONTAINER_ENGINE", str(stand_in))
+    find_engine.cache_clear()
+
+    def told(product: str, gpu: bool, reference: str) -> str:
+        stand_in.write_text(_STAND_IN.format(folder=tmp_path, product=product))
+        stand_in.chmod(0o755)
+        monkeypatch.setattr(docker_runner, "has_gpu", lambda: gpu)
+        runner = docker_runner.DockerRunner()
+        runner.prepare(PipelineFile(compiled(tmp_path, reference)), tmp_path / "root", Console(quiet=True))
+        job = Job("", reference, ["true"], {}, {})
+        assert runner.run(job, Processes(), tmp_path / "log", print) == 0
+        lines = (tmp_path / "told").read_text().splitlines()
+        assert lines[-1].startswith("rm --force")
+        return "\n".join(line for line in lines if line.startswith(("run ", "image inspect")))
+
+    yield told
+    find_engine.cache_clear()
+
+
+@pytest.mark.parametrize(("product", "option"), [("docker", "--gpus all"), ("podman", "--device nvidia.com/gpu=all")])
+def test_training_gets_every_gpu(told, product, option):
+    assert option in told(product, True, image("tf-gpu"))
+
+
+def test_other_images_get_no_gpu(told):
+    assert "--gpus" not in told("docker", True, image("tf"))
+
+
+def test_without_a_gpu_the_smaller_image_trains(told):
+    said = told("docker", False, image("tf-gpu"))
+    assert image("tf") in said
+    assert "--gpus" not in said
+
+
+def test_without_a_gpu_a_digest_is_kept(told):
+    pinned = f"{image('tf-gpu').rpartition(':')[0]}@sha256:{0:064x}"
+    said = told("podman", False, pinned)
+    assert pinned in said
+    assert "--device" not in said
