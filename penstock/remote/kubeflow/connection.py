@@ -142,20 +142,21 @@ class Connection:
 
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
         host = self._settings.host or (_IN_CLUSTER if "KUBERNETES_SERVICE_HOST" in os.environ and not self._settings.kube_context else "")
-        with _quiet() as said, self._errors():
-            client = Client(
-                host=host or None,
-                # Any namespace but its default keeps the constructor from asking for it, without a timeout, again and again.
-                # Without a host, it is the one that Kubeflow Pipelines itself lies in.
-                namespace="-" if host else "kubeflow",
-                client_id=self._settings.client_id or None,
-                ssl_ca_cert=self._settings.ca_certificate or None,
-                kube_context=self._settings.kube_context or None,
-                **_who(self._settings, host),
-            )
-        if not host and "Failed to load kube config" in said.getvalue():
-            raise UserError("where Kubeflow Pipelines is is not known: give --host, set KF_PIPELINES_ENDPOINT, or host in a context")
-        return client
+        with self._errors(), _quiet() as said:
+            try:
+                return Client(
+                    host=host or None,
+                    # Any namespace but its default keeps the constructor from asking for it, without a timeout, again and again.
+                    # Without a host, it is the one that Kubeflow Pipelines itself lies in.
+                    namespace="-" if host else "kubeflow",
+                    client_id=self._settings.client_id or None,
+                    ssl_ca_cert=self._settings.ca_certificate or None,
+                    kube_context=self._settings.kube_context or None,
+                    **_who(self._settings, host),
+                )
+            finally:
+                if "Failed to load kube config" in said.getvalue():
+                    raise UserError("where Kubeflow Pipelines is is not known: give --host, set KF_PIPELINES_ENDPOINT, or host in a context")
 
     @property
     def _api(self) -> Any:
