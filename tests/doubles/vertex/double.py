@@ -186,7 +186,7 @@ class VertexDouble:
         are begun by a later call, before the new one.
         """
         with self._state.lock:
-            return self._schedules.fire(schedule)
+            return list(self._schedules.fire(schedule))
 
     def runs_of(self, experiment: str) -> list[str]:
         """Returns the ids of the pipeline jobs in an experiment, asking nobody."""

@@ -1,6 +1,7 @@
 """google.cloud.aiplatform.v1.ScheduleService: schedules of pipeline jobs. No clock runs here: a test says when a tick comes."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -126,7 +127,7 @@ class ScheduleService:
 
         return self._operations.begin("DeleteSchedule", request, name, types.DeleteOperationMetadata(), remove)
 
-    def fire(self, name: str) -> list[str]:
+    def fire(self, name: str) -> Sequence[str]:
         """Does what `VertexDouble.fire` says."""
         schedule = self._find(name)
         if self._seen(schedule).state != Phase.ACTIVE:
@@ -140,7 +141,7 @@ class ScheduleService:
         self._queued[schedule.name] = due if schedule.allow_queueing else 0
         return begun
 
-    def _begin(self, schedule: types.Schedule) -> list[str]:
+    def _begin(self, schedule: types.Schedule) -> Sequence[str]:
         schedule.started_run_count += 1
         schedule.last_scheduled_run_response = {"scheduled_run_time": self._state.now(), "run_response": "OK"}
         try:

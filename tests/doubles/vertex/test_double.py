@@ -593,7 +593,19 @@ def test_a_client_is_killed_at_its_second_call_which_has_its_effect_if_it_arrive
 def test_it_runs_as_a_process_of_its_own(tmp_path: Path, run_client: Callable[..., subprocess.CompletedProcess]) -> None:
     folder = tmp_path / "double"
     python_path = os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(REPOSITORY)])
-    command = [sys.executable, "-m", "tests.doubles.vertex", "--port", "0", "--rest-port", "0", "--folder", str(folder), "--bucket", f"gs://models={tmp_path}"]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.doubles.vertex",
+        "--port",
+        "0",
+        "--rest-port",
+        "0",
+        "--folder",
+        str(folder),
+        "--bucket",
+        f"gs://models={tmp_path}",
+    ]
     process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": python_path}, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout.readline().startswith("listens on localhost:")
