@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import UserError
+from .lint.reference import page
 from .pinning import pinned
 from .reference import markdown, names, table
 
@@ -64,6 +65,7 @@ def _generated(checkout: Path) -> Iterator[tuple[str, str]]:
     for name in names():
         yield f"compiled/components/{name}.yaml", compiled(getattr(library, name))
         yield f"components/{name}/README.md", markdown(name)
+    yield "docs/lint.md", page()
     readme = (checkout / "README.md").read_text(encoding="utf-8")
     yield "README.md", _TABLE.sub(_filled(table()), readme)
 

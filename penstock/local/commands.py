@@ -31,6 +31,11 @@ def component_of(command: list[str]) -> str:
     return module.removeprefix(_MODULE) if module.startswith(_MODULE) else ""
 
 
+def is_lightweight(command: list[str]) -> bool:
+    """Returns whether a command is that of a lightweight Python component."""
+    return command[:1] == ["sh"] and any(component_factory.EXECUTOR_MODULE in part for part in command)
+
+
 def check(name: str, image: str, command: list[str]) -> None:
     """Refuses a container that cannot run without a container engine.
 
@@ -39,7 +44,7 @@ def check(name: str, image: str, command: list[str]) -> None:
     """
     if family_of(image) and component_of(command):
         return
-    if not any(component_factory.EXECUTOR_MODULE in part for part in command) or command[:1] != ["sh"]:
+    if not is_lightweight(command):
         raise UserError(
             f"task {name} runs in the image {image}, which `penstock run` has no environment for; "
             "it runs Penstock's components and lightweight Python components"

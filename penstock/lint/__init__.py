@@ -1,0 +1,33 @@
+"""Portability of compiled KFP pipelines: what Kubeflow, Vertex AI or a laptop would refuse, or silently do otherwise."""
+
+from collections.abc import Collection
+
+from .document import Document, UnreadableError
+from .registry import BACKENDS, Finding, Rule, all_rules
+
+__all__ = ["BACKENDS", "Finding", "Rule", "UnreadableError", "all_rules", "lint"]
+
+
+def lint(text: str, backends: Collection[str] = BACKENDS) -> list[Finding]:
+    """Checks a compiled pipeline or component.
+
+    Args:
+        text: The YAML (or JSON), by whatever compiler.
+        backends: Where it shall run: `kubeflow`, `vertex`, `local`.
+
+    Returns:
+        What the rules found: errors first, rule by rule, each in the document's order.
+
+    Raises:
+        UnreadableError: The text is no compiled pipeline.
+    """
+    document = Document(text)
+    findings = [finding for rule in all_rules() for finding in _findings(rule, document, backends)]
+    return sorted(findings, key=lambda finding: finding.severity != "error")
+
+
+def _findings(rule: Rule, document: Document, backends: Collection[str]) -> list[Finding]:
+    asked = tuple(backend for backend in rule.backends if backend in backends)
+    if not asked:
+        return []
+    return [Finding(rule.id, rule.severity, asked, place, " ".join(message.split())) for place, message in rule.check(document)]

@@ -1,0 +1,33 @@
+"""Parameters."""
+
+from collections.abc import Iterator
+
+from ..document import Document, parameters_of, place_of
+from ..registry import warning
+from .links import ISSUE, SOURCE
+
+_RESERVED = "Output"
+
+
+@warning("output-parameter", link=f"{SOURCE}sdk/python/kfp/dsl/component_factory.py")
+def output_parameter(document: Document) -> Iterator[tuple[str, str]]:
+    """A parameter called `Output` is kfp's own.
+
+    It is the name of a component's single return value; kfp refuses a component whose input has that name, so that the file cannot be made
+    again from source. Choose another name.
+    """
+    for name, component in document.components.items():
+        if _RESERVED in {**parameters_of(component), **component.get("inputDefinitions", {}).get("artifacts", {})}:
+            yield f"{place_of(name)}.inputDefinitions", f"an input is called {_RESERVED}, which kfp keeps for return values; rename it"
+
+
+@warning("optional-parameter", "kubeflow", "local", link=f"{ISSUE}11667")
+def optional_parameter(document: Document) -> Iterator[tuple[str, str]]:
+    """An optional parameter of the pipeline without a default fails where it is not given.
+
+    `Optional[str] = None` compiles to a parameter that is optional and has no default. Where no value is given, the driver of older KFP fails, and
+    kfp.local raises ValueError (`penstock run` mends this). Take an empty value as the default: `''`, `0`, `[]`.
+    """
+    for name, spec in parameters_of(document.components["root"]).items():
+        if spec.get("isOptional") and "defaultValue" not in spec:
+            yield f"root.inputDefinitions.parameters.{name}", "optional without a default; give it one, such as ''"

@@ -1,0 +1,126 @@
+"""Machines: processors, memory, accelerators."""
+
+import re
+from collections.abc import Iterator
+
+from ..document import Document, Spec
+from ..registry import error, warning
+from .links import ISSUE, LOCAL_GUIDE, SOURCE, VERTEX_GUIDE
+
+_DRIVER = f"{SOURCE}backend/src/v2/driver/driver.go"
+_PARAMETER = re.compile(r"\{\{\$\.inputs\.parameters\[['\"](?P<name>[^'\"]+)['\"]\]\}\}")
+_KUBERNETES_WORD = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9][-A-Za-z0-9_.]*")
+_VERTEX_WORD = re.compile(r"(NVIDIA|TPU|AMD)_[A-Z0-9_]+")
+_QUANTITIES = ("resourceCpuLimit", "resourceMemoryLimit", "resourceCpuRequest", "resourceMemoryRequest")
+_COUNTS = ("resourceType", "resourceCount")
+_MOST_PROCESSORS, _MOST_GIGABYTES = 96, 624
+
+
+@error("accelerator-word-vertex", "vertex", link="https://cloud.google.com/vertex-ai/docs/reference/rest/v1/MachineSpec#AcceleratorType")
+def vertex_word(document: Document) -> Iterator[tuple[str, str]]:
+    """Vertex AI calls an accelerator by its own names.
+
+    They are the names of the AcceleratorType enum, such as `NVIDIA_L4`; Kubernetes' `nvidia.com/gpu` is none of them. Make type and count STRING
+    parameters, which `penstock submit` resolves to each backend's words.
+    """
+    for place, word in _accelerators(document):
+        if not _VERTEX_WORD.fullmatch(word):
+            yield place, f"Vertex AI does not know {word!r}; name one of its AcceleratorType (NVIDIA_L4), or make it a STRING parameter"
+
+
+@error("accelerator-word-kubernetes", "kubeflow", link="https://kubernetes.io/docs/tasks/manage-gpus/scheduling-gpus/")
+def kubernetes_word(document: Document) -> Iterator[tuple[str, str]]:
+    """Kubernetes calls an accelerator by the resource of its device plugin.
+
+    KFP's driver puts the type into the pod's limits as it stands: `nvidia.com/gpu` is a resource, `NVIDIA_L4` is not, and the pod is refused. Make
+    type and count STRING parameters, which `penstock submit` resolves to each backend's words; which GPU it is, a node selector says.
+    """
+    for place, word in _accelerators(document):
+        if not _KUBERNETES_WORD.fullmatch(word):
+            yield place, f"{word!r} is no resource of Kubernetes; name one (nvidia.com/gpu), or make it a STRING parameter"
+
+
+@warning("machine-parameter", "vertex", link=f"{ISSUE}6681")
+def machine_parameter(document: Document) -> Iterator[tuple[str, str]]:
+    """Vertex AI documents static machines only.
+
+    `set_cpu_limit`, `set_memory_limit`, `set_accelerator_type` and `set_accelerator_limit` take pipeline parameters, which KFP's driver resolves. Vertex AI
+    reads the static fields, which are then missing. `penstock submit --target vertex` writes them into what it sends.
+    """
+    for place, _, container in document.executors("container"):
+        if names := sorted({name for _, name in _parameters(container)}):
+            yield (
+                f"{place}.resources",
+                f"given by {', '.join(names)}; submit with `penstock submit --target vertex`, which makes it static, or set it in the file",
+            )
+
+
+@error("empty-quantity", "kubeflow", link=_DRIVER)
+def empty_quantity(document: Document) -> Iterator[tuple[str, str]]:
+    """Kubeflow fails a task whose processor or memory limit is empty.
+
+    KFP's driver parses what a parameter gives as a Kubernetes quantity; the empty text is none. (An empty accelerator is no accelerator.) Give
+    the parameter a default that is a quantity, such as `'1'` or `'4G'`, or none at all; `penstock submit` takes an empty one out.
+    """
+    for place, field, _, spec in _given(document):
+        if field in _QUANTITIES and spec.get("runtimeValue", {}).get("constant", spec.get("defaultValue")) == "":
+            yield place, f"it is empty, and it is a task's {field}; give it a quantity, such as '1' or '4G'"
+
+
+@error("resource-parameter-type", "kubeflow", link=_DRIVER)
+def resource_parameter_type(document: Document) -> Iterator[tuple[str, str]]:
+    """Kubeflow reads a machine's parameters as STRING only.
+
+    Of an INTEGER parameter, KFP's driver reads the empty text: the task gets no accelerator, and says nothing, or fails for an empty quantity. Make
+    the parameter a `str`.
+    """
+    for place, field, name, spec in _given(document):
+        if (kind := spec.get("parameterType", "STRING")) != "STRING":
+            yield place, f"{name} is {kind}, which Kubeflow reads as empty for {field}; make it a str"
+
+
+@warning("machine-limit", "vertex", link=f"{VERTEX_GUIDE}machine-types")
+def machine_limit(document: Document) -> Iterator[tuple[str, str]]:
+    """Vertex AI documents at most 96 processors and 624 GB of memory for a task."""
+    for place, _, container in document.executors("container"):
+        resources = container.get("resources", {})
+        if resources.get("cpuLimit", 0) > _MOST_PROCESSORS or resources.get("memoryLimit", 0) > _MOST_GIGABYTES:
+            yield f"{place}.resources", f"more than {_MOST_PROCESSORS} processors or {_MOST_GIGABYTES} GB; ask for less"
+
+
+@warning("resources-local", "local", link=LOCAL_GUIDE)
+def resources_local(document: Document) -> Iterator[tuple[str, str]]:
+    """A laptop gives a task what it has.
+
+    Locally, limits and requests of processors, memory and accelerators have no effect: a task that needs a GPU must find one, or do without.
+    """
+    for place, _, container in document.executors("container"):
+        if container.get("resources"):
+            yield f"{place}.resources", "no effect locally; the task must do with what is there"
+
+
+def _accelerators(document: Document) -> Iterator[tuple[str, str]]:
+    """Yields the accelerators that the file names."""
+    for place, _, container in document.executors("container"):
+        accelerator = container.get("resources", {}).get("accelerator", {})
+        word = accelerator.get("resourceType") or accelerator.get("type", "")
+        if word and "{{$" not in word:
+            yield f"{place}.resources.accelerator", word
+
+
+def _parameters(container: Spec) -> Iterator[tuple[str, str]]:
+    """Yields the fields of a machine that are given by input parameters, with their names."""
+    resources = container.get("resources", {})
+    fields = {key: resources.get(key, "") for key in _QUANTITIES} | {key: resources.get("accelerator", {}).get(key, "") for key in _COUNTS}
+    for field, text in fields.items():
+        if found := _PARAMETER.fullmatch(text):
+            yield field, found["name"].removeprefix("pipelinechannel--")
+
+
+def _given(document: Document) -> Iterator[tuple[str, str, str, Spec]]:
+    """Yields where each parameter of a machine comes from: the place, the machine's field, the parameter, what is there."""
+    for _, label, container in document.executors("container"):
+        for field, name in _parameters(container):
+            for component in document.users_of(label):
+                for place, spec in document.origins(component, f"pipelinechannel--{name}"):
+                    yield place, field, name, spec

@@ -1,0 +1,74 @@
+"""Sizes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..document import Document, Task, as_json, parameters_of, place_of
+from ..registry import error, warning
+from .links import ISSUE
+
+# Linux: MAX_ARG_STRLEN, 32 pages of 4 KiB, with the byte that ends the string.
+_LONGEST_ARGUMENT = 32 * 4096 - 1
+# etcd's --max-request-bytes.
+_LARGEST_WORKFLOW = 1_572_864
+
+
+@error("argument-size", link="https://man7.org/linux/man-pages/man2/execve.2.html")
+def argument_size(document: Document) -> Iterator[tuple[str, str]]:
+    """Linux takes no argument of 128 KiB or more.
+
+    `execve` fails with `Argument list too long` (E2BIG), whatever the backend. All parameters of a task arrive in one argument, the executor
+    input, so it is their sum that counts, with the pipeline's defaults. Pass large values as artifacts or by URI.
+    """
+    for place, text in document.arguments():
+        if (size := len(text.encode())) > _LONGEST_ARGUMENT:
+            yield place, f"{size // 1024} KiB in one argument, of at most 128; put it into the image or pass it by URI"
+    for task in document.tasks():
+        if not task.is_group and (size := _executor_input(document, task)) > _LONGEST_ARGUMENT:
+            yield (
+                f"{task.place}.inputs.parameters",
+                f"{size // 1024} KiB of parameters in one argument, of at most 128; pass what is large by URI",
+            )
+
+
+@warning("dag-size", "kubeflow", link=f"{ISSUE}12453")
+def dag_size(document: Document) -> Iterator[tuple[str, str]]:
+    """Kubeflow passes a whole DAG to its driver in one argument.
+
+    From about 128 KiB on, KFP's driver pods do not start (`exec /usr/bin/argoexec: argument list too long`) on installations whose KFP and Argo do
+    not have the fix of 2026. Split the pipeline into nested ones, and shorten descriptions and defaults.
+    """
+    for name, component in document.components.items():
+        if "dag" in component and (size := len(as_json(component))) > _LONGEST_ARGUMENT:
+            yield place_of(name), f"a DAG of {size // 1024} KiB; split it into nested pipelines of less than 128"
+
+
+@error("workflow-size", "kubeflow", link=f"{ISSUE}9837")
+def workflow_size(document: Document) -> Iterator[tuple[str, str]]:
+    """etcd takes no object of more than 1.5 MiB.
+
+    Kubeflow makes one Argo workflow of the pipeline, which is at least as large as the pipeline; creating the run fails with `etcdserver: request is
+    too large`. Argo's status comes on top while it runs. Split the pipeline, and keep source code and data out of it.
+    """
+    if (size := len(as_json(document.spec))) > _LARGEST_WORKFLOW:
+        yield "root", f"a pipeline of {size / 2**20:.1f} MiB, of at most 1.5; split it, and pass what is large by URI"
+
+
+def _executor_input(document: Document, task: Task) -> int:
+    """Returns how many bytes of the task's parameters are known beforehand."""
+    names = {*parameters_of(task.component), *task.parameters}
+    return sum(len(as_json({name: _known(document, task, name)})) for name in names)
+
+
+def _known(document: Document, task: Task, name: str) -> Any:
+    binding = task.parameters.get(name)
+    if binding is None:
+        return parameters_of(task.component)[name].get("defaultValue")
+    if "componentInputParameter" in binding:
+        origins = [origin for _, origin in document.origins(task.parent, binding["componentInputParameter"])]
+        return max(map(_value, origins), key=lambda value: len(as_json(value)), default=None)
+    return _value(binding)
+
+
+def _value(origin: dict[str, Any]) -> Any:
+    return origin.get("runtimeValue", {}).get("constant", origin.get("defaultValue"))

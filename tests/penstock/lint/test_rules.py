@@ -1,0 +1,97 @@
+"""Every rule, on a file that falls into its trap and on one that does not."""
+
+import functools
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from penstock.lint import BACKENDS, all_rules, lint
+
+from .traps import TRAPS, running, say, saying, with_parameter
+
+ROOT = Path(__file__).resolve().parents[3]
+RULES = {rule.id: rule for rule in all_rules()}
+COMPILED = sorted((ROOT / "compiled").rglob("*.yaml"))
+# What the committed files say, and why that is so: digests are written at release; accelerators are parameters, which `penstock submit` resolves;
+# the gates are conditions on named outputs, and the first run has neither statistics nor a Baseline to give.
+EXPECTED = {"image-without-digest", "machine-parameter", "resources-local", "if-on-task-output", "optional-artifact"}
+
+
+@functools.cache
+def _text(rule: str, good: bool) -> str:
+    return TRAPS[rule][good]()
+
+
+def test_every_rule_has_a_file_that_fails_and_one_that_passes():
+    assert {*TRAPS} == {*RULES}
+
+
+@pytest.mark.parametrize("rule", TRAPS)
+def test_trap(rule):
+    findings = lint(_text(rule, good=False), RULES[rule].backends)
+    assert {finding.rule for finding in findings} == {rule}
+    assert {finding.severity for finding in findings} == {RULES[rule].severity}
+    documents = list(yaml.safe_load_all(_text(rule, good=False)))
+    for finding in findings:
+        assert finding.backends == RULES[rule].backends
+        assert any(_leads_somewhere(finding.place, document) for document in documents), finding.place
+        assert "\n" not in finding.message
+
+
+@pytest.mark.parametrize("rule", TRAPS)
+def test_no_trap(rule):
+    assert lint(_text(rule, good=True), RULES[rule].backends) == []
+
+
+@pytest.mark.parametrize("rule", TRAPS)
+def test_trap_matters_only_where_it_is(rule):
+    others = [backend for backend in BACKENDS if backend not in RULES[rule].backends]
+    assert rule not in {finding.rule for finding in lint(_text(rule, good=False), others)}
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_reason_and_link(rule):
+    assert rule.link.startswith("https://")
+    assert rule.summary.endswith(".")
+    assert "\n" not in rule.summary
+    assert {*rule.backends} <= {*BACKENDS}
+
+
+@pytest.mark.parametrize("path", COMPILED, ids=lambda path: path.stem)
+def test_committed_files_have_no_errors(path):
+    findings = lint(path.read_text())
+    assert {finding.rule for finding in findings if finding.severity == "error"} == set()
+    assert {finding.rule for finding in findings} <= EXPECTED
+
+
+def test_expected_warnings_are_there():
+    """Else the list above would grow old."""
+    assert {finding.rule for path in COMPILED for finding in lint(path.read_text())} == EXPECTED
+
+
+def test_parameters_of_a_task_count_together():
+    text = saying("x" * 70_000, {"more": "y" * 70_000})
+    (finding,) = (finding for finding in lint(text) if finding.rule == "argument-size")
+    assert finding.place == "root.dag.tasks.say.inputs.parameters"
+    assert "136 KiB" in finding.message
+
+
+def test_default_of_the_pipeline_counts_for_the_task():
+    text = with_parameter(str, "x" * 140_000, lambda task, value: say(text=value))
+    assert "root.dag.tasks.say-2.inputs.parameters" in {finding.place for finding in lint(text, ["vertex"])}
+
+
+def test_one_argument_of_two_traps():
+    found = {finding.rule for finding in lint(running("{{$.outputs.output_file}} {{$.pipeline_job_name}}"), ["kubeflow"])}
+    assert found == {"output-file-placeholder", "job-placeholder-in-arguments"}
+
+
+def _leads_somewhere(place: str, document: object) -> bool:
+    for key in re.findall(r"[^.\[\]]+", place):
+        try:
+            document = document[int(key)] if isinstance(document, list) else document[key]  # type: ignore[index]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True
