@@ -19,6 +19,8 @@ from .pinning import pins
 
 # Further options of the engine's `build`, such as a certificate's mount on a machine behind a proxy.
 OPTIONS = "PENSTOCK_IMAGE_BUILD_OPTIONS"
+# The time of every file and image: the same lock gives the same layer, whenever and for whatever commit it is built.
+_EPOCH = "0"
 
 
 @dataclass(frozen=True)
@@ -27,17 +29,17 @@ class Source:
 
     Attributes:
         revision: The commit; it ends in `-dirty` where the checkout has changes.
-        epoch: The commit's time, which every file of an image gets, so that the same commit gives the same bytes. Seconds since 1970.
+        created: The commit's time, as RFC 3339 has it.
     """
 
     revision: str
-    epoch: str
+    created: str
 
     @classmethod
     def of_checkout(cls) -> "Source":
-        """Asks git; where it knows nothing, the revision is `unknown` and the time zero."""
+        """Asks git; where that knows nothing, the commit is `unknown` and the time empty."""
         revision = _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*") or "unknown"
-        return cls(revision, _git("log", "-1", "--format=%ct") or "0")
+        return cls(revision, _git("log", "-1", "--format=%cI"))
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,12 @@ class Build:
 
     def command(self, engine: Engine, target: str, source: Source) -> list[str]:
         """Returns the command that builds one stage of `images/Dockerfile`."""
-        arguments = {"FAMILY": self.family, "VERSION": penstock.__version__, "REVISION": source.revision}
+        arguments = {"FAMILY": self.family, "VERSION": penstock.__version__, "REVISION": source.revision, "CREATED": source.created}
         # The tests' image is built, for a build that fails is a test that fails, and never named.
         named = ["--tag", self.name] if target == "production" else []
         return [
             *(engine.command, "build", "--file", "images/Dockerfile", "--target", target, *named),
-            *(["--timestamp", source.epoch] if engine.is_podman else ["--build-arg", f"SOURCE_DATE_EPOCH={source.epoch}"]),
+            *(["--timestamp", _EPOCH] if engine.is_podman else ["--build-arg", f"SOURCE_DATE_EPOCH={_EPOCH}"]),
             *(word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")),
             *shlex.split(os.environ.get(OPTIONS, "")),
             ".",
@@ -130,7 +132,7 @@ def build(families: tuple[str, ...], registry: str, test: bool, push: bool, dige
         raise UserError(f"{Path.cwd()} is no checkout of Penstock: run this where images/Dockerfile lies")
     engine = find_engine()
     source = Source.of_checkout()
-    _make_wheel(source)
+    _make_wheel()
     builds = _builds(families, registry)
     for item in builds:
         for target in ("production", "test") if test else ("production",):
@@ -142,14 +144,14 @@ def build(families: tuple[str, ...], registry: str, test: bool, push: bool, dige
             digests.write_text(json.dumps(pushed, indent=2) + "\n", encoding="utf-8")
 
 
-def _make_wheel(source: Source) -> None:
+def _make_wheel() -> None:
     """Makes the wheel that the images hold, unless a release has put its own there (a release's is never made twice)."""
     import uv
 
     wheel = Path("dist") / f"penstock-{penstock.__version__}-py3-none-any.whl"
     if os.environ.get("CI") and wheel.exists():
         return
-    _run([uv.find_uv_bin(), "build", "--quiet", "--wheel", "--out-dir", "dist", "."], {"SOURCE_DATE_EPOCH": source.epoch})
+    _run([uv.find_uv_bin(), "build", "--quiet", "--wheel", "--out-dir", "dist", "."])
 
 
 def _git(*arguments: str) -> str:
@@ -160,6 +162,6 @@ def _git(*arguments: str) -> str:
         return ""
 
 
-def _run(command: list[str], variables: dict[str, str] | None = None) -> None:
-    if subprocess.run(command, env=os.environ | (variables or {}), check=False).returncode != 0:
+def _run(command: list[str]) -> None:
+    if subprocess.run(command, check=False).returncode != 0:
         raise UserError(f"{shlex.join(command[:2])} failed, for the reason above (the command: {shlex.join(command)})")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -78,6 +79,7 @@ def test_an_image_says_what_it_is(configuration, family):
     assert labels["licenses"] == "Apache-2.0"
     assert labels["source"].startswith("https://")
     assert labels["revision"]
+    assert re.match(r"\d{4}-\d\d-\d\dT", labels["created"])
 
 
 def test_an_image_runs_on_a_read_only_root_as_anyone(facts):
@@ -105,33 +107,33 @@ def test_every_component_of_a_family_starts_in_its_image(container_engine, famil
 # What the command line says.
 
 
-@pytest.mark.parametrize(("is_podman", "dated"), [(True, "--timestamp 86400"), (False, "--build-arg SOURCE_DATE_EPOCH=86400")])
-def test_a_build_is_of_a_commit(is_podman, dated, monkeypatch):
+@pytest.mark.parametrize(("is_podman", "dated"), [(True, "--timestamp 0"), (False, "--build-arg SOURCE_DATE_EPOCH=0")])
+def test_a_build_is_of_a_commit_and_of_no_time(is_podman, dated, monkeypatch):
     monkeypatch.setenv("PENSTOCK_IMAGE_BUILD_OPTIONS", "--build-arg 'BUILD_PACKAGES=g++ python3-dev'")
     engine = Engine("engine", is_podman, rootless=False)
-    command = Build("tf", "registry/penstock-tf:1").command(engine, "production", Source("abc", "86400"))
+    command = Build("tf", "registry/penstock-tf:1").command(engine, "production", Source("abc", "1970-01-02T00:00:00Z"))
     assert command[:2] == ["engine", "build"]
     assert command[-1] == "."
-    assert {"FAMILY=tf", "REVISION=abc", "BUILD_PACKAGES=g++ python3-dev"} <= set(command)
+    assert {"FAMILY=tf", "REVISION=abc", "CREATED=1970-01-02T00:00:00Z", "BUILD_PACKAGES=g++ python3-dev"} <= set(command)
     assert dated in " ".join(command)
 
 
 def test_only_what_runs_is_named():
     engine = Engine("engine", is_podman=True, rootless=False)
-    assert "--tag" not in Build("tf", "registry/penstock-tf:1").command(engine, "test", Source("abc", "0"))
+    assert "--tag" not in Build("tf", "registry/penstock-tf:1").command(engine, "test", Source("abc", ""))
 
 
 def test_the_source_is_a_commit_and_says_when_it_is_more(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert Source.of_checkout() == Source("unknown", "0")
-    dates = {"GIT_AUTHOR_DATE": "@86400 +0000", "GIT_COMMITTER_DATE": "@86400 +0000"}
+    assert Source.of_checkout() == Source("unknown", "")
+    dates = {"GIT_AUTHOR_DATE": "@86400 +0100", "GIT_COMMITTER_DATE": "@86400 +0100"}
     (tmp_path / "file").write_text("one")
     for arguments in (["init", "-q"], ["add", "."], ["-c", "user.name=n", "-c", "user.email=e", "commit", "-q", "-m", "one"]):
         subprocess.run(["git", *arguments], env=os.environ | dates, check=True)
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-    assert Source.of_checkout() == Source(commit, "86400")
+    assert Source.of_checkout() == Source(commit, "1970-01-02T01:00:00+01:00")
     (tmp_path / "file").write_text("two")
-    assert Source.of_checkout() == Source(f"{commit}-dirty", "86400")
+    assert Source.of_checkout() == Source(f"{commit}-dirty", "1970-01-02T01:00:00+01:00")
 
 
 @pytest.fixture
