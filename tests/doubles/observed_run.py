@@ -6,6 +6,7 @@ Each change of a task is a line of JSON on stdout, as is the error that ended th
 import argparse
 import json
 import sys
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from penstock.errors import UserError  # noqa: E402
 from penstock.local.replacing import replaced  # noqa: E402
 from penstock.local.tasks import Task  # noqa: E402
 from penstock.pipeline_file import PipelineFile, PlannedTask, read_values  # noqa: E402
+
+_telling = threading.Lock()
 
 
 class Told(Display):
@@ -79,7 +82,8 @@ def main() -> int:
 
 
 def _tell(**event: Any) -> None:
-    print(json.dumps(event), flush=True)
+    with _telling:  # tasks of a loop end in threads of their own
+        print(json.dumps(event), flush=True)
 
 
 def _text(path: Path | None) -> str:

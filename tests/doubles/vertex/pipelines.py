@@ -14,6 +14,7 @@ from ..pipeline_runs import PipelineRun
 from . import specs
 from .buckets import Buckets
 from .errors import already_exists, invalid_argument, not_found, precondition
+from .inputs import Inputs
 from .lists import page
 from .metadata import MetadataService
 from .methods import Methods
@@ -49,12 +50,14 @@ class _Job:
 
     Attributes:
         message: What the service answers, as far as it was written down.
+        spec: Its PipelineSpec in JSON form.
         run: What runs it.
         details: What is told of its tasks.
         number: The number by which the service's errors call it.
     """
 
     message: types.PipelineJob
+    spec: dict[str, Any]
     run: PipelineRun
     details: TaskDetails
     number: str
@@ -170,8 +173,8 @@ class PipelineService:
         folder = self._buckets.path(given.runtime_config.gcs_output_directory)
         assert folder
         parameters = specs.parameter_values(given.runtime_config)
-        details = TaskDetails(self._state.names, self._state.new_number, self._buckets.uri, key, parameters)
-        return _Job(message, PipelineRun(folder, spec, parameters), details, self._state.new_number())
+        details = TaskDetails(self._state.names, self._state.new_number, self._buckets.uri, key)
+        return _Job(message, spec, PipelineRun(folder, spec, parameters), details, self._state.new_number())
 
     def _find(self, name: str) -> _Job:
         key, _ = self._state.names.key(name, "pipelineJobs", "name")
@@ -202,7 +205,9 @@ class PipelineService:
         """Returns what the service answers for a job, with the details of its tasks."""
         view = types.PipelineJob(self._refreshed(job))
         cancelled = view.state in (PipelineState.PIPELINE_STATE_CANCELLING, PipelineState.PIPELINE_STATE_CANCELLED)
-        view.job_detail.task_details = job.details.all(job.run.tasks, view, cancelled=cancelled)
+        tasks = job.run.tasks
+        inputs = Inputs(job.spec, specs.parameter_values(view.runtime_config), tasks)
+        view.job_detail.task_details = job.details.all(tasks, inputs, view, cancelled=cancelled)
         return view
 
     def _error(self, job: _Job) -> status_pb2.Status:

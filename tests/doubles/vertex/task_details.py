@@ -9,6 +9,7 @@ from google.cloud.aiplatform_v1 import types
 from google.rpc import status_pb2
 
 from ..pipeline_runs import ObservedTask
+from .inputs import Inputs
 from .names import Names
 
 State = types.PipelineTaskDetail.State
@@ -38,17 +39,13 @@ class TaskDetails:
         new_number: Makes an id.
         uri: Gives the URI of what lies at a path.
         job_id: The job's id.
-        parameters: The job's parameters.
     """
 
-    def __init__(
-        self, names: Names, new_number: Callable[[], str], uri: Callable[[str], str], job_id: str, parameters: dict[str, Any]
-    ) -> None:
+    def __init__(self, names: Names, new_number: Callable[[], str], uri: Callable[[str], str], job_id: str) -> None:
         self._names = names
         self._new_number = new_number
         self._uri = uri
         self._job_id = job_id
-        self._parameters = parameters
         self._numbers: dict[tuple[Any, ...], str] = {}
 
     def log(self, job_number: str, tasks: dict[str, ObservedTask]) -> Path | None:
@@ -56,23 +53,40 @@ class TaskDetails:
         found = (task.log for task in tasks.values() if task.log and self._number("job", task.path) == job_number)
         return next(found, None)
 
-    def all(self, tasks: dict[str, ObservedTask], job: types.PipelineJob, *, cancelled: bool) -> list[types.PipelineTaskDetail]:
-        """Returns the details of the job itself, of the DAGs that it has come to, and of their tasks."""
+    def all(
+        self, tasks: dict[str, ObservedTask], inputs: Inputs, job: types.PipelineJob, *, cancelled: bool
+    ) -> list[types.PipelineTaskDetail]:
+        """Returns the details of the job itself, of the DAGs that it has come to, and of their tasks.
+
+        Args:
+            tasks: The tasks, as they are now.
+            inputs: What they were given.
+            job: The job, as it is now.
+            cancelled: Whether somebody has ended it.
+        """
         begun = [task for task in tasks.values() if task.state in _STATES]
         closed = _closed(begun)
         shown = [task for task in begun if not any(task.path[: len(path)] == path for path in closed)]
         inner = list(dict.fromkeys(path for task in shown for path in _above(task.path)))
         details = [self._dag(path, [task for task in shown if task.path[: len(path)] == path], cancelled) for path in inner]
         details += [self._detail(path, State.NOT_TRIGGERED) for path in closed]
-        return [self._root(job), *details, *(self._leaf(task, cancelled) for task in shown)]
+        details += [self._leaf(task, cancelled) for task in shown]
+        for detail, path in zip(details, [*inner, *closed, *(task.path for task in shown)], strict=True):
+            self._add_inputs(detail, path, inputs)
+        return [self._root(job, inputs), *details]
 
-    def _root(self, job: types.PipelineJob) -> types.PipelineTaskDetail:
+    def _root(self, job: types.PipelineJob, inputs: Inputs) -> types.PipelineTaskDetail:
         name = job.state.name.removeprefix("PIPELINE_STATE_")
         detail = self._detail(_ROOT, State[name] if name in State.__members__ else State.PENDING)
         detail.start_time, detail.end_time = job.start_time, job.end_time
         detail.execution.schema_title = "system.Run"
-        detail.execution.metadata = {f"input:{name}": value for name, value in self._parameters.items()}
+        self._add_inputs(detail, _ROOT, inputs)
         return detail
+
+    def _add_inputs(self, detail: types.PipelineTaskDetail, path: tuple[str, ...], inputs: Inputs) -> None:
+        given = {f"input:{name}": value for name, value in inputs.parameters(path).items()}
+        type(detail.execution).pb(detail.execution).metadata.update(given)
+        detail.inputs = {name: self._artifacts(name, artifact) for name, artifact in inputs.artifacts(path).items()}
 
     def _dag(self, path: tuple[str, ...], tasks: list[ObservedTask], cancelled: bool) -> types.PipelineTaskDetail:
         states = {_state(task, cancelled) for task in tasks}
@@ -87,7 +101,7 @@ class TaskDetails:
         detail.create_time, detail.start_time, detail.end_time = task.started, task.started, task.ended
         detail.execution.schema_title = "system.ContainerExecution"
         detail.execution.metadata = {f"output:{name}": value for name, value in task.outputs.get("parameterValues", {}).items()}
-        detail.outputs = {name: self._artifacts(task.path, name, given) for name, given in task.outputs.get("artifacts", {}).items()}
+        detail.outputs = {name: self._artifacts(name, given) for name, given in task.outputs.get("artifacts", {}).items()}
         if task.log and task.state != "cached":
             detail.executor_detail.container_detail.main_job = self._names.full("customJobs", self._number("job", task.path))
         if detail.state == State.FAILED:
@@ -110,10 +124,10 @@ class TaskDetails:
             execution=execution,
         )
 
-    def _artifacts(self, path: tuple[str, ...], name: str, given: dict[str, Any]) -> types.PipelineTaskDetail.ArtifactList:
+    def _artifacts(self, name: str, given: dict[str, Any]) -> types.PipelineTaskDetail.ArtifactList:
         artifacts = [
             types.Artifact(
-                name=self._names.full("metadataStores", f"default/artifacts/{self._number('artifact', path, name, place)}"),
+                name=self._names.full("metadataStores", f"default/artifacts/{self._number('artifact', artifact.get('uri'))}"),
                 display_name=name,
                 uri=self._uri(artifact.get("uri", "")),
                 schema_title=artifact.get("type", {}).get("schemaTitle", ""),
@@ -121,7 +135,7 @@ class TaskDetails:
                 state=types.Artifact.State.LIVE,
                 metadata=artifact.get("metadata", {}),
             )
-            for place, artifact in enumerate(given.get("artifacts", []))
+            for artifact in given.get("artifacts", [])
         ]
         return types.PipelineTaskDetail.ArtifactList(artifacts=artifacts)
 
