@@ -20,6 +20,7 @@ PATIENCE = 2.5
 FIRST_LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.1, 5.0
 _PASSING = (exceptions.TooManyRequests, exceptions.ServerError)
 _LASTING = (exceptions.MethodNotImplemented, exceptions.DataLoss)
+_QUESTION = re.compile(r"^[A-Z]+ https?://\S+: ")  # what an error over REST begins with
 _UNSIGNED = "metadata from plugin failed"  # how gRPC says that the credentials gave no token
 _QUOTA = re.compile(r"exceeds? quota|quota (limits|metrics)", re.IGNORECASE)
 _PERMISSION = re.compile(r"([a-z][A-Za-z]*\.[A-Za-z]+\.[A-Za-z]+)")
@@ -140,7 +141,7 @@ class VertexApi:
 
     def explain(self, error: Exception) -> str:
         """Says in plain words why a call failed, and what to do about it."""
-        text = " ".join(str(getattr(error, "message", error)).split())
+        text = message_of(error)
         if isinstance(error, (GoogleAuthError, exceptions.Unauthenticated)) or _UNSIGNED in text:
             return f"the credentials are missing, expired or refused; run `gcloud auth application-default login`, or mend the service account ({text})"
         if isinstance(error, exceptions.Forbidden):
@@ -164,6 +165,11 @@ class VertexApi:
             return f"the caller may not use project {self.project}, or there is none; check its ID and grant roles/aiplatform.user ({text})"
         role = _ROLES.get(found[1].partition(".")[0], "roles/aiplatform.user")
         return f"the permission {found[1]} is missing, or what is asked for is; grant {role} in project {self.project} ({text})"
+
+
+def message_of(error: Exception) -> str:
+    """Returns what the service says, in one line."""
+    return _QUESTION.sub("", " ".join(str(getattr(error, "message", error)).split()))
 
 
 def is_passing(error: Exception) -> bool:

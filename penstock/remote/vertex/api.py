@@ -1,9 +1,11 @@
 """The API of Vertex AI Pipelines: its clients, and its errors in plain words."""
 
 import functools
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import google.auth
 import requests
@@ -12,12 +14,14 @@ from google.auth.credentials import Credentials
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
 from google.cloud import aiplatform_v1
 
-from penstock.components.runtime.destinations.vertex_api import VertexApi, is_passing
+from penstock.components.runtime.destinations.vertex_api import VertexApi, is_passing, message_of
 
 from ...errors import UserError
 from ..settings import VertexSettings
 from ..target import NoAnswer
 
+# What they log comes as an exception too, or is tried again.
+_TALKATIVE = ("google.auth", "urllib3")
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 
 
@@ -35,6 +39,8 @@ class PipelinesApi(VertexApi):
     def __init__(self, settings: VertexSettings) -> None:
         super().__init__(settings.project, settings.location, settings.api_endpoint)
         self.transport = settings.api_transport
+        for library in _TALKATIVE:
+            logging.getLogger(library).setLevel(logging.ERROR)
 
     @functools.cached_property
     def credentials(self) -> Credentials:
@@ -65,21 +71,31 @@ class PipelinesApi(VertexApi):
         try:
             yield
         except requests.RequestException as error:
-            raise NoAnswer(f"{self.uri}: cannot {what}: {self.host} cannot be reached ({error})") from error
+            raise NoAnswer(f"{self.uri}: cannot {what}: {_host(error)} cannot be reached ({_innermost(error)})") from error
         except (exceptions.GoogleAPICallError, GoogleAuthError) as error:
             kind = NoAnswer if is_passing(error) or isinstance(error, TransportError) else UserError
             raise kind(f"{self.uri}: cannot {what}: {self.explain(error)}") from error
 
     def explain(self, error: Exception) -> str:
         """Says why a call failed; what is wrong with a request, in the service's own words."""
+        text = message_of(error)
         if isinstance(error, DefaultCredentialsError):
-            return (
-                "there are no credentials; run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to a key file"
-            )
+            return f"there are no credentials; run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS ({text})"
+        if isinstance(error, TransportError):
+            return f"there is no new token; is the network there? ({text})"
         if isinstance(error, exceptions.BadRequest):
-            return " ".join(error.message.split())
+            return text
         return super().explain(error)
 
     @property
     def _options(self) -> dict[str, object]:
         return {"credentials": self.credentials, "transport": self.transport, "client_options": {"api_endpoint": self.host}}
+
+
+def _host(error: requests.RequestException) -> str:
+    return urlsplit(error.request.url).netloc if error.request and error.request.url else "the service"
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Returns the error that the others were raised for."""
+    return _innermost(error.__context__) if error.__context__ else error

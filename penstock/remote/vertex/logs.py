@@ -53,7 +53,7 @@ def _custom_jobs(job: PipelineJob, key: str) -> list[str]:
     """Returns the IDs of the jobs that a task's container ran in, one for each attempt."""
     tasks = {task.key: task for task in located_tasks(job) if "dag" not in task.component}
     if key not in tasks:
-        raise UserError(f"the run has no task {key} yet; it has {', '.join(sorted(tasks)) or 'none'}")
+        raise UserError(f"the run has come to no task {key}; it has come to {', '.join(sorted(tasks)) or 'none'}")
     executor = tasks[key].detail.executor_detail
     container, custom = executor.container_detail, executor.custom_job_detail
     names = [*container.failed_main_jobs, container.main_job, *custom.failed_jobs, custom.job]

@@ -14,8 +14,9 @@ _STATES = {VertexSchedule.State.ACTIVE: "active", VertexSchedule.State.PAUSED: "
 def make_schedule(timetable: Timetable, job: PipelineJob, parent: str) -> VertexSchedule:
     """Returns the schedule that makes runs like this one.
 
-    Runs are queued that find too many others going on if missed runs are to be made up for; what was missed in a pause, the call that
-    ends the pause says. So `allow_queueing` is where it is kept whether they are.
+    Runs that find too many others going on are queued if missed runs are to be made up for. What becomes of those missed in a pause is
+    said when the pause ends; until then, `allow_queueing` keeps it. `max_concurrent_run_count`, which is required, counts runs only while
+    they are started.
 
     Args:
         timetable: When.
@@ -28,6 +29,7 @@ def make_schedule(timetable: Timetable, job: PipelineJob, parent: str) -> Vertex
         start_time=timetable.start,
         end_time=timetable.end,
         max_concurrent_run_count=timetable.max_concurrency,
+        max_concurrent_active_run_count=timetable.max_concurrency,
         allow_queueing=timetable.catch_up,
         create_pipeline_job_request={"parent": parent, "pipeline_job": job},
     )
@@ -45,7 +47,7 @@ def read_schedule(schedule: VertexSchedule, url: str) -> Schedule:
         name=schedule.display_name,
         cron=when["cron"] if when else schedule.cron,
         time_zone=when["zone"] or "UTC" if when else "UTC",
-        max_concurrency=schedule.max_concurrent_run_count,
+        max_concurrency=schedule.max_concurrent_active_run_count or schedule.max_concurrent_run_count,
         catch_up=schedule.allow_queueing,
         start=schedule.start_time,
         end=schedule.end_time,
