@@ -44,6 +44,7 @@ class ObservedTask:
         ended: When it ended.
         error: Why it failed, where it has said so.
         log: What its process printed; None without a process.
+        attempts: How many processes it has started.
         outputs: KFP's ExecutorOutput in JSON form: `parameterValues`, and `artifacts` with their metadata.
     """
 
@@ -53,6 +54,7 @@ class ObservedTask:
     ended: datetime | None = None
     error: str = ""
     log: Path | None = None
+    attempts: int = 0
     outputs: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -148,6 +150,7 @@ class PipelineRun:
         path = _path(event["task"])
         task = self._tasks.setdefault("/".join(path), ObservedTask(path))
         task.state, task.error, task.outputs = event["state"], event.get("error", ""), event.get("outputs", {})
+        task.attempts += task.state == "running"
         if event.get("log"):
             task.log = Path(event["log"])
         if task.state != "waiting":

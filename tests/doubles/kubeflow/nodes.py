@@ -1,0 +1,293 @@
+"""A run's tasks as the persistence agent reports them: the nodes of an Argo workflow.
+
+A task is a driver (`train-model-driver`), the task itself (`train-model`), a DAG of one task, and in that the pod that runs the container
+(`executor`), which is skipped where the outputs come from the cache. Source: kubeflow/pipelines, backend/src/v2/compiler/argocompiler,
+backend/src/common/util/workflow.go and backend/src/apiserver/server/api_converter.go; for names and ids argo-workflows,
+workflow/controller and pkg/apis/workflow/v1alpha1.
+"""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ..pipeline_runs import ObservedTask
+
+if TYPE_CHECKING:
+    from .records import Run
+
+_IMPLEMENTATION = "system-container-impl"
+_EXIT = "ALL_UPSTREAM_TASKS_COMPLETED"
+# A time that Go has never set, which is what a node that goes on has for its end.
+_UNSET = "0001-01-01T00:00:00Z"
+# Argo's phases in the API's words; `Omitted` is none of them, and comes out as unspecified, which JSON leaves out.
+_STATES = {
+    "running": "RUNNING",
+    "done": "SUCCEEDED",
+    "cached": "SUCCEEDED",
+    "failed": "FAILED",
+    "skipped": "SKIPPED",
+    "not run": "",
+}
+
+
+@dataclass
+class Node:
+    """A node of a workflow.
+
+    Attributes:
+        name: Its path in the workflow, which its id is made of.
+        template: The template that it is made from.
+        display_name: Its name among its siblings.
+        state: Its state in the API's words.
+        started: When it started.
+        ended: When it ended.
+        task: The task whose container its pod runs.
+        children: The ids of the nodes that follow.
+    """
+
+    name: str
+    template: str
+    display_name: str
+    state: str
+    started: datetime
+    ended: datetime | None
+    task: ObservedTask | None = None
+    children: list[str] = field(default_factory=list)
+
+    def id(self, workflow: str) -> str:
+        """Returns its id: the workflow's name, and the FNV-1a hash of the node's."""
+        return workflow if self.name == workflow else f"{workflow}-{_fnv(self.name)}"
+
+    def pod(self, workflow: str) -> str:
+        """Returns its pod's name, in Argo's second format."""
+        return workflow if self.name == workflow else f"{workflow}-{self.template}-{_fnv(self.name)}"
+
+
+def details(run: "Run") -> list[dict[str, Any]]:
+    """Returns the run's `task_details`."""
+    nodes = sorted(_nodes(run), key=lambda node: node.id(run.workflow))
+    return [_detail(run, node) for node in nodes]
+
+
+def find_pod(run: "Run", pod: str) -> Node | None:
+    """Finds the node of a container by its pod's name."""
+    return next((node for node in _nodes(run) if node.task and node.pod(run.workflow) == pod), None)
+
+
+def _detail(run: "Run", node: Node) -> dict[str, Any]:
+    pod = node.pod(run.workflow)
+    form = {
+        "run_id": run.id,
+        "task_id": str(uuid.uuid5(uuid.UUID(run.id), pod)),
+        "display_name": node.display_name,
+        "create_time": moment(run.created),
+        "start_time": moment(node.started),
+        "end_time": moment(node.ended) if node.ended else _UNSET,
+        "state": node.state,
+        "state_history": [{"update_time": moment(node.ended or node.started), "state": node.state}],
+        "child_tasks": [{"pod_name": child} for child in node.children],
+    }
+    if not node.state:
+        form["state_history"][0].pop("state")  # type: ignore[index]
+    return {name: value for name, value in form.items() if value}
+
+
+def _nodes(run: "Run") -> list[Node]:
+    """Returns the nodes that there are by now."""
+    tasks = {task.path: task for task in run.engine.tasks.values()}
+    if not any(task.state != "waiting" for task in tasks.values()):
+        return []
+    maker = _Maker(run, tasks)
+    inner = list(maker.dag(run.source.template.spec["root"]["dag"], f"{run.workflow}.root", ()))
+    whole = _whole(inner)
+    root = Node(f"{run.workflow}.root", "root", "root", whole.state, whole.started, whole.ended, children=maker.first)
+    driver = Node(f"{root.name}-driver", "system-dag-driver", "root-driver", "SUCCEEDED", whole.started, whole.started)
+    driver.children = [root.id(run.workflow)]
+    entry = Node(run.workflow, "entrypoint", run.workflow, whole.state, whole.started, whole.ended)
+    entry.children = [driver.id(run.workflow)]
+    return [entry, driver, root, *inner]
+
+
+@dataclass
+class _Whole:
+    state: str
+    started: datetime
+    ended: datetime | None
+
+
+def _whole(nodes: list[Node]) -> _Whole:
+    """Returns what a DAG of these nodes is."""
+    states = {node.state for node in nodes}
+    state = next((state for state in ("RUNNING", "FAILED") if state in states), "SUCCEEDED")
+    ended = None if state == "RUNNING" else max(node.ended for node in nodes if node.ended)
+    return _Whole(state, min(node.started for node in nodes), ended)
+
+
+class _Maker:
+    """Makes the nodes of a workflow's DAGs.
+
+    Attributes:
+        first: The ids of the first nodes of the DAG that was made last.
+    """
+
+    def __init__(self, run: "Run", tasks: dict[tuple[str, ...], ObservedTask]) -> None:
+        self.first: list[str] = []
+        self._workflow = run.workflow
+        self._spec = run.source.template.spec
+        self._tasks = tasks
+        self._has_ended = run.has_ended
+        self._created = run.engine.created
+
+    def dag(self, dag: dict[str, Any], above: str, path: tuple[str, ...]) -> Iterator[Node]:
+        """Yields the nodes of a DAG's tasks.
+
+        Args:
+            dag: The DagSpec.
+            above: The name of the DAG's node.
+            path: The keys that lead to it.
+        """
+        made: dict[str, list[Node]] = {}
+        for key, task in dag["tasks"].items():
+            where = f"{above}.{key}"
+            if task.get("triggerPolicy", {}).get("strategy") == _EXIT:
+                where = f"{above}.{(task.get('dependentTasks') or [key])[0]}.hooks.exit.{key}"
+            made[key] = list(self._task(key, task, where, (*path, key)))
+        self.first = []
+        for key, nodes in made.items():
+            if not nodes:
+                continue
+            before = [made[other][-1] for other in dag["tasks"][key].get("dependentTasks", []) if made.get(other)]
+            for node in before:
+                node.children.append(nodes[0].id(self._workflow))
+            if not before:
+                self.first.append(nodes[0].id(self._workflow))
+            yield from nodes
+
+    def _task(self, key: str, task: dict[str, Any], name: str, path: tuple[str, ...]) -> Iterator[Node]:
+        """Yields a task's nodes: what is first begins it, what is last ends it."""
+        reference = task["componentRef"]["name"]
+        component = self._spec["components"][reference]
+        inside = [observed for place, observed in self._tasks.items() if place[: len(path)] == path]
+        if not any(observed.started for observed in inside) and not self._has_ended:
+            return
+        if "parameterIterator" in task:
+            yield from self._loop(key, component, reference, name, path, inside)
+        elif "dag" in component:
+            yield from self._inner_dag(key, component["dag"], reference, name, path, inside)
+        elif "importer" in self._executor(component):
+            yield self._container(key, "system-importer", name, inside[0], inside[0].state)
+        else:
+            yield from self._container_task(key, task, name, inside[0])
+
+    def _container_task(self, key: str, task: dict[str, Any], name: str, observed: ObservedTask) -> Iterator[Node]:
+        prefix = "retry-" if "retryPolicy" in task else ""
+        if observed.state == "not run":
+            yield from self._omitted(key, f"{prefix}system-container-executor", name, "system-container-driver")
+            return
+        node = self._container(key, f"{prefix}system-container-executor", name, None, observed.state, observed)
+        driver = Node(f"{name}-driver", "system-container-driver", f"{key}-driver", "SUCCEEDED", node.started, node.started)
+        driver.children = [node.id(self._workflow)]
+        if observed.state == "skipped":
+            yield from (driver, node)
+            return
+        state = "skipped" if observed.state == "cached" else observed.state
+        template = f"{prefix}{_IMPLEMENTATION}"
+        executor = self._container("executor", template, f"{name}.executor", None if prefix else observed, state, observed)
+        node.children = [executor.id(self._workflow)]
+        yield from (driver, node, executor)
+        if prefix and state != "skipped":
+            yield from self._attempts(executor, observed, state)
+
+    def _attempts(self, executor: Node, observed: ObservedTask, state: str) -> Iterator[Node]:
+        """Yields the pods of a task that may be retried, which are below the node that is a pod elsewhere."""
+        for number in range(observed.attempts):
+            outcome = state if number == observed.attempts - 1 else "failed"
+            name = f"{executor.name}({number})"
+            pod = self._container(f"executor({number})", executor.template, name, observed, outcome)
+            executor.children.append(pod.id(self._workflow))
+            yield pod
+
+    def _inner_dag(
+        self, key: str, dag: dict[str, Any], reference: str, name: str, path: tuple[str, ...], inside: list[ObservedTask]
+    ) -> Iterator[Node]:
+        states = {observed.state for observed in inside}
+        if states == {"not run"}:
+            yield from self._omitted(key, reference, name, "system-dag-driver")
+            return
+        if states == {"skipped"}:
+            skipped = self._container(key, reference, name, None, "skipped", inside[0])
+            yield self._driver(key, name, skipped)
+            yield skipped
+            return
+        inner = list(self.dag(dag, name, path))
+        whole = _whole(inner)
+        node = Node(name, reference, key, whole.state, whole.started, whole.ended, children=self.first)
+        yield from (self._driver(key, name, node), node, *inner)
+
+    def _loop(
+        self, key: str, component: dict[str, Any], reference: str, name: str, path: tuple[str, ...], inside: list[ObservedTask]
+    ) -> Iterator[Node]:
+        if {observed.state for observed in inside} <= {"not run", "skipped", "waiting"}:
+            yield from self._omitted(key, f"{reference}-{key}-iterator", name, "")
+            return
+        group = f"{name}.iteration-iterations"
+        numbers = sorted({int(observed.path[len(path)]) for observed in inside if len(observed.path) > len(path) + 1})
+        inner = [node for number in numbers for node in self._iteration(number, component, reference, group, path)]
+        whole = _whole(inner)
+        iterations = Node(group, f"{reference}-iteration", "iteration-iterations", whole.state, whole.started, whole.ended)
+        iterations.children = [node.id(self._workflow) for node in inner if node.display_name.startswith("iteration-iterations(")]
+        driver = Node(f"{name}.iteration-driver", "system-dag-driver", "iteration-driver", "SUCCEEDED", whole.started, whole.started)
+        driver.children = [iterations.id(self._workflow)]
+        node = Node(name, f"{reference}-{key}-iterator", key, whole.state, whole.started, whole.ended)
+        node.children = [driver.id(self._workflow)]
+        yield from (node, driver, iterations, *inner)
+
+    def _iteration(self, number: int, component: dict[str, Any], reference: str, group: str, path: tuple[str, ...]) -> Iterator[Node]:
+        name = f"{group}({number}:{number})"
+        inner = list(self.dag(component["dag"], f"{name}.iteration-item", (*path, str(number))))
+        whole = _whole(inner)
+        item = Node(f"{name}.iteration-item", reference, "iteration-item", whole.state, whole.started, whole.ended, children=self.first)
+        driver = self._driver("iteration-item", item.name, item)
+        node = Node(name, f"{reference}-iteration", name.rpartition(".")[2], whole.state, whole.started, whole.ended)
+        node.children = [driver.id(self._workflow)]
+        yield from (node, driver, item, *inner)
+
+    def _driver(self, key: str, name: str, of: Node) -> Node:
+        driver = Node(f"{name}-driver", "system-dag-driver", f"{key}-driver", "SUCCEEDED", of.started, of.started)
+        driver.children = [of.id(self._workflow)]
+        return driver
+
+    def _omitted(self, key: str, template: str, name: str, driver_template: str) -> Iterator[Node]:
+        """Yields the nodes of a task that what it depends on has kept from running."""
+        time = max((task.ended for task in self._tasks.values() if task.ended), default=self._created)
+        node = Node(name, template, key, "", time, time)
+        if driver_template:
+            yield Node(f"{name}-driver", driver_template, f"{key}-driver", "", time, time, children=[node.id(self._workflow)])
+        yield node
+
+    def _container(
+        self, display_name: str, template: str, name: str, task: ObservedTask | None, state: str, times: ObservedTask | None = None
+    ) -> Node:
+        observed = times or task
+        assert observed
+        started = observed.started or observed.ended
+        assert started
+        return Node(name, template, display_name, _STATES[state], started, observed.ended, task)
+
+    def _executor(self, component: dict[str, Any]) -> dict[str, Any]:
+        return self._spec["deploymentSpec"]["executors"][component["executorLabel"]]
+
+
+def _fnv(text: str) -> int:
+    """Returns the 32-bit FNV-1a hash, as Argo's `NodeID` takes it (http://www.isthe.com/chongo/tech/comp/fnv)."""
+    value = 0x811C9DC5
+    for byte in text.encode():
+        value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
+    return value
+
+
+def moment(time: datetime) -> str:
+    """Returns a time as protobuf's JSON has it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,190 @@
+"""Runs: each is run by the engine for real."""
+
+import secrets
+import string
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kfp_server_api
+
+from ..kubernetes.answer import Answer
+from ..pipeline_runs import PipelineRun
+from . import forms
+from .access import Access
+from .errors import bad_request, internal, invalid, not_found, wrapping
+from .experiments import Experiments
+from .lists import page
+from .nodes import find_pod
+from .pipelines import Pipelines
+from .records import Experiment, Records, Run, Source, now
+from .routing import Call, Route
+from .template import check_compiles, check_parameters, from_document
+
+_FIELDS = {"run_id", "id", "display_name", "name", "created_at", "finished_at", "description", "scheduled_at", "storage_state", "status"}
+_FIELDS |= {"namespace", "experiment_id", "state", "recurring_run_id"}
+_DEFAULT_ACCOUNT = "pipeline-runner"
+_MULTI_USER_ACCOUNT = "default-editor"
+_LETTERS = string.ascii_lowercase + string.digits
+
+
+class Runs:
+    """Answers calls about runs.
+
+    Args:
+        folder: Where the engine works.
+    """
+
+    def __init__(self, records: Records, access: Access, experiments: Experiments, pipelines: Pipelines, folder: Path) -> None:
+        self._records = records
+        self._access = access
+        self._experiments = experiments
+        self._pipelines = pipelines
+        self._folder = folder
+
+    def routes(self) -> Iterator[Route]:
+        """Yields what answers which call."""
+        yield Route("POST", "/runs", self._create)
+        yield Route("GET", "/runs", self._list)
+        yield Route("GET", "/runs/{run_id}", self._get)
+        yield Route("DELETE", "/runs/{run_id}", self._delete)
+        yield Route("POST", "/runs/{run_id}:terminate", self._terminate)
+        yield Route("POST", "/runs/{run_id}:retry", self._retry)
+        yield Route("POST", "/runs/{run_id}:archive", lambda call: self._archive(call, True))
+        yield Route("POST", "/runs/{run_id}:unarchive", lambda call: self._archive(call, False))
+        yield Route("GET", "/runs/{run_id}/nodes/{node_id}/log", self._log, "/apis/v1alpha1")
+
+    def source(self, body: dict[str, Any]) -> Source:
+        """Reads what a run is to be made of.
+
+        Raises:
+            KfpError: There is no such thing, or it is refused.
+        """
+        reference, config = body.get("pipeline_version_reference") or {}, body.get("runtime_config") or {}
+        version = None
+        if version_id := reference.get("pipeline_version_id", ""):
+            version = self._pipelines.find_version(version_id)
+        elif pipeline_id := reference.get("pipeline_id", ""):
+            version = self._pipelines.latest(self._pipelines.find(pipeline_id))
+        elif not body.get("pipeline_spec"):
+            raise invalid("Failed to fetch a template with an empty pipeline spec manifest")
+        template = version.template if version else from_document(body["pipeline_spec"])
+        return Source(template, version, config.get("parameters") or {}, config.get("pipeline_root", ""))
+
+    def start(
+        self, name: str, experiment: Experiment, source: Source, account: str, *, description: str = "", recurring_id: str = ""
+    ) -> Run:
+        """Starts a run, and keeps it.
+
+        Raises:
+            KfpError: Its parameters are refused, or it cannot be compiled.
+        """
+        check_parameters(source.template, source.parameters)
+        check_compiles(source.template)
+        workflow = f"{source.template.name}-{''.join(secrets.choice(_LETTERS) for _ in range(5))}"
+        account = account or (_MULTI_USER_ACCOUNT if self._access.is_multi_user else _DEFAULT_ACCOUNT)
+        engine = PipelineRun(self._folder, source.template.spec, source.parameters)
+        run = Run(name, experiment, source, account, description, recurring_id, workflow, engine)
+        run.reported.append(("PENDING", run.created))
+        experiment.last_run = now()
+        self._records.runs[run.id] = run
+        return run
+
+    @wrapping("Failed to create a new run")
+    def _create(self, call: Call) -> dict[str, Any]:
+        body = call.body(kfp_server_api.V2beta1Run)
+        name = body.get("display_name", "")
+        if not name:
+            cause = "Invalid input error: Run name cannot be empty"
+            raise internal(cause, "Failed to convert a API run detail to its internal representation")
+        experiment = self._experiments.of_run(body.get("experiment_id", ""))
+        self._may_create(call, experiment.namespace)
+        source = self._fetched(body)
+        run = self.start(name, experiment, source, body.get("service_account", ""), description=body.get("description", ""))
+        return forms.run(run)
+
+    def _may_create(self, call: Call, namespace: str) -> None:
+        context = f"Failed to create a run due to authorization error. Check if you have write permissions to namespace {namespace}"
+        wrapping(context)(self._check)(call, namespace, "create")
+
+    def _fetched(self, body: dict[str, Any]) -> Source:
+        """Reads the source of a run; whatever is wrong with it, the server calls an error of its own."""
+        try:
+            return self.source(body)
+        except Exception as error:
+            raise internal(str(error), "Failed to create a run due to error fetching manifest") from error
+
+    @wrapping("Failed to list runs")
+    def _list(self, call: Call) -> dict[str, Any]:
+        namespace, experiment_id = self._access.namespace(call.query.get("namespace", "")), call.query.get("experiment_id", "")
+        if experiment_id:
+            namespace = self._experiments.find(experiment_id).namespace
+        self._check(call, namespace, "list")
+        runs = [run for run in self._records.runs.values() if run.experiment.namespace == namespace]
+        rows = [forms.run(run) for run in runs if experiment_id in ("", run.experiment.id)]
+        found, total, token = page(rows, call.query, _FIELDS, "run_id", "Run")
+        return {"runs": found, "total_size": total, "next_page_token": token}
+
+    @wrapping("Failed to get a run")
+    def _get(self, call: Call) -> dict[str, Any]:
+        return forms.run(self._allowed(call, "get"))
+
+    @wrapping("Failed to delete a run")
+    def _delete(self, call: Call) -> dict[str, Any]:
+        run = self._allowed(call, "delete")
+        run.engine.cancel()
+        del self._records.runs[run.id]
+        return {}
+
+    @wrapping("Failed to terminate a run")
+    def _terminate(self, call: Call) -> dict[str, Any]:
+        run = self._allowed(call, "terminate")
+        if run.has_ended or run.is_terminating:
+            raise invalid(f"Failed to terminate a run {run.id}. Row not found").wrapped(f"Failed to terminate run {run.id}")
+        run.report()
+        run.is_terminating = True
+        run.engine.cancel()
+        return {}
+
+    @wrapping("Failed to retry a run")
+    def _retry(self, call: Call) -> dict[str, Any]:
+        run = self._allowed(call, "retry")
+        if run.state != "FAILED":
+            cause = f"Bad Workflow: Workflow must be Failed/Error to retry: {run.workflow}"
+            raise internal(cause, f"Failed to retry run {run.id} as it does not allow retries")
+        run.is_terminating = False
+        run.engine = PipelineRun(self._folder, run.source.template.spec, run.source.parameters)
+        return {}
+
+    @wrapping("Failed to archive a run")
+    def _archive(self, call: Call, is_archived: bool) -> dict[str, Any]:
+        self._allowed(call, "archive" if is_archived else "unarchive").is_archived = is_archived
+        return {}
+
+    def _log(self, call: Call) -> Answer:
+        """Answers with what a pod printed. What goes wrong is told below a status of 200, which has been sent by then."""
+        run_id, pod = call.names["run_id"], call.names["node_id"]
+        plain = "text/plain; charset=utf-8"
+        run = self._records.runs.get(run_id)
+        node = find_pod(run, pod) if run else None
+        log = node.task.log if node and node.task else None
+        if not run or not log:
+            cause = (
+                f'InternalServerError: Failed to read logs from archive {pod}: pods "{pod}" not found'
+                if run
+                else not_found("Run", run_id).message
+            )
+            what = f"Failed to read logs for run {run_id}" + ("" if run else " due to run fetching error")
+            return Answer(200, {"error_message": (message := bad_request(cause, what).message), "error_details": message}, plain)
+        return Answer(200, log.read_bytes() if log.exists() else b"", plain)
+
+    def _allowed(self, call: Call, verb: str) -> Run:
+        run = self._records.runs.get(call.names["run_id"])
+        if not run:
+            raise not_found("Run", call.names["run_id"])
+        self._check(call, run.experiment.namespace, verb, run)
+        return run
+
+    def _check(self, call: Call, namespace: str, verb: str, run: Run | None = None) -> None:
+        context = f"Failed to access run {run.id if run else ''}. Check if you have access to namespace {namespace}"
+        wrapping(context)(self._access.check)(call.user, namespace, verb, "runs", run.workflow if run else "")
