@@ -22,7 +22,7 @@ class _Task:
         self.platform_config: dict[str, Any] = {}
 
 
-def platform_spec(settings: Path, spec: dict[str, Any], accelerators: dict[str, Accelerator]) -> dict[str, Any]:
+def platform_spec(settings: Path, spec: dict[str, Any], accelerators: dict[str, Accelerator]) -> dict[str, Any] | None:
     """Returns the platform document of a pipeline.
 
     Args:
@@ -31,7 +31,7 @@ def platform_spec(settings: Path, spec: dict[str, Any], accelerators: dict[str, 
         accelerators: What its tasks ask for, by the label of their executor.
 
     Returns:
-        A PlatformSpec in JSON form; empty where there is nothing to say.
+        A PlatformSpec in JSON form; None where there is nothing to say.
 
     Raises:
         UserError: The file cannot be read, or has something that means nothing, such as a task that the pipeline does not have.
@@ -45,7 +45,7 @@ def platform_spec(settings: Path, spec: dict[str, Any], accelerators: dict[str, 
         config = _config(merge(merge(read.defaults, of_accelerator), of_tasks.get(label, {})), f"{settings}, {uses[label][0].task}")
         if config:
             executors[label] = config
-    return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}} if executors else {}
+    return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}} if executors else None
 
 
 def _by_executor(settings: PlatformSettings, uses: dict[str, list[Use]], file: Path) -> dict[str, dict[str, Any]]:

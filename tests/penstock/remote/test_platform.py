@@ -1,5 +1,6 @@
 """The platform document is what kfp compiles when a pipeline itself calls kfp-kubernetes' functions."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,8 @@ def settings(tmp_path: Path) -> Callable[[str], Path]:
     return write
 
 
-def _executors(document: dict[str, Any]) -> dict[str, Any]:
+def _executors(document: dict[str, Any] | None) -> dict[str, Any]:
+    assert document
     json_format.ParseDict(document, pipeline_spec_pb2.PlatformSpec())
     return document["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
 
@@ -200,7 +202,7 @@ def test_a_tasks_settings_come_on_top_of_the_accelerators_and_the_defaults(compi
 
 @pytest.mark.parametrize("text", ["", "namespace: kubeflow\n", "defaults: {}\n"])
 def test_nothing_to_say(compiled, settings, text):
-    assert platform_spec(settings(text), compiled(two).document, {}) == {}
+    assert platform_spec(settings(text), compiled(two).document, {}) is None
 
 
 def test_tasks_of_nested_pipelines(compiled, settings):
@@ -283,6 +285,20 @@ def test_a_file_that_means_nothing(compiled, settings, text, said):
 def test_a_file_that_is_not_there(compiled, tmp_path):
     with pytest.raises(UserError, match="cannot read the platform settings in"):
         platform_spec(tmp_path / "nothing.yaml", compiled(two).document, {})
+
+
+def test_the_example_of_the_page(settings):
+    section = (ROOT / "docs" / "kubeflow.md").read_text().partition("## Platform settings")[2]
+    example = re.findall(r"```yaml\n(.*?)```", section, re.S)[0]
+    executors = _executors(platform_spec(settings(example), PipelineFile(TRAINING).document, {"exec-train-model": Accelerator("l4", 1)}))
+    assert executors["exec-train-model"]["activeDeadlineSeconds"] == "43200"
+    assert executors["exec-train-model"]["nodeSelector"]["labels"] == {"cloud.google.com/gke-accelerator": "nvidia-l4"}
+    assert executors["exec-push-model"]["pvcMount"][0]["mountPath"] == "/pvc/models"
+
+
+def test_every_setting_of_a_task_is_on_the_page():
+    section = (ROOT / "docs" / "kubeflow.md").read_text().partition("## Platform settings")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.M) == list(TASK.optional)
 
 
 def test_every_setting_of_a_task_is_tried_above():
