@@ -14,7 +14,8 @@ from penstock.errors import UserError
 from penstock.pipeline_file import PipelineFile
 from penstock.remote.accelerators import ACCELERATORS, Accelerator, Resolved, resolve
 
-TRAINING = Path(__file__).resolve().parents[3] / "compiled" / "flight_delay_training.yaml"
+ROOT = Path(__file__).resolve().parents[3]
+TRAINING = ROOT / "compiled" / "flight_delay_training.yaml"
 
 
 @dsl.container_component
@@ -292,3 +293,9 @@ def test_every_name_is_one_of_vertex_ais_client():
 
     names = {row["vertex"] for row in ACCELERATORS.values() if "vertex" in row}
     assert names <= {each.name for each in AcceleratorType}
+
+
+def test_the_table_of_the_page():
+    section = (ROOT / "docs" / "submitting.md").read_text().partition("## Accelerators")[2].partition("\n## ")[0]
+    rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| `")]
+    assert rows == [[name, row.get("kubeflow", ""), row.get("vertex", "")] for name, row in ACCELERATORS.items()]
