@@ -112,14 +112,14 @@ class Document:
         for task in self.tasks():
             for name, given in task.parameters.items():
                 if "constant" in given.get("runtimeValue", {}):
-                    yield f"{task.place}.inputs.parameters.{name}", given["runtimeValue"]["constant"]
+                    yield f"{task.place}.inputs.parameters.{name}.runtimeValue.constant", given["runtimeValue"]["constant"]
 
     def defaults(self) -> Iterator[tuple[str, Any]]:
         """Yields the place and the value of every default."""
         for name, component in self.components.items():
             for parameter, spec in parameters_of(component).items():
                 if "defaultValue" in spec:
-                    yield f"{place_of(name)}.inputDefinitions.parameters.{parameter}", spec["defaultValue"]
+                    yield f"{place_of(name)}.inputDefinitions.parameters.{parameter}.defaultValue", spec["defaultValue"]
 
     def texts(self) -> Iterator[tuple[str, str]]:
         """Yields every text that reaches a container: command lines, environment variables, constants, defaults, loops' items."""
@@ -130,7 +130,7 @@ class Document:
         for task in self.tasks():
             raw = task.spec.get("parameterIterator", {}).get("items", {}).get("raw")
             if raw:
-                yield f"{task.place}.parameterIterator.items", raw
+                yield f"{task.place}.parameterIterator.items.raw", raw
 
     def artifacts(self) -> Iterator[tuple[str, Spec]]:
         """Yields the place and the definition of every input and output artifact."""
@@ -139,21 +139,26 @@ class Document:
                 for artifact, spec in component.get(side, {}).get("artifacts", {}).items():
                     yield f"{place_of(name)}.{side}.artifacts.{artifact}", spec
 
-    def origins(self, component: str, parameter: str) -> Iterator[tuple[str, Spec]]:
+    def origins(self, component: str, parameter: str, below: frozenset[str] = frozenset()) -> Iterator[tuple[str, Spec]]:
         """Yields where an input parameter's value comes from, followed up through the DAGs.
+
+        Args:
+            component: The component whose parameter it is.
+            parameter: Its name.
+            below: The components that led here: none is its own parent.
 
         Yields:
             The place, and there either the definition of the parameter (`parameterType`, `defaultValue`) or what the task binds it to
             (`runtimeValue`, `taskOutputParameter`).
         """
-        definition = parameters_of(self.components[component]).get(parameter)
+        definition = parameters_of(self.components.get(component, {})).get(parameter)
         tasks = [task for task in self.tasks() if task.component_name == component]
         given = [(task, task.parameters[parameter]) for task in tasks if parameter in task.parameters]
         for task, binding in given:
-            if "componentInputParameter" in binding:
-                yield from self.origins(task.parent, binding["componentInputParameter"])
-            else:
+            if "componentInputParameter" not in binding:
                 yield f"{task.place}.inputs.parameters.{parameter}", binding
+            elif task.parent not in below:
+                yield from self.origins(task.parent, binding["componentInputParameter"], below | {component})
         if definition and len(given) < max(len(tasks), 1):
             yield f"{place_of(component)}.inputDefinitions.parameters.{parameter}", definition
 

@@ -13,8 +13,8 @@ def optional_artifact(document: Document) -> Iterator[tuple[str, str]]:
 
     Its tasks run every time. Make the artifact required, or pass its URI as a STRING parameter with an empty default.
     """
-    for name in sorted({task.component_name for task in _cached(document)}):
-        artifacts = document.components[name].get("inputDefinitions", {}).get("artifacts", {})
+    for name, component in {task.component_name: task.component for task in _cached(document)}.items():
+        artifacts = component.get("inputDefinitions", {}).get("artifacts", {})
         if optional := sorted(artifact for artifact, spec in artifacts.items() if spec.get("isOptional")):
             yield f"{place_of(name)}.inputDefinitions.artifacts", f"{', '.join(optional)} optional: Vertex AI does not cache its tasks"
 

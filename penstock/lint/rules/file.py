@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from ..document import Document
+from ..document import Document, place_of
 from ..registry import error
 from .links import ISSUE, SOURCE
 
@@ -73,3 +73,18 @@ def executor_kind(document: Document) -> Iterator[tuple[str, str]]:
     for kind in ("customJob", "resolver"):
         for place, _, _ in document.executors(kind):
             yield place, f"a {kind} runs on Vertex AI only; make it a container that calls the service"
+
+
+@error("missing-part", link=f"{SOURCE}backend/src/v2/compiler/visitor.go")
+def missing_part(document: Document) -> Iterator[tuple[str, str]]:
+    """A task names a component, and a component an executor, which must be in the file.
+
+    KFP's compiler writes them together; a file that was cut or joined by hand may lack one, and no backend runs it.
+    """
+    for task in document.tasks():
+        if task.component_name not in document.components:
+            yield task.place, f"there is no component {task.component_name or '(it names none)'}; compile the pipeline again"
+    executors = document.spec.get("deploymentSpec", {}).get("executors", {})
+    for name, component in document.components.items():
+        if (label := component.get("executorLabel", "")) not in executors and "dag" not in component:
+            yield place_of(name), f"there is no executor {label or '(it names none)'}; compile the pipeline again"

@@ -89,7 +89,9 @@ def running(*args: Any, command: Any = COMMAND, image: str = PENSTOCK_IMAGE) -> 
     """Returns a container component."""
 
     def component(text: str, data: dsl.Input[dsl.Dataset]):
-        return dsl.ContainerSpec(image=image, command=command, args=[argument(text, data) if callable(argument) else argument for argument in args])
+        return dsl.ContainerSpec(
+            image=image, command=command, args=[argument(text, data) if callable(argument) else argument for argument in args]
+        )
 
     return compiled(dsl.container_component(component))
 
@@ -113,6 +115,7 @@ def _file() -> dict[str, tuple[Text, Text]]:
         "schema-version": (lambda: cut(saying(), "schemaVersion", "2.0.0"), saying),
         "unknown-field": (lambda: cut(saying(), "root/dag/takss", {}), saying),
         "pipeline-name": (lambda: cut(saying(), "pipelineInfo/name", "Saying_It"), lambda: cut(saying(), "pipelineInfo/name", "a" * 113)),
+        "missing-part": (lambda: cut(saying(), executor, None), saying),
         "executor-kind": (lambda: cut(saying(), executor, {"customJob": {"customJob": {"displayName": "say"}}}), saying),
     }
 
@@ -124,7 +127,10 @@ def _placeholders() -> dict[str, tuple[Text, Text]]:
     def in_environment(value: str) -> str:
         return saying(change=lambda task: task.set_env_variable("NAME", value).set_caching_options(False))
 
-    def hello(name: Any, in_text: bool) -> str:
+    def given(more: dict[str, str]) -> str:
+        return cut(saying(), "root/dag/tasks/say/inputs/parameters/more/runtimeValue/constant", more)
+
+    def hello(in_text: bool) -> str:
         return with_parameter(str, "you", lambda task, value: say(text=f"hello {value}" if in_text else value))
 
     return {
@@ -138,9 +144,9 @@ def _placeholders() -> dict[str, tuple[Text, Text]]:
         "vertex-placeholder": (lambda: saying("{{$.pipeline_google_cloud_location}}"), lambda: saying(said)),
         "value-placeholder": (lambda: saying(dsl.PIPELINE_ROOT_PLACEHOLDER), lambda: saying(dsl.PIPELINE_JOB_CREATE_TIME_UTC_PLACEHOLDER)),
         "job-placeholder-in-text": (lambda: saying(f"run {said}"), lambda: saying(said)),
-        "placeholder-in-text": (lambda: hello(None, True), lambda: hello(None, False)),
-        "channel-in-collection": (lambda: saying(more={"key": "{{channel:task=;name=x;type=String;}}"}), lambda: saying(more={"key": "x"})),
-        "workspace-placeholder": (lambda: saying(dsl.WORKSPACE_PATH_PLACEHOLDER), saying),
+        "placeholder-in-text": (lambda: hello(in_text=True), lambda: hello(in_text=False)),
+        "channel-in-collection": (lambda: given({"key": "{{channel:task=;name=x;type=String;}}"}), saying),
+        "workspace-placeholder": (lambda: given({"folder": f"{dsl.WORKSPACE_PATH_PLACEHOLDER}/x"}), saying),
         "job-placeholder-local": (lambda: saying(dsl.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER), lambda: saying(said)),
     }
 
@@ -225,7 +231,7 @@ def _artifacts() -> dict[str, tuple[Text, Text]]:
         say(text="hello")
 
     return {
-        "artifact-title": (lambda: typed("a.module.Examples"), lambda: typed("tfx.Examples")),
+        "artifact-title": (lambda: typed("a.module.Examples"), lambda: typed("system.Model")),
         "artifact-namespace": (lambda: typed("tfx.Examples"), lambda: typed("google.VertexModel")),
         "importer-scheme": (lambda: importing("https://example.com/rows.csv"), lambda: compiled(importing_a_parameter)),
         "importer-storage": (lambda: compiled(importing_a_parameter), lambda: importing("gs://bucket/rows")),
@@ -292,7 +298,7 @@ def _control() -> dict[str, tuple[Text, Text]]:
             second = write()
         read(data=dsl.OneOf(first.outputs["data"], second.outputs["data"]))
 
-    items = "root/dag/tasks/for-loop-1"
+    items = "root/dag/tasks/for-loop-2"
     artifacts = {"itemInput": "item", "items": {"inputArtifact": "items"}}
     over_artifacts = lambda: cut(cut(looping(0), f"{items}/parameterIterator", None), f"{items}/artifactIterator", artifacts)  # noqa: E731
     return {
