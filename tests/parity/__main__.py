@@ -1,4 +1,4 @@
-"""Runs the example pipeline in virtualenvs and in containers, and compares every artifact.
+"""Runs the example pipeline in virtualenvs and in containers, and compares every artifact; validate_examples also on broken rows.
 
 python -m tests.parity                  prints the table; exit code 1 if something differs that must not
 python -m tests.parity --write FILE     also puts it into a page
@@ -6,7 +6,6 @@ python -m tests.parity --write FILE     also puts it into a page
 
 import argparse
 import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -14,13 +13,13 @@ from pathlib import Path
 from penstock.engines import find_engine
 from penstock.errors import UserError
 
-from ..command import COMMAND, variables
 from ..ports import free_port
+from . import validation
 from .compare import Row, compare
+from .runs import RUNNERS, run
 
 ROOT = Path(__file__).resolve().parents[2]
 PIPELINE = ROOT / "compiled" / "flight_delay_training.yaml"
-RUNNERS = ("env", "docker")
 _TABLE = re.compile(r"(<!-- parity[^\n]*-->\n).*?(<!-- /parity -->)", re.DOTALL)
 
 
@@ -39,7 +38,8 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory(prefix="penstock-parity-") as scratch:
         folder = (options.folder or Path(scratch)).absolute()
-        rows = list(compare(*(run(folder / runner, runner) for runner in RUNNERS)))
+        runs = [run(PIPELINE, runner, folder / runner, values()) for runner in RUNNERS]
+        rows = [*compare(*runs), *validation.compare(runs[0], folder)]
     text = table(rows)
     print(text)
     if options.write:
@@ -51,28 +51,9 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def run(folder: Path, runner: str) -> Path:
-    """Runs the pipeline from nothing to a served model, and stops the server; returns the run's folder."""
-    folder.mkdir(parents=True)
-    values = {"input_uri": f"{ROOT}/data/flights/*.parquet", "destination": f"local://serving?port={free_port()}"}
-    command = [
-        COMMAND,
-        "run",
-        str(PIPELINE),
-        "--runner",
-        runner,
-        *(item for pair in values.items() for item in ("--param", "=".join(pair))),
-    ]
-    print(f"running with --runner {runner} in {folder}", flush=True)
-    try:
-        done = subprocess.run(
-            command, cwd=folder, env=variables(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-        )
-    finally:
-        subprocess.run([COMMAND, "serve", "stop", "serving"], cwd=folder, env=variables(), capture_output=True, check=False)
-    if done.returncode:
-        sys.exit(f"{done.stdout}\nerror: the run with --runner {runner} ended with {done.returncode}; what it says is above")
-    return next((folder / "local_outputs").glob("flight-delay-training-*"))
+def values() -> dict[str, str]:
+    """Returns the pipeline's parameters, from nothing to a served model."""
+    return {"input_uri": f"{ROOT}/data/flights/*.parquet", "destination": f"local://serving?port={free_port()}"}
 
 
 def table(rows: list[Row]) -> str:
