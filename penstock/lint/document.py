@@ -177,6 +177,11 @@ def parameters_of(component: Spec) -> dict[str, Spec]:
     return component.get("inputDefinitions", {}).get("parameters", {})
 
 
+def artifacts_of(component: Spec) -> dict[str, Spec]:
+    """Returns the definitions of a component's input artifacts."""
+    return component.get("inputDefinitions", {}).get("artifacts", {})
+
+
 def strings(value: Any, place: str) -> Iterator[tuple[str, str]]:
     """Yields every text within a value, with its place."""
     if isinstance(value, str):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from ..document import Document
+from ..document import Document, artifacts_of
 from ..registry import error, warning
 from .links import ISSUE, SOURCE, VERTEX_GUIDE
 
@@ -37,6 +37,18 @@ def namespace(document: Document) -> Iterator[tuple[str, str]]:
     for place, found in _titles(document):
         if _VERTEX_TITLE.fullmatch(found) and not found.startswith(_KFP_NAMESPACES):
             yield place, f"kfp refuses the type {found}; take system.Artifact and say more in the artifact's metadata"
+
+
+@warning("artifact-input", "kubeflow", "local", link=f"{SOURCE}backend/api/v2beta1/runtime_config.proto")
+def artifact_input(document: Document) -> Iterator[tuple[str, str]]:
+    """A run is given parameters, not artifacts.
+
+    A pipeline, or a component alone, that takes an artifact can be uploaded to Kubeflow and used within another pipeline, but a run of it cannot be given
+    the artifact. kfp.local refuses it (`Input artifacts are not supported`); `penstock run -p NAME=PATH` takes it. Take a URI as a STRING parameter and
+    import it.
+    """
+    if needed := sorted(name for name, spec in artifacts_of(document.components["root"]).items() if not spec.get("isOptional")):
+        yield "root.inputDefinitions.artifacts", f"{', '.join(needed)} cannot be given to a run; take a URI and import it"
 
 
 @error("importer-scheme", "kubeflow", link=_IMPORTER)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ..document import Document, Task, place_of
+from ..document import Document, Task, artifacts_of, place_of
 from ..registry import warning
 from .links import ISSUE, PULL, SOURCE
 
@@ -14,9 +14,11 @@ def optional_artifact(document: Document) -> Iterator[tuple[str, str]]:
     Its tasks run every time. Make the artifact required, or pass its URI as a STRING parameter with an empty default.
     """
     for name, component in {task.component_name: task.component for task in _cached(document)}.items():
-        artifacts = component.get("inputDefinitions", {}).get("artifacts", {})
-        if optional := sorted(artifact for artifact, spec in artifacts.items() if spec.get("isOptional")):
-            yield f"{place_of(name)}.inputDefinitions.artifacts", f"{', '.join(optional)} optional: Vertex AI does not cache its tasks"
+        if optional := sorted(artifact for artifact, spec in artifacts_of(component).items() if spec.get("isOptional")):
+            yield (
+                f"{place_of(name)}.inputDefinitions.artifacts",
+                f"optional: {', '.join(optional)}; Vertex AI caches no task of it: make it required",
+            )
 
 
 @warning("environment-in-cache", "kubeflow", link=f"{ISSUE}14339")
@@ -30,7 +32,7 @@ def environment(document: Document) -> Iterator[tuple[str, str]]:
     for place, label, container in document.executors("container"):
         if label in labels and container.get("env"):
             names = ", ".join(variable["name"] for variable in container["env"])
-            yield f"{place}.env", f"{names} not in the cache key of Kubeflow; pass what changes the result as a parameter"
+            yield f"{place}.env", f"Kubeflow's cache does not look at {names}; pass what changes the result as a parameter"
 
 
 @warning("cache-key", "vertex", link=f"{PULL}11466")

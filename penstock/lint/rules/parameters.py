@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ..document import Document, parameters_of, place_of
+from ..document import Document, artifacts_of, parameters_of, place_of
 from ..registry import warning
 from .links import ISSUE, SOURCE
 
@@ -17,7 +17,7 @@ def output_parameter(document: Document) -> Iterator[tuple[str, str]]:
     again from source. Choose another name.
     """
     for name, component in document.components.items():
-        if _RESERVED in {**parameters_of(component), **component.get("inputDefinitions", {}).get("artifacts", {})}:
+        if _RESERVED in {**parameters_of(component), **artifacts_of(component)}:
             yield f"{place_of(name)}.inputDefinitions", f"an input is called {_RESERVED}, which kfp keeps for return values; rename it"
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from ..document import Document, strings
+from ..document import Document, artifacts_of, strings
 from ..registry import error, warning
 from .links import ISSUE, SOURCE
 
@@ -12,6 +12,7 @@ _DRIVER = f"{SOURCE}backend/src/v2/driver/resolve.go"
 _PLACEHOLDER = re.compile(r"\{\{\$[^{}]*\}\}")
 _INPUT = re.compile(r"\{\{\$\.inputs\.parameters\[[^{}]*\]\}\}")
 _METADATA = re.compile(r"\{\{\$\.(?:inputs|outputs)\.artifacts\[[^{}]*?\]\.metadata[^{}]*\}\}")
+_IF_PRESENT = re.compile(r'"IfPresent": *\{"InputName": *"(?P<name>[^"]+)"')
 _JOB = re.compile(r"\{\{\$\.pipeline_[a-z_]+\}\}")
 _VERTEX_ONLY = re.compile(r"\{\{\$\.pipeline_(?:google_cloud_\w+|service_account)\}\}")
 _WORKSPACE = "{{$.workspace_path}}"
@@ -48,12 +49,25 @@ def concat(document: Document) -> Iterator[tuple[str, str]]:
 def if_present(document: Document) -> Iterator[tuple[str, str]]:
     """Vertex AI is reported not to resolve `dsl.IfPresentPlaceholder`.
 
-    The container gets the text `{"IfPresent": ...}` as it stands in the file. (Kubeflow resolves it for parameters, and takes every artifact for
-    absent.) Pass `--executor_input {{$}}` and look inside the component.
+    The container gets the text `{"IfPresent": ...}` as it stands in the file. Pass `--executor_input {{$}}` and look inside the component.
     """
     for place, text in document.arguments():
         if '"IfPresent"' in text:
             yield place, "Vertex AI passes IfPresentPlaceholder on unresolved; pass `--executor_input {{$}}` and look inside the component"
+
+
+@error("if-present-artifact", "kubeflow", link=f"{SOURCE}backend/src/v2/driver/util.go")
+def if_present_artifact(document: Document) -> Iterator[tuple[str, str]]:
+    """Kubeflow takes every artifact for absent.
+
+    Its driver looks the input of a `dsl.IfPresentPlaceholder` up among the parameters; for an artifact it always takes the other branch. Pass
+    `--executor_input {{$}}` and look inside the component.
+    """
+    for place, text in document.arguments():
+        named = _IF_PRESENT.search(text)
+        for component in document.users_of(place.split(".")[2]) if named else []:
+            if named and named["name"] in artifacts_of(document.components[component]):
+                yield place, f"Kubeflow takes the artifact {named['name']} for absent; look for it in `--executor_input {{{{$}}}}`"
 
 
 @error("output-file-placeholder", "kubeflow", link=_LAUNCHER)

@@ -6,6 +6,9 @@ from ..document import Document, place_of
 from ..registry import warning
 from .links import LOCAL_GUIDE, SOURCE
 
+# kfp.local makes a folder for it.
+_LOCAL_SETTINGS = {"workspace"}
+
 
 @warning("platform-settings", "local", link=LOCAL_GUIDE)
 def platform_settings(document: Document) -> Iterator[tuple[str, str]]:
@@ -17,10 +20,9 @@ def platform_settings(document: Document) -> Iterator[tuple[str, str]]:
     for platform, spec in document.platform.get("platforms", {}).items():
         for label, settings in spec.get("deploymentSpec", {}).get("executors", {}).items():
             place = f"platforms.{platform}.deploymentSpec.executors.{label}"
-            yield (
-                place,
-                f"{', '.join(sorted(settings))}: no effect locally; give the task what it needs in the environment of `penstock run`",
-            )
+            yield place, f"{', '.join(sorted(settings))}: no effect locally; give the task what it needs in the environment"
+        if settings := sorted({*spec.get("pipelineConfig", {})} - _LOCAL_SETTINGS):
+            yield f"platforms.{platform}.pipelineConfig", f"{', '.join(settings)}: no effect locally; do not rely on it"
 
 
 @warning("task-config", "vertex", link=f"{SOURCE}sdk/python/kfp/dsl/task_config.py")

@@ -6,17 +6,18 @@ from pathlib import Path
 
 import pytest
 import yaml
+from kfp import dsl
 
 from penstock.lint import BACKENDS, all_rules, lint
 
-from .traps import TRAPS, running, say, saying, with_parameter
+from .traps import TRAPS, compiled, running, say, saying, with_parameter
 
 ROOT = Path(__file__).resolve().parents[3]
 RULES = {rule.id: rule for rule in all_rules()}
 COMPILED = sorted((ROOT / "compiled").rglob("*.yaml"))
 # What the committed files say, and why that is so: digests are written at release; accelerators are parameters, which `penstock submit` resolves;
-# the gates are conditions on named outputs.
-EXPECTED = {"image-without-digest", "machine-parameter", "resources-local", "if-on-task-output"}
+# the gates are conditions on named outputs; and a component alone takes artifacts.
+EXPECTED = {"image-without-digest", "machine-parameter", "resources-local", "if-on-task-output", "artifact-input"}
 
 
 @functools.cache
@@ -81,6 +82,18 @@ def test_parameters_of_a_task_count_together():
 def test_default_of_the_pipeline_counts_for_the_task():
     text = with_parameter(str, "x" * 140_000, lambda task, value: say(text=value))
     assert "root.dag.tasks.say-2.inputs.parameters" in {finding.place for finding in lint(text, ["vertex"])}
+
+
+def test_settings_of_the_whole_pipeline_have_no_effect_locally():
+    @dsl.pipeline(name="config", pipeline_config=dsl.PipelineConfig(workspace=dsl.WorkspaceConfig(size="1Gi")))
+    def pipeline():
+        say(text=dsl.WORKSPACE_PATH_PLACEHOLDER)
+
+    text = compiled(pipeline)
+    assert lint(text, ["local"]) == [], "kfp.local has a workspace"
+    (finding,) = lint(text.replace("pipelineConfig:", "pipelineConfig:\n      resourceTtlOnCompletion: 60"), ["local"])
+    assert (finding.rule, finding.place) == ("platform-settings", "platforms.kubernetes.pipelineConfig")
+    assert finding.message.startswith("resourceTtlOnCompletion:")
 
 
 def test_one_argument_of_two_traps():

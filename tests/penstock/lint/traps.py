@@ -86,14 +86,20 @@ def saying(text: Any = "hello", more: Any = None, change: Callable[[Any], Any] =
 
 
 def running(*args: Any, command: Any = COMMAND, image: str = PENSTOCK_IMAGE) -> str:
-    """Returns a container component."""
+    """Returns a pipeline of a container component."""
 
     def component(text: str, data: dsl.Input[dsl.Dataset]):
         return dsl.ContainerSpec(
             image=image, command=command, args=[argument(text, data) if callable(argument) else argument for argument in args]
         )
 
-    return compiled(dsl.container_component(component))
+    contained = dsl.container_component(component)
+
+    @dsl.pipeline(name="running")
+    def pipeline():
+        contained(text="hello", data=write().outputs["data"])
+
+    return compiled(pipeline)
 
 
 def with_parameter(kind: Any, default: Any, use: Callable[[Any, Any], Any]) -> str:
@@ -136,6 +142,10 @@ def _placeholders() -> dict[str, tuple[Text, Text]]:
     return {
         "concat-placeholder": (lambda: running(lambda text, data: dsl.ConcatPlaceholder(["--text=", text])), plain),
         "if-present-placeholder": (lambda: running(lambda text, data: dsl.IfPresentPlaceholder("text", then=["--text", text])), plain),
+        "if-present-artifact": (
+            lambda: running(lambda text, data: dsl.IfPresentPlaceholder("data", then=["--data", data.path])),
+            lambda: running(lambda text, data: dsl.IfPresentPlaceholder("text", then=["--text", text])),
+        ),
         "output-file-placeholder": (lambda: running("--output", dsl.PIPELINE_TASK_EXECUTOR_OUTPUT_PATH_PLACEHOLDER), plain),
         "metadata-placeholder": (lambda: running(lambda text, data: data.metadata["rows"]), plain),
         "job-placeholder-in-arguments": (lambda: running("--name", said), plain),
@@ -152,8 +162,8 @@ def _placeholders() -> dict[str, tuple[Text, Text]]:
 
 
 def _text_and_size() -> dict[str, tuple[Text, Text]]:
-    description = "root/inputDefinitions/parameters/text/description"
-    described = lambda size: cut(running(*EXECUTOR_INPUT), description, "x" * size)  # noqa: E731
+    description = "root/inputDefinitions/parameters/value/description"
+    described = lambda size: cut(with_parameter(str, "", lambda task, value: task), description, "x" * size)  # noqa: E731
     return {
         "double-braces": (lambda: saying(more={"template": "{{ name }}"}), lambda: saying(more={"template": "{ {name} }"})),
         "double-dollar": (lambda: saying("cost: $$"), lambda: saying("cost: $")),
@@ -233,6 +243,7 @@ def _artifacts() -> dict[str, tuple[Text, Text]]:
     return {
         "artifact-title": (lambda: typed("a.module.Examples"), lambda: typed("system.Model")),
         "artifact-namespace": (lambda: typed("tfx.Examples"), lambda: typed("google.VertexModel")),
+        "artifact-input": (lambda: compiled(read), lambda: importing("gs://bucket/rows")),
         "importer-scheme": (lambda: importing("https://example.com/rows.csv"), lambda: compiled(importing_a_parameter)),
         "importer-storage": (lambda: compiled(importing_a_parameter), lambda: importing("gs://bucket/rows")),
         "importer-from-task": (lambda: compiled(importing_an_answer), lambda: compiled(importing_a_parameter)),
