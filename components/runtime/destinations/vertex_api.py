@@ -142,7 +142,7 @@ class VertexApi:
     def explain(self, error: Exception) -> str:
         """Says in plain words why a call failed, and what to do about it."""
         text = message_of(error)
-        if isinstance(error, (GoogleAuthError, exceptions.Unauthenticated)) or _UNSIGNED in text:
+        if isinstance(error, (GoogleAuthError, exceptions.Unauthorized)) or _UNSIGNED in text:
             return f"the credentials are missing, expired or refused; run `gcloud auth application-default login`, or mend the service account ({text})"
         if isinstance(error, exceptions.Forbidden):
             return self._explain_denial(error, text)

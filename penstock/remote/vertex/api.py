@@ -5,6 +5,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 import google.auth
@@ -88,7 +89,7 @@ class PipelinesApi(VertexApi):
         return super().explain(error)
 
     @property
-    def _options(self) -> dict[str, object]:
+    def _options(self) -> dict[str, Any]:
         return {"credentials": self.credentials, "transport": self.transport, "client_options": {"api_endpoint": self.host}}
 
 

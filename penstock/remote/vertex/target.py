@@ -164,11 +164,11 @@ class VertexTarget:
 
     def _create(self, request: Any) -> Any:
         """Makes the run; if that was done already, the answer to an earlier try was lost."""
-        from google.api_core.exceptions import AlreadyExists
+        from google.api_core.exceptions import Conflict
 
         try:
             return self._api.call(self._api.jobs.create_pipeline_job, request)
-        except AlreadyExists:
+        except Conflict:
             return self._job(request.pipeline_job_id)
 
     def _job(self, run_id: str) -> Any:
