@@ -7,40 +7,14 @@ for nothing: it takes every parameter that is no string as empty (backend/src/v2
 """
 
 import copy
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UserError
-from ..pipeline_file import PipelineFile, did_you_mean
+from ..pipeline_file import PipelineFile
+from .accelerator_names import Words
 from .quantities import resolve_quantities
 from .values import Use, Value, uses_of
-
-# `gpu` is any: on Kubernetes the node decides; on Vertex AI it is the one that most regions have.
-ACCELERATORS: dict[str, dict[str, str]] = {
-    "gpu": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_TESLA_T4"},
-    "t4": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_TESLA_T4"},
-    "p4": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_TESLA_P4"},
-    "p100": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_TESLA_P100"},
-    "v100": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_TESLA_V100"},
-    "l4": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_L4"},
-    "a100": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_TESLA_A100"},
-    "a100-80gb": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_A100_80GB"},
-    "h100": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_H100_80GB"},
-    "h100-mega": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_H100_MEGA_80GB"},
-    "h200": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_H200_141GB"},
-    "b200": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_B200"},
-    "gb200": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_GB200"},
-    "rtx-pro-6000": {"kubeflow": "nvidia.com/gpu", "vertex": "NVIDIA_RTX_PRO_6000"},
-    "a10": {"kubeflow": "nvidia.com/gpu"},
-    "l40s": {"kubeflow": "nvidia.com/gpu"},
-    "mi300x": {"kubeflow": "amd.com/gpu"},
-}
-
-_WITH_COUNT = re.compile(r"(.+?)x([1-9]\d*)")
-# An extended resource has a domain before its name:
-# https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#extended-resources
-_KUBERNETES_RESOURCE = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -88,7 +62,7 @@ def resolve(
             or Vertex AI would have to know before what is known only when the pipeline runs.
     """
     resolved = Resolved(copy.deepcopy(spec), dict(parameters), {})
-    resolver = _Resolver(resolved, _Words(backend, resources or {}), frozenset(parameters))
+    resolver = _Resolver(resolved, Words(backend, resources or {}), frozenset(parameters))
     try:
         for label, uses in uses_of(spec, parameters).items():
             container = resolved.spec["deploymentSpec"]["executors"][label].get("container", {})
@@ -97,58 +71,10 @@ def resolve(
                 resolver.resolve(label, requested, uses)
                 if not requested:
                     del container["resources"]
+        resolver.check_counts()
     except UserError as error:
         raise UserError(f"{pipeline.path.name}, {error.message}") from error
     return resolved
-
-
-class _Words:
-    """What a backend calls accelerators."""
-
-    def __init__(self, backend: str, resources: dict[str, str]) -> None:
-        self.backend = backend
-        self._where = "the cluster of the platform settings" if resources else backend
-        self._own = {name: row[backend] for name, row in ACCELERATORS.items() if backend in row}
-        if resources:
-            self._own = {"gpu": self._own["gpu"]} | resources
-
-    def read(self, text: str) -> tuple[str, int | None]:
-        """Returns the accelerator's name, and the count that `xN` says.
-
-        Raises:
-            ValueError: The backend has none of that name.
-        """
-        if self._knows(text):
-            return self._name(text), None
-        split = _WITH_COUNT.fullmatch(text)
-        if split and split[1].lower() in self._own:
-            return split[1].lower(), int(split[2])
-        word = split[1] if split else text
-        for name, row in ACCELERATORS.items():
-            if word in row.values():
-                raise ValueError(f"{word} is another backend's word: on {self.backend} say {name}")
-        raise ValueError(f"{self._where} has no accelerator {word}{did_you_mean(word.lower(), list(self._own))}")
-
-    def word(self, name: str) -> str:
-        """Returns the backend's word for an accelerator."""
-        return self._own.get(name, name)
-
-    def _name(self, text: str) -> str:
-        return text.lower() if text.lower() in self._own else text
-
-    def _knows(self, text: str) -> bool:
-        return text.lower() in self._own or text in self._own.values() or self._is_word(text)
-
-    def _is_word(self, text: str) -> bool:
-        return bool(_KUBERNETES_RESOURCE.fullmatch(text)) if self.backend == "kubeflow" else text in _vertex_words()
-
-
-def _vertex_words() -> set[str]:
-    try:
-        from google.cloud.aiplatform_v1.types import AcceleratorType
-    except ImportError as error:
-        raise UserError("Vertex AI's client is not installed: pip install 'penstock[vertex]'") from error
-    return set(AcceleratorType.__members__) - {"ACCELERATOR_TYPE_UNSPECIFIED"}
 
 
 @dataclass(frozen=True)
@@ -164,11 +90,12 @@ class _Request:
 class _Resolver:
     """One resolution: the copies that it changes, and what the backend calls things."""
 
-    def __init__(self, resolved: Resolved, words: _Words, given: frozenset[str]) -> None:
+    def __init__(self, resolved: Resolved, words: Words, given: frozenset[str]) -> None:
         self._resolved = resolved
         self._words = words
         self._given = given
         self._set_parameters: dict[str, str] = {}
+        self._counts_alone: dict[str, UserError] = {}
 
     def resolve(self, label: str, requested: dict[str, Any], uses: list[Use]) -> None:
         """Changes the accelerator of one executor.
@@ -195,6 +122,12 @@ class _Resolver:
         if self._words.backend == "vertex" or not all(map(self._suits_driver, requests)):
             self._write(requested, accelerators[0])
 
+    def check_counts(self) -> None:
+        """Raises an error if a count was given that no accelerator has."""
+        for parameter, error in self._counts_alone.items():
+            if parameter not in self._set_parameters:
+                raise error
+
     def _request(self, use: Use, kind: Value, count: Value) -> _Request | None:
         """Returns what a task asks for; None where only the running pipeline knows it."""
         if kind.known and count.known:
@@ -203,7 +136,7 @@ class _Resolver:
             raise use.error(
                 "its accelerator is known only when the pipeline runs, and Vertex AI must know it before: give it as a parameter"
             )
-        if kind.text and not _KUBERNETES_RESOURCE.fullmatch(kind.text):
+        if kind.text and not self._words.is_word(kind.text):
             raise use.error(f"the count is known only when the pipeline runs, so {kind.text} must be a resource such as nvidia.com/gpu")
         return None
 
@@ -211,7 +144,8 @@ class _Resolver:
         number = self._number(use, count)
         if not kind.text:
             if number and count.parameter in self._given:
-                raise use.error(f"{count.parameter} is {number}, but there is no accelerator: give {kind.parameter or 'its type'} too")
+                said = f"{count.parameter} is {number}, but there is no accelerator: give {kind.parameter or 'its type'} too"
+                self._counts_alone[count.parameter] = use.error(said)
             return None
         try:
             name, times = self._words.read(kind.text)

@@ -8,7 +8,8 @@ from kfp import kubernetes
 
 from ..errors import UserError
 from ..pipeline_file import did_you_mean
-from .accelerators import ACCELERATORS, Accelerator
+from .accelerator_names import ACCELERATORS
+from .accelerators import Accelerator
 from .platform_settings import PlatformSettings, merge, read_platform
 from .values import Use, uses_of
 

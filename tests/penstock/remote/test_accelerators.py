@@ -12,7 +12,8 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from penstock.errors import UserError
 from penstock.pipeline_file import PipelineFile
-from penstock.remote.accelerators import ACCELERATORS, Accelerator, Resolved, resolve
+from penstock.remote.accelerator_names import ACCELERATORS
+from penstock.remote.accelerators import Accelerator, Resolved, resolve
 
 ROOT = Path(__file__).resolve().parents[3]
 TRAINING = ROOT / "compiled" / "flight_delay_training.yaml"
@@ -251,10 +252,35 @@ def test_one_count_of_two_accelerators(compiled):
         _resolve(compiled(pipeline), {"first": "l4x2", "second": "a100x4"}, "kubeflow")
 
 
+def test_a_count_that_one_of_two_tasks_has(compiled):
+    @dsl.pipeline(name="p")
+    def pipeline(first: str = "", second: str = "", count: str = ""):
+        train().set_accelerator_type(first).set_accelerator_limit(count)
+        train().set_accelerator_type(second).set_accelerator_limit(count)
+
+    given = {"second": "l4", "count": "2"}
+    assert _resolve(compiled(pipeline), given, "vertex").accelerators == {"exec-train-2": Accelerator("l4", 2)}
+
+
+def test_a_constant_of_a_nested_pipeline(compiled):
+    @dsl.pipeline(name="inner")
+    def inner(kind: str):
+        train().set_accelerator_type(kind)
+
+    @dsl.pipeline(name="outer")
+    def outer():
+        inner(kind="l4x2")
+
+    for backend, word in (("kubeflow", "nvidia.com/gpu"), ("vertex", "NVIDIA_L4")):
+        assert _resources(_resolve(compiled(outer), {}, backend))["accelerator"]["resourceType"] == word
+
+
 def test_what_the_platform_settings_have(compiled):
     resources = {"l4": "nvidia.com/gpu", "mig": "nvidia.com/mig-1g.5gb"}
     assert _resolve(compiled(one), {"kind": "migx2"}, "kubeflow", resources).parameters == {"kind": "nvidia.com/mig-1g.5gb", "count": "2"}
     assert _resolve(compiled(one), {"kind": "gpu"}, "kubeflow", resources).parameters["kind"] == "nvidia.com/gpu"
+    own = _resolve(compiled(one), {"kind": "poolx4x2"}, "kubeflow", {"poolx4": "amd.com/gpu"})
+    assert own.accelerators == {"exec-train": Accelerator("poolx4", 2)}
     with pytest.raises(UserError, match="the cluster of the platform settings has no accelerator h100; it has gpu, l4, mig"):
         _resolve(compiled(one), {"kind": "h100"}, "kubeflow", resources)
 
