@@ -4,12 +4,14 @@ Writes DIR/environment.json, the variables that a client needs, the `api_endpoin
 """
 
 import argparse
+import functools
 import json
 import signal
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
-from ..models import ModelServers
+from ..models import ModelServer, ModelServers
 from .double import VertexDouble
 
 
@@ -29,11 +31,23 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: done.set())
     signal.signal(signal.SIGINT, lambda *_: done.set())
     place = {"project": options.project, "location": options.location, "port": options.port, "rest_port": options.rest_port}
-    with ModelServers() as servers, VertexDouble(options.folder, servers, **place) as double:
+    with ExitStack() as stack:
+        double = stack.enter_context(VertexDouble(options.folder, _Servers(stack), **place))
         double.artifacts.folders.update({uri: Path(folder) for uri, _, folder in (item.partition("=") for item in options.bucket)})
         double.operations.seconds = options.operation_seconds
         _announce(options.folder / "environment.json", double, options.metadata_server)
         done.wait()
+
+
+class _Servers:
+    """Makes the pool of model servers when the first is asked for: whoever only runs pipelines has no environment for them."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._pool = functools.cache(lambda: stack.enter_context(ModelServers()))
+
+    def get(self, model: Path, name: str) -> ModelServer:
+        """Returns a server that is ready with a model under a name."""
+        return self._pool().get(model, name)
 
 
 def _announce(path: Path, double: VertexDouble, metadata_server: bool) -> None:
