@@ -37,12 +37,12 @@ def schema_version(document: Document) -> Iterator[tuple[str, str]]:
         yield "schemaVersion", f"it is {version or 'missing'}, not {_SCHEMA_VERSION}; compile the pipeline with kfp 2"
 
 
-@error("unknown-field", link=_API_SERVER)
+@error("unknown-field", "kubeflow", "local", link=_API_SERVER)
 def unknown_field(document: Document) -> Iterator[tuple[str, str]]:
     """The file has a field that the format does not.
 
-    KFP's API server parses the pipeline strictly and refuses the file, as does kfp's own loader. The field is misspelt, at the wrong place, or of
-    a newer KFP.
+    KFP's API server parses the pipeline strictly and refuses the file (within `deploymentSpec` it drops the field), as do kfp's loader and `penstock run`. The
+    field is misspelt, at the wrong place, or of a newer KFP.
     """
     if document.unknown:
         yield "root", f"{document.unknown}; correct or remove the field"
