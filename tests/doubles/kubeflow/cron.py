@@ -4,7 +4,6 @@ Five fields are taken too, but then the first is the second, and the last, the d
 """
 
 import re
-from zoneinfo import ZoneInfo, available_timezones
 
 _FIELDS = [("second", 0, 59), ("minute", 0, 59), ("hour", 0, 23), ("day of month", 1, 31), ("month", 1, 12), ("day of week", 0, 6)]
 _NAMES = {
@@ -17,10 +16,6 @@ _PART = re.compile(r"(?P<from>\*|\?|\w+)(?:-(?P<to>\w+))?(?:/(?P<step>\d+))?")
 
 def problem(text: str) -> str:
     """Says why a schedule is not taken; empty where it is."""
-    if text.startswith("TZ="):
-        zone, _, text = text.removeprefix("TZ=").partition(" ")
-        if zone not in available_timezones() or not ZoneInfo(zone):
-            return f"Provided bad location {zone}: unknown time zone {zone}"
     if text.startswith("@"):
         known = text in _DESCRIPTORS or re.fullmatch(r"@every (\d+(\.\d+)?(h|m|s|ms))+", text)
         return "" if known else f"Unrecognized descriptor: {text}"

@@ -6,6 +6,7 @@ backend/src/common/util/workflow.go and backend/src/apiserver/server/api_convert
 workflow/controller and pkg/apis/workflow/v1alpha1.
 """
 
+import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _IMPLEMENTATION = "system-container-impl"
 _EXIT = "ALL_UPSTREAM_TASKS_COMPLETED"
+_PHASES = {"RUNNING": "Running", "SUCCEEDED": "Succeeded", "FAILED": "Failed", "SKIPPED": "Skipped", "": "Omitted"}
+_POD = re.compile(r"system-(dag|container)-driver|(retry-)?system-container-impl|system-importer")
 # A time that Go has never set, which is what a node that goes on has for its end.
 _UNSET = "0001-01-01T00:00:00Z"
 # Argo's phases in the API's words; `Omitted` is none of them, and comes out as unspecified, which JSON leaves out.
@@ -69,6 +72,36 @@ def details(run: "Run") -> list[dict[str, Any]]:
     """Returns the run's `task_details`."""
     nodes = sorted(_nodes(run), key=lambda node: node.id(run.workflow))
     return [_detail(run, node) for node in nodes]
+
+
+def manifest(run: "Run") -> dict[str, Any]:
+    """Returns the run's Argo workflow, as the v1 API gives it."""
+    whole = next((node.state for node in _nodes(run)[:1]), "")
+    return {
+        "metadata": {"name": run.workflow},
+        "spec": {"activeDeadlineSeconds": 0} if run.is_terminating else {},
+        "status": {
+            "phase": _PHASES["FAILED" if run.state == "FAILED" else whole] if whole else "Pending",
+            "nodes": {node.id(run.workflow): _manifested(run, node) for node in _nodes(run)},
+        },
+    }
+
+
+def _manifested(run: "Run", node: Node) -> dict[str, Any]:
+    is_pod = _POD.fullmatch(node.template)
+    form = {
+        "id": node.id(run.workflow),
+        "name": node.name,
+        "displayName": node.display_name,
+        "templateName": node.template,
+        "type": "Skipped" if node.state in {"SKIPPED", ""} else "Pod" if is_pod else "DAG",
+        "phase": _PHASES[node.state],
+        "message": "Error (exit code 1)" if node.state == "FAILED" and is_pod else "",
+        "startedAt": moment(node.started),
+        "finishedAt": moment(node.ended) if node.ended else None,
+        "children": node.children,
+    }
+    return {name: value for name, value in form.items() if value or name == "finishedAt"}
 
 
 def find_pod(run: "Run", pod: str) -> Node | None:
@@ -152,7 +185,7 @@ class _Maker:
         for key, task in dag["tasks"].items():
             where = f"{above}.{key}"
             if task.get("triggerPolicy", {}).get("strategy") == _EXIT:
-                where = f"{above}.{(task.get('dependentTasks') or [key])[0]}.hooks.exit.{key}"
+                where = f"{above}.{(task.get('dependentTasks') or [key])[0]}.onExit.{key}"
             made[key] = list(self._task(key, task, where, (*path, key)))
         self.first = []
         for key, nodes in made.items():

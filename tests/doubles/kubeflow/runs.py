@@ -1,5 +1,6 @@
 """Runs: each is run by the engine for real."""
 
+import json
 import secrets
 import string
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from .access import Access
 from .errors import bad_request, internal, invalid, not_found, wrapping
 from .experiments import Experiments
 from .lists import page
-from .nodes import find_pod
+from .nodes import find_pod, manifest
 from .pipelines import Pipelines
 from .records import Experiment, Records, Run, Source, now
 from .routing import Call, Route
@@ -52,6 +53,7 @@ class Runs:
         yield Route("POST", "/runs/{run_id}:retry", self._retry)
         yield Route("POST", "/runs/{run_id}:archive", lambda call: self._archive(call, True))
         yield Route("POST", "/runs/{run_id}:unarchive", lambda call: self._archive(call, False))
+        yield Route("GET", "/runs/{run_id}", self._get_v1, "/apis/v1beta1")
         yield Route("GET", "/runs/{run_id}/nodes/{node_id}/log", self._log, "/apis/v1alpha1")
 
     def source(self, body: dict[str, Any]) -> Source:
@@ -128,6 +130,11 @@ class Runs:
     @wrapping("Failed to get a run")
     def _get(self, call: Call) -> dict[str, Any]:
         return forms.run(self._allowed(call, "get"))
+
+    @wrapping("Failed to get a v1beta1 run")
+    def _get_v1(self, call: Call) -> dict[str, Any]:
+        """Answers with the only one of the v1 API's fields that v2 does not have: the workflow, as text."""
+        return {"pipeline_runtime": {"workflow_manifest": json.dumps(manifest(self._allowed(call, "get")))}}
 
     @wrapping("Failed to delete a run")
     def _delete(self, call: Call) -> dict[str, Any]:
