@@ -11,6 +11,7 @@ from ..errors import UserError
 from ..lint import Finding, lint
 from ..pipeline_file import PipelineFile
 from . import accelerators
+from .platform_settings import accelerator_resources
 from .settings import Settings
 from .target import Submission
 
@@ -53,11 +54,13 @@ def prepare(pipeline: PipelineFile, wishes: Wishes, settings: Settings, backend:
         UserError: The backend would refuse it, or do something else than what the file says.
     """
     parameters = _parameters(pipeline, wishes, settings, backend)
-    resolved = accelerators.resolve(pipeline, pipeline.document, parameters, backend)
+    place = _platform_file(wishes.platform, settings, backend)
+    resources = accelerator_resources(place) if place else {}
+    resolved = accelerators.resolve(pipeline, pipeline.document, parameters, backend, resources)
     submission = Submission(
         pipeline=pipeline,
         spec=resolved.spec,
-        platform=_platform(pipeline, wishes.platform, settings, backend, resolved),
+        platform=_platform(pipeline, place, resolved),
         parameters=resolved.parameters,
         name=wishes.name or f"{pipeline.name}-{datetime.now(timezone.utc):%Y%m%d%H%M%S}",
         experiment=wishes.experiment or settings.experiment,
@@ -82,7 +85,7 @@ def package(pipeline: PipelineFile, name: str, platform: Path | None, settings: 
         UserError: The backend would refuse it, or do something else than what the file says.
     """
     resolved = accelerators.Resolved(pipeline.document, {}, {})
-    document = _platform(pipeline, platform, settings, backend, resolved)
+    document = _platform(pipeline, _platform_file(platform, settings, backend), resolved)
     submission = Submission(pipeline, resolved.spec, document, {}, name or pipeline.name)
     return submission, _checked(submission, backend)
 
@@ -99,20 +102,22 @@ def _parameters(pipeline: PipelineFile, wishes: Wishes, settings: Settings, back
     return pipeline.arguments(wishes.texts, of_context | wishes.values)
 
 
-def _platform(
-    pipeline: PipelineFile, given: Path | None, settings: Settings, backend: str, resolved: accelerators.Resolved
-) -> dict[str, Any] | None:
-    """Returns the platform document: of settings, else the file's own."""
-    place = given or getattr(settings, "platform", "")
-    if not place:
-        return pipeline.platform
-    if backend != "kubeflow":
+def _platform_file(given: Path | None, settings: Settings, backend: str) -> Path | None:
+    place: Path | str = given or getattr(settings, "platform", "")
+    if place and backend != "kubeflow":
         raise UserError(f"{place} is for Kubernetes, and {backend} runs no pods of yours: leave --platform out")
+    return Path(place) if place else None
+
+
+def _platform(pipeline: PipelineFile, place: Path | None, resolved: accelerators.Resolved) -> dict[str, Any] | None:
+    """Returns the platform document: of settings, else the file's own."""
+    if place is None:
+        return pipeline.platform
     if pipeline.platform:
         raise UserError(f"{pipeline.path.name} has a platform document of its own: leave out {place}, or compile without kfp-kubernetes")
     from .platform import platform_spec
 
-    return platform_spec(Path(place), resolved.spec, resolved.accelerators)
+    return platform_spec(place, resolved.spec, resolved.accelerators)
 
 
 def _checked(submission: Submission, backend: str) -> list[Finding]:
