@@ -18,6 +18,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from penstock.components.runtime import Input, Output, TaskError, fingerprint, load_function, local_path, read_text
 from penstock.components.runtime.examples import count_rows, split_files, split_folder
 from penstock.components.runtime.remote import fetch_folder
+from penstock.components.runtime.saved_models import settle_fingerprint
 from penstock.components.runtime.source import explain
 from penstock.components.runtime.tensors import SCHEMA_FILE, load_schema
 from penstock.components.runtime.tfx_types import FnArgs
@@ -93,6 +94,7 @@ def train_model(
         with tracked_run(tracking_uri, experiment, params | hyperparameters, lineage) as run, follow_fits(run):
             _call(function, fn_args, source)
             signatures = _signatures(model.path)
+    settle_fingerprint(model.path)
     model.metadata |= lineage | {
         "framework": "tensorflow",
         "signatures": signatures,

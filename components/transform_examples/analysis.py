@@ -9,9 +9,11 @@ import pyarrow as pa
 import tensorflow_transform.beam as tft_beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from tensorflow_metadata.proto.v0 import schema_pb2
+from tensorflow_transform import TFTransformOutput
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io
 
 from penstock.components.runtime.examples import read_file
+from penstock.components.runtime.saved_models import settle_transform
 from penstock.components.runtime.tensors import Tensors
 
 from .analyzer_cache import AnalyzerCache
@@ -56,6 +58,7 @@ def analyze(
     """
     tensors = Tensors(schema)
     transform_graph.mkdir(parents=True, exist_ok=True)
+    made = transform_graph / TFTransformOutput.TRANSFORM_FN_DIR
     scratch = transform_graph.parent if names_runner(beam_pipeline_args) else None  # where other workers can write, too
     with (
         tempfile.TemporaryDirectory(prefix=".penstock-transform-", dir=scratch) as folder,
@@ -72,6 +75,7 @@ def analyze(
             rows = {split: _read(pipeline, files[split], tensors, f"Rows of {split}") for split in needed}
             transform_fn = cache.analyze(pipeline, rows, preprocessing_fn, tensors.config)
         _ = transform_fn | tft_beam.WriteTransformFn(str(transform_graph))
+    settle_transform(made, folder)
     metadata_io.write_metadata(dataset_metadata.DatasetMetadata(schema), str(transform_graph / "metadata"))
     return needed
 

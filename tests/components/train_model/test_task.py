@@ -185,6 +185,15 @@ def test_seed_makes_a_run_repeatable(run_task, transformed, tracking_uri):
     assert first != other
 
 
+def test_seed_makes_the_same_bytes_in_every_process(run_task, transformed, tracking_uri):
+    parameters = {"module_file": TRAIN, "tracking_uri": tracking_uri}
+    runs = [run_task(NAME, parameters | {"seed": seed}, transformed.inputs, subprocess=True) for seed in (1, 1, 2)]
+    assert [run.error for run in runs] == ["", "", ""]
+    first, again, other = (run.metadata["model"]["fingerprint"] for run in runs)
+    assert first == again
+    assert first != other
+
+
 def test_command_in_a_process_of_its_own(run_task, transformed, tracking_uri, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
     result = run_task(NAME, {"module_file": TRAIN}, transformed.inputs, subprocess=True)

@@ -158,6 +158,28 @@ def test_the_same_rows_give_the_same_bytes_here_and_on_beam(run_task: Any, input
     assert runs[0].metadata["transformed_examples"]["splits"] == runs[2].metadata["transformed_examples"]["splits"]
 
 
+def test_the_same_rows_give_the_same_graph_in_every_process(run_task: Any, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    prints = []
+    for seed in ("1", "2", "3"):
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        result = run_task(NAME, {"module_file": pack(MODULE)}, inputs, subprocess=True)
+        assert result.code == 0, result.error
+        prints.append(result.metadata["transform_graph"]["fingerprint"])
+    assert len(set(prints)) == 1
+
+
+def test_graphs_in_one_process_keep_their_own_vocabularies(run_task: Any, tmp_path: Path) -> None:
+    schema = write_schema(tmp_path / "words", 'feature { name: "x" type: BYTES presence { min_fraction: 1 } shape { dim { size: 1 } } }')
+    vocabulary = number_module('return {"y": tft.compute_and_apply_vocabulary(inputs["x"], vocab_filename="words")}')
+    layers = []
+    for number, words in enumerate((["a", "a", "b"], ["b", "b", "a"])):
+        examples = write_examples(tmp_path / f"words-{number}", {"train": pa.table({"x": words})})
+        result = run_task(NAME, {"module_file": vocabulary}, {"examples": examples, "schema": schema})
+        layers.append(tft.TFTransformOutput(str(result.outputs["transform_graph"])).transform_features_layer())
+    for layer, ids in zip(layers, ([0, 1], [1, 0]), strict=True):
+        assert layer({"x": tf.constant([["a"], ["b"]])})["y"].numpy().ravel().tolist() == ids
+
+
 def test_tfrecord_holds_what_parquet_holds(run_task: Any, inputs: dict[str, Any]) -> None:
     parquet = run_task(NAME, {"module_file": MODULE}, inputs)
     result = run_task(NAME, {"module_file": MODULE, "output_format": "tfrecord"}, inputs)
