@@ -230,6 +230,16 @@ def test_what_only_the_running_pipeline_knows(compiled):
         _resolve(compiled(pipeline), {}, "vertex")
 
 
+def test_a_name_whose_count_only_the_running_pipeline_knows(compiled):
+    @dsl.pipeline(name="p")
+    def pipeline(kind: str):
+        train().set_accelerator_type(kind).set_accelerator_limit(choose().output)
+
+    assert _resolve(compiled(pipeline), {"kind": "nvidia.com/gpu"}, "kubeflow").parameters == {"kind": "nvidia.com/gpu"}
+    with pytest.raises(UserError, match="l4 must be a resource such as nvidia.com/gpu"):
+        _resolve(compiled(pipeline), {"kind": "l4"}, "kubeflow")
+
+
 def test_a_loops_items(compiled):
     @dsl.pipeline(name="p")
     def pipeline():
@@ -312,6 +322,16 @@ def test_an_empty_quantity_is_none(compiled, backend):
 def test_what_is_no_quantity(compiled, backend):
     with pytest.raises(UserError, match="memory must be a quantity of memory such as 16Gi, not '16 GB'"):
         _resolve(compiled(sized), {"memory": "16 GB"}, backend)
+
+
+def test_a_quantity_that_only_the_running_pipeline_knows(compiled):
+    @dsl.pipeline(name="p")
+    def pipeline():
+        train().set_cpu_limit(choose().output)
+
+    assert _resolve(compiled(pipeline), {}, "kubeflow").spec == compiled(pipeline).document
+    with pytest.raises(UserError, match="task train: CPU is known only when the pipeline runs"):
+        _resolve(compiled(pipeline), {}, "vertex")
 
 
 def test_every_name_is_one_of_vertex_ais_client():
