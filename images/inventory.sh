@@ -15,10 +15,11 @@ chmod -R a+rX "$tools"
 "$engine" run --rm --network none --volume "$tools:/tools:ro" "$1" python -c "import sys; sys.path.append('/tools')
 from cyclonedx_py._internal.cli import run; sys.exit(run(argv=['environment', '--output-reproducible', sys.executable]))" \
     > "$2/sbom.cdx.json"
-python3 - "$2/sbom.cdx.json" > "$2/licenses.tsv" << 'END'
-import json, sys
-
-for component in json.load(open(sys.argv[1]))["components"]:
-    given = [entry.get("expression") or entry["license"].get("id") or entry["license"]["name"] for entry in component.get("licenses", [])]
-    print(component["name"], component["version"], "; ".join(sorted({" ".join(text.split())[:80] for text in given})) or "unknown", sep="\t")
-END
+# Metadata has a license in one of three ways, by its age; the field of the middle one sometimes holds the whole text.
+"$engine" run --rm --network none "$1" python -c "from importlib.metadata import distributions
+for name, metadata in sorted((item.name.lower(), item.metadata) for item in distributions()):
+    field = metadata.get('License', '').strip()
+    classifiers = {entry.rpartition(' :: ')[2] for entry in metadata.get_all('Classifier', []) if entry.startswith('License ::')}
+    short = field if len(field) <= 80 and field != 'UNKNOWN' else ''
+    print(name, metadata['Version'], metadata.get('License-Expression') or short or '; '.join(sorted(classifiers)) or 'unknown', sep='\t')" \
+    > "$2/licenses.tsv"
