@@ -103,7 +103,8 @@ def _parameters(pipeline: PipelineFile, wishes: Wishes, settings: Settings, back
 
 
 def _platform_file(given: Path | None, settings: Settings, backend: str) -> Path | None:
-    place = str(given or getattr(settings, "platform", ""))
+    of_context: str = getattr(settings, "platform", "")
+    place = str(given or of_context)
     if place and backend != "kubeflow":
         raise UserError(f"{place} is for Kubernetes, and {backend} runs no pods of yours: leave --platform out")
     return Path(place) if place else None
