@@ -45,10 +45,10 @@ class _PutOff(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         with _loading:
-            loader = self.__loader__
-            if isinstance(loader, _PuttingOff):
-                self.__loader__ = self.__spec__.loader = loader.real
-                loader.real.exec_module(self)
+            spec = self.__spec__
+            if spec and isinstance(spec.loader, _PuttingOff):
+                self.__loader__ = spec.loader = spec.loader.real
+                spec.loader.exec_module(self)
         return super().__getattribute__(name)
 
 
