@@ -156,7 +156,9 @@ class Connection:
                 )
             finally:
                 if "Failed to load kube config" in said.getvalue():
-                    raise UserError("where Kubeflow Pipelines is is not known: give --host, set KF_PIPELINES_ENDPOINT, or host in a context")
+                    raise UserError(
+                        "where Kubeflow Pipelines is is not known: give --host, set KF_PIPELINES_ENDPOINT, or host in a context"
+                    )
 
     @property
     def _api(self) -> Any:
@@ -185,12 +187,16 @@ class Connection:
             )
         if status == 429 or status >= 500:
             return NoAnswer(f"{self._where} cannot answer now ({status}): {said}")
-        return UserError(
-            f"{self._where} refuses ({status}): {said}" if status else f"{self._where} gives an answer that cannot be read: {said}"
-        )
+        if status == 404:
+            return NotThere(f"{self._where} has no such thing (404): {said}")
+        if not status:
+            return UserError(f"{self._where} gives an answer that cannot be read: {said}")
+        return UserError(f"{self._where} refuses ({status}): {said}")
 
     def _unreachable(self, error: BaseException) -> UserError:
         cause = getattr(error, "reason", None) or error
+        if isinstance(cause, urllib3.exceptions.ProtocolError):
+            cause = cause.args[-1]
         if "CERTIFICATE_VERIFY_FAILED" in str(cause):
             return UserError(f"{self._where} has a certificate that is not trusted: name its authority's certificates with ca_certificate")
         if "SSL" in type(cause).__name__:

@@ -175,12 +175,13 @@ class KubeflowTarget:
 
     def _workflow(self, run: Any) -> Workflow:
         manifest = self._connection.get_json(_WORKFLOW, run_id=run.run_id).get("pipeline_runtime", {}).get("workflow_manifest")
-        return Workflow(json.loads(manifest) if manifest else in_brief(run.run_details), self._spec(run))
+        return Workflow(json.loads(manifest) if manifest else in_brief(run), self._spec(run))
 
     def _spec(self, run: Any) -> dict[str, Any]:
         """Returns the PipelineSpec of a run."""
         if run.run_id not in self._specs:
-            document = run.pipeline_spec or self._version(run.pipeline_version_reference)
+            reference = run.pipeline_version_reference
+            document = run.pipeline_spec or (self._version(reference) if reference else {})
             self._specs[run.run_id] = document.get("pipeline_spec", document)
         return self._specs[run.run_id]
 

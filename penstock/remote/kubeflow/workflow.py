@@ -142,8 +142,8 @@ class Workflow:
         return f"{self._name}-{node['templateName']}-{node['id'].rpartition('-')[2]}"
 
 
-def in_brief(details: Any | None) -> dict[str, Any]:
-    """Returns the like of a workflow of what the v2 API tells of one (V2beta1RunDetails), for servers without the v1 API."""
+def in_brief(run: Any) -> dict[str, Any]:
+    """Returns the like of a workflow of what the v2 API tells of one (V2beta1Run), for servers without the v1 API."""
     nodes = {
         detail.task_id: {
             "id": detail.pod_name or "",
@@ -154,10 +154,10 @@ def in_brief(details: Any | None) -> dict[str, Any]:
             "finishedAt": _text(detail.end_time),
             "message": detail.error.message if detail.error else "",
         }
-        for detail in (details.task_details if details else None) or ()
+        for detail in (run.run_details.task_details if run.run_details else None) or ()
         if detail.display_name != "executor"
     }
-    return {"status": {"nodes": nodes}}
+    return {"status": {"phase": _PHASES.get(run.state, "Pending"), "nodes": nodes}}
 
 
 def _nodes(status: dict[str, Any]) -> dict[str, Any]:

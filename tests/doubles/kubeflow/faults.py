@@ -10,10 +10,10 @@
 from dataclasses import dataclass
 
 from ..kubernetes.faults import Call, Disconnect, Do, Fault, Hang, Kill, Slow
-from .errors import DENIED, EXHAUSTED, INTERNAL, UNAUTHENTICATED, UNAVAILABLE, KfpError
+from .errors import DENIED, EXHAUSTED, INTERNAL, NOT_FOUND, UNAUTHENTICATED, UNAVAILABLE, KfpError
 
 __all__ = ["Call", "Disconnect", "Do", "Fail", "Fault", "Hang", "Kill", "Slow"]
-_GRPC = {401: UNAUTHENTICATED, 403: DENIED, 429: EXHAUSTED, 500: INTERNAL, 503: UNAVAILABLE}
+_GRPC = {401: UNAUTHENTICATED, 403: DENIED, 404: NOT_FOUND, 429: EXHAUSTED, 500: INTERNAL, 503: UNAVAILABLE}
 
 
 @dataclass

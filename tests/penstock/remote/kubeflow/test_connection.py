@@ -43,8 +43,16 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("page", "kind", "said"),
     [
-        (json_page(401, {"code": 16, "message": "there is no user identity header"}), UserError, r"who asks \(401\).*PENSTOCK_KUBEFLOW_TOKEN"),
-        (json_page(403, {"code": 7, "message": "User 'ada' … Verb:list"}), UserError, r"does not allow that \(403\): User 'ada' … Verb:list"),
+        (
+            json_page(401, {"code": 16, "message": "there is no user identity header"}),
+            UserError,
+            r"who asks \(401\).*PENSTOCK_KUBEFLOW_TOKEN",
+        ),
+        (
+            json_page(403, {"code": 7, "message": "User 'ada' … Verb:list"}),
+            UserError,
+            r"does not allow that \(403\): User 'ada' … Verb:list",
+        ),
         (Page(403, "RBAC: access denied"), UserError, "RBAC: access denied"),
         (json_page(404, {"code": 5, "message": "Run r1 not found"}), UserError, "Run r1 not found"),
         (json_page(429, {"message": "slowly"}), NoAnswer, r"cannot answer now \(429\): slowly"),
@@ -63,7 +71,7 @@ def test_says_what_to_do(page: Page, kind: type[UserError], said: str) -> None:
 
 
 def test_says_that_nobody_answers() -> None:
-    with pytest.raises(NoAnswer, match="http://127.0.0.1:9 cannot be reached: .*refused"):
+    with pytest.raises(NoAnswer, match=r"http://127\.0\.0\.1:9 cannot be reached: .*refused"):
         list_runs("http://127.0.0.1:9")
 
 
@@ -103,7 +111,7 @@ def test_reads_a_token_file_each_time(tmp_path: Path) -> None:
 
 
 def test_says_that_there_is_no_token_file(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="there is no token file .*none"):
+    with pytest.raises(UserError, match=r"there is no token file .*none"):
         list_runs("http://127.0.0.1:9", token_file=str(tmp_path / "none"))
 
 
@@ -123,9 +131,9 @@ def test_takes_the_service_accounts_token_of_a_pod(tmp_path: Path, monkeypatch: 
 
 
 def test_needs_a_namespace_where_there_are_several_users() -> None:
-    with Site(lambda visit: json_page(200, {"multi_user": True})) as site:
-        with pytest.raises(UserError, match="has several users: say whose namespace is meant with --namespace"):
-            list_runs(site.url)
+    said = "has several users: say whose namespace is meant with --namespace"
+    with Site(lambda visit: json_page(200, {"multi_user": True})) as site, pytest.raises(UserError, match=said):
+        list_runs(site.url)
 
 
 @pytest.mark.parametrize(

@@ -101,9 +101,11 @@ def test_says_that_the_password_is_missing(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_says_that_the_pages_are_not_those_of_dex() -> None:
-    with site(lambda visit: Page(200, "SAML") if visit.path == "/saml" else found("/saml")) as host:
-        with pytest.raises(UserError, match="/saml shows no login of Dex"):
-            log_in(host, USER)
+    def elsewhere(visit: Visit) -> Page:
+        return Page(200, "SAML") if visit.path == "/saml" else found("/saml")
+
+    with site(elsewhere) as host, pytest.raises(UserError, match="/saml shows no login of Dex"):
+        log_in(host, USER)
 
 
 def test_says_that_nobody_answers() -> None:

@@ -1,0 +1,130 @@
+"""What an Argo workflow says of a run's tasks, in the cases that need a cluster to happen."""
+
+import base64
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock.pipeline_file import PipelineFile
+from penstock.remote.kubeflow.workflow import Workflow
+from penstock.remote.target import CANCELED, DONE, FAILED, NOT_RUN, RUNNING, SKIPPED, WAITING, TaskState
+
+from ...pipelines import chain, compiled, nested_gates, retried
+
+NAME = "chain-x7k2p"
+IMPLEMENTATION = "system-container-impl"
+START, END = "2026-05-04T06:00:00Z", "2026-05-04T06:00:09Z"
+
+
+def node(path: str, phase: str, **fields: Any) -> dict[str, Any]:
+    """A node as Argo writes it into a workflow's status."""
+    name = f"{NAME}.root.{path}"
+    number = sum(map(ord, name))
+    is_pod = path.endswith(("-driver", "executor", ")"))
+    written = {"id": f"{NAME}-{number}", "name": name, "type": "Pod" if is_pod else "DAG", "phase": phase, "startedAt": START}
+    written["templateName"] = IMPLEMENTATION if "executor" in path else "system-container-executor"
+    return written | ({"finishedAt": END} if phase not in {"Running", "Pending"} else {"finishedAt": None}) | fields
+
+
+def workflow(of: dict[str, Any], /, *nodes: dict[str, Any], phase: str = "Running", **manifest: Any) -> Workflow:
+    status = {"phase": phase, "nodes": {each["id"]: each for each in nodes}}
+    return Workflow({"metadata": {"name": NAME}, "status": status} | manifest, of)
+
+
+def told(workflow: Workflow) -> dict[str, TaskState]:
+    return {task.key: task for task in workflow.tasks()}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture(scope="module")
+def spec(folder: Path) -> dict[str, Any]:
+    """`write`, then `read`."""
+    return PipelineFile(compiled(chain, folder)).document
+
+
+def test_all_is_still_to_come_before_there_are_nodes(spec: dict[str, Any]) -> None:
+    assert {key: task.state for key, task in told(Workflow({}, spec)).items()} == {"write": WAITING, "read": WAITING}
+
+
+@pytest.mark.parametrize(("phase", "state"), [("Pending", WAITING), ("Running", RUNNING)])
+def test_a_task_runs_when_its_container_does(spec: dict[str, Any], phase: str, state: str) -> None:
+    nodes = [node("write-driver", "Succeeded"), node("write", "Running"), node("write.executor", phase)]
+    assert told(workflow(spec, *nodes))["write"].state == state
+
+
+def test_the_times_are_the_containers(spec: dict[str, Any]) -> None:
+    nodes = [node("write", "Succeeded", startedAt="2026-05-04T05:00:00Z"), node("write.executor", "Succeeded")]
+    task = told(workflow(spec, *nodes))["write"]
+    assert (task.state, task.started.isoformat(), task.ended.isoformat()) == (
+        DONE,
+        START.replace("Z", "+00:00"),
+        END.replace("Z", "+00:00"),
+    )
+
+
+def test_a_task_whose_driver_fails_has_failed(spec: dict[str, Any]) -> None:
+    nodes = [node("write-driver", "Error", message="cannot resolve the inputs"), node("write", "Omitted", type="Skipped")]
+    failed = workflow(spec, *nodes, phase="Failed")
+    tasks = told(failed)
+    assert (tasks["write"].state, tasks["write"].error, tasks["read"].state) == (FAILED, "cannot resolve the inputs", NOT_RUN)
+    assert failed.pod("write") == f"{NAME}-system-container-executor-{nodes[0]['id'].rpartition('-')[2]}"
+
+
+def test_the_reason_is_the_containers(spec: dict[str, Any]) -> None:
+    nodes = [node("write", "Failed", message="child 'x' failed"), node("write.executor", "Failed", message="OOMKilled (exit code 137)")]
+    assert told(workflow(spec, *nodes, phase="Failed"))["write"].error == "OOMKilled (exit code 137)"
+
+
+def test_what_a_canceled_run_ends_is_canceled(spec: dict[str, Any]) -> None:
+    nodes = [node("write", "Failed"), node("write.executor", "Failed"), node("read", "Omitted", type="Skipped")]
+    ended = workflow(spec, *nodes, phase="Failed", spec={"activeDeadlineSeconds": 0})
+    assert {key: task.state for key, task in told(ended).items()} == {"write": CANCELED, "read": NOT_RUN}
+
+
+class TestAttempts:
+    """Argo tries again in a node of type Retry, whose attempts are numbered pods."""
+
+    @pytest.fixture
+    def spec(self, folder: Path) -> dict[str, Any]:
+        return PipelineFile(compiled(retried, folder)).document
+
+    def nodes(self, *phases: str) -> list[dict[str, Any]]:
+        attempts = [node(f"fail-once.executor({number})", phase) for number, phase in enumerate(phases)]
+        return [node("fail-once", "Running"), node("fail-once.executor", "Running", type="Retry"), *attempts]
+
+    def test_a_failed_attempt_is_no_failed_task(self, spec: dict[str, Any]):
+        assert told(workflow(spec, *self.nodes("Failed")))["fail-once"].state == WAITING
+        assert told(workflow(spec, *self.nodes("Failed", "Running")))["fail-once"].state == RUNNING
+
+    def test_the_log_is_the_last_attempts(self, spec: dict[str, Any]):
+        nodes = self.nodes("Failed", *["Failed"] * 9, "Running")
+        assert workflow(spec, *nodes).pod("fail-once") == f"{NAME}-{IMPLEMENTATION}-{nodes[-1]['id'].rpartition('-')[2]}"
+
+
+def test_what_lies_behind_a_closed_condition_is_skipped(folder: Path) -> None:
+    spec = PipelineFile(compiled(nested_gates, folder)).document
+    nodes = [node("make", "Succeeded"), node("condition-1", "Succeeded"), node("condition-1.condition-2", "Skipped", type="Skipped")]
+    assert {key: task.state for key, task in told(workflow(spec, *nodes)).items()} == {"make": DONE, "say": SKIPPED}
+
+
+def test_big_workflows_are_packed(spec: dict[str, Any]) -> None:
+    nodes = {each["id"]: each for each in (node("write", "Succeeded"), node("write.executor", "Succeeded"))}
+    packed = base64.b64encode(gzip.compress(json.dumps(nodes).encode())).decode()
+    assert told(Workflow({"metadata": {"name": NAME}, "status": {"compressedNodes": packed}}, spec))["write"].state == DONE
+
+
+def test_pods_are_named_by_their_node_in_the_old_format(spec: dict[str, Any]) -> None:
+    nodes = [node("write", "Running"), node("write.executor", "Running")]
+    metadata = {"name": NAME, "annotations": {"workflows.argoproj.io/pod-name-format": "v1"}}
+    assert workflow(spec, *nodes, metadata=metadata).pod("write") == nodes[1]["id"]
+
+
+def test_a_run_of_the_first_version_has_no_tasks_that_could_be_told() -> None:
+    assert list(Workflow({"metadata": {"name": NAME}, "status": {}}, {"spec": {"templates": []}}).tasks()) == []
