@@ -11,7 +11,7 @@ _PLACEHOLDER = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
 
 
 class Inputs:
-    """The inputs of one run's tasks. What a task was given by a whole DAG (`dsl.Collected`, `dsl.OneOf`) is left out.
+    """The inputs of one run's tasks. What a task was given by a whole DAG (`dsl.Collected`, `dsl.OneOf`), and parts of values, are left out.
 
     Args:
         spec: The PipelineSpec in JSON form.
@@ -43,6 +43,8 @@ class Inputs:
         if path[-1].isdigit():
             return self._of_iteration(path, name)
         source = self._task(path).get("inputs", {}).get("parameters", {}).get(name, {})
+        if "parameterExpressionSelector" in source:
+            return None
         if "runtimeValue" in source:
             return self._constant(path, source["runtimeValue"].get("constant"))
         if "componentInputParameter" in source:

@@ -16,8 +16,8 @@ from .errors import ApiError, invalid, invalid_argument
 from .names import Names
 
 SCHEMA_VERSION = "2.1.0"
-# A request's limit where Google's services state none of their own.
-MOST_BYTES = 4 << 20
+# What Google's services take where they state no limit of their own.
+MOST_BYTES = 10 << 20
 _JOB_ID = re.compile(r"[a-z][-a-z0-9]{0,127}")
 _OUTPUT_DIRECTORY = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/.*)?")
 _SERVICE_ACCOUNT = re.compile(r"[a-z0-9][-a-z0-9]*@[-a-z0-9.]+\.gserviceaccount\.com")

@@ -73,7 +73,11 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def _answer(self) -> None:
-        question = self._question()
+        try:
+            question = self._question()
+        except ValueError:
+            self._send(Answer.refusal(400, "Invalid JSON payload received."))
+            return
         answers = (answer for answerer in self.server.answerers if (answer := answerer(question)))
         self._send(next(answers, Answer.refusal(404, f"The requested URL {question.path} was not found on this server.")))
 

@@ -19,7 +19,7 @@ from google.protobuf import json_format
 
 from ....doubles.vertex.double import VertexDouble
 from ....doubles.vertex.faults import Fault
-from ...pipelines import chain, compiled, failing, gate, loop, to, waiting
+from ...pipelines import branches, chain, compiled, failing, gate, handled, loop, nested_gates, optional, retried, to, waiting
 
 State = PipelineTaskDetail.State
 SECONDS = 60
@@ -127,6 +127,25 @@ def test_iterations_lie_below_their_loop(grpc_client: Client) -> None:
     said = next(detail for detail in job.job_detail.task_details if detail.task_unique_name == "for-loop-1.for-loop-1-1.say")
     assert said.execution.metadata["input:name"] == "items"
     assert said.execution.metadata["input:text"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "values", "states"),
+    [
+        (
+            branches,
+            {"text": "b"},
+            {"condition-2": "NOT_TRIGGERED", "condition-3": "SUCCEEDED", "write-2": "SUCCEEDED", "read": "SUCCEEDED"},
+        ),
+        (nested_gates, {"least": 4}, {"condition-1": "NOT_TRIGGERED", "make": "SUCCEEDED"}),
+        (handled, {}, {"exit-handler-1": "FAILED", "fail": "FAILED", "final": "SUCCEEDED"}),
+        (optional, {}, {"say-optional": "SUCCEEDED"}),
+        (retried, {}, {"fail-once": "SUCCEEDED"}),
+    ],
+)
+def test_whatever_a_pipeline_is_made_of_is_told(grpc_client: Client, pipeline: Any, values: dict[str, Any], states: dict[str, str]) -> None:
+    seen = details(grpc_client.wait(grpc_client.submit(pipeline, "job", parameter_values=values)))
+    assert states.items() <= {name: detail.state.name for name, detail in seen.items()}.items()
 
 
 def test_a_failed_job_names_the_tasks_and_a_task_its_log(client: Client) -> None:
@@ -256,7 +275,7 @@ WRONG = {
         change("encryptionSpec", value={"kmsKeyName": "projects/p/locations/us/keyRings/r/cryptoKeys/k"}),
         "location 'us'",
     ),
-    "its size": (change("pipelineSpec", "pipelineInfo", "description", value="x" * (5 << 20)), "payload size"),
+    "its size": (change("pipelineSpec", "pipelineInfo", "description", value="x" * (11 << 20)), "payload size"),
 }
 
 
@@ -294,6 +313,7 @@ def test_errors_over_rest_are_those_of_grpc(vertex: VertexDouble, tmp_path: Path
     url = f"{vertex.rest_endpoint}/v1/{vertex.parent}/pipelineJobs"
     assert requests.get(url, timeout=SECONDS).json()["error"]["status"] == "UNAUTHENTICATED"
     assert requests.get(f"{vertex.rest_endpoint}/v1/nothing", timeout=SECONDS).status_code == 404
+    assert requests.post(url, data="{", timeout=SECONDS).status_code == 400
 
 
 def test_who_may_not_act_as_the_service_account_submits_nothing(grpc_client: Client) -> None:
