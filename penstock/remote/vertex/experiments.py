@@ -16,13 +16,17 @@ def ensure_experiment(api: PipelinesApi, name: str) -> str:
     """Returns the resource name of an experiment, which is made if there is none.
 
     Raises:
+        UserError: ML Metadata has something else by that name, such as a pipeline.
         GoogleAPICallError: The service refuses.
     """
     aiplatform.init(
         project=api.project, location=api.location, credentials=api.credentials, api_endpoint=api.host, api_transport=api.transport
     )
     logging.getLogger("google.cloud.aiplatform").setLevel(logging.WARNING)
-    return aiplatform.Experiment.get_or_create(name).resource_name
+    try:
+        return aiplatform.Experiment.get_or_create(name).resource_name
+    except ValueError as error:
+        raise UserError(f"experiment {name} is none: ML Metadata has something else by that name; choose another ({error})") from error
 
 
 def add_run(api: PipelinesApi, experiment: str, run: str) -> None:

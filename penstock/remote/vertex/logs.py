@@ -31,7 +31,7 @@ def read_log(api: PipelinesApi, job: PipelineJob, key: str) -> Iterator[str]:
         UserError: There is no such task, or it has no log.
         GoogleAPICallError: Cloud Logging refuses.
     """
-    jobs = _custom_jobs(job, key)
+    jobs = custom_jobs(job, key)
     words = {
         "resourceNames": [f"projects/{api.project}"],
         "filter": _filter(jobs),
@@ -49,7 +49,7 @@ def read_log(api: PipelinesApi, job: PipelineJob, key: str) -> Iterator[str]:
         )
 
 
-def _custom_jobs(job: PipelineJob, key: str) -> list[str]:
+def custom_jobs(job: PipelineJob, key: str) -> list[str]:
     """Returns the IDs of the jobs that a task's container ran in, one for each attempt."""
     tasks = {task.key: task for task in located_tasks(job) if "dag" not in task.component}
     if key not in tasks:

@@ -15,7 +15,7 @@ from penstock.errors import UserError
 from penstock.pipeline_file import PipelineFile
 from penstock.remote.settings import VertexSettings
 from penstock.remote.target import CACHED, CANCELED, DONE, ENDED, FAILED, SKIPPED, NoAnswer, Run, Submission, Timetable
-from penstock.remote.vertex import VertexTarget
+from penstock.remote.vertex import VertexTarget, logs
 from penstock.remote.vertex import target as module
 
 from ....doubles.vertex.double import VertexDouble
@@ -108,7 +108,10 @@ def test_iterations_have_keys_of_their_own(target: VertexTarget, prepared: Calla
     assert "[penstock] said b" in list(target.logs(run.id, "for-loop-1/1/say"))
 
 
-def test_a_failed_run_says_which_task_and_the_log_why(target: VertexTarget, prepared: Callable[..., Submission]) -> None:
+def test_a_failed_run_says_which_task_and_the_log_why(
+    target: VertexTarget, prepared: Callable[..., Submission], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "_BY_PAGE", 3)
     run = wait(target, target.submit(prepared(failing)).id)
     assert run.state == FAILED
     assert "The failed tasks are: [fail]." in run.error
@@ -164,6 +167,13 @@ def test_a_run_that_is_left_out_of_its_experiment_goes_on(
     run = grpc_target.submit(replace(prepared(gate), experiment="flights"))
     assert "warning: the run is under way, but not in experiment flights" in capsys.readouterr().err
     assert wait(grpc_target, run.id).state == DONE
+
+
+def test_an_experiment_cannot_have_the_name_of_a_pipeline(grpc_target: VertexTarget, prepared: Callable[..., Submission]) -> None:
+    wait(grpc_target, grpc_target.submit(prepared(gate)).id)
+    with pytest.raises(UserError, match="experiment gate is none: ML Metadata has something else by that name"):
+        grpc_target.submit(replace(prepared(gate), experiment="gate"))
+    assert len(list(grpc_target.runs())) == 1
 
 
 def test_an_answer_that_is_lost_makes_no_second_run(
