@@ -66,9 +66,11 @@ class TaskDetails:
         """
         begun = [task for task in tasks.values() if task.state in _STATES]
         closed = _closed(begun)
-        shown = [task for task in begun if not any(task.path[: len(path)] == path for path in closed)]
+        shown = [task for task in begun if not any(_within(path, [task]) for path in closed)]
+        come = {_without_iterations(task.path) for task in begun}
+        waiting = [task for task in tasks.values() if task.state == "waiting" and task.path not in come]
         inner = list(dict.fromkeys(path for task in shown for path in _above(task.path)))
-        details = [self._dag(path, [task for task in shown if task.path[: len(path)] == path], cancelled) for path in inner]
+        details = [self._dag(path, _within(path, shown), bool(_within(path, waiting)), cancelled) for path in inner]
         details += [self._detail(path, State.NOT_TRIGGERED) for path in closed]
         details += [self._leaf(task, cancelled) for task in shown]
         for detail, path in zip(details, [*inner, *closed, *(task.path for task in shown)], strict=True):
@@ -88,11 +90,13 @@ class TaskDetails:
         type(detail.execution).pb(detail.execution).metadata.update(given)
         detail.inputs = {name: self._artifacts(name, artifact) for name, artifact in inputs.artifacts(path).items()}
 
-    def _dag(self, path: tuple[str, ...], tasks: list[ObservedTask], cancelled: bool) -> types.PipelineTaskDetail:
-        states = {_state(task, cancelled) for task in tasks}
+    def _dag(self, path: tuple[str, ...], tasks: list[ObservedTask], more: bool, cancelled: bool) -> types.PipelineTaskDetail:
+        states = {_state(task, cancelled) for task in tasks} | ({State.RUNNING} if more else set())
         order = (State.RUNNING, State.FAILED, State.CANCELLED)
         detail = self._detail(path, next((state for state in order if state in states), State.SUCCEEDED))
-        detail.start_time = min((task.started for task in tasks if task.started), default=None)
+        detail.create_time = detail.start_time = min((task.started for task in tasks if task.started), default=None)
+        if detail.state != State.RUNNING:
+            detail.end_time = max((task.ended for task in tasks if task.ended), default=None)
         detail.execution.schema_title = "system.DagExecution"
         return detail
 
@@ -164,10 +168,17 @@ def _closed(tasks: list[ObservedTask]) -> list[tuple[str, ...]]:
     candidates = dict.fromkeys(path for task in tasks if task.state == "skipped" for path in _above(task.path))
     closed: list[tuple[str, ...]] = []
     for path in sorted(candidates, key=len):
-        within = [task for task in tasks if task.path[: len(path)] == path]
-        if all(task.state == "skipped" for task in within) and not any(path[: len(other)] == other for other in closed):
+        if all(task.state == "skipped" for task in _within(path, tasks)) and not any(path[: len(other)] == other for other in closed):
             closed.append(path)
     return closed
+
+
+def _within(path: tuple[str, ...], tasks: list[ObservedTask]) -> list[ObservedTask]:
+    return [task for task in tasks if task.path[: len(path)] == path]
+
+
+def _without_iterations(path: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(key for key in path if not key.isdigit())
 
 
 def _above(path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
