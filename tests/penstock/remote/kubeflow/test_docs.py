@@ -1,8 +1,6 @@
 """The commands of docs/kubeflow.md, typed in its order, with a small pipeline in the place of the example."""
 
 import re
-import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,21 +9,12 @@ from kfp import dsl
 from penstock.remote.kubeflow import KubeflowTarget
 from penstock.remote.settings import KubeflowSettings
 
-from ....command import COMMAND, variables
 from ....doubles.kubeflow.double import USER, KubeflowDouble
 from ...pipelines import compiled
+from ..pages import EXAMPLE, ROOT, Page, dry_run_of_the_example, train_model
 
-ROOT = Path(__file__).parents[4]
-PAGE = (ROOT / "docs" / "kubeflow.md").read_text(encoding="utf-8")
-COMMANDS = [shlex.split(line) for line in re.findall(r"^\$ penstock (.+)$", PAGE, re.MULTILINE)]
-EXAMPLE = "compiled/flight_delay_training.yaml"
+PAGE = Page("kubeflow.md")
 NAMESPACE = "forecasting"
-
-
-@dsl.component(base_image="python:3.11")
-def train_model(input_uri: str) -> str:
-    print(f"trains on {input_uri}")
-    return input_uri
 
 
 @dsl.component(base_image="python:3.11")
@@ -44,10 +33,7 @@ def folder(multi_user_kubeflow: KubeflowDouble, tmp_path: Path, monkeypatch: pyt
     """A person's folder, as the page says; the person's namespace is the page's."""
     multi_user_kubeflow.access.namespaces = {NAMESPACE: {USER}}
     monkeypatch.setenv("PENSTOCK_KUBEFLOW_TOKEN", "valid")
-    context = re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL)[1]
-    (tmp_path / "penstock.toml").write_text(context.replace("https://kubeflow.example.com", multi_user_kubeflow.url))
-    for name, text in re.findall(r"```yaml\n# (\S+)\n(.*?)```", PAGE, re.DOTALL):
-        (tmp_path / name).write_text(text)
+    PAGE.write_files(tmp_path, {"https://kubeflow.example.com": multi_user_kubeflow.url})
     components = tmp_path / "compiled" / "components"
     components.mkdir(parents=True)
     compiled(flights, tmp_path).rename(tmp_path / EXAMPLE)
@@ -60,17 +46,8 @@ def target(multi_user_kubeflow: KubeflowDouble) -> KubeflowTarget:
     return KubeflowTarget(KubeflowSettings(host=multi_user_kubeflow.url, namespace=NAMESPACE))
 
 
-def typed(folder: Path, words: list[str]) -> str:
-    done = subprocess.run([COMMAND, *words], cwd=folder, env=variables(), capture_output=True, text=True, check=False)
-    assert (done.returncode, "Traceback" in done.stderr) == (0, False), f"{shlex.join(words)}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
 def test_every_command_of_the_page_does_what_it_says(multi_user_kubeflow: KubeflowDouble, target: KubeflowTarget, folder: Path) -> None:
-    said = {}
-    for words in COMMANDS:
-        named = {"RUN": lambda: next(target.runs()).id, "SCHEDULE": lambda: next(target.schedules()).id}
-        said[shlex.join(words)] = typed(folder, [named[word]() if word in named else word for word in words])
+    said = PAGE.type_all(folder, target)
     submit = f"submit {EXAMPLE} --target kubeflow --params kubeflow.yaml"
     assert "sha256-" in said[f"{submit} --dry-run"]
     assert "MLFLOW_TRACKING_PASSWORD" in said[f"{submit} --platform platform.yaml --dry-run"]
@@ -85,9 +62,5 @@ def test_every_command_of_the_page_does_what_it_says(multi_user_kubeflow: Kubefl
 
 
 def test_the_example_suits_kubeflow_as_it_was_compiled(folder: Path) -> None:
-    file = ROOT / EXAMPLE
-    before = file.read_bytes()
-    words = ["submit", str(file), "--target", "kubeflow", "--params", "kubeflow.yaml", "--platform", "platform.yaml"]
-    document = typed(folder, [*words, "--param", "accelerator_type=l4", "--dry-run"])
-    assert "nvidia-l4" in document
-    assert file.read_bytes() == before
+    options = ["--target", "kubeflow", "--params", "kubeflow.yaml", "--platform", "platform.yaml", "--param", "accelerator_type=l4"]
+    assert "nvidia-l4" in dry_run_of_the_example(folder, *options)
