@@ -81,9 +81,10 @@ def submit(file: Path, wait: bool, dry_run: bool, **given: Any) -> None:
       penstock submit compiled/flight_delay_training.yaml --target vertex --params vertex.yaml --dry-run
     """
     started = time.monotonic()
-    target, pipeline, submission = _prepared(file, given)
+    target, pipeline, submission, findings = _prepared(file, given)
     if dry_run:
         _print_document(target.request(submission))
+        _warn(findings)
         click.echo("nothing was sent", err=True)
         return
     run = target.submit(submission)
@@ -111,8 +112,7 @@ def upload(file: Path, name: str, platform: Path | None, **where: str) -> None:
     from ..pipeline_file import PipelineFile
     from .submission import package
 
-    submission, findings = package(PipelineFile(file), name, platform, settings, target.name)
-    _warn(findings)
+    submission, _ = package(PipelineFile(file), name, platform, settings, target.name)
     uploaded = target.upload(submission)
     _say("uploaded" if uploaded.is_new else "is there", f"{uploaded.name}, version {uploaded.version}")
     _say("page", uploaded.url)
@@ -218,7 +218,7 @@ def create(
     """
     from .timetable import timetable
 
-    target, pipeline, submission = _prepared(file, given)
+    target, pipeline, submission, _ = _prepared(file, given)
     when = timetable(given["name"] or pipeline.name, cron, time_zone, max_concurrency, catch_up, start, end)
     made = target.create_schedule(submission, when)
     _say("scheduled", made.id)
@@ -263,16 +263,14 @@ def _connected(where: dict[str, Any]) -> "tuple[Target, Any]":
     return connect(where["context"], where["target"] or "", flags)
 
 
-def _prepared(file: Path, given: dict[str, Any]) -> "tuple[Target, PipelineFile, Any]":
-    """Returns the backend, the file, and what is to be sent."""
+def _prepared(file: Path, given: dict[str, Any]) -> "tuple[Target, PipelineFile, Any, list[Any]]":
+    """Returns the backend, the file, what is to be sent, and what is worth knowing about that."""
     target, settings = _connected(given)
     from ..pipeline_file import PipelineFile
     from .submission import prepare
 
     pipeline = PipelineFile(file)
-    submission, findings = prepare(pipeline, _wishes(given), settings, target.name)
-    _warn(findings)
-    return target, pipeline, submission
+    return target, pipeline, *prepare(pipeline, _wishes(given), settings, target.name)
 
 
 def _wishes(given: dict[str, Any]) -> "Wishes":

@@ -14,10 +14,10 @@ else:
 
 from ..errors import UserError
 from ..pipeline_file import did_you_mean
-from .settings import KubeflowSettings, Settings, VertexSettings
+from .settings import KubeflowSettings, VertexSettings
 
 FILE = "penstock.toml"
-TARGETS: dict[str, type[Settings]] = {"kubeflow": KubeflowSettings, "vertex": VertexSettings}
+TARGETS: dict[str, type[KubeflowSettings] | type[VertexSettings]] = {"kubeflow": KubeflowSettings, "vertex": VertexSettings}
 
 # As kfp's client and Google's tools name them; the first that is set counts.
 _VARIABLES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -60,7 +60,7 @@ class _Context:
     given: dict[str, Any]
 
 
-def find_settings(context: str, target: str, flags: dict[str, str]) -> tuple[str, Settings]:
+def find_settings(context: str, target: str, flags: dict[str, str]) -> tuple[str, KubeflowSettings | VertexSettings]:
     """Returns the backend and its settings.
 
     `penstock.toml` is looked for from the working directory upward. Paths in it are relative to it.

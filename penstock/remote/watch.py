@@ -29,6 +29,8 @@ _LONGEST_PAUSE = 30.0
 # What a gate says; behind a condition on it nothing runs that it does not let pass.
 _VERDICT = "-verdict']"
 _FINISHED = {DONE, CACHED, FAILED}
+# What kfp's compiler puts before the names of values that conditions read.
+_CHANNEL = "pipelinechannel--"
 
 
 class Watch:
@@ -46,7 +48,7 @@ class Watch:
         self._console = console
         self._plan = {planned.key: planned for planned in (pipeline.plan() if pipeline else [])}
         self._components = _components(pipeline) if pipeline else {}
-        self._values = {f"pipelinechannel--{name}": value for name, value in parameters.items()}
+        self._values = {f"{_CHANNEL}{name}": value for name, value in ((_defaults(pipeline) if pipeline else {}) | parameters).items()}
         self._tasks: dict[str, Task] = {}
         self._held_back = False
 
@@ -104,7 +106,7 @@ class Watch:
             self._read_log(task, state, run_id, logs)
         task.figure = figure_of(task.outputs, task.figure)
         task.error = task.error or state.error
-        self._values |= {f"pipelinechannel--{state.key}-{name}": value for name, value in task.outputs.items()}
+        self._values |= {f"{_CHANNEL}{state.key}-{name}": value for name, value in task.outputs.items()}
 
     def _read_log(self, task: Task, state: TaskState, run_id: str, logs: Path) -> None:
         """Takes from a task's log what the backend does not tell."""
@@ -137,6 +139,11 @@ class Watch:
             except ConditionError:
                 return condition
         return planned.conditions[-1]
+
+
+def _defaults(pipeline: PipelineFile) -> dict[str, Any]:
+    inputs = pipeline.document["root"].get("inputDefinitions", {}).get("parameters", {})
+    return {name: spec["defaultValue"] for name, spec in inputs.items() if "defaultValue" in spec}
 
 
 def _components(pipeline: PipelineFile) -> dict[str, str]:
