@@ -1,16 +1,10 @@
-"""A Kubeflow Pipelines installation: where it is, who asks, whose namespace; every question has a timeout and every answer is checked."""
+"""Asking a Kubeflow Pipelines installation: every question has a timeout, every answer is checked, every refusal is one line."""
 
 import contextlib
-import io
 import json
-import logging
-import os
 import re
-import socket
-import warnings
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import urllib3
@@ -18,12 +12,10 @@ import urllib3
 from ...errors import UserError
 from ..settings import KubeflowSettings
 from ..target import NoAnswer
-from .login import log_in
+from .client import api_client, make_client, namespace_of_kfp
 
-# Seconds to connect and to answer; creating a run compiles it on the server.
-TIMEOUT = (10.0, 60.0)
-_CONSTRUCTION_SECONDS = 10.0
-_IN_CLUSTER = "http://ml-pipeline.kubeflow.svc.cluster.local:8888"
+# Seconds to connect and to answer; kfp's client tries up to four times where nothing can have happened yet.
+TIMEOUT = (10.0, 30.0)
 _PAGE_SIZE = 50
 _LONGEST_MESSAGE = 400
 _ADVICE = (
@@ -55,7 +47,7 @@ class Connection:
         """
         if not self.call(self.client.healthzs.healthz_service_get_healthz).multi_user:
             return ""
-        namespace = self._settings.namespace or _of_kfp() or _of_pod()
+        namespace = self._settings.namespace or namespace_of_kfp()
         if not namespace:
             raise UserError(f"{self.host} has several users: say whose namespace is meant with --namespace or in the context")
         return namespace
@@ -113,57 +105,47 @@ class Connection:
         """
         try:
             with self._errors():
-                body = self.get(path, **path_params).data.decode("utf-8", "replace")
+                body = self._get(path, path_params).data.decode("utf-8", "replace")
         except NotThere:
             return {}
         self._check_json(body)
         return json.loads(body or "{}")
 
-    def get(self, path: str, **path_params: str) -> urllib3.BaseHTTPResponse:
-        """Gets what no generated service does: a response whose body is yet to be read."""
-        with self._errors():
-            return self._api.call_api(
-                path,
-                "GET",
-                path_params,
-                auth_settings=["Bearer"],
-                _preload_content=False,
-                _return_http_data_only=True,
-                _request_timeout=TIMEOUT,
-            )
+    def lines(self, path: str, **path_params: str) -> Iterator[str]:
+        """Yields the lines of a text, as they come.
+
+        Raises:
+            NoAnswer: The server cannot be reached, or cannot answer now.
+            UserError: It refuses.
+        """
+        with self._errors(), self._get(path, path_params) as answer:
+            rest = b""
+            for piece in answer.stream():
+                *lines, rest = (rest + piece).split(b"\n")
+                yield from (line.decode("utf-8", "replace") for line in lines)
+            if rest:
+                yield rest.decode("utf-8", "replace")
+
+    def _get(self, path: str, path_params: dict[str, str]) -> urllib3.BaseHTTPResponse:
+        """Asks for what is yet to be read."""
+        return self._api.call_api(
+            path,
+            "GET",
+            path_params,
+            auth_settings=["Bearer"],
+            _preload_content=False,
+            _return_http_data_only=True,
+            _request_timeout=TIMEOUT,
+        )
 
     @cached_property
     def client(self) -> Any:
         """kfp's client, whose generated services are `runs`, `recurring_runs`, `pipelines`, `pipeline_uploads`, `experiments`."""
-        from ...lean_kfp import import_kfp
-
-        import_kfp()
-        from kfp.client import Client
-
-        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
-        host = self._settings.host or (_IN_CLUSTER if "KUBERNETES_SERVICE_HOST" in os.environ and not self._settings.kube_context else "")
-        with self._errors(), _quiet() as said:
-            try:
-                return Client(
-                    host=host or None,
-                    # Any namespace but its default keeps the constructor from asking for it, without a timeout, again and again.
-                    # Without a host, it is the one that Kubeflow Pipelines itself lies in.
-                    namespace="-" if host else "kubeflow",
-                    client_id=self._settings.client_id or None,
-                    ssl_ca_cert=self._settings.ca_certificate or None,
-                    kube_context=self._settings.kube_context or None,
-                    **_who(self._settings, host),
-                )
-            finally:
-                if "Failed to load kube config" in said.getvalue():
-                    raise UserError(
-                        "where Kubeflow Pipelines is is not known: give --host, set KF_PIPELINES_ENDPOINT, or host in a context"
-                    )
+        return make_client(self._settings)
 
     @property
     def _api(self) -> Any:
-        """What all generated services ask through."""
-        return self.client.runs.run_service_get_run.__self__.api_client
+        return api_client(self.client)
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -224,57 +206,6 @@ def message(body: str) -> str:
         body = re.sub(r"<(style|script).*?</\1>|<[^>]+>", " ", body, flags=re.DOTALL)
     line = " ".join(str(body).split())
     return line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]} …"
-
-
-def _who(settings: KubeflowSettings, host: str) -> dict[str, Any]:
-    """Returns the client's arguments that say who asks."""
-    from kfp.client import KF_PIPELINES_SA_TOKEN_ENV, KF_PIPELINES_SA_TOKEN_PATH
-    from kfp.client.set_volume_credentials import ServiceAccountTokenVolumeCredentials
-
-    if token := os.environ.get("PENSTOCK_KUBEFLOW_TOKEN"):
-        return {"existing_token": token.strip()}
-    if settings.token_file:
-        if not Path(settings.token_file).is_file():
-            raise UserError(f"there is no token file {settings.token_file}: check token_file")
-        return {"credentials": ServiceAccountTokenVolumeCredentials(settings.token_file)}
-    if cookies := os.environ.get("PENSTOCK_KUBEFLOW_COOKIES"):
-        return {"cookies": cookies.strip()}
-    if settings.username and host:
-        return {"cookies": log_in(host, settings.username, settings.ca_certificate)}
-    if host and not settings.client_id and Path(os.environ.get(KF_PIPELINES_SA_TOKEN_ENV) or KF_PIPELINES_SA_TOKEN_PATH).is_file():
-        return {"credentials": ServiceAccountTokenVolumeCredentials()}
-    return {}
-
-
-def _of_kfp() -> str:
-    """Returns the namespace that kfp's own client is set to, in `~/.config/kfp/context.json`."""
-    from kfp.client import Client
-
-    place = Path(Client._LOCAL_KFP_CONTEXT)
-    return json.loads(place.read_text(encoding="utf-8")).get("namespace", "") if place.is_file() else ""
-
-
-def _of_pod() -> str:
-    """Returns the namespace of the pod that this runs in."""
-    from kfp.client import Client
-
-    place = Path(Client._NAMESPACE_PATH)
-    return place.read_text(encoding="utf-8").strip() if place.is_file() else ""
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[io.StringIO]:
-    """Keeps what kfp's client says while it is made, and bounds the questions that it asks then."""
-    said, timeout, level = io.StringIO(), socket.getdefaulttimeout(), logging.root.manager.disable
-    with warnings.catch_warnings(), contextlib.redirect_stdout(said):
-        warnings.simplefilter("ignore")
-        socket.setdefaulttimeout(_CONSTRUCTION_SECONDS)
-        logging.disable()
-        try:
-            yield said
-        finally:
-            logging.disable(level)
-            socket.setdefaulttimeout(timeout)
 
 
 def _brief(error: object) -> str:

@@ -195,16 +195,16 @@ class KubeflowTarget:
 
     def _log(self, run_id: str, pod: str, task: str) -> Iterator[str]:
         """Yields a log's lines. The server says that all is well before it looks for the log; an error is then the last line."""
-        with self._connection.get(_LOG, run_id=run_id, node_id=pod) as answer:
-            rest = b""
-            for piece in answer.stream():
-                *lines, rest = (rest + piece).split(b"\n")
-                yield from (line.decode("utf-8", "replace") for line in lines)
-        last = rest.decode("utf-8", "replace")
-        if _LOG_ERROR in last:
-            raise UserError(f"the log of {task} in run {run_id} is gone, or not there yet: {message(last[last.index(_LOG_ERROR) :])}")
-        if last:
-            yield last
+        last = None
+        for line in self._connection.lines(_LOG, run_id=run_id, node_id=pod):
+            if last is not None:
+                yield last
+            last = line
+        before, error, said = (last or "").partition(_LOG_ERROR)
+        if error:
+            raise UserError(f"the log of {task} in run {run_id} is gone, or not there yet: {message(error + said)}")
+        if last is not None:
+            yield before
 
     def _schedule(self, recurring_run: Any) -> Schedule:
         timetable = schedule.timetable(recurring_run, self._settings.schedule_time_zone)

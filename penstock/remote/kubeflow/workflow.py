@@ -68,11 +68,16 @@ class Workflow:
             yield self._state(key, place)
 
     def pod(self, key: str) -> str | None:
-        """Returns the pod of a task's container, of the last attempt; empty if there was none, None if there is no such task."""
+        """Returns the pod of a task's container, of the last attempt, or of the driver that kept it from starting.
+
+        Returns:
+            Empty if there is none, as for a cached task; None if there is no such task.
+        """
         found = next((place for each, place in self._walk(self._dag, _Place(f"{self._name}.root")) if each == key), None)
         if found is None:
             return None
-        pods = self._pods(found.node) or self._pods(f"{found.node}-driver")
+        driver = self._node(f"{found.node}-driver")
+        pods = self._pods(found.node) or ([driver] if driver.get("phase") in _FAILED_PHASES else [])
         return self._pod_name(pods[-1]) if pods else ""
 
     def _walk(self, dag: dict[str, Any], place: _Place) -> Iterator[tuple[str, _Place]]:

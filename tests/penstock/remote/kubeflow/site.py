@@ -1,10 +1,12 @@
 """A web site of a few pages, for what stands before Kubeflow Pipelines."""
 
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -44,18 +46,23 @@ class Site:
 
     Args:
         answer: The pages.
+        tls: The files of a certificate and its key; None for plain HTTP.
 
     Attributes:
         url: Where it is.
         visits: All that was asked.
     """
 
-    def __init__(self, answer: Callable[[Visit], Page]) -> None:
+    def __init__(self, answer: Callable[[Visit], Page], tls: tuple[Path, Path] | None = None) -> None:
         self.visits: list[Visit] = []
         self._answer = answer
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"site": self}))
         self._http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._http.server_address[1]}"
 
     def __enter__(self) -> "Site":
         threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()

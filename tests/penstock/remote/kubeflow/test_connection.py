@@ -1,16 +1,21 @@
 """What goes wrong on the way to Kubeflow Pipelines is said in a line that tells what to do."""
 
 import json
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from kfp.client import Client
 
 from penstock.errors import UserError
 from penstock.remote.kubeflow import KubeflowTarget
+from penstock.remote.kubeflow.client import api_client
 from penstock.remote.kubeflow.connection import Connection
 from penstock.remote.settings import KubeflowSettings
 from penstock.remote.target import NoAnswer
 
+from ....doubles.vertex.certificate import write_certificate
 from .site import Page, Site, Visit
 
 RUN = {"run_id": "r1", "display_name": "run", "state": "RUNNING"}
@@ -26,6 +31,11 @@ def for_one_user(visit: Visit) -> Page:
     return json_page(200, {"runs": [RUN]})
 
 
+def page_after(event: threading.Event, visit: Visit) -> Page:
+    event.wait(20)
+    return for_one_user(visit)
+
+
 def list_runs(host: str, **settings: str) -> list[str]:
     return [run.id for run in KubeflowTarget(KubeflowSettings(host=host, **settings)).runs()]
 
@@ -38,6 +48,7 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("KF_PIPELINES_ENDPOINT", "KF_PIPELINES_UI_ENDPOINT", "KF_PIPELINES_SA_TOKEN_PATH", "KUBERNETES_SERVICE_HOST"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    monkeypatch.setattr(Client, "_LOCAL_KFP_CONTEXT", str(tmp_path / "context.json"))
 
 
 @pytest.mark.parametrize(
@@ -81,8 +92,72 @@ def test_says_that_no_tls_is_spoken() -> None:
 
 
 def test_says_that_the_host_is_not_known() -> None:
-    with pytest.raises(UserError, match="give --host, set KF_PIPELINES_ENDPOINT"):
+    with pytest.raises(UserError, match="nothing says where Kubeflow Pipelines is: give --host, set KF_PIPELINES_ENDPOINT"):
         list_runs("")
+
+
+def test_says_that_a_server_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penstock.remote.kubeflow.connection.TIMEOUT", (0.2, 0.2))
+    never = threading.Event()
+    with Site(lambda visit: page_after(never, visit)) as site, pytest.raises(NoAnswer, match=r"cannot be reached: .*timed out"):
+        list_runs(site.url)
+    never.set()
+
+
+def test_trusts_the_authority_that_is_named(tmp_path: Path) -> None:
+    certificate, key = write_certificate(tmp_path)
+    with Site(for_one_user, (certificate, key)) as site:
+        with pytest.raises(UserError, match="has a certificate that is not trusted: name its authority's certificates with ca_certificate"):
+            list_runs(site.url)
+        assert list_runs(site.url, ca_certificate=str(certificate)) == ["r1"]
+
+
+def test_says_that_there_are_no_credentials_for_a_proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
+    with pytest.raises(UserError, match=r"no token for client_id: File .*none\.json was not found; set GOOGLE_APPLICATION_CREDENTIALS"):
+        list_runs("http://127.0.0.1:9", client_id="123.apps.googleusercontent.com")
+
+
+class TestKubeConfig:
+    """Without a host, the kube config's user asks through Kubernetes' API server."""
+
+    @pytest.fixture
+    def config(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+        # The Kubernetes client looks up where its config is when it is imported.
+        monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "config"))
+        return tmp_path / "config"
+
+    def write(self, config: Path, server: str) -> None:
+        context = {"name": "mine", "context": {"cluster": "mine", "user": "me"}}
+        clusters = [{"name": "mine", "cluster": {"server": server}}]
+        users = [{"name": "me", "user": {"token": "of-the-user"}}]
+        config.write_text(json.dumps({"contexts": [context], "clusters": clusters, "users": users, "current-context": "mine"}))
+
+    def test_asks_through_the_api_server(self, config: Path) -> None:
+        proxy = "/api/v1/namespaces/kubeflow/services/ml-pipeline:http/proxy"
+
+        def api_server(visit: Visit) -> Page:
+            assert visit.path.startswith(proxy)
+            return for_one_user(replace(visit, path=visit.path.removeprefix(proxy).replace("//", "/")))
+
+        with Site(api_server) as site:
+            self.write(config, site.url)
+            assert list_runs("", kube_context="mine") == ["r1"]
+        assert {visit.headers["authorization"] for visit in site.visits} == {"Bearer of-the-user"}
+
+    def test_kfp_itself_still_loses_the_path(self, config: Path) -> None:
+        """When this fails, kubeflow/pipelines#8313 is mended, and `_keep_path` can go."""
+        self.write(config, "http://127.0.0.1:9")
+        with pytest.warns(FutureWarning):
+            configuration = api_client(Client(kube_context="mine", namespace="-")).configuration
+        assert configuration.host.endswith("/proxy/")
+        configuration.get_api_key_with_prefix("authorization")
+        assert configuration.host == "http://127.0.0.1:9"
+
+    def test_says_that_there_is_no_such_context(self, config: Path) -> None:
+        self.write(config, "http://127.0.0.1:9")
+        with pytest.raises(UserError, match="the kube config has no context yours that can be used"):
+            list_runs("", kube_context="yours")
 
 
 def test_says_nothing_of_its_own(capfd: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder) -> None:
@@ -134,6 +209,18 @@ def test_needs_a_namespace_where_there_are_several_users() -> None:
     said = "has several users: say whose namespace is meant with --namespace"
     with Site(lambda visit: json_page(200, {"multi_user": True})) as site, pytest.raises(UserError, match=said):
         list_runs(site.url)
+
+
+def test_takes_what_kfp_keeps_on_this_machine(tmp_path: Path) -> None:
+    (tmp_path / "context.json").write_text(json.dumps({"namespace": "ada", "client_authentication_cookie": "authservice_session=kept"}))
+
+    def for_several_users(visit: Visit) -> Page:
+        return json_page(200, {"multi_user": True}) if visit.path.endswith("healthz") else for_one_user(visit)
+
+    with Site(for_several_users) as site:
+        assert list_runs(site.url) == ["r1"]
+    assert "namespace=ada" in site.visits[-1].query
+    assert site.visits[-1].cookies == {"authservice_session": "kept"}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from penstock.pipeline_file import PipelineFile
 from penstock.remote.kubeflow.workflow import Workflow
-from penstock.remote.target import CANCELED, DONE, FAILED, NOT_RUN, RUNNING, SKIPPED, WAITING, TaskState
+from penstock.remote.target import CACHED, CANCELED, DONE, FAILED, NOT_RUN, RUNNING, SKIPPED, WAITING, TaskState
 
 from ...pipelines import chain, compiled, nested_gates, retried
 
@@ -75,6 +75,12 @@ def test_a_task_whose_driver_fails_has_failed(spec: dict[str, Any]) -> None:
     tasks = told(failed)
     assert (tasks["write"].state, tasks["write"].error, tasks["read"].state) == (FAILED, "cannot resolve the inputs", NOT_RUN)
     assert failed.pod("write") == f"{NAME}-system-container-executor-{nodes[0]['id'].rpartition('-')[2]}"
+
+
+def test_a_cached_task_has_no_pod(spec: dict[str, Any]) -> None:
+    nodes = [node("write-driver", "Succeeded"), node("write", "Succeeded"), node("write.executor", "Skipped", type="Skipped")]
+    cached = workflow(spec, *nodes)
+    assert (told(cached)["write"].state, cached.pod("write"), cached.pod("wrote")) == (CACHED, "", None)
 
 
 def test_the_reason_is_the_containers(spec: dict[str, Any]) -> None:
