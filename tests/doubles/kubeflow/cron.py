@@ -21,7 +21,7 @@ def problem(text: str) -> str:
         return "" if known else f"Unrecognized descriptor: {text}"
     fields = text.split()
     if not 5 <= len(fields) <= 6:
-        return f"Expected 5 to 6 fields, found {len(fields)}: {fields}"
+        return f"Expected 5 to 6 fields, found {len(fields)}: {text}"
     return next((found for field, rule in zip(fields, _FIELDS, strict=False) if (found := _problem_in(field, *rule))), "")
 
 
@@ -29,15 +29,23 @@ def _problem_in(field: str, name: str, least: int, most: int) -> str:
     for part in field.split(","):
         match = _PART.fullmatch(part)
         if not match:
-            return f"Failed to parse int from {part}"
-        for text in (match["from"], match["to"]):
-            if text in {None, "*", "?"}:
-                continue
-            value = _NAMES.get(name, {}).get(text.lower(), text)
-            if not str(value).isdigit():
-                return f'Failed to parse int from {text}: strconv.Atoi: parsing "{text}": invalid syntax'
-            if int(value) < least:
-                return f"Beginning of range ({value}) below minimum ({least}): {part}"
-            if int(value) > most:
-                return f"End of range ({value}) above maximum ({most}): {part}"
+            return f'Failed to parse int from {part}: strconv.Atoi: parsing "{part}": invalid syntax'
+        everything = match["from"] in {"*", "?"}
+        start = least if everything else _number(match["from"], name)
+        end = _number(match["to"], name) if match["to"] else most if everything or match["step"] else start
+        if start is None or end is None:
+            return f'Failed to parse int from {part}: strconv.Atoi: parsing "{part}": invalid syntax'
+        if start < least:
+            return f"Beginning of range ({start}) below minimum ({least}): {part}"
+        if end > most:
+            return f"End of range ({end}) above maximum ({most}): {part}"
+        if start > end:
+            return f"Beginning of range ({start}) beyond end of range ({end}): {part}"
+        if match["step"] and not int(match["step"]):
+            return f"Step of range should be a positive number: {part}"
     return ""
+
+
+def _number(text: str, name: str) -> int | None:
+    known = _NAMES.get(name, {}).get(text.lower())
+    return int(text) if known is None and text.isdigit() else known

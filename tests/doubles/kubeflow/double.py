@@ -66,10 +66,10 @@ class KubeflowDouble:
         self.records = Records()
         self._dex = Dex(self.access)
         experiments, pipelines = Experiments(self.records, self.access), Pipelines(self.records, self.access)
-        runs = Runs(self.records, self.access, experiments, pipelines, folder)
-        self._recurring = RecurringRuns(self.records, self.access, experiments, pipelines, runs)
+        self._runs = Runs(self.records, self.access, experiments, pipelines, folder)
+        self._recurring = RecurringRuns(self.records, self.access, experiments, pipelines, self._runs)
         self._routes = [Route("GET", "/healthz", self._healthz)]
-        for part in (experiments, pipelines, runs, self._recurring):
+        for part in (experiments, pipelines, self._runs, self._recurring):
             self._routes += part.routes()
         if not multi_user:
             experiments.default()
@@ -101,10 +101,7 @@ class KubeflowDouble:
     def close(self) -> None:
         """Ends it, and every run."""
         self._server.stop()
-        for run in list(self.records.runs.values()):
-            run.engine.cancel()
-        for run in list(self.records.runs.values()):
-            run.engine.close()
+        self._runs.close()
 
     def fire(self, recurring_id: str) -> Run | None:
         """Makes the run that a recurring run's schedule would make now; None where it would make none."""

@@ -78,8 +78,9 @@ def _sorted(rows: list[Row], sort_by: str, fields: set[str], key: str, kind: str
     field = words[0] if words else "created_at"
     if field not in fields:
         raise invalid(f'Invalid sorting field: "{field}" on listable type {kind}')
-    # Ties are in the order in which they came: the server breaks them by id, which says nothing to a reader of a test.
-    return sorted(rows, key=lambda row: row.get(field, ""), reverse=words[1:] == ["desc"])
+    # The server breaks ties by id, that is, by chance; here the older one comes first, and last where it is descending.
+    order = sorted(range(len(rows)), key=lambda place: (rows[place].get(field, ""), place), reverse=words[1:] == ["desc"])
+    return [rows[place] for place in order]
 
 
 def _matches(row: Row, text: str, fields: set[str]) -> bool:

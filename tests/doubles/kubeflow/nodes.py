@@ -110,20 +110,18 @@ def find_pod(run: "Run", pod: str) -> Node | None:
 
 
 def _detail(run: "Run", node: Node) -> dict[str, Any]:
-    pod = node.pod(run.workflow)
+    changed = {"update_time": moment(node.ended or node.started), "state": node.state}
     form = {
         "run_id": run.id,
-        "task_id": str(uuid.uuid5(uuid.UUID(run.id), pod)),
+        "task_id": str(uuid.uuid5(uuid.UUID(run.id), node.name)),
         "display_name": node.display_name,
         "create_time": moment(run.created),
         "start_time": moment(node.started),
         "end_time": moment(node.ended) if node.ended else _UNSET,
         "state": node.state,
-        "state_history": [{"update_time": moment(node.ended or node.started), "state": node.state}],
+        "state_history": [{name: value for name, value in changed.items() if value}],
         "child_tasks": [{"pod_name": child} for child in node.children],
     }
-    if not node.state:
-        form["state_history"][0].pop("state")  # type: ignore[index]
     return {name: value for name, value in form.items() if value}
 
 
@@ -187,11 +185,12 @@ class _Maker:
             if task.get("triggerPolicy", {}).get("strategy") == _EXIT:
                 where = f"{above}.{(task.get('dependentTasks') or [key])[0]}.onExit.{key}"
             made[key] = list(self._task(key, task, where, (*path, key)))
+        ends = {key: [node for node in nodes if not node.children] for key, nodes in made.items()}
         self.first = []
         for key, nodes in made.items():
             if not nodes:
                 continue
-            before = [made[other][-1] for other in dag["tasks"][key].get("dependentTasks", []) if made.get(other)]
+            before = [node for other in dag["tasks"][key].get("dependentTasks", []) for node in ends.get(other, [])]
             for node in before:
                 node.children.append(nodes[0].id(self._workflow))
             if not before:
@@ -199,7 +198,7 @@ class _Maker:
             yield from nodes
 
     def _task(self, key: str, task: dict[str, Any], name: str, path: tuple[str, ...]) -> Iterator[Node]:
-        """Yields a task's nodes: what is first begins it, what is last ends it."""
+        """Yields a task's nodes, that which begins it first."""
         reference = task["componentRef"]["name"]
         component = self._spec["components"][reference]
         inside = [observed for place, observed in self._tasks.items() if place[: len(path)] == path]

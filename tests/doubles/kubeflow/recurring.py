@@ -14,7 +14,7 @@ from .pipelines import Pipelines
 from .records import Records, RecurringRun, Run, Source, now
 from .routing import Call, Route
 from .runs import Runs
-from .template import check_compiles, check_parameters
+from .template import check_compiles, check_parameters, check_size
 
 _FIELDS = {"id", "recurring_run_id", "name", "display_name", "created_at", "updated_at", "description"}
 _MOST_AT_ONCE = 10
@@ -63,6 +63,7 @@ class RecurringRuns:
         source = self._runs.source(body)
         check_parameters(source.template, source.parameters)
         check_compiles(source.template)
+        check_size(source.template)
         is_latest = bool(reference.get("pipeline_id")) and not reference.get("pipeline_version_id")
         recurring = RecurringRun(
             body["display_name"],

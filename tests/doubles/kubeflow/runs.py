@@ -13,14 +13,14 @@ from ..kubernetes.answer import Answer
 from ..pipeline_runs import PipelineRun
 from . import forms
 from .access import Access
-from .errors import bad_request, internal, invalid, not_found, wrapping
+from .errors import KfpError, bad_request, internal, invalid, not_found, wrapping
 from .experiments import Experiments
 from .lists import page
 from .nodes import find_pod, manifest
 from .pipelines import Pipelines
 from .records import Experiment, Records, Run, Source, now
 from .routing import Call, Route
-from .template import check_compiles, check_parameters, from_document
+from .template import check_compiles, check_parameters, check_size, from_document
 
 _FIELDS = {"run_id", "id", "display_name", "name", "created_at", "finished_at", "description", "scheduled_at", "storage_state", "status"}
 _FIELDS |= {"namespace", "experiment_id", "state", "recurring_run_id"}
@@ -42,6 +42,7 @@ class Runs:
         self._experiments = experiments
         self._pipelines = pipelines
         self._folder = folder
+        self._engines: list[PipelineRun] = []
 
     def routes(self) -> Iterator[Route]:
         """Yields what answers which call."""
@@ -83,14 +84,26 @@ class Runs:
         """
         check_parameters(source.template, source.parameters)
         check_compiles(source.template)
+        check_size(source.template)
         workflow = f"{source.template.name}-{''.join(secrets.choice(_LETTERS) for _ in range(5))}"
         account = account or (_MULTI_USER_ACCOUNT if self._access.is_multi_user else _DEFAULT_ACCOUNT)
-        engine = PipelineRun(self._folder, source.template.spec, source.parameters)
+        engine = self._engine(source)
         run = Run(name, experiment, source, account, description, recurring_id, workflow, engine)
         run.reported.append(("PENDING", run.created))
         experiment.last_run = now()
         self._records.runs[run.id] = run
         return run
+
+    def close(self) -> None:
+        """Ends every run, those that have been deleted too."""
+        for engine in self._engines:
+            engine.cancel()
+        for engine in self._engines:
+            engine.close()
+
+    def _engine(self, source: Source) -> PipelineRun:
+        self._engines.append(PipelineRun(self._folder, source.template.spec, source.parameters))
+        return self._engines[-1]
 
     @wrapping("Failed to create a new run")
     def _create(self, call: Call) -> dict[str, Any]:
@@ -113,8 +126,8 @@ class Runs:
         """Reads the source of a run; whatever is wrong with it, the server calls an error of its own."""
         try:
             return self.source(body)
-        except Exception as error:
-            raise internal(str(error), "Failed to create a run due to error fetching manifest") from error
+        except KfpError as error:
+            raise internal(error.message, "Failed to create a run due to error fetching manifest") from error
 
     @wrapping("Failed to list runs")
     def _list(self, call: Call) -> dict[str, Any]:
@@ -160,7 +173,7 @@ class Runs:
             cause = f"Bad Workflow: Workflow must be Failed/Error to retry: {run.workflow}"
             raise internal(cause, f"Failed to retry run {run.id} as it does not allow retries")
         run.is_terminating = False
-        run.engine = PipelineRun(self._folder, run.source.template.spec, run.source.parameters)
+        run.engine = self._engine(run.source)
         return {}
 
     @wrapping("Failed to archive a run")

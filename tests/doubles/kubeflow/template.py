@@ -15,13 +15,13 @@ from google.protobuf import json_format
 from kfp.kubernetes import kubernetes_executor_config_pb2 as kubernetes_pb2
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from .errors import invalid, invalid_spec, unforeseen
+from .errors import internal, invalid, invalid_spec, unforeseen
 
 _SCHEMA_VERSION = "2.1.0"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
 _LONGEST_NAME = 128
-# etcd refuses a bigger workflow, and the spec travels in it.
-_MOST_BYTES = 1_500_000
+# etcd's --max-request-bytes (https://etcd.io/docs/v3.5/dev-guide/limit): the spec travels in the workflow.
+_MOST_BYTES = 1_572_864
 _ARTIFACT_TYPES = ("system.", "google.")
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "NUMBER_DOUBLE": ((int, float), "double or integer, but the parameter value is not of number value type"),
@@ -132,13 +132,23 @@ def check_parameters(template: Template, given: dict[str, Any]) -> None:
 
 
 def check_compiles(template: Template) -> None:
-    """Checks what only shows when the server makes a workflow of it, or Kubernetes takes that.
+    """Checks what only shows when the server makes a workflow of it, or, as for images and artifact types, when that runs.
 
     Raises:
         KfpError: The server would fail, in its words.
     """
     for problem in _problems(template):
         raise unforeseen(f"Failed to compile job: {problem}")
+
+
+def check_size(template: Template) -> None:
+    """Checks that etcd takes the workflow.
+
+    Raises:
+        KfpError: It does not.
+    """
+    if len(json.dumps(template.document)) > _MOST_BYTES:
+        raise internal("etcdserver: request is too large", f"Failed to create a workflow for ({template.name}-)")
 
 
 def _problems(template: Template) -> Iterator[str]:
@@ -156,8 +166,6 @@ def _problems(template: Template) -> Iterator[str]:
             yield f'executor(label="{label}"): non-container and non-importer executor not implemented'
         elif "container" in executor and not executor["container"].get("image"):
             yield f'executor(label="{label}"): spec.containers[0].image: Required value'
-    if len(json.dumps(spec)) > _MOST_BYTES:
-        yield "Request entity too large: limit is 3145728"
 
 
 def _types(component: dict[str, Any]) -> Iterator[str]:

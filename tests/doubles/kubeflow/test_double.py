@@ -340,6 +340,18 @@ class TestRuns:
         assert code == 500
         assert complaint in body["message"]
 
+    def test_what_etcd_does_not_take(self, double: KubeflowDouble, files: dict[str, Path], tmp_path: Path):
+        spec = yaml.safe_load(files["gate"].read_text())
+        spec["pipelineInfo"]["description"] = "long " * 400_000
+        file = tmp_path / "large.yaml"
+        file.write_text(yaml.safe_dump(spec))
+        with pytest.raises(ApiException) as error:
+            client(double).create_run_from_pipeline_package(str(file), {"folder": "x"})
+
+        code, body = refusal(error)
+        assert (code, body["details"][0]["message"]) == (500, "Internal Server Error")
+        assert "etcdserver: request is too large" in body["message"]
+
     def test_archived_runs_and_unknown_ones(self, double: KubeflowDouble, files: dict[str, Path], tmp_path: Path):
         kfp = client(double)
         run_id = submit(double, files["gate"], tmp_path)
@@ -476,6 +488,9 @@ class TestRecurringRuns:
         [
             ({"cron_expression": "0 3 * *"}, "Expected 5 to 6 fields, found 4"),
             ({"cron_expression": "0 0 25 * * *"}, "End of range (25) above maximum (23)"),
+            ({"cron_expression": "0 0 3 ? * 7"}, "End of range (7) above maximum (6)"),
+            ({"cron_expression": "0 0 3 9-5 * *"}, "Beginning of range (9) beyond end of range (5)"),
+            ({"cron_expression": "0 x 3 * * *"}, "Failed to parse int from x"),
             ({"cron_expression": "TZ=Europe/Berlin 0 0 3 * * *"}, "Expected 5 to 6 fields, found 7"),
             ({"max_concurrency": 11}, "Max concurrency of a recurring run must be at least 1 and at most 10. Received 11"),
             ({"params": {}}, "parameter folder is not optional"),
