@@ -8,11 +8,12 @@ from rich.console import Console
 
 from penstock.envs import environment
 
-from . import machine, measure, peer_kserve, peer_tfx, scale
+from . import machine, measure, peer_kserve, peer_tfx, scale, startup
 from .ours import Place
 
 FLIGHTS = Path("data/flights")
 FOLDER = Path("build/benchmarks")
+_PARTS = ("tfx", "kserve", "scale", "startup")
 _WIDTH = 130
 _HEAVY = {
     "tf": "tensorflow_model_analysis, tensorflow_transform, mlflow",
@@ -23,10 +24,12 @@ _HEAVY = {
 
 
 @click.command()
-@click.argument("parts", nargs=-1, type=click.Choice(["tfx", "kserve", "scale"]))
+@click.argument("parts", nargs=-1, type=click.Choice(_PARTS))
 @click.option("--rows", default=0, help="A sample of about so many rows, for a quick look; 0: all of them.")
 def main(parts: tuple[str, ...], rows: int) -> None:
-    """Measure Penstock against TFX's LocalDagRunner, its server against KServe's, and how it scales; all PARTS unless some are named.
+    """Measure Penstock against TFX's LocalDagRunner, its server against KServe's, how it scales, and how its images start.
+
+    All PARTS unless some are named.
 
     Run it in a checkout of Penstock on a machine that does nothing else. Logs stay in build/benchmarks.
 
@@ -36,19 +39,24 @@ def main(parts: tuple[str, ...], rows: int) -> None:
     if not FLIGHTS.is_dir():
         raise click.ClickException(f"the flights are not in {FLIGHTS}: run `make data/flights`")
     shutil.rmtree(FOLDER, ignore_errors=True)
+    wanted = set(parts or _PARTS)
+    if "startup" in wanted:
+        startup.compare(FOLDER / "startup", console)
+    if wanted == {"startup"}:
+        return
     _warm_up()
     flights, csv, repeated = FOLDER / "flights", FOLDER / "csv", FOLDER / "repeated"
     _make("sample", FLIGHTS, flights, rows)
     _make("csv", flights, csv)
     console.print(machine.describe(), highlight=False)
-    if not parts or "tfx" in parts:
+    if "tfx" in wanted:
         _against_tfx(flights, csv, console)
-    if not parts or "kserve" in parts:
+    if "kserve" in wanted:
         with Place(FOLDER / "served", flights) as place:
             run = place.run("served")
             place.stop()
             peer_kserve.compare(run, FOLDER / "kserve", console)
-    if not parts or "scale" in parts:
+    if "scale" in wanted:
         _make("repeat", flights, repeated, scale.TIMES)
         scale.compare(flights, repeated, FOLDER / "scale", console)
         scale.ingest_csv(csv, FOLDER / "scale" / "csv", console)
