@@ -1,5 +1,6 @@
 """A web site of a few pages, for what stands before Kubeflow Pipelines."""
 
+import contextlib
 import ssl
 import threading
 from collections.abc import Callable
@@ -93,6 +94,10 @@ class _Handler(BaseHTTPRequestHandler):
         cookies = {name: morsel.value for name, morsel in SimpleCookie(self.headers.get("Cookie", "")).items()}
         form = {name: values[0] for name, values in parse_qs(body).items()}
         page = self.site.page(Visit(self.command, parts.path, parts.query, form, cookies, dict(self.headers)))
+        with contextlib.suppress(ConnectionError):  # the browser has not waited
+            self._send(page)
+
+    def _send(self, page: Page) -> None:
         self.send_response(page.code)
         for name, value in {"Content-Type": "text/html", "Content-Length": str(len(page.body)), **page.headers}.items():
             self.send_header(name, value)
