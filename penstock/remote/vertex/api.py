@@ -73,6 +73,8 @@ class PipelinesApi(VertexApi):
             yield
         except requests.RequestException as error:
             raise NoAnswer(f"{self.uri}: cannot {what}: {_host(error)} cannot be reached ({_innermost(error)})") from error
+        except TimeoutError as error:
+            raise NoAnswer(f"{self.uri}: cannot {what}: it is begun, and not done yet") from error
         except (exceptions.GoogleAPICallError, GoogleAuthError) as error:
             kind = NoAnswer if is_passing(error) or isinstance(error, TransportError) else UserError
             raise kind(f"{self.uri}: cannot {what}: {self.explain(error)}") from error

@@ -1,6 +1,5 @@
 """Experiments: a run belongs to one where ML Metadata has its context below the experiment's."""
 
-import logging
 import time
 
 from google.cloud import aiplatform
@@ -22,7 +21,6 @@ def ensure_experiment(api: PipelinesApi, name: str) -> str:
     aiplatform.init(
         project=api.project, location=api.location, credentials=api.credentials, api_endpoint=api.host, api_transport=api.transport
     )
-    logging.getLogger("google.cloud.aiplatform").setLevel(logging.WARNING)
     try:
         return aiplatform.Experiment.get_or_create(name).resource_name
     except ValueError as error:

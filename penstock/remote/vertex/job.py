@@ -6,14 +6,17 @@ import secrets
 from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import aiplatform
+from google.cloud.aiplatform_v1 import CreatePipelineJobRequest, PipelineJob
 
 from ...errors import UserError
 from ..settings import VertexSettings
 from ..target import Submission
 
 # Patterns and limits: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.pipelineJobs
-_LABEL = re.compile(r"[a-z0-9_\-]{1,63}|[^\W_A-Z][\w\-]{0,62}")
+_LABEL = re.compile(r"[\w-]{1,63}")
 _NETWORK = re.compile(r"projects/[^/]+/global/networks/[^/]+")
 _KEY = re.compile(r"projects/[^/]+/locations/(?P<location>[^/]+)/keyRings/[^/]+/cryptoKeys/[^/]+")
 _EXPERIMENT = re.compile(r"[a-z0-9][-a-z0-9]{0,127}")
@@ -21,7 +24,7 @@ _LONGEST_ID = 128
 _LONGEST_NAME = 128
 
 
-def make_request(submission: Submission, settings: VertexSettings, parent: str) -> Any:
+def make_request(submission: Submission, settings: VertexSettings, parent: str) -> CreatePipelineJobRequest:
     """Returns the request that makes the run; its ID is new, so that a repeated request makes no second run.
 
     Args:
@@ -29,28 +32,20 @@ def make_request(submission: Submission, settings: VertexSettings, parent: str) 
         settings: Where and how.
         parent: The location's resource name.
 
-    Returns:
-        An `aiplatform_v1.CreatePipelineJobRequest`.
-
     Raises:
         UserError: Vertex AI takes no such run.
     """
-    from google.cloud.aiplatform_v1 import CreatePipelineJobRequest
-
     return CreatePipelineJobRequest(
         parent=parent, pipeline_job=make_job(submission, settings), pipeline_job_id=_new_id(submission.pipeline.name)
     )
 
 
-def make_job(submission: Submission, settings: VertexSettings) -> Any:
-    """Returns the run as an `aiplatform_v1.PipelineJob`; connects to nothing.
+def make_job(submission: Submission, settings: VertexSettings) -> PipelineJob:
+    """Returns the run; connects to nothing.
 
     Raises:
         UserError: Vertex AI takes no such run.
     """
-    from google.auth.credentials import AnonymousCredentials
-    from google.cloud import aiplatform, aiplatform_v1
-
     _check(submission, settings)
     with TemporaryDirectory() as folder:
         template = Path(folder) / "pipeline.json"
@@ -69,7 +64,7 @@ def make_job(submission: Submission, settings: VertexSettings) -> Any:
             )
         except ValueError as error:
             raise UserError(f"Vertex AI takes no such run of {submission.pipeline.path.name}: {error}") from error
-    return aiplatform_v1.PipelineJob(
+    return PipelineJob(
         display_name=submission.name,
         pipeline_spec=made.pipeline_spec,
         runtime_config=made.runtime_config,
@@ -88,7 +83,7 @@ def _check(submission: Submission, settings: VertexSettings) -> None:
     if len(submission.name) > _LONGEST_NAME:
         raise UserError(f"the name of a run has at most {_LONGEST_NAME} characters: give a shorter --name")
     for key, value in settings.labels.items():
-        if not _LABEL.fullmatch(key) or (value and not _LABEL.fullmatch(value)):
+        if not _is_label(key) or (value and not _is_label(value)):
             raise UserError(f"label {key}={value}: a label has at most 63 lowercase letters, digits, `_` and `-`")
     if settings.network and not _NETWORK.fullmatch(settings.network):
         raise UserError(f"network {settings.network!r} is none; give projects/NUMBER/global/networks/NAME")
@@ -96,6 +91,10 @@ def _check(submission: Submission, settings: VertexSettings) -> None:
     experiment = submission.experiment or settings.experiment
     if experiment and not _EXPERIMENT.fullmatch(experiment):
         raise UserError(f"experiment {experiment!r} is none on Vertex AI: at most 128 lowercase letters, digits and `-`, not first")
+
+
+def _is_label(text: str) -> bool:
+    return bool(_LABEL.fullmatch(text)) and text == text.lower()
 
 
 def _check_key(settings: VertexSettings) -> None:

@@ -97,22 +97,23 @@ class VertexTarget:
 
     def logs(self, run_id: str, task: str) -> Iterator[str]:
         """Yields the lines that a task's container printed, as Cloud Logging keeps them."""
+        job = self._job(run_id)
         from .logs import read_log
 
-        job = self._job(run_id)
         with self._api.doing(f"read the log of {task}"):
             yield from read_log(self._api, job, task)
 
     def create_schedule(self, submission: Submission, timetable: Timetable) -> Schedule:
         """Makes a schedule."""
+        parent = self._api.parent
         from .job import make_job
         from .schedules import make_schedule
 
         if submission.experiment:
             click.echo(f"warning: Vertex AI puts no scheduled run into an experiment; {submission.experiment} is left out", err=True)
-        schedule = make_schedule(timetable, make_job(submission, self._settings), self._api.parent)
+        schedule = make_schedule(timetable, make_job(submission, self._settings), parent)
         with self._api.doing(f"schedule {submission.pipeline.path.name}"):
-            made = self._api.call(self._api.schedules.create_schedule, {"parent": self._api.parent, "schedule": schedule}, _ONCE)
+            made = self._api.call(self._api.schedules.create_schedule, {"parent": parent, "schedule": schedule}, _ONCE)
         return self._seen_schedule(made)
 
     def schedules(self) -> Iterator[Schedule]:

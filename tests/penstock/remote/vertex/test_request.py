@@ -100,6 +100,7 @@ def test_every_request_has_an_id_of_its_own_that_vertex_takes(submission: Submis
         ({"platform": {"platforms": {"kubernetes": {}}}}, {}, "leave out --platform"),
         ({"parameters": {"folders": "x"}}, {}, "parameter folders is not found"),
         ({}, {"labels": {"Team": "flights"}}, "label Team=flights"),
+        ({}, {"labels": {"team": "flightS"}}, "label team=flightS"),
         ({}, {"labels": {"team": "My Flights"}}, "label team=My Flights"),
         ({}, {"network": "shared"}, "network 'shared'"),
         ({}, {"encryption_key": "key"}, "encryption_key 'key'"),
@@ -130,12 +131,13 @@ def test_there_is_no_list_of_pipelines_to_upload_to(submission: Submission) -> N
         VertexTarget(SETTINGS).upload(submission)
 
 
-def test_without_the_client_it_says_what_to_install() -> None:
+@pytest.mark.parametrize("verb", ["runs()", "logs('gate', 'make')", "schedules()"])
+def test_without_the_client_it_says_what_to_install(verb: str) -> None:
     script = (
         "import sys; sys.modules['google.cloud.aiplatform_v1'] = None\n"
         "from penstock.remote.settings import VertexSettings\n"
         "from penstock.remote.vertex import VertexTarget\n"
-        "try: list(VertexTarget(VertexSettings(project='my-project', location='us-central1')).runs())\n"
+        f"try: list(VertexTarget(VertexSettings(project='my-project', location='us-central1')).{verb})\n"
         "except Exception as error: print(type(error).__name__, error)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
