@@ -7,7 +7,7 @@ FAMILIES := tfdv tf-gpu deploy serve
 SDK := .venv/.made
 
 .DEFAULT_GOAL := help
-.PHONY: help sdk setup envs run test chaos parity lint compile bench images audit infra-test infra-scan clean
+.PHONY: help sdk setup envs run test chaos parity identity lint compile bench images audit infra-test infra-scan clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -44,6 +44,9 @@ chaos: setup ## Kill and hinder pushes at every call, on every kind of destinati
 
 parity: setup data/flights ## Run the flights pipeline in virtualenvs and in containers, compare every artifact
 	@$(BIN)/python -m tests.parity $(ARGS)
+
+identity: setup ## Run a small pipeline here, through Kubeflow's API and through Vertex AI's, compare what comes back
+	@$(BIN)/python -m tests.identity $(ARGS)
 
 lint: $(SDK) ## Check style and types
 	@$(BIN)/ruff check .

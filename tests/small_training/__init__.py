@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import json
 import random
 import shlex
 import shutil
@@ -63,22 +64,26 @@ class SmallTraining:
         """Where runs, cache and tracking lie."""
         return self.folder / "local_outputs"
 
-    def command(self, *options: str, **changed: Any) -> list[str]:
-        """Returns the command of a run: the good one, with other values for some parameters."""
-        values = {
+    def values(self, **changed: Any) -> dict[str, Any]:
+        """Returns the parameters of the good run, with other values for some; every path is absolute."""
+        return {
             "input_uri": str(self.data),
             "split_by": "column",
             "split_key": "split",
-            "splits": '{"train": ["train"], "eval": ["eval"]}',
-            "exclude_columns": '["split"]',
-            "schema_file": "schema.pbtxt",
-            "preprocessing_module": "preprocessing.py",
-            "trainer_module": "trainer.py",
-            "eval_config": "eval_config.pbtxt",
+            "splits": {"train": ["train"], "eval": ["eval"]},
+            "exclude_columns": ["split"],
+            "schema_file": str(self.folder / "schema.pbtxt"),
+            "preprocessing_module": str(self.folder / "preprocessing.py"),
+            "trainer_module": str(self.folder / "trainer.py"),
+            "eval_config": str(self.folder / "eval_config.pbtxt"),
             "model_name": "small",
-            "destination": f"local://serving?port={self.port}",
+            "destination": f"local://{self.folder / 'serving'}?port={self.port}",
         } | changed
-        parameters = [item for name, value in values.items() for item in ("--param", f"{name}={value}")]
+
+    def command(self, *options: str, **changed: Any) -> list[str]:
+        """Returns the command of a run: the good one, with other values for some parameters."""
+        texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in self.values().items()} | changed
+        parameters = [item for name, value in texts.items() for item in ("--param", f"{name}={value}")]
         return [COMMAND, "run", str(PIPELINE), *parameters, *options]
 
     def run(self, *options: str, **changed: Any) -> subprocess.CompletedProcess[str]:

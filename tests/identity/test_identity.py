@@ -1,0 +1,40 @@
+"""The same file, the same parameters, the same artifacts: here, through Kubeflow's API and through Vertex AI's."""
+
+from pathlib import Path
+
+import pytest
+
+from .table import Row, rows
+from .ways import WAYS, Outputs
+
+RELEASED = {"ingest-examples", "validate-examples", "transform-examples", "train-model", "evaluate-model", "push-model"}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outputs]:
+    """What each way gave back."""
+    folder: Path = tmp_path_factory.mktemp("identity")
+    return {name: way(folder / name) for name, way in WAYS.items()}
+
+
+def test_every_way_releases_the_model(found: dict[str, Outputs]) -> None:
+    for outputs in found.values():
+        assert outputs.keys() >= RELEASED
+        assert outputs["evaluate-model"]["verdict"] == "blessed"
+        assert outputs["push-model"]["outcome"] == "pushed"
+
+
+def test_what_comes_back_is_equal(found: dict[str, Outputs]) -> None:
+    assert [row for row in rows(found) if not row.good] == []
+
+
+def test_the_model_is_the_same_bytes(found: dict[str, Outputs]) -> None:
+    assert len({outputs["train-model"]["model"] for outputs in found.values()}) == 1
+
+
+def test_a_difference_is_seen() -> None:
+    there = {"train-model": {"model": "a" * 64, "url": "x"}}
+    other = {"train-model": {"model": "b" * 64, "url": "y"}}
+    assert list(rows({"one": there, "other": other})) == [Row("train-model", "model", {"one": "a" * 64, "other": "b" * 64})]
+    assert not next(rows({"one": there, "other": other})).good
+    assert not next(rows({"one": there, "other": {}})).good
