@@ -99,8 +99,8 @@ def training(
         seed: Makes a run on a CPU repeatable.
         mixed_precision: Trains in 16-bit floats where the accelerator has them.
         xla: Compiles with XLA.
-        accelerator_type: The accelerator's name in the backend's words (`nvidia.com/gpu` on Kubeflow, `NVIDIA_L4` on Vertex
-            AI). Empty: none.
+        accelerator_type: The accelerator: `l4`, `a100x2` and so on, as `penstock submit` puts into the backend's words; in the
+            backend's own form its word (`nvidia.com/gpu` on Kubeflow, `NVIDIA_L4` on Vertex AI). Empty: none.
         accelerator_count: How many of them, as text. Empty: none.
         on_broken_baseline: `fail` or `ignore`.
         serving_limits: What check_serving allows, such as `{"p99_ms": 50, "memory_mb": 2000}`. Empty: only the answers count.
