@@ -1,9 +1,9 @@
-"""Start-up: from the engine's command to a task's first line, in our images, in plain ones of the same locks, and in virtualenvs."""
+"""Start-up: from the engine's command to a task's first line, in our images, in plain virtualenvs there, and in ours outside."""
 
-import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from penstock.components.images import image
 from penstock.engines import Engine, find_engine
 from penstock.envs import environment
 from penstock.errors import UserError
-from penstock.image_building import OPTIONS
 
 from . import measure
 
@@ -33,7 +32,7 @@ _LIBRARIES = {
     "check_serving": ("serve", "numpy, httpx, jinja2, psutil"),
 }
 _ROUNDS = 5
-_PLAIN = "localhost/penstock-bench"
+_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 # The task is imported and the executor input compared with its signature, which asks for more: its own first line would be next.
 _REFUSED = "--executor_input {}"
 _MARK = re.compile(r"error: .* is missing|imported$")
@@ -57,10 +56,10 @@ class Start:
 
 
 def compare(folder: Path, console: Console) -> None:
-    """Measures every component, family by family, and prints a row for each; the plain images are removed again.
+    """Measures every component, family by family, and prints a row for each.
 
     Args:
-        folder: Where the logs go.
+        folder: Where the logs go, and for a while the plain virtualenvs.
         console: Where to print.
     """
     try:
@@ -74,41 +73,48 @@ def compare(folder: Path, console: Console) -> None:
         column.justify = "right"
     for family in dict.fromkeys(family for family, _ in _LIBRARIES.values()):
         if not engine.image_id(image(family)):
-            console.print(
-                f"start-up of {family}: skipped: {image(family)} is not on this machine; build it: `make images`\n", highlight=False
-            )
+            reason = f"{image(family)} is not on this machine; build it: `make images`"
+            console.print(f"start-up of {family}: skipped: {reason}\n", highlight=False)
             continue
         environment(family).make()
-        plain = _build_plain(engine, family, folder)
-        try:
+        with _plain(engine, family, folder.absolute()) as plain:
             for name, (its, libraries) in _LIBRARIES.items():
                 if its == family:
                     table.add_row(name, *_row(engine, name, family, libraries, plain, folder / name))
             table.add_section()
-        finally:
-            engine.ask("image", "rm", *reversed(plain.values()))
-        (empty,) = _fastest([[*_in_container(engine, image(family)), "echo imported; times"]], folder / f"empty-{family}")
+        (empty,) = _fastest([[*_in_container(engine, family), "echo imported; times"]], folder / f"empty-{family}")
         table.caption = f"a container that does nothing: {empty.seconds:.2f} s"
     if table.rows:
         console.print(table, "", highlight=False)
 
 
-def _build_plain(engine: Engine, family: str, folder: Path) -> dict[str, str]:
-    """Builds the plain images: as `uv pip install` leaves them, and with the bytecode that pip compiles."""
-    names = {installer: f"{_PLAIN}:{family}-{installer}" for installer in ("uv", "pip")}
-    for installer, name in names.items():
-        arguments = ["--build-arg", f"OURS={image(family)}", "--build-arg", f"FAMILY={family}", *shlex.split(os.environ.get(OPTIONS, ""))]
-        command = [engine.command, "build", "--file", "benchmarks/plain.Dockerfile", "--target", installer, "--tag", name, *arguments, "."]
-        measure.run(command, folder / f"build-{family}-{installer}.log")
-    return names
+@contextmanager
+def _plain(engine: Engine, family: str, folder: Path) -> Iterator[Path]:
+    """Makes a plain virtualenv of a family's lock for the Python in its image, and removes it in the end."""
+    plain = folder / f"plain-{family}"
+    plain.mkdir(parents=True)
+    checkout = Path(__file__).parents[1]
+    mounts = [f"{plain}:/opt/venv", f"{checkout}:/checkout:ro", f"{_CERTIFICATES}:{_CERTIFICATES}:ro"]
+    options = [word for mount in mounts for word in ("--volume", mount)]
+    root = [engine.command, "run", "--rm", "--user", "0:0", "--network", "host", "--workdir", "/checkout", *options, image(family)]
+    try:
+        measure.run([*root, "sh", "benchmarks/plain.sh", "install", f"images/{family}/requirements.txt"], folder / f"plain-{family}.log")
+        yield plain
+    finally:
+        engine.ask(*root[1:], "sh", "benchmarks/plain.sh", "remove")
 
 
-def _row(engine: Engine, name: str, family: str, libraries: str, plain: dict[str, str], folder: Path) -> Iterator[str]:
-    task = f"-m penstock.components.{name} {_REFUSED}"
-    containers = [(image(family), f"-c 'import {libraries or 'sys'}; print(\"imported\")'")]
-    containers += [(where, task) for where in (image(family), plain["pip"], plain["uv"])]
-    commands = [[*_in_container(engine, where), f"python {arguments}; times"] for where, arguments in containers]
-    commands.append(["sh", "-c", f"PYTHONPATH={code_path()} {environment(family).python} {task}; times"])
+def _row(engine: Engine, name: str, family: str, libraries: str, plain: Path, folder: Path) -> Iterator[str]:
+    task = f"-m penstock.components.{name} {_REFUSED}; times"
+    mounted = ["--volume", f"{plain}:/opt/venv:ro"]
+    commands = [
+        [*_in_container(engine, family), f"python -c 'import {libraries or 'sys'}; print(\"imported\")'; times"],
+        [*_in_container(engine, family), f"python {task}"],
+        [*_in_container(engine, family, *mounted), f"python {task}"],
+        # Bytecode is looked for where none is: as uv leaves it, which compiles nothing unless asked.
+        [*_in_container(engine, family, *mounted, "--env", "PYTHONPYCACHEPREFIX=/tmp/none"), f"python {task}"],
+        ["sh", "-c", f"PYTHONPATH={code_path()} {environment(family).python} {task}"],
+    ]
     alone, ours, pip, uv, virtualenv = _fastest(commands, folder)
     yield str(alone) if libraries else ""
     yield from map(str, (ours, pip, uv))
@@ -116,8 +122,9 @@ def _row(engine: Engine, name: str, family: str, libraries: str, plain: dict[str
     yield str(virtualenv)
 
 
-def _in_container(engine: Engine, name: str) -> list[str]:
-    return [engine.command, "run", "--rm", "--network", "none", "--env", "TF_CPP_MIN_LOG_LEVEL=3", name, "sh", "-c"]
+def _in_container(engine: Engine, family: str, *options: str) -> list[str]:
+    quiet = ("--network", "none", "--env", "TF_CPP_MIN_LOG_LEVEL=3")
+    return [engine.command, "run", "--rm", *quiet, *options, image(family), "sh", "-c"]
 
 
 def _fastest(commands: Sequence[list[str]], folder: Path) -> list[Start]:
