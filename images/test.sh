@@ -7,6 +7,11 @@ overlay=/build/overlay
 case $1 in
 install)
     $uv pip install --quiet --python /opt/venv --target $overlay --require-hashes -r requirements/pytest.txt
+    if [ "$2" = tf ]; then
+        # the flights that the example pipeline's tests read
+        $uv run --quiet --no-project --python /opt/venv/bin/python --with-requirements pipelines/flight_delay/requirements.txt \
+            pipelines/flight_delay/make_data.py data/flights
+    fi
     if [ "$2" = deploy ]; then
         # the doubles of what it releases to, whose models run on real servers
         $uv pip install --quiet --python /opt/venv --target $overlay --require-hashes -r requirements/doubles.txt
