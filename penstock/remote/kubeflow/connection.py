@@ -96,7 +96,7 @@ class Connection:
         predicate = {"key": "display_name", "operation": "EQUALS", "string_value": name}
         return next(self.pages(method, items, filter=json.dumps({"predicates": [predicate]}), **kwargs), None)
 
-    def get_json(self, path: str, **path_params: str) -> dict[str, Any]:
+    def get_json(self, path: str, path_params: dict[str, str]) -> dict[str, Any]:
         """Gets what no generated service does; empty where there is no such thing.
 
         Raises:
@@ -105,20 +105,20 @@ class Connection:
         """
         try:
             with self._errors():
-                body = self._get(path, path_params).data.decode("utf-8", "replace")
+                body = self._get(path, path_params, {}).data.decode("utf-8", "replace")
         except NotThere:
             return {}
         self._check_json(body)
         return json.loads(body or "{}")
 
-    def lines(self, path: str, **path_params: str) -> Iterator[str]:
+    def lines(self, path: str, path_params: dict[str, str] | None = None, query: dict[str, str] | None = None) -> Iterator[str]:
         """Yields the lines of a text, as they come.
 
         Raises:
             NoAnswer: The server cannot be reached, or cannot answer now.
             UserError: It refuses.
         """
-        with self._errors(), self._get(path, path_params) as answer:
+        with self._errors(), self._get(path, path_params or {}, query or {}) as answer:
             rest = b""
             for piece in answer.stream():
                 *lines, rest = (rest + piece).split(b"\n")
@@ -126,12 +126,13 @@ class Connection:
             if rest:
                 yield rest.decode("utf-8", "replace")
 
-    def _get(self, path: str, path_params: dict[str, str]) -> urllib3.BaseHTTPResponse:
+    def _get(self, path: str, path_params: dict[str, str], query: dict[str, str]) -> urllib3.BaseHTTPResponse:
         """Asks for what is yet to be read."""
         return self._api.call_api(
             path,
             "GET",
             path_params,
+            list(query.items()),
             auth_settings=["Bearer"],
             _preload_content=False,
             _return_http_data_only=True,

@@ -10,6 +10,7 @@ from ..settings import KubeflowSettings
 from ..target import CANCELED, DONE, ENDED, FAILED, RUNNING, WAITING, Run, Schedule, Submission, Timetable, Upload
 from . import package, schedule
 from .connection import Connection, NotThere, message
+from .logs import read_log
 from .workflow import Workflow, in_brief
 
 _DEFAULT_EXPERIMENT = "Default"
@@ -23,9 +24,7 @@ _STATES = {
     "CANCELING": RUNNING,
     "PAUSED": RUNNING,
 }
-_LOG = "/apis/v1alpha1/runs/{run_id}/nodes/{node_id}/log"
 _WORKFLOW = "/apis/v1beta1/runs/{run_id}"
-_LOG_ERROR = '{"error_message":'
 
 
 class KubeflowTarget:
@@ -86,12 +85,13 @@ class KubeflowTarget:
 
     def logs(self, run_id: str, task: str) -> Iterator[str]:
         """Yields the lines of a task's container."""
-        pod = self._workflow(self._get_run(run_id)).pod(task)
+        run = self._get_run(run_id)
+        pod = self._workflow(run).pod(task)
         if pod is None:
             raise UserError(f"run {run_id} has no task {task}: penstock runs show {run_id} lists them")
         if not pod:
             raise UserError(f"task {task} of run {run_id} has no log: no container was started for it")
-        yield from self._log(run_id, pod, task)
+        yield from read_log(self._connection, run, pod)
 
     def create_schedule(self, submission: Submission, timetable: Timetable) -> Schedule:
         """Makes a recurring run of the uploaded pipeline."""
@@ -174,7 +174,7 @@ class KubeflowTarget:
         )
 
     def _workflow(self, run: Any) -> Workflow:
-        manifest = self._connection.get_json(_WORKFLOW, run_id=run.run_id).get("pipeline_runtime", {}).get("workflow_manifest")
+        manifest = self._connection.get_json(_WORKFLOW, {"run_id": run.run_id}).get("pipeline_runtime", {}).get("workflow_manifest")
         return Workflow(json.loads(manifest) if manifest else in_brief(run), self._spec(run))
 
     def _spec(self, run: Any) -> dict[str, Any]:
@@ -192,19 +192,6 @@ class KubeflowTarget:
             return self._connection.call(get, reference.pipeline_id, reference.pipeline_version_id).pipeline_spec
         except NotThere:
             return {}
-
-    def _log(self, run_id: str, pod: str, task: str) -> Iterator[str]:
-        """Yields a log's lines. The server says that all is well before it looks for the log; an error is then the last line."""
-        last = None
-        for line in self._connection.lines(_LOG, run_id=run_id, node_id=pod):
-            if last is not None:
-                yield last
-            last = line
-        before, error, said = (last or "").partition(_LOG_ERROR)
-        if error:
-            raise UserError(f"the log of {task} in run {run_id} is gone, or not there yet: {message(error + said)}")
-        if last is not None:
-            yield before
 
     def _schedule(self, recurring_run: Any) -> Schedule:
         timetable = schedule.timetable(recurring_run, self._settings.schedule_time_zone)

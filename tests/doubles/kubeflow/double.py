@@ -5,12 +5,12 @@
         kubeflow.faults.append(Fault(Fail(503), times=2))
 
 It speaks v2beta1 as kfp-server-api does, and takes and refuses what kubeflow/pipelines' backend does, in its words; the pipelines'
-tasks run in this machine's environments, as `penstock run` runs them.
+tasks run in this machine's environments, as `penstock run` runs them. Below `/pipeline` it is reached as behind Kubeflow's gateway (see
+`pages`).
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from .access import SESSION, Access
 from .dex import Dex
 from .errors import UNIMPLEMENTED, KfpError, panic
 from .experiments import Experiments
+from .pages import Pages
 from .pipelines import Pipelines
 from .records import Records, Run
 from .recurring import RecurringRuns
@@ -30,8 +31,6 @@ from .runs import Runs
 
 USER = "user@example.com"
 NAMESPACE = "team"
-# What Kubeflow's gateway puts before the API's paths.
-_GATEWAY = "/pipeline"
 
 
 class KubeflowDouble:
@@ -67,6 +66,7 @@ class KubeflowDouble:
         self._dex = Dex(self.access)
         experiments, pipelines = Experiments(self.records, self.access), Pipelines(self.records, self.access)
         self._runs = Runs(self.records, self.access, experiments, pipelines, folder)
+        self._pages = Pages(self.access, self._runs)
         self._recurring = RecurringRuns(self.records, self.access, experiments, pipelines, self._runs)
         self._routes = [Route("GET", "/healthz", self._healthz)]
         for part in (experiments, pipelines, self._runs, self._recurring):
@@ -134,12 +134,17 @@ class KubeflowDouble:
             return panic(error)
 
     def _enter(self, request: Request) -> Answer:
-        request = replace(request, path=request.path.removeprefix(_GATEWAY))
         if self._dex.takes(request):
             return self._dex.answer(request)
         user = self.access.user(request)
         if user is None:
             return self._dex.ask(request)
+        passed_on = self._pages.passed_on(request)
+        if passed_on is None:
+            return self._pages.answer(request, user)
+        return self._answer_api(passed_on, user)
+
+    def _answer_api(self, request: Request, user: str) -> Answer:
         for route in self._routes:
             if (names := route.match(request)) is not None:
                 with self.records.lock:

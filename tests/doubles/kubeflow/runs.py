@@ -94,6 +94,14 @@ class Runs:
         self._records.runs[run.id] = run
         return run
 
+    def log(self, pod: str, namespace: str) -> bytes | None:
+        """Returns what a pod of a namespace has printed; None where there is no such pod."""
+        for run in self._records.runs.values():
+            node = find_pod(run, pod) if run.experiment.namespace == namespace else None
+            if node and node.task and node.task.log:
+                return node.task.log.read_bytes()
+        return None
+
     def close(self) -> None:
         """Ends every run, those that have been deleted too."""
         for engine in self._engines:

@@ -182,8 +182,16 @@ class TestLogs:
         run, _ = finished(target, submission("gate"))
         task = kubeflow.run(run.id).engine._tasks["make"]
         task.log = None
-        with pytest.raises(UserError, match=r"the log of make in run .* is gone, or not there yet: .*pods .* not found"):
+        with pytest.raises(UserError, match=r"the log is gone, or not there yet: .*pods .* not found"):
             list(target.logs(run.id, "make"))
+
+    def test_come_from_the_pages_server_where_that_is_all_that_can_be_reached(self, kubeflow: KubeflowDouble, submission):
+        target = KubeflowTarget(KubeflowSettings(host=f"{kubeflow.url}/pipeline"))
+        run, _ = finished(target, submission("failing"))
+        assert "the last words of a task" in list(target.logs(run.id, "fail"))
+        kubeflow.run(run.id).engine._tasks["fail"].log = None
+        with pytest.raises(UserError, match=r"the log is gone, or not there yet: .*archiveLogs is disabled"):
+            list(target.logs(run.id, "fail"))
 
 
 class TestVersions:
@@ -276,6 +284,7 @@ class TestSeveralUsers:
         record = multi_user_kubeflow.run(run.id)
         assert (record.experiment.namespace, record.source.version.pipeline.namespace) == (NAMESPACE, NAMESPACE)
         assert [each.id for each in target.runs()] == [run.id]
+        assert list(target.logs(run.id, "make"))
         target.create_schedule(submission("gate"), DAILY)
         assert len(list(target.schedules())) == 1
 
