@@ -28,6 +28,9 @@ An *error* is refused, fails, or does something else than the file says. A *warn
 
 What needs no rule: If, Elif and Else, nested pipelines, static loops and `dsl.Collected`, exit handlers with `PipelineTaskFinalStatus`, `ignore_upstream_failure` and
 retries do the same everywhere.
+
+What no rule sees is what a container does. Everywhere it must make the folders of its outputs, write every output parameter that it declares, and name its artifacts in the
+executor's output file; an input that was not given may be missing, or `null`.
 """
 
 

@@ -77,7 +77,7 @@ def executor_kind(document: Document) -> Iterator[tuple[str, str]]:
 
 @error("missing-part", link=f"{SOURCE}backend/src/v2/compiler/visitor.go")
 def missing_part(document: Document) -> Iterator[tuple[str, str]]:
-    """A task names a component, and a component an executor, which must be in the file.
+    """A task names a component, a component an executor, and a container an image, which must be in the file.
 
     KFP's compiler writes them together; a file that was cut or joined by hand may lack one, and no backend runs it.
     """
@@ -88,3 +88,6 @@ def missing_part(document: Document) -> Iterator[tuple[str, str]]:
     for name, component in document.components.items():
         if (label := component.get("executorLabel", "")) not in executors and "dag" not in component:
             yield place_of(name), f"there is no executor {label or '(it names none)'}; compile the pipeline again"
+    for place, _, container in document.executors("container"):
+        if not container.get("image"):
+            yield place, "there is no image; compile the pipeline again"

@@ -84,7 +84,8 @@ def needs_docker(document: Document) -> Iterator[tuple[str, str]]:
     """A container component needs a container engine on a laptop.
 
     kfp's SubprocessRunner refuses container components. `penstock run` runs Penstock's components and lightweight Python components without an
-    engine; any other image needs `penstock run --runner docker` or kfp's DockerRunner.
+    engine; any other image needs `penstock run --runner docker`, or kfp's DockerRunner, which takes a container that failed for one that
+    succeeded (kubeflow/pipelines#13332), and puts the image's ENTRYPOINT before the command.
     """
     from ...local.commands import component_of, family_of, is_lightweight
 
@@ -108,8 +109,8 @@ def kubernetes_task(document: Document) -> Iterator[tuple[str, str]]:
 
 
 def _images(document: Document) -> Iterator[tuple[str, str]]:
-    """Yields every image once, at its first place; not those that are parameters or stubs."""
-    seen = set()
+    """Yields every image once, at its first place; not those that are missing, parameters or stubs."""
+    seen = {""}
     for place, _, container in document.executors("container"):
         image = container.get("image", "")
         if image not in seen and "{{$" not in image and not image.startswith(_STUB):

@@ -1,6 +1,7 @@
 """Parameters."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from ..document import Document, artifacts_of, parameters_of, place_of
 from ..registry import warning
@@ -31,3 +32,23 @@ def optional_parameter(document: Document) -> Iterator[tuple[str, str]]:
     for name, spec in parameters_of(document.components["root"]).items():
         if spec.get("isOptional") and "defaultValue" not in spec:
             yield f"root.inputDefinitions.parameters.{name}", "optional without a default; give it one, such as ''"
+
+
+@warning("number-in-collection", "local", link=f"{SOURCE}sdk/python/kfp/local/executor_input_utils.py")
+def number_in_collection(document: Document) -> Iterator[tuple[str, str]]:
+    """Locally, whole numbers within a list or dict arrive as floats.
+
+    kfp.local keeps values as protobuf does, for which every number is a float, and passes `3.0` on where Kubeflow passes `3`: `range(n)` and
+    a list's index fail, texts differ. A parameter that is an `int` itself arrives as one. Say `int(...)` inside the component.
+    """
+    for place, value in [*document.constants(), *document.defaults()]:
+        if isinstance(value, (list, dict)) and _has_whole_number(value):
+            yield place, "whole numbers within a list or dict are floats locally; say int(...) inside the component"
+
+
+def _has_whole_number(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_whole_number, value.values()))
+    if isinstance(value, list):
+        return any(map(_has_whole_number, value))
+    return isinstance(value, float) and value.is_integer()

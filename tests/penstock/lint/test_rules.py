@@ -10,14 +10,14 @@ from kfp import dsl
 
 from penstock.lint import BACKENDS, all_rules, lint
 
-from .traps import TRAPS, compiled, running, say, saying, with_parameter
+from .traps import TRAPS, compiled, cut, running, say, saying, with_parameter
 
 ROOT = Path(__file__).resolve().parents[3]
 RULES = {rule.id: rule for rule in all_rules()}
 COMPILED = sorted((ROOT / "compiled").rglob("*.yaml"))
 # What the committed files say, and why that is so: digests are written at release; accelerators are parameters, which `penstock submit` resolves;
-# the gates are conditions on named outputs; and a component alone takes artifacts.
-EXPECTED = {"image-without-digest", "machine-parameter", "resources-local", "if-on-task-output", "artifact-input"}
+# the gates are conditions on named outputs; shares of splits and of traffic may be floats; and a component alone takes artifacts.
+EXPECTED = {"image-without-digest", "machine-parameter", "resources-local", "if-on-task-output", "number-in-collection", "artifact-input"}
 
 
 @functools.cache
@@ -82,6 +82,12 @@ def test_parameters_of_a_task_count_together():
 def test_default_of_the_pipeline_counts_for_the_task():
     text = with_parameter(str, "x" * 140_000, lambda task, value: say(text=value))
     assert "root.dag.tasks.say-2.inputs.parameters" in {finding.place for finding in lint(text, ["vertex"])}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_container_without_an_image_runs_nowhere(backend):
+    (finding,) = lint(cut(saying(), "deploymentSpec/executors/exec-say/container/image", None), [backend])
+    assert (finding.rule, finding.place) == ("missing-part", "deploymentSpec.executors.exec-say.container")
 
 
 def test_settings_of_the_whole_pipeline_have_no_effect_locally():

@@ -205,6 +205,7 @@ def _parameters() -> dict[str, tuple[Text, Text]]:
     return {
         "output-parameter": (lambda: cut(saying(), output, {"parameterType": "STRING", "isOptional": True}), saying),
         "optional-parameter": (lambda: optional(None), lambda: optional("")),
+        "number-in-collection": (lambda: saying(more={"rows": [3]}), lambda: saying(more={"rows": ["3", 0.5, True]})),
     }
 
 
