@@ -18,6 +18,7 @@ _STYLES = {
     "done": "green",
     "cached": "cyan",
     "failed": "bold red",
+    "canceled": "red",
     "running": "yellow",
     "skipped": "dim",
     "waiting": "dim",
@@ -26,6 +27,9 @@ _STYLES = {
 _SECONDS_BETWEEN_FIGURES = 5.0
 _LOG_LINES = 15
 _TRACEBACK = "Traceback (most recent call last):"
+# What kfp's compiler puts before the names of values that conditions read.
+CHANNEL = "pipelinechannel--"
+_VALUE = re.compile(rf"inputs\.parameter_values\['{CHANNEL}([^']+)'\]")
 
 
 class Row:
@@ -41,7 +45,7 @@ class Row:
         """Returns name, state, elapsed time and figure."""
         if self.task is None:
             return self.planned.name, self.state, "", self.note
-        seconds = self.task.seconds or time.monotonic() - self.task.started
+        seconds = time.monotonic() - self.task.started if self.state == "running" else self.task.seconds
         return self.planned.name, self.state, "" if self.state == "cached" else duration(seconds), self.task.figure
 
 
@@ -69,13 +73,16 @@ class Display:
         return self
 
     def __exit__(self, *error: Any) -> None:
+        if self._live:
+            self._live.__exit__(*error)
+
+    def ended(self) -> None:
+        """Shows what has not run; the run is over."""
         with self._lock:
             for row in self._rows.values():
                 if row.state == "waiting":
                     row.state = "not run"
                     self._say(row)
-        if self._live:
-            self._live.__exit__(*error)
 
     def started(self, task: Task) -> None:
         """Shows that a task's process has started."""
@@ -99,11 +106,10 @@ class Display:
 
     def skipped(self, condition: str, values: dict[str, Any]) -> None:
         """Shows what a condition keeps from running, and why."""
-        reason = ", ".join(f"{name.removeprefix('pipelinechannel--')} = {values.get(name)}" for name in _names(condition) if name in values)
         with self._lock:
             for row in self._rows.values():
                 if row.state == "waiting" and condition in row.planned.conditions:
-                    row.state, row.note = "skipped", f"because {reason}" if reason else ""
+                    row.state, row.note = "skipped", _reason(condition, values)
                     self._say(row)
 
     def broken(self, message: str) -> None:
@@ -163,5 +169,9 @@ def duration(seconds: float) -> str:
     return f"{minutes} m {rest:02} s" if minutes else f"{rest} s"
 
 
-def _names(condition: str) -> list[str]:
-    return list(dict.fromkeys(name for name in re.findall(r"parameter_values\['([^']+)'\]", condition)))
+def _reason(condition: str, values: dict[str, Any]) -> str:
+    """Returns the values that kept a condition from being met; where one is not known, the condition."""
+    names = list(dict.fromkeys(_VALUE.findall(condition)))
+    if not all(f"{CHANNEL}{name}" in values for name in names):
+        return "runs only if " + _VALUE.sub(r"\1", condition)
+    return f"because {', '.join(f'{name} = {values[CHANNEL + name]}' for name in names)}" if names else ""

@@ -33,7 +33,7 @@ def report(result: Result, seconds: float, console: Console) -> int:
         The exit code: 0 done, 1 failed, 3 finished but the model is not blessed, fails its serving check, or was rolled back.
     """
     pages = [_readable(result.folder, task, page).as_uri() for task in result.tasks for page in task.reports]
-    return conclude(Ending(str(result.folder), result.tasks, result.failed, pages), seconds, console)
+    return conclude(Ending(str(result.folder), result.tasks, "failed" if result.failed else "done", seconds, pages), console)
 
 
 @dataclass(frozen=True)
@@ -43,28 +43,30 @@ class Ending:
     Attributes:
         place: Where to look at it: a folder or a page.
         tasks: Its tasks, in the order in which they ended.
-        failed: Whether it failed.
+        state: `done`, `failed` or `canceled`.
+        seconds: How long it took.
         pages: The URIs of the pages that its tasks wrote.
         held_back: Whether a gate is known to have closed although no task's outputs say so.
     """
 
     place: str
     tasks: list[Task]
-    failed: bool
+    state: str
+    seconds: float
     pages: list[str]
     held_back: bool = False
 
 
-def conclude(ending: Ending, seconds: float, console: Console) -> int:
+def conclude(ending: Ending, console: Console) -> int:
     """Prints how a run ended; returns the exit code, as `report` does."""
     lines = [("run", ending.place), *_facts(ending.tasks), *(("report", page) for page in ending.pages)]
     console.print()
     for name, value in lines:
         console.print(f"{name:<10} {value}", markup=False, highlight=False, soft_wrap=True)
     held_back = ending.held_back or any(map(_is_held_back, ending.tasks))
-    code = EXIT_FAILED if ending.failed else EXIT_NOT_RELEASED if held_back else EXIT_DONE
-    word = {EXIT_DONE: "done", EXIT_FAILED: "failed", EXIT_NOT_RELEASED: "done; the model is not released"}[code]
-    console.print(f"{word} in {duration(seconds)}", style="green" if code == EXIT_DONE else "red", highlight=False)
+    code = EXIT_FAILED if ending.state != "done" else EXIT_NOT_RELEASED if held_back else EXIT_DONE
+    word = "done; the model is not released" if code == EXIT_NOT_RELEASED else ending.state
+    console.print(f"{word} in {duration(ending.seconds)}", style="green" if code == EXIT_DONE else "red", highlight=False)
     return code
 
 

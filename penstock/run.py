@@ -99,6 +99,7 @@ def run(pipeline: PipelineFile, arguments: dict[str, Any], root: Path, fresh: bo
         stack.enter_context(handler.runs_by(runner, processes, display))
         stack.enter_context(tasks.watched(display, run_name))
         stack.enter_context(display)
+        stack.callback(display.ended)
         failed = _orchestrate(pipeline, arguments)
     return Result(folder, display.tasks, failed)
 

@@ -20,4 +20,10 @@ def error_in(line: str) -> str:
 
 def outputs_in(line: str) -> dict[str, Any]:
     """Returns what the task gave back, as `ExecutorOutput` in its JSON form; empty where the line does not say so."""
-    return json.loads(line.removeprefix(_OUTPUTS_MARK)) if line.startswith(_OUTPUTS_MARK) else {}
+    if not line.startswith(_OUTPUTS_MARK):
+        return {}
+    try:
+        outputs = json.loads(line.removeprefix(_OUTPUTS_MARK))
+    except ValueError:  # the backend has cut a long line
+        return {}
+    return outputs if isinstance(outputs, dict) else {}

@@ -1,7 +1,8 @@
 """The commands for runs elsewhere: `penstock submit`, `upload`, `schedule` and `runs`."""
 
+import shlex
 import sys
-import time
+import tempfile
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from itertools import islice
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
+from ..errors import UserError
 from ..lean_kfp import import_kfp
 from ..options import name_value_pairs, parameter_options
 
@@ -79,7 +81,6 @@ def submit(file: Path, wait: bool, dry_run: bool, **given: Any) -> None:
       penstock submit compiled/flight_delay_training.yaml --target vertex -p input_uri=gs://bucket/rows -p accelerator_type=l4
       penstock submit compiled/flight_delay_training.yaml --target vertex --params vertex.yaml --dry-run
     """
-    started = time.monotonic()
     target, pipeline, submission, findings = _prepared(file, given)
     if dry_run:
         _print_document(target.request(submission))
@@ -90,8 +91,8 @@ def submit(file: Path, wait: bool, dry_run: bool, **given: Any) -> None:
     _say("submitted", run.id)
     _say("page", run.url)
     if wait:
-        sys.exit(_follow(target, run, pipeline, submission.parameters, started))
-    _say("follow it", f"penstock runs show {run.id} --wait{_typed(given)}")
+        sys.exit(_follow(target, run, pipeline, submission.parameters, given))
+    _say("follow it", _to_follow(run, given))
 
 
 @click.command()
@@ -127,7 +128,7 @@ def runs() -> None:
 
 @runs.command("list")
 @_where
-@click.option("--limit", default=20, show_default=True, help="The most runs to list.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="The most runs to list.")
 def list_runs(limit: int, **where: str) -> None:
     """List the newest runs.
 
@@ -152,7 +153,7 @@ def show(run_id: str, wait: bool, **where: str) -> None:
     run = target.run(run_id)
     _say("page", run.url)
     if wait:
-        sys.exit(_follow(target, run, None, {}, time.monotonic()))
+        sys.exit(_follow(target, run, *_source(target, run_id), where))
     _say(run.name, run.state if not run.error else f"{run.state}: {run.error}")
     _print_table(
         ("task", "state", "started", "ended", "error"),
@@ -284,31 +285,51 @@ def _wishes(given: dict[str, Any]) -> "Wishes":
     )
 
 
-def _follow(target: "Target", run: "Run", pipeline: "PipelineFile | None", parameters: dict[str, Any], started: float) -> int:
+def _source(target: "Target", run_id: str) -> "tuple[PipelineFile | None, dict[str, Any]]":
+    """Returns the pipeline that a run was made of, as far as it can be known, and the run's parameters."""
+    import yaml
+
+    from ..pipeline_file import PipelineFile
+
+    document, parameters = target.source(run_id)
+    with tempfile.TemporaryDirectory(prefix="penstock-run-") as folder:
+        file = Path(folder) / "pipeline.yaml"
+        file.write_text(yaml.safe_dump(document), encoding="utf-8")
+        try:
+            return PipelineFile(file), parameters
+        except UserError:  # the backend does not tell, or it is a pipeline of a newer kfp: its tasks are shown as they come
+            return None, parameters
+
+
+def _follow(target: "Target", run: "Run", pipeline: "PipelineFile | None", parameters: dict[str, Any], given: dict[str, Any]) -> int:
     """Follows a run to its end; returns the exit code. Ctrl-C asks what is to become of it."""
-    from ..report import conclude
-    from .watch import Watch
-
     try:
-        ending = Watch(target, pipeline, parameters, _out).follow(run.id)
+        from ..report import conclude
+        from .watch import Watch
+
+        return conclude(Watch(target, pipeline, parameters, _out).follow(run.id), _out)
     except KeyboardInterrupt:
-        _leave_or_cancel(target, run)
+        if _is_to_be_canceled():
+            target.cancel(run.id)
+            _say("canceled", run.id)
+        else:
+            _say("goes on", _to_follow(run, given))
         return _EXIT_INTERRUPTED
-    return conclude(ending, time.monotonic() - started, _out)
 
 
-def _leave_or_cancel(target: "Target", run: "Run") -> None:
-    if sys.stdin.isatty() and click.confirm("\nThe run goes on. Cancel it?", default=False):
-        target.cancel(run.id)
-        _say("canceled", run.id)
-    else:
-        _say("goes on", run.url or run.id)
+def _is_to_be_canceled() -> bool:
+    """Asks, if there is somebody; another Ctrl-C means no."""
+    try:
+        return sys.stdin.isatty() and click.confirm("\nThe run goes on. Cancel it?", default=False, err=True)
+    except click.Abort:
+        return False
 
 
-def _typed(given: dict[str, Any]) -> str:
-    """Returns the options that say which backend is meant, to be typed again."""
+def _to_follow(run: "Run", given: dict[str, Any]) -> str:
+    """Returns the command that follows a run."""
     named = {name: given[name] for name in ("target", "context", "host", "namespace", "project", "location")}
-    return "".join(f" --{name} {value}" for name, value in named.items() if value)
+    options = [word for name, value in named.items() if value for word in (f"--{name}", value)]
+    return shlex.join(["penstock", "runs", "show", run.id, "--wait", *options])
 
 
 def _cells(item: "Schedule") -> tuple[str, ...]:

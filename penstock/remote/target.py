@@ -18,6 +18,10 @@ class NoAnswer(UserError):
     """The backend did not answer, or said that it cannot now: the same question may be answered later."""
 
 
+class NotYet(NoAnswer):
+    """The backend has it, and gives it in a minute or two."""
+
+
 @dataclass(frozen=True)
 class Submission:
     """A run to be made, or what a schedule makes runs of.
@@ -172,6 +176,9 @@ class Target(Protocol):
     def run(self, run_id: str) -> Run:
         """Returns a run with its tasks."""
 
+    def source(self, run_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Returns the PipelineSpec that a run was made of and its parameters, in JSON form; empty as far as nobody tells."""
+
     def runs(self) -> Iterator[Run]:
         """Yields the runs, newest first, page after page as they are asked for."""
 
@@ -182,6 +189,7 @@ class Target(Protocol):
         """Yields the lines that a task's container printed, by the task's key.
 
         Raises:
+            NotYet: The log of a task that has just ended is not there yet.
             UserError: There is no such task, or its log is gone.
         """
 

@@ -1,18 +1,21 @@
 """A run elsewhere, shown as `penstock run` shows one here."""
 
+import os
+import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import tenacity
 from kfp import dsl
 from kfp.dsl import executor
 from rich.console import Console
 
-from ..display import Display
+from ..display import CHANNEL, Display
 from ..errors import UserError
 from ..local.commands import component_of
 from ..local.conditions import ConditionError, evaluate
@@ -20,17 +23,15 @@ from ..local.tasks import Task, figure_of, pages
 from ..pipeline_file import PipelineFile, PlannedTask
 from ..report import Ending
 from ..said import error_in, figure_in, outputs_in
-from .target import CACHED, DONE, ENDED, FAILED, RUNNING, SKIPPED, NoAnswer, Run, Target, TaskState
+from .target import CACHED, CANCELED, DONE, ENDED, FAILED, RUNNING, SKIPPED, NoAnswer, NotYet, Run, Target, TaskState
 
+_Answer = TypeVar("_Answer")
 _SECONDS_BETWEEN_LOOKS = 2.0
-# For as long a backend may be away; the run does not mind.
-_SECONDS_WITHOUT_ANSWER = 900.0
 _LONGEST_PAUSE = 30.0
 # What a gate says; behind a condition on it nothing runs that it does not let pass.
 _VERDICT = "-verdict']"
-_FINISHED = {DONE, CACHED, FAILED}
-# What kfp's compiler puts before the names of values that conditions read.
-_CHANNEL = "pipelinechannel--"
+_FINISHED = {DONE, CACHED, FAILED, CANCELED}
+_ITERATION = re.compile(r"([^/]+)/(\d+)/")
 
 
 class Watch:
@@ -41,14 +42,18 @@ class Watch:
         pipeline: The compiled file, for the tasks to come and the reasons of those that are skipped; None if it is not at hand.
         parameters: The run's parameters.
         console: Where to show it.
+        patience: For how long a backend may be away, in seconds; the run does not mind.
     """
 
-    def __init__(self, target: Target, pipeline: PipelineFile | None, parameters: dict[str, Any], console: Console) -> None:
+    def __init__(
+        self, target: Target, pipeline: PipelineFile | None, parameters: dict[str, Any], console: Console, patience: float = 900.0
+    ) -> None:
+        self._patience = patience
         self._target = target
         self._console = console
         self._plan = {planned.key: planned for planned in (pipeline.plan() if pipeline else [])}
         self._components = _components(pipeline) if pipeline else {}
-        self._values = {f"{_CHANNEL}{name}": value for name, value in ((_defaults(pipeline) if pipeline else {}) | parameters).items()}
+        self._values = {f"{CHANNEL}{name}": value for name, value in ((_defaults(pipeline) if pipeline else {}) | parameters).items()}
         self._tasks: dict[str, Task] = {}
         self._held_back = False
 
@@ -56,31 +61,32 @@ class Watch:
         """Shows the run until it has ended.
 
         Raises:
-            UserError: The backend refuses to tell, or has not answered for a quarter of an hour.
+            UserError: The backend refuses to tell, or has not answered for too long.
         """
-        with tempfile.TemporaryDirectory(prefix="penstock-logs-") as logs, Display(self._console, self._plan.values()) as display:
-            while (run := self._look(run_id, display)).state not in ENDED:
-                self._show(run, display, Path(logs))
+        with Display(self._console, self._plan.values()) as display:
+            while (run := self._ask(lambda: self._target.run(run_id), display)).state not in ENDED:
+                self._show(run, display)
                 time.sleep(_SECONDS_BETWEEN_LOOKS)
-            self._show(run, display, Path(logs))
+            self._show(run, display)
             self._show_skipped(run, display)
-            if run.error and not any(task.state == FAILED for task in display.tasks):
+            display.ended()
+            if run.state == FAILED and run.error and not any(task.state == FAILED for task in display.tasks):
                 display.broken(run.error)
         found = [page.uri for task in display.tasks for page in pages(task.outputs)]
-        return Ending(run.url or run.id, display.tasks, run.state != DONE, found, self._held_back)
+        return Ending(run.url or run.id, display.tasks, run.state, _seconds(run), found, self._held_back)
 
-    def _look(self, run_id: str, display: Display) -> Run:
-        """Asks for the run, again and again where there is no answer."""
+    def _ask(self, question: Callable[[], _Answer], display: Display, *, awaits: bool = True) -> _Answer:
+        """Asks again and again where there is no answer; where it is one that comes later, only if it is to be awaited."""
         asking = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(NoAnswer),
+            retry=tenacity.retry_if_exception(lambda error: isinstance(error, NoAnswer) and (awaits or not isinstance(error, NotYet))),
             wait=tenacity.wait_exponential(multiplier=_SECONDS_BETWEEN_LOOKS, max=_LONGEST_PAUSE),
-            stop=tenacity.stop_after_delay(_SECONDS_WITHOUT_ANSWER),
+            stop=tenacity.stop_after_delay(self._patience),
             before_sleep=lambda state: display.noted(f"{_reason(state)}; the run goes on; asking again"),
             reraise=True,
         )
-        return asking(self._target.run, run_id)
+        return asking(question)
 
-    def _show(self, run: Run, display: Display, logs: Path) -> None:
+    def _show(self, run: Run, display: Display) -> None:
         for state in run.tasks:
             task = self._tasks.get(state.key)
             if state.state == RUNNING and task is None:
@@ -88,57 +94,67 @@ class Watch:
                 display.started(task)
             if state.state in _FINISHED and (task is None or task.state == RUNNING):
                 task = self._tasks[state.key] = task or self._task(state)
-                self._finish(task, state, run.id, logs)
+                self._finish(task, state, run.id, display)
                 display.finished(task)
 
     def _task(self, state: TaskState) -> Task:
-        planned = self._plan.get(state.key)
-        task = Task(planned.name if planned else state.key, self._components.get(state.key.rpartition("/")[2], ""))
+        key = state.key.rpartition("/")[2]
+        iterations = "".join(f"{loop}-iteration-{number}/" for loop, number in _ITERATION.findall(state.key))
+        task = Task(iterations + (self._plan[key].name if key in self._plan else key), self._components.get(key, ""))
         if state.started:
             task.started -= (datetime.now(timezone.utc) - state.started).total_seconds()
         return task
 
-    def _finish(self, task: Task, state: TaskState, run_id: str, logs: Path) -> None:
+    def _finish(self, task: Task, state: TaskState, run_id: str, display: Display) -> None:
         task.state, task.outputs = state.state, state.outputs
         if state.started and state.ended:
             task.seconds = (state.ended - state.started).total_seconds()
-        if state.state == FAILED or not task.outputs:
-            self._read_log(task, state, run_id, logs)
+        if state.state == FAILED or (state.state != CANCELED and not task.outputs):
+            self._read_log(task, state, run_id, display)
         task.figure = figure_of(task.outputs, task.figure)
         task.error = task.error or state.error
-        self._values |= {f"{_CHANNEL}{state.key}-{name}": value for name, value in task.outputs.items()}
+        self._values |= {f"{CHANNEL}{state.key}-{name}": value for name, value in task.outputs.items()}
 
-    def _read_log(self, task: Task, state: TaskState, run_id: str, logs: Path) -> None:
-        """Takes from a task's log what the backend does not tell."""
-        log = logs / f"{task.name.replace('/', '.')}.log"
-        try:
-            with log.open("w", encoding="utf-8") as file:
+    def _read_log(self, task: Task, state: TaskState, run_id: str, display: Display) -> None:
+        """Takes from a task's log what the backend does not tell; keeps the log of one that failed."""
+        log = self._logs / f"{task.name.replace('/', '.')}.log" if state.state == FAILED else None
+
+        def read() -> None:
+            with (log or Path(os.devnull)).open("w", encoding="utf-8") as file:
                 for line in self._target.logs(run_id, state.key):
                     file.write(f"{line}\n")
                     _read(line, task)
+
+        try:
+            self._ask(read, display, awaits=bool(log))
         except UserError:  # no container was started for it, or its log is gone: then nothing more can be known
             return
-        if state.state == FAILED:
-            task.log = log
+        task.log = log
+
+    @cached_property
+    def _logs(self) -> Path:
+        """Where the logs of tasks that failed are kept for the person to read."""
+        return Path(tempfile.mkdtemp(prefix="penstock-logs-"))
 
     def _show_skipped(self, run: Run, display: Display) -> None:
         """Shows which conditions were not met: what lies behind them has not run although the run is done."""
         told = {state.key for state in run.tasks if state.state == SKIPPED}
+        have_run = {key.rpartition("/")[2] for key in self._tasks}
         for key, planned in self._plan.items():
-            if planned.conditions and (key in told or (run.state == DONE and key not in self._tasks)):
-                condition = self._closed(planned)
+            is_skipped = key in told or (run.state == DONE and key not in have_run)
+            if is_skipped and (condition := self._closed(planned)):
                 self._held_back |= _VERDICT in condition
                 display.skipped(condition, self._values)
 
     def _closed(self, planned: PlannedTask) -> str:
-        """Returns the outermost condition that was not met, or that is not known to have been."""
+        """Returns the outermost condition that was not met, or that is not known to have been; empty if all were."""
         for condition in planned.conditions:
             try:
                 if not evaluate(condition, self._values):
                     return condition
             except ConditionError:
                 return condition
-        return planned.conditions[-1]
+        return ""
 
 
 def _defaults(pipeline: PipelineFile) -> dict[str, Any]:
@@ -166,6 +182,10 @@ def _outputs(output: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     yield from output.get("parameterValues", {}).items()
     for name, entry in output.get("artifacts", {}).items():
         yield name, executor.create_artifact_instance(entry["artifacts"][0], dsl.Artifact)
+
+
+def _seconds(run: Run) -> float:
+    return (run.ended - run.created).total_seconds() if run.ended and run.created else 0.0
 
 
 def _reason(state: tenacity.RetryCallState) -> str:

@@ -68,6 +68,11 @@ class KubeflowTarget:
         run = self._get_run(run_id)
         return self._run(run, self._workflow(run))
 
+    def source(self, run_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Returns the PipelineSpec of a run's version, and the run's parameters."""
+        run = self._get_run(run_id)
+        return self._spec(run), (run.runtime_config and run.runtime_config.parameters) or {}
+
     def runs(self) -> Iterator[Run]:
         """Yields the runs, newest first."""
         listing = self._client.runs.run_service_list_runs

@@ -40,6 +40,7 @@ class PipelinesApi(VertexApi):
     def __init__(self, settings: VertexSettings) -> None:
         super().__init__(settings.project, settings.location, settings.api_endpoint)
         self.transport = settings.api_transport
+        self.encryption_key = settings.encryption_key
         for library in _TALKATIVE:
             logging.getLogger(library).setLevel(logging.ERROR)
 

@@ -12,14 +12,19 @@ _PATIENCE_SECONDS = 60.0
 
 
 def ensure_experiment(api: PipelinesApi, name: str) -> str:
-    """Returns the resource name of an experiment, which is made if there is none.
+    """Returns the resource name of an experiment, which is made if there is none; so is the project's metadata store, under the runs' key.
 
     Raises:
         UserError: ML Metadata has something else by that name, such as a pipeline.
         GoogleAPICallError: The service refuses.
     """
     aiplatform.init(
-        project=api.project, location=api.location, credentials=api.credentials, api_endpoint=api.host, api_transport=api.transport
+        project=api.project,
+        location=api.location,
+        credentials=api.credentials,
+        api_endpoint=api.host,
+        api_transport=api.transport,
+        encryption_spec_key_name=api.encryption_key or None,
     )
     try:
         return aiplatform.Experiment.get_or_create(name).resource_name

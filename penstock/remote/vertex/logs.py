@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from google.api_core import exceptions
@@ -9,6 +10,7 @@ from google.auth.transport.requests import AuthorizedSession
 from google.cloud.aiplatform_v1 import PipelineJob
 
 from ...errors import UserError
+from ..target import NotYet
 from .api import PipelinesApi
 from .observed import located_tasks
 
@@ -16,6 +18,8 @@ from .observed import located_tasks
 _ENDPOINT = "CLOUDSDK_API_ENDPOINT_OVERRIDES_LOGGING"
 _BY_PAGE = 1000
 _SECONDS = 30.0
+# How long after a task's end its lines may still come.
+_LATE = timedelta(minutes=2)
 _OF_THE_SERVICE = "service"  # lines that the job's machinery writes, not the container
 
 
@@ -28,6 +32,7 @@ def read_log(api: PipelinesApi, job: PipelineJob, key: str) -> Iterator[str]:
         key: The task's, as `TaskState.key`.
 
     Raises:
+        NotYet: The task's lines are still to come.
         UserError: There is no such task, or it has no log.
         GoogleAPICallError: Cloud Logging refuses.
     """
@@ -44,7 +49,7 @@ def read_log(api: PipelinesApi, job: PipelineJob, key: str) -> Iterator[str]:
             yield from _lines(entry)
             count += 1
     if not count:
-        raise UserError(
+        raise (NotYet if _has_just_ended(job, key) else UserError)(
             f"Cloud Logging has no lines of {key}: they come a minute late, and are kept for 30 days unless the project says else"
         )
 
@@ -61,6 +66,11 @@ def custom_jobs(job: PipelineJob, key: str) -> list[str]:
     if not found:
         raise UserError(f"{key} has no log: its container has not been started, or its outputs came from the cache")
     return found
+
+
+def _has_just_ended(job: PipelineJob, key: str) -> bool:
+    ends = (task.detail.end_time.ToDatetime(timezone.utc) for task in located_tasks(job) if task.key == key)
+    return any(datetime.now(timezone.utc) - end < _LATE for end in ends)
 
 
 def _filter(jobs: list[str]) -> str:

@@ -77,6 +77,14 @@ class VertexTarget:
         """Returns a run with its tasks."""
         return self._seen(self._job(run_id))
 
+    def source(self, run_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Returns what a run was made of: its PipelineSpec, and its parameters."""
+        from google.protobuf import json_format
+
+        job = self._job(run_id)
+        made = json_format.MessageToDict(type(job).pb(job))
+        return made.get("pipelineSpec", {}), made.get("runtimeConfig", {}).get("parameterValues", {})
+
     def runs(self) -> Iterator[Run]:
         """Yields the runs, newest first, page after page as they are asked for."""
         request = {"parent": self._api.parent, "order_by": _NEWEST_FIRST, "read_mask": _LISTED, "page_size": _BY_PAGE}
