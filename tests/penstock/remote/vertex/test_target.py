@@ -158,6 +158,16 @@ def test_a_run_belongs_to_its_experiment_and_nothing_else_is_said(
     assert capfd.readouterr() == ("", "")
 
 
+def test_the_metadata_store_that_an_experiment_brings_has_the_key_of_the_runs(
+    vertex: VertexDouble, prepared: Callable[..., Submission]
+) -> None:
+    key = "projects/my-project/locations/us-central1/keyRings/ring/cryptoKeys/key"
+    target = VertexTarget(replace(settings_of(vertex, "grpc"), encryption_key=key))
+    target.submit(replace(prepared(gate), experiment="flights"))
+    store = target._api.metadata.get_metadata_store(name=f"{vertex.parent}/metadataStores/default")
+    assert store.encryption_spec.kms_key_name == key
+
+
 def test_a_run_that_is_left_out_of_its_experiment_goes_on(
     grpc_target: VertexTarget, vertex: VertexDouble, prepared: Callable[..., Submission], capsys: pytest.CaptureFixture[str]
 ) -> None:
