@@ -13,6 +13,8 @@ install)
             pipelines/flight_delay/make_data.py data/flights
     fi
     if [ "$2" = deploy ]; then
+        # what a push tells people to type
+        apt-get update -qq && apt-get install -qq --no-install-recommends curl > /dev/null
         # the doubles of what it releases to, whose models run on real servers
         $uv pip install --quiet --python /opt/venv --target $overlay --require-hashes -r requirements/doubles.txt
         $uv venv --quiet --python /opt/venv/bin/python /build/serve

@@ -34,7 +34,7 @@ print(json.dumps({
     "home": str(pathlib.Path.home()),
     "without bytecode": [str(path) for path in compiled if not path.exists()],
     # PEP 552: 1 is "by hash, unchecked"
-    "kinds of bytecode": sorted({int.from_bytes(path.read_bytes()[4:8], "little") for path in compiled if path.exists()}),
+    "kinds of bytecode": sorted({int.from_bytes(path.open("rb").read(8)[4:], "little") for path in pathlib.Path("/opt").rglob("*.pyc")}),
     "version": __import__("penstock").__version__,
 }))
 """
