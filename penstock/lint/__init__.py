@@ -1,6 +1,7 @@
 """Portability of compiled KFP pipelines: what Kubeflow, Vertex AI or a laptop would refuse, or silently do otherwise."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from .document import Document, UnreadableError
 from .registry import BACKENDS, Finding, Rule, all_rules
@@ -8,12 +9,13 @@ from .registry import BACKENDS, Finding, Rule, all_rules
 __all__ = ["BACKENDS", "Finding", "Rule", "UnreadableError", "all_rules", "lint"]
 
 
-def lint(text: str, backends: Collection[str] = BACKENDS) -> list[Finding]:
+def lint(text: str, backends: Collection[str] = BACKENDS, parameters: Mapping[str, Any] | None = None) -> list[Finding]:
     """Checks a compiled pipeline or component.
 
     Args:
         text: The YAML (or JSON), by whatever compiler.
         backends: Where it shall run: `kubeflow`, `vertex`, `local`.
+        parameters: The values of the pipeline's parameters, as far as they are known; they count where else the defaults do.
 
     Returns:
         What the rules found: errors first, rule by rule, each in the document's order.
@@ -21,7 +23,7 @@ def lint(text: str, backends: Collection[str] = BACKENDS) -> list[Finding]:
     Raises:
         UnreadableError: The text is no compiled pipeline.
     """
-    document = Document(text)
+    document = Document(text, parameters or {})
     findings = [finding for rule in all_rules() for finding in _findings(rule, document, backends)]
     return sorted(findings, key=lambda finding: finding.severity != "error")
 

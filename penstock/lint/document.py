@@ -1,7 +1,7 @@
 """A compiled file as the rules see it: checked against KFP's format, in one spelling, with ways through it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,7 @@ class Document:
 
     Args:
         text: The YAML (or JSON); a platform document may follow the pipeline.
+        parameters: Values of the pipeline's parameters, which take the place of their defaults.
 
     Attributes:
         size: How many documents there are.
@@ -65,12 +66,15 @@ class Document:
         UnreadableError: It is no compiled pipeline.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, parameters: Mapping[str, Any]) -> None:
         documents = _documents(text)
         self.size = len(documents)
         raw = _pipeline(documents)
         self.platform: Spec = next((other for other in documents if isinstance(other, dict) and "platforms" in other), {})
         self.spec, self.unknown = _parsed(raw)
+        definitions = parameters_of(self.spec["root"])
+        for name in definitions.keys() & parameters.keys():
+            definitions[name]["defaultValue"] = parameters[name]
 
     @property
     def name(self) -> str:

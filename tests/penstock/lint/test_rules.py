@@ -84,6 +84,15 @@ def test_default_of_the_pipeline_counts_for_the_task():
     assert "root.dag.tasks.say-2.inputs.parameters" in {finding.place for finding in lint(text, ["vertex"])}
 
 
+def test_what_a_parameter_is_given_counts_in_the_place_of_its_default():
+    text = with_parameter(str, "x" * 140_000, lambda task, value: say(text=value))
+    assert "argument-size" not in {finding.rule for finding in lint(text, ["vertex"], {"value": "x"})}
+    assert [finding.rule for finding in lint(saying("x"), ["vertex"], {"unknown": "x" * 140_000})] == []
+    importing = TRAPS["importer-storage"][0]()
+    assert lint(importing, ["vertex"], {"uri": "gs://bucket/rows"}) == []
+    assert {finding.rule for finding in lint(importing, ["kubeflow"], {"uri": "https://example.com/rows"})} == {"importer-scheme"}
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_container_without_an_image_runs_nowhere(backend):
     (finding,) = lint(cut(saying(), "deploymentSpec/executors/exec-say/container/image", None), [backend])
