@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...errors import UserError
-from ..target import NoAnswer
 from .connection import Connection, NotThere, message
 
 _OF_API = "/apis/v1alpha1/runs/{run_id}/nodes/{node_id}/log"
 _OF_PAGES = "/k8s/pod/logs"
 _ERROR = '{"error_message":'
+# What the pages' server says, with a status of 500, where there is no such pod and no archive.
+_UNREADABLE = "Could not get main container logs"
 
 
 def read_log(connection: Connection, run: Any, pod: str) -> Iterator[str]:
@@ -43,7 +44,7 @@ def _of_api(connection: Connection, run_id: str, pod: str) -> Iterator[str]:
         last = line
     before, error, said = (last or "").partition(_ERROR)
     if error:
-        raise _gone(UserError, message(error + said))
+        raise _gone(message(error + said))
     if last is not None:
         yield before
 
@@ -53,9 +54,11 @@ def _of_pages(connection: Connection, run: Any, pod: str) -> Iterator[str]:
     words = {"podname": pod, "runid": run.run_id, "podnamespace": connection.namespace, "createdat": f"{run.created_at:%Y-%m-%d}"}
     try:
         yield from connection.lines(_OF_PAGES, query={name: word for name, word in words.items() if word})
-    except (NotThere, NoAnswer) as error:
-        raise _gone(type(error), error.message) from error
+    except UserError as error:
+        if isinstance(error, NotThere) or _UNREADABLE in error.message:
+            raise _gone(error.message) from error
+        raise
 
 
-def _gone(kind: type[UserError], said: str) -> UserError:
-    return kind(f"the log is gone, or not there yet: {said}")
+def _gone(said: str) -> UserError:
+    return UserError(f"the log is gone, or not there yet: {said}")

@@ -190,8 +190,9 @@ class TestLogs:
         run, _ = finished(target, submission("failing"))
         assert "the last words of a task" in list(target.logs(run.id, "fail"))
         kubeflow.run(run.id).engine._tasks["fail"].log = None
-        with pytest.raises(UserError, match=r"the log is gone, or not there yet: .*archiveLogs is disabled"):
+        with pytest.raises(UserError, match=r"the log is gone, or not there yet: .*archiveLogs is disabled") as error:
             list(target.logs(run.id, "fail"))
+        assert not isinstance(error.value, NoAnswer)
 
 
 class TestVersions:
