@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -15,6 +14,7 @@ else:
 from ..errors import UserError
 from ..pipeline_file import did_you_mean
 from .settings import KubeflowSettings, VertexSettings
+from .shapes import Choice, check
 
 FILE = "penstock.toml"
 TARGETS: dict[str, type[KubeflowSettings] | type[VertexSettings]] = {"kubeflow": KubeflowSettings, "vertex": VertexSettings}
@@ -31,18 +31,14 @@ _VARIABLES: dict[str, dict[str, tuple[str, ...]]] = {
         "location": ("GOOGLE_CLOUD_REGION", "CLOUD_ML_REGION", "GOOGLE_CLOUD_LOCATION"),
     },
 }
-_CHOICES = {"failure_policy": ("slow", "fast"), "api_transport": ("grpc", "rest")}
+_CHOICES = {"failure_policy": Choice(("slow", "fast")), "api_transport": Choice(("grpc", "rest"))}
 _PATHS = {"token_file", "ca_certificate", "platform"}
 _SECRETS = {
     "token": "PENSTOCK_KUBEFLOW_TOKEN or name a token_file",
     "password": "PENSTOCK_KUBEFLOW_PASSWORD",
     "cookies": "PENSTOCK_KUBEFLOW_COOKIES",
 }
-_KINDS: dict[type, tuple[Callable[[Any], bool], str]] = {
-    str: (lambda value: isinstance(value, str), "a string"),
-    dict[str, str]: (lambda value: isinstance(value, dict) and all(isinstance(each, str) for each in value.values()), "a table of strings"),
-    dict[str, object]: (lambda value: isinstance(value, dict) and _is_json(value), "a table of JSON values"),
-}
+_SHAPES: dict[Any, Any] = {str: str, dict[str, str]: {str: str}, dict[str, object]: {str: object}}
 
 
 @dataclass(frozen=True)
@@ -119,19 +115,7 @@ def _check(target: str, key: str, value: Any, where: str) -> None:
         raise UserError(f"{where} is a secret: take it out of there and set the environment variable {_SECRETS[key]}")
     if key not in kinds:
         raise UserError(f"{where} is no setting of {target}{did_you_mean(key, list(kinds))}")
-    holds, kind = _KINDS[kinds[key]]
-    if not holds(value):
-        raise UserError(f"{where} must be {kind}, not {value!r}")
-    if key in _CHOICES and value not in _CHOICES[key]:
-        raise UserError(f"{where} must be one of {', '.join(_CHOICES[key])}, not {value!r}")
-
-
-def _is_json(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(map(_is_json, value.values()))
-    if isinstance(value, list):
-        return all(map(_is_json, value))
-    return isinstance(value, (str, int, float, bool))
+    check(value, _CHOICES.get(key) or _SHAPES[kinds[key]], where)
 
 
 def _absolute(file: Path, path: str) -> str:

@@ -1,6 +1,7 @@
 """What a settings file may say: a shape for every value, and errors that name the place, the mistake and what was meant.
 
-A shape is a type (`str`, `int`, `bool`), a list of one shape, a dict from `str` to one shape, or one of the classes below.
+A shape is a type (`str`, `int`, `bool`; `object` for anything that JSON has), a list of one shape, a dict from `str` to one shape, or
+one of the classes below.
 """
 
 from collections.abc import Callable
@@ -71,6 +72,8 @@ def check(value: Any, shape: Any, where: str = "") -> None:
         for key, item in _typed(value, dict, "`name: value` lines", where).items():
             check(key, str, _below(where, key))
             check(item, shape[str], _below(where, key))
+    elif shape is object:
+        _check_json(value, where)
     else:
         _check_scalar(value, shape, where)
 
@@ -84,6 +87,13 @@ def _check_record(value: Any, shape: Record, where: str) -> None:
     for key in shape.required:
         if key not in value:
             raise UserError(f"{where} lacks {key}")
+
+
+def _check_json(value: Any, where: str) -> None:
+    if isinstance(value, (dict, list)):
+        check(value, {str: object} if isinstance(value, dict) else [object], where)
+    elif not isinstance(value, (str, int, float, bool)):
+        raise UserError(f"{where} must be something that JSON has: text, a number, true, false, or a list or mapping of these, not {value}")
 
 
 def _check_scalar(value: Any, shape: Any, where: str) -> None:

@@ -146,9 +146,9 @@ def test_paths_are_relative_to_the_file(file):
     [
         ('[contexts.k]\ntarget = "kubeflow"\nhots = "x"', "[contexts.k]: hots is no setting of kubeflow; did you mean host?"),
         ('[contexts.k]\ntarget = "kubeflow"\nproject = "x"', "[contexts.k]: project is no setting of kubeflow; it has experiment"),
-        ('[contexts.k]\ntarget = "kubeflow"\nnamespace = 3', "[contexts.k]: namespace must be a string, not 3"),
-        ('[contexts.k]\ntarget = "kubeflow"\n[contexts.k.parameters]\nday = 2026-01-01', "parameters must be a table of JSON values"),
-        ('[contexts.v]\ntarget = "vertex"\n[contexts.v.labels]\nteam = 1', "labels must be a table of strings"),
+        ('[contexts.k]\ntarget = "kubeflow"\nnamespace = 3', "[contexts.k]: namespace must be text in quotes, not 3"),
+        ('[contexts.k]\ntarget = "kubeflow"\n[contexts.k.parameters]\nday = 2026-01-01', "parameters.day must be something that JSON has"),
+        ('[contexts.v]\ntarget = "vertex"\n[contexts.v.labels]\nteam = 1', "labels.team must be text in quotes, not 1"),
         ('[contexts.v]\ntarget = "vertex"\nfailure_policy = "faster"', "failure_policy must be one of slow, fast, not 'faster'"),
         ('[contexts.v]\ntarget = "vertx"', "[contexts.v]: target must be one of kubeflow, vertex, not 'vertx'"),
         ('[contexts.v]\nproject = "p"', "[contexts.v]: target must be one of kubeflow, vertex, not None"),
