@@ -87,6 +87,36 @@ def final(folder: str, status: dsl.PipelineTaskFinalStatus):
     (Path(folder[3:]) / "final").write_text(status.state)
 
 
+@dsl.component(base_image="python:3.11")
+def hold(folder: str):
+    import time
+    from pathlib import Path
+
+    (Path(folder[3:]) / "held").touch()
+    while not (Path(folder[3:]) / "go").exists():
+        time.sleep(0.05)
+
+
+@dsl.component(base_image="python:3.11")
+def complain(reason: str):
+    print(f"error: {reason}")
+    raise SystemExit(1)
+
+
+@dsl.component(base_image="python:3.11")
+def judge(verdict: str, outcome: str) -> NamedTuple("Judged", [("verdict", str), ("outcome", str)]):  # type: ignore[valid-type]
+    import json
+
+    print(f"[penstock] {verdict}, {outcome}")
+    print("[penstock-outputs] " + json.dumps({"parameterValues": {"verdict": verdict, "outcome": outcome}}))
+    return (verdict, outcome)
+
+
+@dsl.container_component
+def push_model():
+    return dsl.ContainerSpec(image="registry/penstock-deploy:1", command=["python", "-m", "penstock.components.push_model"])
+
+
 @dsl.pipeline(name="gate")
 def gate(folder: str, text: str = "blessed"):
     made = make(text=text)
@@ -147,6 +177,38 @@ def failing(folder: str):
 def waiting(folder: str):
     waited = wait(folder=folder)
     read(artifact=waited.outputs["artifact"], folder=folder)
+
+
+@dsl.pipeline(name="holding")
+def holding(folder: str):
+    held = hold(folder=folder)
+    say(text="late", folder=folder).after(held)
+
+
+@dsl.pipeline(name="complaining")
+def complaining(folder: str, reason: str = "the rows have no label"):
+    complain(reason=reason)
+
+
+@dsl.pipeline(name="judged")
+def judged(folder: str, verdict: str = "blessed", outcome: str = "pushed"):
+    """As tasks of Penstock's do, its first says what it gives back."""
+    by = judge(verdict=verdict, outcome=outcome)
+    with dsl.If(by.outputs["verdict"] == "blessed", name="blessed"):
+        say(text="open", folder=folder)
+
+
+@dsl.pipeline(name="looped-gate")
+def looped_gate(folder: str, text: str = "blessed"):
+    made = make(text=text)
+    with dsl.If(made.outputs["verdict"] == "blessed", name="blessed"), dsl.ParallelFor(["a", "b"]) as item:
+        say(text=item, folder=folder)
+
+
+@dsl.pipeline(name="silent-push")
+def silent_push():
+    """Nobody tells how its push ended, if its task says nothing."""
+    push_model()
 
 
 @dsl.pipeline(name="chain")

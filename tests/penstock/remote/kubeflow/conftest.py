@@ -1,4 +1,4 @@
-"""What tests of the Kubeflow target share: an API server that runs what it gets."""
+"""What tests of the Kubeflow target share."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,13 +6,6 @@ from pathlib import Path
 import pytest
 
 from ....doubles.kubeflow.double import KubeflowDouble
-
-
-@pytest.fixture
-def kubeflow(tmp_path: Path) -> Iterator[KubeflowDouble]:
-    """A single-user Kubeflow Pipelines installation that lets everybody in."""
-    with KubeflowDouble(tmp_path / "kubeflow") as double:
-        yield double
 
 
 @pytest.fixture

@@ -1,0 +1,201 @@
+"""`penstock submit --wait`: what it shows, how it ends, and what it survives."""
+
+import io
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from penstock.envs import environment
+from penstock.remote.connect import connect
+from penstock.remote.target import NoAnswer, NotYet
+from penstock.remote.watch import Watch
+
+from ...doubles.kubeflow.double import KubeflowDouble
+from ...doubles.kubeflow.faults import Fail, Fault
+from ...doubles.vertex.double import VertexDouble
+from ..pipelines import chain, complaining, failing, gate, handled, holding, judged, loop, looped_gate, silent_push
+from .backends import Backend, Kubeflow, Vertex
+from .person import Person, ends_of_tasks, run_id
+
+BY_EXIT_CODE: list[tuple[int, Any, dict[str, str]]] = [
+    (0, judged, {}),
+    (3, judged, {"verdict": "not_blessed"}),
+    (3, judged, {"outcome": "rolled_back"}),
+    (0, loop, {}),
+    (0, looped_gate, {}),
+    (1, failing, {}),
+    (1, handled, {}),
+    (1, complaining, {}),
+]
+
+
+@pytest.fixture
+def silent_environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Environments whose interpreter does nothing and says nothing, as a task of which every trace is gone."""
+    monkeypatch.setenv("PENSTOCK_CACHE", str(tmp_path / "cache"))
+    for family in ("deploy", "serve"):
+        python = environment(family).python
+        python.parent.mkdir(parents=True)
+        python.write_text("#!/bin/sh\n")
+        python.chmod(0o755)
+        (python.parents[1] / ".complete").touch()
+
+
+@pytest.mark.parametrize(("code", "pipeline", "parameters"), BY_EXIT_CODE, ids=lambda each: getattr(each, "name", None))
+def test_shows_and_ends_as_a_run_here_does(backend: Backend, person: Person, code: int, pipeline: Any, parameters: dict[str, str]) -> None:
+    # Of iterations at the same time, it is chance which is taken from the cache of another.
+    here = person.runs(pipeline, "--fresh", **parameters)
+    there = person.submits(pipeline, "--wait", "--no-cache", **parameters)
+    assert (there.returncode, there.stderr) == (code, "")
+    assert here.returncode == code
+    shown, wanted = ends_of_tasks(there.stdout), ends_of_tasks(here.stdout)
+    assert wanted
+    if backend.name == "kubeflow" and "make" in wanted:  # Kubeflow does not tell what a task gave back that does not say so
+        shown["make"] = wanted["make"]
+    assert shown == wanted
+    summary = re.compile(r"^(done|failed)(.*?) in ", re.MULTILINE)
+    assert summary.findall(there.stdout) == summary.findall(here.stdout)
+
+
+def test_a_skipped_task_says_why(backend: Backend, person: Person) -> None:
+    said = ends_of_tasks(person.submits(judged, "--wait", verdict="not_blessed").stdout)
+    assert said["say"] == ("skipped", "because judge-verdict = not_blessed")
+
+
+def test_a_closed_gate_is_one_even_where_nobody_tells_the_verdict(backend: Backend, person: Person) -> None:
+    done = person.submits(gate, "--wait", text="not_blessed")
+    assert done.returncode == 3
+    assert "done; the model is not released in " in done.stdout
+    reason = {"kubeflow": "runs only if make-verdict == 'blessed'", "vertex": "because make-verdict = not_blessed"}[backend.name]
+    assert ends_of_tasks(done.stdout)["say"] == ("skipped", reason)
+
+
+@pytest.mark.usefixtures("silent_environments")
+def test_a_push_whose_outcome_nobody_tells_is_not_released(backend: Backend, person: Person) -> None:
+    done = person.submits(silent_push, "--wait", folder=None)
+    assert done.returncode == 3, done.stdout
+    assert "push       unknown: the backend does not tell, and its log is gone" in done.stdout
+    again = person.types("runs", "show", run_id(done.stdout), "--wait")
+    assert again.returncode == 3, "who looks later is told the same"
+    assert "push       unknown" in again.stdout
+
+
+def test_a_failure_shows_the_end_of_the_log_and_keeps_all_of_it(backend: Backend, person: Person) -> None:
+    done = person.submits(failing, "--wait")
+    assert done.returncode == 1
+    assert "    the last words of a task\n" in done.stdout
+    log = re.search(r"^fail: .*; log: (\S+)$", done.stdout, re.MULTILINE)
+    assert log, done.stdout
+    assert "the last words of a task" in Path(log[1]).read_text()
+    assert ends_of_tasks(done.stdout)["say"] == ("not run", "")
+
+
+def test_why_a_task_failed_is_said_in_its_own_words(backend: Backend, person: Person) -> None:
+    done = person.submits(complaining, "--wait", reason="the rows have no label")
+    assert re.search(r"^complain: the rows have no label; log: \S+$", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("how", ["drop", "busy"])
+def test_a_lost_connection_ends_nothing(backend: Backend, person: Person, how: str) -> None:
+    started = person.starts(holding, "--wait")
+    started.until("hold  running")
+    with backend.away(how):
+        started.until("the run goes on; asking again")
+        (person.folder / "go").touch()
+    assert started.ends() == 0
+    assert ends_of_tasks(started.said) == {"hold": ("done", ""), "say": ("done", "said late")}
+
+
+def test_a_backend_that_stays_away_ends_it_with_one_line(backend: Backend, person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_id(person.submits(holding).stdout)
+    monkeypatch.chdir(person.folder)
+    target, _ = connect("", backend.name, {})
+    console = Console(file=io.StringIO(), width=1000)
+    with backend.away("busy"), pytest.raises(NoAnswer, match="injected by the test") as error:
+        Watch(target, None, {}, console, patience=1.0).follow(run)
+    assert "\n" not in error.value.message
+
+
+def test_an_outcome_is_asked_for_until_it_is_told(kubeflow: KubeflowDouble, person: Person) -> None:
+    person.writes_context(Kubeflow(kubeflow))
+    kubeflow.faults.append(Fault(Fail(503), when=lambda call: call.path.endswith("/log"), times=2))
+    done = person.submits(judged, "--wait")
+    assert done.returncode == 0
+    assert "the run goes on; asking again" in done.stdout
+    assert ends_of_tasks(done.stdout)["judge"] == ("done", "blessed, pushed")
+
+
+@pytest.mark.usefixtures("silent_environments")
+def test_a_log_that_is_late_is_not_taken_for_none(vertex: VertexDouble, person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    person.writes_context(Vertex(vertex))
+    run = run_id(person.submits(silent_push, "--wait", folder=None).stdout)
+    monkeypatch.chdir(person.folder)
+    target, _ = connect("", "vertex", {})
+    with pytest.raises(NotYet, match="they come a minute late"):
+        list(target.logs(run, "push-model"))
+
+
+class TestInterrupted:
+    def test_where_nobody_can_be_asked_the_run_goes_on(self, backend: Backend, person: Person) -> None:
+        started = person.starts(holding, "--wait")
+        started.until("hold  running")
+        started.interrupt()
+        assert started.ends() == 130
+        assert "not run" not in started.said
+        back = re.search(r"^goes on +penstock (.*)$", started.said, re.MULTILINE)
+        assert back, started.said
+        (person.folder / "go").touch()
+        done = person.types(*back[1].split())
+        assert done.returncode == 0
+        assert ends_of_tasks(done.stdout) == {"hold": ("done", ""), "say": ("done", "said late")}
+
+    @pytest.mark.parametrize(("answer", "state"), [("y", "canceled"), ("n", "running"), ("", "running")])
+    def test_at_a_terminal_it_asks(self, backend: Backend, person: Person, answer: str, state: str) -> None:
+        started = person.starts(holding, "--wait", terminal=True)
+        started.until("running")
+        started.interrupt()
+        started.until("The run goes on. Cancel it? [y/N]")
+        started.answers(answer)
+        assert started.ends() == 130
+        run = run_id(started.said)
+        assert f"canceled   {run}" in started.said if answer == "y" else f"penstock runs show {run} --wait" in started.said
+        assert _state(person, run, state) == state
+
+    def test_whoever_is_impatient_leaves(self, backend: Backend, person: Person) -> None:
+        started = person.starts(holding, "--wait", terminal=True)
+        started.until("running")
+        started.interrupt()
+        started.until("Cancel it?")
+        started.interrupt()
+        assert started.ends() == 130
+        assert _state(person, run_id(started.said), "running") == "running"
+
+
+def test_a_run_that_somebody_cancels_is_canceled(backend: Backend, person: Person) -> None:
+    started = person.starts(holding, "--wait")
+    started.until("hold  running")
+    assert person.types("runs", "cancel", run_id(started.said)).returncode == 0
+    assert started.ends() == 1
+    assert ends_of_tasks(started.said) == {"hold": ("canceled", ""), "say": ("not run", "")}
+    assert re.search(r"^canceled in ", started.said, re.MULTILINE)
+
+
+def test_tasks_from_the_cache_are_said_to_be(backend: Backend, person: Person) -> None:
+    for options, state in (([], "done"), ([], "cached"), (["--no-cache"], "done")):
+        done = person.submits(chain, "--wait", *options)
+        assert ends_of_tasks(done.stdout)["read"][0] == state, done.stdout
+
+
+def _state(person: Person, run: str, wanted: str) -> str:
+    """Returns a run's state, as soon as it is the one that is wanted, or will not be."""
+    end = time.monotonic() + 30
+    while True:
+        said = person.types("runs", "show", run).stdout
+        state = re.search(r"^\S+ +(waiting|running|done|failed|canceled)", said, re.MULTILINE)
+        assert state, said
+        if state[1] == wanted or time.monotonic() > end:
+            return state[1]
