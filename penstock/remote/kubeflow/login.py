@@ -7,10 +7,14 @@ approval, and sends the user back with a cookie.
 
 import os
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from ...errors import UserError
 from ..target import NoAnswer
+
+if TYPE_CHECKING:
+    import requests
 
 _TIMEOUT = (10, 30)
 _PROXY_START = "/oauth2/start"
@@ -44,7 +48,7 @@ def log_in(host: str, username: str, ca_certificate: str = "") -> str:
         raise NoAnswer(f"the login of {host} cannot be reached: {type(error).__name__}") from error
 
 
-def _go_through(session, host: str, username: str, password: str) -> str:  # type: ignore[no-untyped-def]
+def _go_through(session: "requests.Session", host: str, username: str, password: str) -> str:
     page = session.get(f"{host}/", timeout=_TIMEOUT)
     if page.status_code in (401, 403):
         page = session.get(_elsewhere(page.url, _PROXY_START, {"rd": urlsplit(host).path or "/"}), timeout=_TIMEOUT)
@@ -61,7 +65,7 @@ def _go_through(session, host: str, username: str, password: str) -> str:  # typ
     return "; ".join(f"{cookie.name}={cookie.value}" for cookie in session.cookies)
 
 
-def _form(session, page) -> str:  # type: ignore[no-untyped-def]
+def _form(session: "requests.Session", page: "requests.Response") -> str:
     """Returns the address of Dex's form for a name and a password."""
     address = page.url
     if urlsplit(address).path.endswith("/auth"):

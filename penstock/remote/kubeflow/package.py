@@ -4,6 +4,7 @@ import copy
 import hashlib
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def _pipeline(connection: Connection, name: str) -> str:
     return pipeline.pipeline_id
 
 
-def unless_there(find, make) -> tuple[Any, bool]:  # type: ignore[no-untyped-def]
+def unless_there(find: Callable[[], Any], make: Callable[[], Any]) -> tuple[Any, bool]:
     """Makes what is not there. Where that fails, somebody else may have made it since (servers answer 409, older ones 500)."""
     if found := find():
         return found, False

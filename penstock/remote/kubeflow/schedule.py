@@ -5,6 +5,7 @@ from typing import Any
 
 from ...errors import UserError
 from ..target import Timetable
+from .times import moment
 
 _SECONDS_FIELD = "0"
 # What the server allows (api_converter.go of kubeflow/pipelines).
@@ -50,8 +51,8 @@ def timetable(recurring_run: Any, time_zone: str) -> Timetable:
         time_zone=time_zone,
         max_concurrency=int(recurring_run.max_concurrency or 1),
         catch_up=not recurring_run.no_catchup,
-        start=_moment(start),
-        end=_moment(end),
+        start=moment(start),
+        end=moment(end),
     )
 
 
@@ -66,8 +67,3 @@ def _five_fields(cron: str) -> str:
     """Returns a cron expression without the seconds, where they say nothing."""
     seconds, _, rest = cron.partition(" ")
     return rest if seconds == _SECONDS_FIELD and len(rest.split()) == 5 else cron
-
-
-def _moment(time: datetime | None) -> datetime | None:
-    """Returns a time; None for the start of 1970, which the server gives for none."""
-    return time if time and time.timestamp() > 0 else None

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 from ...errors import UserError
@@ -11,6 +10,7 @@ from ..target import CANCELED, DONE, ENDED, FAILED, RUNNING, WAITING, Run, Sched
 from . import package, schedule
 from .connection import Connection, NotThere, message
 from .logs import read_log
+from .times import moment
 from .workflow import Workflow, in_brief
 
 _DEFAULT_EXPERIMENT = "Default"
@@ -174,7 +174,7 @@ class KubeflowTarget:
             url=self._connection.page(f"runs/details/{run.run_id}"),
             error=message(run.error.message or "") if run.error else workflow.error if workflow else "",
             created=run.created_at,
-            ended=_moment(run.finished_at),
+            ended=moment(run.finished_at),
             tasks=tuple(workflow.tasks()) if workflow else (),
         )
 
@@ -216,8 +216,3 @@ def _state(run: Any) -> str:
     state = _STATES.get(run.state, WAITING)
     was_canceled = any(status.state == "CANCELING" for status in run.state_history or ())
     return CANCELED if state == FAILED and was_canceled else state
-
-
-def _moment(time: datetime | None) -> datetime | None:
-    """Returns a time; None for the start of 1970, which the server gives for one that is not yet."""
-    return time if time and time.timestamp() > 0 else None

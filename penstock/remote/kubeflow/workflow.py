@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Any
 
 from ..target import CACHED, CANCELED, DONE, FAILED, NOT_RUN, RUNNING, SKIPPED, WAITING, TaskState
+from .times import moment
 
 _FAILED_PHASES = {"Failed", "Error"}
 _PHASES = {"SUCCEEDED": "Succeeded", "FAILED": "Failed", "CANCELED": "Failed", "SKIPPED": "Skipped", "RUNNING": "Running"}
@@ -194,7 +195,8 @@ def _key(keys: tuple[str, ...]) -> str:
 
 
 def _text(time: datetime | None) -> str | None:
-    return time.isoformat() if time and time.timestamp() > 0 else None
+    known = moment(time)
+    return known.isoformat() if known else None
 
 
 def _time(text: str | None) -> datetime | None:
