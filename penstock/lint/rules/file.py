@@ -42,7 +42,7 @@ def unknown_field(document: Document) -> Iterator[tuple[str, str]]:
     """The file has a field that the format does not.
 
     KFP's API server parses the pipeline strictly and refuses the file (within `deploymentSpec` it drops the field), as do kfp's loader and `penstock run`. The
-    field is misspelt, at the wrong place, or of a newer KFP.
+    field is misspelled, at the wrong place, or of a newer KFP.
     """
     if document.unknown:
         yield "root", f"{document.unknown}; correct or remove the field"

@@ -25,7 +25,7 @@ class _Pending:
     message: operations_pb2.Operation
     resource: str
     done: threading.Event = field(default_factory=threading.Event)
-    cancelled: threading.Event = field(default_factory=threading.Event)
+    canceled: threading.Event = field(default_factory=threading.Event)
 
 
 class Operations:
@@ -82,7 +82,7 @@ class Operations:
         self.seconds = 0.0
         running, self._operations = [pending for pending in self._operations.values() if not pending.message.done], {}
         for pending in running:
-            pending.cancelled.set()
+            pending.canceled.set()
         for pending in running:  # one that starts a model server may take longer; its endpoint is gone by then
             pending.done.wait(_MOMENT_SECONDS)
 
@@ -112,7 +112,7 @@ class Operations:
 
     def cancel(self, request: operations_pb2.CancelOperationRequest, _: grpc.ServicerContext) -> Empty:
         """Answers CancelOperation: stops what has not had its effect yet."""
-        self._find(request.name).cancelled.set()
+        self._find(request.name).canceled.set()
         return Empty()
 
     def delete(self, request: operations_pb2.DeleteOperationRequest, _: grpc.ServicerContext) -> Empty:
@@ -135,11 +135,11 @@ class Operations:
 
     def _run(self, name: str, request: Any, pending: _Pending, work: Callable[[], Any]) -> None:
         call, faults = self._faults.record(f"{name}{RUN}", request, {})
-        pending.cancelled.wait(self.seconds)
+        pending.canceled.wait(self.seconds)
         result = operations_pb2.Operation()
         try:
-            self._faults.strike(call, faults, after=False, is_active=lambda: not pending.cancelled.is_set())
-            if pending.cancelled.is_set():
+            self._faults.strike(call, faults, after=False, is_active=lambda: not pending.canceled.is_set())
+            if pending.canceled.is_set():
                 raise ApiError(grpc.StatusCode.CANCELLED, "The operation was cancelled.")
             response = work()
             self._faults.strike(call, faults, after=True)

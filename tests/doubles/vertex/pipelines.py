@@ -204,10 +204,10 @@ class PipelineService:
     def _view(self, job: _Job) -> types.PipelineJob:
         """Returns what the service answers for a job, with the details of its tasks."""
         view = types.PipelineJob(self._refreshed(job))
-        cancelled = view.state in (PipelineState.PIPELINE_STATE_CANCELLING, PipelineState.PIPELINE_STATE_CANCELLED)
+        canceled = view.state in (PipelineState.PIPELINE_STATE_CANCELLING, PipelineState.PIPELINE_STATE_CANCELLED)
         tasks = job.run.tasks
         inputs = Inputs(job.spec, specs.parameter_values(view.runtime_config), tasks)
-        view.job_detail.task_details = job.details.all(tasks, inputs, view, cancelled=cancelled)
+        view.job_detail.task_details = job.details.all(tasks, inputs, view, canceled=canceled)
         return view
 
     def _error(self, job: _Job) -> status_pb2.Status:

@@ -54,7 +54,7 @@ class TaskDetails:
         return next(found, None)
 
     def all(
-        self, tasks: dict[str, ObservedTask], inputs: Inputs, job: types.PipelineJob, *, cancelled: bool
+        self, tasks: dict[str, ObservedTask], inputs: Inputs, job: types.PipelineJob, *, canceled: bool
     ) -> list[types.PipelineTaskDetail]:
         """Returns the details of the job itself, of the DAGs that it has come to, and of their tasks.
 
@@ -62,7 +62,7 @@ class TaskDetails:
             tasks: The tasks, as they are now.
             inputs: What they were given.
             job: The job, as it is now.
-            cancelled: Whether somebody has ended it.
+            canceled: Whether somebody has ended it.
         """
         begun = [task for task in tasks.values() if task.state in _STATES]
         closed = _closed(begun)
@@ -70,9 +70,9 @@ class TaskDetails:
         come = {_without_iterations(task.path) for task in begun}
         waiting = [task for task in tasks.values() if task.state == "waiting" and task.path not in come]
         inner = list(dict.fromkeys(path for task in shown for path in _above(task.path)))
-        details = [self._dag(path, _within(path, shown), bool(_within(path, waiting)), cancelled) for path in inner]
+        details = [self._dag(path, _within(path, shown), bool(_within(path, waiting)), canceled) for path in inner]
         details += [self._detail(path, State.NOT_TRIGGERED) for path in closed]
-        details += [self._leaf(task, cancelled) for task in shown]
+        details += [self._leaf(task, canceled) for task in shown]
         for detail, path in zip(details, [*inner, *closed, *(task.path for task in shown)], strict=True):
             self._add_inputs(detail, path, inputs)
         return [self._root(job, inputs), *details]
@@ -90,8 +90,8 @@ class TaskDetails:
         type(detail.execution).pb(detail.execution).metadata.update(given)
         detail.inputs = {name: self._artifacts(name, artifact) for name, artifact in inputs.artifacts(path).items()}
 
-    def _dag(self, path: tuple[str, ...], tasks: list[ObservedTask], more: bool, cancelled: bool) -> types.PipelineTaskDetail:
-        states = {_state(task, cancelled) for task in tasks} | ({State.RUNNING} if more else set())
+    def _dag(self, path: tuple[str, ...], tasks: list[ObservedTask], more: bool, canceled: bool) -> types.PipelineTaskDetail:
+        states = {_state(task, canceled) for task in tasks} | ({State.RUNNING} if more else set())
         order = (State.RUNNING, State.FAILED, State.CANCELLED)
         detail = self._detail(path, next((state for state in order if state in states), State.SUCCEEDED))
         detail.create_time = detail.start_time = min((task.started for task in tasks if task.started), default=None)
@@ -100,8 +100,8 @@ class TaskDetails:
         detail.execution.schema_title = "system.DagExecution"
         return detail
 
-    def _leaf(self, task: ObservedTask, cancelled: bool) -> types.PipelineTaskDetail:
-        detail = self._detail(task.path, _state(task, cancelled))
+    def _leaf(self, task: ObservedTask, canceled: bool) -> types.PipelineTaskDetail:
+        detail = self._detail(task.path, _state(task, canceled))
         detail.create_time, detail.start_time, detail.end_time = task.started, task.started, task.ended
         detail.execution.schema_title = "system.ContainerExecution"
         detail.execution.metadata = {f"output:{name}": value for name, value in task.outputs.get("parameterValues", {}).items()}
@@ -158,9 +158,9 @@ class TaskDetails:
         return self._numbers[key]
 
 
-def _state(task: ObservedTask, cancelled: bool) -> State:
+def _state(task: ObservedTask, canceled: bool) -> State:
     state = _STATES[task.state]
-    return State.CANCELLED if cancelled and state in (State.RUNNING, State.FAILED) else state
+    return State.CANCELLED if canceled and state in (State.RUNNING, State.FAILED) else state
 
 
 def _closed(tasks: list[ObservedTask]) -> list[tuple[str, ...]]:

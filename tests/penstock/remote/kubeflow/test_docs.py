@@ -13,7 +13,8 @@ from ....doubles.kubeflow.double import USER, KubeflowDouble
 from ...pipelines import compiled
 from ..pages import EXAMPLE, ROOT, Page, dry_run_of_the_example, train_model
 
-PAGE = Page("kubeflow.md")
+# The commands for images ask an engine and a registry.
+PAGE = Page("kubeflow.md", "images", "compile")
 NAMESPACE = "forecasting"
 
 
