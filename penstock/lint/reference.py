@@ -30,7 +30,7 @@ What needs no rule: If, Elif and Else, nested pipelines, static loops and `dsl.C
 retries do the same everywhere.
 
 What no rule sees is what a container does. Everywhere it must make the folders of its outputs, write every output parameter that it declares, and name its artifacts in the
-executor's output file; an input that was not given may be missing, or `null`.
+executor's output file; an input that was not given may be missing, or `null`; artifacts are read and written at their paths, not by their URIs (kubeflow/pipelines#13476).
 """
 
 

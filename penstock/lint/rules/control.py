@@ -61,7 +61,10 @@ def artifact_loop(document: Document) -> Iterator[tuple[str, str]]:
 
 @warning("loop-parallelism", "local", link=f"{SOURCE}sdk/python/kfp/local/orchestrator/enhanced_dag_orchestrator.py")
 def parallelism(document: Document) -> Iterator[tuple[str, str]]:
-    """Locally, two iterations of a loop run at the same time, whatever its parallelism says."""
+    """Locally, two iterations of a loop run at the same time, whatever its parallelism says.
+
+    Tasks that do not need each other run one after the other there. The results are the same; they take longer.
+    """
     for task in document.tasks():
         if (limit := task.spec.get("iteratorPolicy", {}).get("parallelismLimit", 0)) > _LOCAL_LOOPS:
             yield f"{task.place}.iteratorPolicy", f"{limit} iterations at the same time are {_LOCAL_LOOPS} locally"
