@@ -54,7 +54,7 @@ def make_job(submission: Submission, settings: VertexSettings) -> PipelineJob:
             made = aiplatform.PipelineJob(
                 display_name=submission.name,
                 template_path=str(template),
-                pipeline_root=_pipeline_root(submission, settings),
+                pipeline_root=_pipeline_root(submission),
                 parameter_values=submission.parameters,
                 enable_caching=submission.caching,
                 failure_policy=settings.failure_policy,
@@ -69,7 +69,7 @@ def make_job(submission: Submission, settings: VertexSettings) -> PipelineJob:
         pipeline_spec=made.pipeline_spec,
         runtime_config=made.runtime_config,
         labels=settings.labels,
-        service_account=submission.service_account or settings.service_account,
+        service_account=submission.service_account,
         network=settings.network,
         encryption_spec={"kms_key_name": settings.encryption_key} if settings.encryption_key else None,
     )
@@ -88,9 +88,10 @@ def _check(submission: Submission, settings: VertexSettings) -> None:
     if settings.network and not _NETWORK.fullmatch(settings.network):
         raise UserError(f"network {settings.network!r} is none; give projects/NUMBER/global/networks/NAME")
     _check_key(settings)
-    experiment = submission.experiment or settings.experiment
-    if experiment and not _EXPERIMENT.fullmatch(experiment):
-        raise UserError(f"experiment {experiment!r} is none on Vertex AI: at most 128 lowercase letters, digits and `-`, not first")
+    if submission.experiment and not _EXPERIMENT.fullmatch(submission.experiment):
+        raise UserError(
+            f"experiment {submission.experiment!r} is none on Vertex AI: at most 128 lowercase letters, digits and `-`, not first"
+        )
 
 
 def _is_label(text: str) -> bool:
@@ -107,8 +108,8 @@ def _check_key(settings: VertexSettings) -> None:
         raise UserError(f"encryption_key lies in {key['location']}, the runs in {settings.location}: give a key of the same region")
 
 
-def _pipeline_root(submission: Submission, settings: VertexSettings) -> str:
-    root = submission.pipeline_root or settings.pipeline_root or submission.spec.get("defaultPipelineRoot", "")
+def _pipeline_root(submission: Submission) -> str:
+    root = submission.pipeline_root or submission.spec.get("defaultPipelineRoot", "")
     if not root:
         raise UserError("Vertex AI needs a place for artifacts: give --pipeline-root gs://BUCKET/FOLDER, or pipeline_root in penstock.toml")
     if not re.fullmatch(r"gs://[a-z0-9][-_.a-z0-9]+(/.*)?", root):

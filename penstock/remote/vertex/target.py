@@ -53,17 +53,16 @@ class VertexTarget:
     def submit(self, submission: Submission) -> Run:
         """Makes a run, and puts it into its experiment."""
         request = self._request(submission)
-        experiment = submission.experiment or self._settings.experiment
         with self._api.doing(f"submit {submission.pipeline.path.name}"):
             from .experiments import add_run, ensure_experiment
 
-            context = ensure_experiment(self._api, experiment) if experiment else ""
+            context = ensure_experiment(self._api, submission.experiment) if submission.experiment else ""
             job = self._create(request)
         if context:
             try:
                 add_run(self._api, context, job.name)
             except UserError as error:
-                click.echo(f"warning: the run is under way, but not in experiment {experiment}: {error.message}", err=True)
+                click.echo(f"warning: the run is under way, but not in experiment {submission.experiment}: {error.message}", err=True)
         return self._seen(job)
 
     def upload(self, submission: Submission) -> Upload:

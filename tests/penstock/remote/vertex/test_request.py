@@ -23,9 +23,6 @@ KEY = "projects/keys/locations/us-central1/keyRings/ring/cryptoKeys/key"
 SETTINGS = VertexSettings(
     project="my-project",
     location="us-central1",
-    experiment="flights",
-    pipeline_root="gs://bucket/root",
-    service_account="runner@my-project.iam.gserviceaccount.com",
     network="projects/123456789012/global/networks/shared",
     encryption_key=KEY,
     labels={"team": "flights"},
@@ -36,7 +33,15 @@ SETTINGS = VertexSettings(
 @pytest.fixture
 def submission(tmp_path: Path) -> Submission:
     file = PipelineFile(compiled(gate, tmp_path))
-    return Submission(file, file.document, None, {"folder": to(tmp_path)}, "a gate, once")
+    return Submission(
+        file,
+        file.document,
+        None,
+        {"folder": to(tmp_path)},
+        "a gate, once",
+        service_account="runner@my-project.iam.gserviceaccount.com",
+        pipeline_root="gs://bucket/root",
+    )
 
 
 def job_of(submission: Submission, settings: VertexSettings = SETTINGS) -> dict[str, Any]:
@@ -66,18 +71,15 @@ def test_a_run_has_everything_that_is_set_and_the_file_stays_as_it_is(submission
     assert (submission.pipeline.path.read_bytes(), submission.spec) == (before, spec)
 
 
-def test_what_a_run_is_given_wins_over_what_is_set(submission: Submission) -> None:
-    given = replace(submission, pipeline_root="gs://other/root", service_account="me@my-project.iam.gserviceaccount.com", caching=False)
-    job = job_of(given)
-    assert job["runtimeConfig"]["gcsOutputDirectory"] == "gs://other/root"
-    assert job["serviceAccount"] == "me@my-project.iam.gserviceaccount.com"
+def test_a_run_without_the_cache(submission: Submission) -> None:
+    job = job_of(replace(submission, caching=False))
     dags = [job["pipelineSpec"]["root"]["dag"], job["pipelineSpec"]["components"]["comp-condition-1"]["dag"]]
     assert [task["cachingOptions"] for dag in dags for task in dag["tasks"].values()] == [{"enableCache": False}] * 3
 
 
 def test_the_root_that_was_compiled_in_is_where_nothing_else_is_given(submission: Submission) -> None:
-    with_root = replace(submission, spec=submission.spec | {"defaultPipelineRoot": "gs://compiled/root"})
-    assert job_of(with_root, replace(SETTINGS, pipeline_root=""))["runtimeConfig"]["gcsOutputDirectory"] == "gs://compiled/root"
+    with_root = replace(submission, pipeline_root="", spec=submission.spec | {"defaultPipelineRoot": "gs://compiled/root"})
+    assert job_of(with_root)["runtimeConfig"]["gcsOutputDirectory"] == "gs://compiled/root"
 
 
 def test_every_request_has_an_id_of_its_own_that_vertex_takes(submission: Submission) -> None:
@@ -93,7 +95,7 @@ def test_every_request_has_an_id_of_its_own_that_vertex_takes(submission: Submis
 @pytest.mark.parametrize(
     ("changes", "settings", "said"),
     [
-        ({}, {"pipeline_root": ""}, "give --pipeline-root gs://BUCKET/FOLDER"),
+        ({"pipeline_root": ""}, {}, "give --pipeline-root gs://BUCKET/FOLDER"),
         ({"pipeline_root": "minio://bucket/root"}, {}, "minio://bucket/root is in no bucket"),
         ({"experiment": "My Flights"}, {}, "experiment 'My Flights'"),
         ({"name": "n" * 129}, {}, "at most 128 characters"),

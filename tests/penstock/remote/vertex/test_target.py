@@ -27,9 +27,7 @@ SECONDS = 60
 
 def settings_of(double: VertexDouble, transport: str) -> VertexSettings:
     endpoint = double.api_endpoint if transport == "grpc" else double.rest_endpoint
-    return VertexSettings(
-        project=double.project, location=double.location, pipeline_root="gs://bucket/root", api_endpoint=endpoint, api_transport=transport
-    )
+    return VertexSettings(project=double.project, location=double.location, api_endpoint=endpoint, api_transport=transport)
 
 
 @pytest.fixture(params=["grpc", "rest"])
@@ -49,7 +47,8 @@ def prepared(tmp_path: Path) -> Callable[..., Submission]:
 
     def prepare(pipeline: Any, **parameters: Any) -> Submission:
         file = PipelineFile(compiled(pipeline, tmp_path))
-        return Submission(file, file.document, None, {"folder": to(tmp_path)} | parameters, f"{file.name} by hand")
+        given = {"folder": to(tmp_path)} | parameters
+        return Submission(file, file.document, None, given, f"{file.name} by hand", pipeline_root="gs://bucket/root")
 
     return prepare
 
