@@ -100,7 +100,7 @@ class PipelineFile:
             UserError: A parameter does not exist, is missing, or has a value of another type.
         """
         inputs = self.spec.root.input_definitions
-        known = [*inputs.parameters, *inputs.artifacts]
+        known = [*sorted(inputs.parameters), *sorted(inputs.artifacts)]
         for name in [*values, *texts]:
             if name not in known:
                 raise UserError(f"{self.path.name} has no parameter {name}{did_you_mean(name, known)}")

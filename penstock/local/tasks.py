@@ -108,13 +108,16 @@ def pages(outputs: dict[str, Any]) -> list[dsl.HTML]:
     return [value for value in outputs.values() if isinstance(value, dsl.HTML)]
 
 
+def summary_of(outputs: dict[str, Any]) -> str:
+    """Returns the first summary among a task's outputs; empty if there is none."""
+    summaries = (value.metadata.get("summary") for value in outputs.values() if isinstance(value, dsl.Artifact))
+    return next(filter(None, summaries), "")
+
+
 def figure_of(outputs: dict[str, Any], said: str) -> str:
     """Returns the one figure that matters: a summary among the outputs, what the task said last, or short output parameters."""
-    for value in outputs.values():
-        if isinstance(value, dsl.Artifact) and value.metadata.get("summary"):
-            return value.metadata["summary"]
-    if said:
-        return said
+    if figure := summary_of(outputs) or said:
+        return figure
     short = {name: value for name, value in outputs.items() if isinstance(value, (str, int, float)) and len(str(value)) < _SHORT}
     return ", ".join(f"{name} {value}" for name, value in sorted(short.items()))
 

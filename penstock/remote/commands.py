@@ -322,6 +322,7 @@ def _is_to_be_canceled() -> bool:
     try:
         return sys.stdin.isatty() and click.confirm("\nThe run goes on. Cancel it?", default=False, err=True)
     except click.Abort:
+        click.echo(err=True)
         return False
 
 

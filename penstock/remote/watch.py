@@ -19,7 +19,7 @@ from ..display import CHANNEL, Display
 from ..errors import UserError
 from ..local.commands import component_of
 from ..local.conditions import ConditionError, evaluate
-from ..local.tasks import Task, figure_of, pages
+from ..local.tasks import Task, figure_of, pages, summary_of
 from ..pipeline_file import PipelineFile, PlannedTask
 from ..report import Ending
 from ..said import error_in, figure_in, outputs_in
@@ -109,7 +109,7 @@ class Watch:
         task.state, task.outputs = state.state, state.outputs
         if state.started and state.ended:
             task.seconds = (state.ended - state.started).total_seconds()
-        if state.state == FAILED or (state.state != CANCELED and not task.outputs):
+        if state.state == FAILED or (state.state != CANCELED and not summary_of(task.outputs)):
             self._read_log(task, state, run_id, display)
         task.figure = figure_of(task.outputs, task.figure)
         task.error = task.error or state.error
@@ -174,7 +174,7 @@ def _read(line: str, task: Task) -> None:
     elif error := error_in(line):
         task.error = error
     elif output := outputs_in(line):
-        task.outputs = dict(_outputs(output))
+        task.outputs = dict(_outputs(output)) | task.outputs
 
 
 def _outputs(output: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -114,7 +114,8 @@ def judge(verdict: str, outcome: str) -> NamedTuple("Judged", [("verdict", str),
 
 @dsl.container_component
 def push_model():
-    return dsl.ContainerSpec(image="registry/penstock-deploy:1", command=["python", "-m", "penstock.components.push_model"])
+    command = ["python", "-m", "penstock.components.push_model"]
+    return dsl.ContainerSpec(image="registry/penstock-deploy:1", command=command, args=["--executor_input", "{{$}}"])
 
 
 @dsl.pipeline(name="gate")

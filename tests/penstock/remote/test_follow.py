@@ -2,6 +2,7 @@
 
 import io
 import re
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,11 @@ from ..pipelines import chain, complaining, failing, gate, handled, holding, jud
 from .backends import Backend, Kubeflow, Vertex
 from .person import Person, ends_of_tasks, run_id
 
+_SILENT = """
+import json, pathlib, sys
+given = json.loads(sys.argv[sys.argv.index("--executor_input") + 1])
+pathlib.Path(given["outputs"]["outputFile"]).write_text("{}")
+"""
 BY_EXIT_CODE: list[tuple[int, Any, dict[str, str]]] = [
     (0, judged, {}),
     (3, judged, {"verdict": "not_blessed"}),
@@ -35,12 +41,12 @@ BY_EXIT_CODE: list[tuple[int, Any, dict[str, str]]] = [
 
 @pytest.fixture
 def silent_environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Environments whose interpreter does nothing and says nothing, as a task of which every trace is gone."""
+    """Environments whose tasks do nothing, give back nothing and say nothing: as if every trace of them were gone."""
     monkeypatch.setenv("PENSTOCK_CACHE", str(tmp_path / "cache"))
     for family in ("deploy", "serve"):
         python = environment(family).python
         python.parent.mkdir(parents=True)
-        python.write_text("#!/bin/sh\n")
+        python.write_text(f"#!{sys.executable}\n{_SILENT}")
         python.chmod(0o755)
         (python.parents[1] / ".complete").touch()
 

@@ -1,0 +1,81 @@
+"""`penstock runs`: what a person sees of runs that somebody made, and does with them."""
+
+import re
+
+import pytest
+
+from ..pipelines import complaining, failing, gate, holding, judged, loop
+from .backends import Backend
+from .person import Person, ends_of_tasks, run_id
+
+
+def test_a_run_that_has_ended_is_shown_again_with_the_same_exit_code(backend: Backend, person: Person) -> None:
+    for pipeline, parameters, code in (
+        (judged, {}, 0),
+        (complaining, {}, 1),
+        (judged, {"outcome": "rolled_back"}, 3),
+        (gate, {"text": "not_blessed"}, 3),
+    ):
+        first = person.submits(pipeline, "--wait", **parameters)
+        later = person.types("runs", "show", run_id(first.stdout), "--wait")
+        assert (first.returncode, later.returncode) == (code, code), later.stdout
+        assert ends_of_tasks(later.stdout) == ends_of_tasks(first.stdout)
+        assert first.stdout.splitlines()[-1] == later.stdout.splitlines()[-1], "how it ended, and how long it took"
+
+
+def test_lists_the_newest_first(backend: Backend, person: Person) -> None:
+    assert person.types("runs", "list").stdout.split() == ["id", "name", "state", "created"]
+    done = run_id(person.submits(gate, "--wait", "--name", "the first").stdout)
+    failed = run_id(person.submits(failing, "--wait", "--name", "another").stdout)
+    said = person.types("runs", "list").stdout.splitlines()
+    assert [line.split()[0] for line in said] == ["id", failed, done]
+    assert re.fullmatch(rf"{failed} +another +failed +\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d", said[1])
+    assert re.match(rf"{done} +the first +done ", said[2])
+    assert len(person.types("runs", "list", "--limit", "1").stdout.splitlines()) == 2
+    refused = person.types("runs", "list", "--limit", "0")
+    assert refused.returncode == 2
+    assert "Invalid value for '--limit'" in refused.stderr
+
+
+def test_shows_tasks_and_why_one_failed(backend: Backend, person: Person) -> None:
+    run = run_id(person.submits(failing, "--wait", "--name", "by hand").stdout)
+    shown = person.types("runs", "show", run)
+    assert shown.returncode == 0, "it is shown, however it has ended"
+    assert re.search(r"^page +http", shown.stdout)
+    assert re.search(r"^by hand +failed", shown.stdout, re.MULTILINE)
+    assert re.search(r"^fail +failed +\d{4}-\d\d-\d\d .*(exit code|non-zero status)", shown.stdout, re.MULTILINE)
+
+
+def test_prints_the_log_of_a_task_and_of_an_iteration(backend: Backend, person: Person) -> None:
+    run = run_id(person.submits(loop, "--wait", "--no-cache").stdout)
+    done = person.types("runs", "logs", run, "for-loop-1/1/say")
+    assert done.returncode == 0
+    assert "[penstock] said b" in done.stdout.splitlines()
+
+
+def test_ends_a_run_and_leaves_one_that_has_ended_alone(backend: Backend, person: Person) -> None:
+    started = person.starts(holding, "--wait")
+    started.until("hold  running")
+    run = run_id(started.said)
+    for _ in range(2):
+        done = person.types("runs", "cancel", run)
+        assert (done.returncode, done.stdout) == (0, f"canceled   {run}\n")
+    assert started.ends() == 1
+    assert "hold  canceled" in person.types("runs", "show", run).stdout
+
+
+@pytest.mark.parametrize(
+    "words", [["show", "none"], ["show", "none", "--wait"], ["cancel", "none"], ["logs", "none", "task"]], ids=" ".join
+)
+def test_a_run_that_there_is_not_is_one_line(backend: Backend, person: Person, words: list[str]) -> None:
+    done = person.types("runs", *words)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert re.search(r"not found|does not exist", done.stderr)
+    assert "none" in done.stderr
+
+
+def test_a_task_that_there_is_not_is_one_line(backend: Backend, person: Person) -> None:
+    run = run_id(person.submits(gate, "--wait").stdout)
+    done = person.types("runs", "logs", run, "mkae")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert "no task mkae" in done.stderr
