@@ -9,6 +9,7 @@ from rich.console import Console
 
 import penstock
 
+from .errors import before_anything_starts
 from .image_building import images
 from .lean_kfp import import_kfp
 from .lint.command import lint
@@ -65,8 +66,9 @@ def run(file: Path, texts: tuple[str, ...], values_file: Path | None, root: Path
 
     started = time.monotonic()
     given = name_value_pairs(texts)
-    pipeline = PipelineFile(file)
-    arguments = pipeline.arguments(given, read_values(values_file) if values_file else {})
+    with before_anything_starts():
+        pipeline = PipelineFile(file)
+        arguments = pipeline.arguments(given, read_values(values_file) if values_file else {})
     try:
         result = run_pipeline(pipeline, arguments, root, fresh, make_runner(runner), _out)
     except Interrupted as interruption:

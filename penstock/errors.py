@@ -1,5 +1,8 @@
 """Errors that a person can mend."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 
 
@@ -8,3 +11,18 @@ class UserError(click.ClickException):
 
     def show(self, file=None) -> None:
         click.echo(f"error: {' '.join(self.message.split())}", file=file, err=file is None)
+
+
+class WrongUsage(UserError):
+    """What was typed cannot be meant: exit code 2."""
+
+    exit_code = 2
+
+
+@contextmanager
+def before_anything_starts() -> Iterator[None]:
+    """Makes every error within the block wrong usage: exit code 1 is for what has been started, and failed."""
+    try:
+        yield
+    except UserError as error:
+        raise WrongUsage(error.message) from error

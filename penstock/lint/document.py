@@ -7,17 +7,15 @@ from typing import Any
 
 import yaml
 
-from ..errors import UserError
+from ..errors import WrongUsage
 from ..lean_kfp import import_kfp
 
 _QUICK_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Spec = dict[str, Any]
 
 
-class UnreadableError(UserError):
+class UnreadableError(WrongUsage):
     """The text is no compiled pipeline."""
-
-    exit_code = 2
 
 
 @dataclass(frozen=True)

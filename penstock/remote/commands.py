@@ -4,6 +4,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -12,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
-from ..errors import UserError
+from ..errors import UserError, before_anything_starts
 from ..lean_kfp import import_kfp
 from ..options import name_value_pairs, parameter_options
 
 if TYPE_CHECKING:
+    from ..lint import Finding
     from ..pipeline_file import PipelineFile
-    from .submission import Wishes
+    from .submission import Submission, Wishes
     from .target import Run, Schedule, Target
 
 _out = Console(soft_wrap=True)
@@ -81,17 +83,17 @@ def submit(file: Path, wait: bool, dry_run: bool, **given: Any) -> None:
       penstock submit compiled/flight_delay_training.yaml --target vertex -p input_uri=gs://bucket/rows -p accelerator_type=l4
       penstock submit compiled/flight_delay_training.yaml --target vertex --params vertex.yaml --dry-run
     """
-    target, pipeline, submission, findings = _prepared(file, given)
+    prepared = _prepared(file, given)
     if dry_run:
-        _print_document(target.request(submission))
-        _warn(findings)
+        _print_document(prepared.request)
+        _warn(prepared.findings)
         click.echo("nothing was sent", err=True)
         return
-    run = target.submit(submission)
+    run = prepared.target.submit(prepared.submission)
     _say("submitted", run.id)
     _say("page", run.url)
     if wait:
-        sys.exit(_follow(target, run, pipeline, submission.parameters, given))
+        sys.exit(_follow(prepared.target, run, prepared.pipeline, prepared.submission.parameters, given))
     _say("follow it", _to_follow(run, given))
 
 
@@ -112,7 +114,8 @@ def upload(file: Path, name: str, platform: Path | None, **where: str) -> None:
     from ..pipeline_file import PipelineFile
     from .submission import package
 
-    submission, _ = package(PipelineFile(file), name, platform, settings, target.name)
+    with before_anything_starts():
+        submission, _ = package(PipelineFile(file), name, platform, settings, target.name)
     uploaded = target.upload(submission)
     _say("uploaded" if uploaded.is_new else "is there", f"{uploaded.name}, version {uploaded.version}")
     _say("page", uploaded.url)
@@ -218,9 +221,9 @@ def create(
     """
     from .timetable import timetable
 
-    target, pipeline, submission, _ = _prepared(file, given)
-    when = timetable(given["name"] or pipeline.name, cron, time_zone, max_concurrency, catch_up, start, end)
-    made = target.create_schedule(submission, when)
+    when = timetable(given["name"], cron, time_zone, max_concurrency, catch_up, start, end)
+    prepared = _prepared(file, given)
+    made = prepared.target.create_schedule(prepared.submission, replace(when, name=when.name or prepared.pipeline.name))
     _say("scheduled", made.id)
     _say("page", made.url)
     if made.next_run:
@@ -260,17 +263,38 @@ def _connected(where: dict[str, Any]) -> "tuple[Target, Any]":
     from .connect import connect
 
     flags = {name: where[name] for name in ("host", "namespace", "project", "location")}
-    return connect(where["context"], where["target"] or "", flags)
+    with before_anything_starts():
+        return connect(where["context"], where["target"] or "", flags)
 
 
-def _prepared(file: Path, given: dict[str, Any]) -> "tuple[Target, PipelineFile, Any, list[Any]]":
-    """Returns the backend, the file, what is to be sent, and what is worth knowing about that."""
+@dataclass(frozen=True)
+class _Prepared:
+    """What a command sends, which the backend would take as far as can be known without asking.
+
+    Attributes:
+        target: The backend.
+        pipeline: The compiled file.
+        submission: What is to be sent.
+        request: The same in the backend's form.
+        findings: What is worth knowing about it.
+    """
+
+    target: "Target"
+    pipeline: "PipelineFile"
+    submission: "Submission"
+    request: dict[str, Any]
+    findings: "list[Finding]"
+
+
+def _prepared(file: Path, given: dict[str, Any]) -> _Prepared:
     target, settings = _connected(given)
     from ..pipeline_file import PipelineFile
     from .submission import prepare
 
-    pipeline = PipelineFile(file)
-    return target, pipeline, *prepare(pipeline, _wishes(given), settings, target.name)
+    with before_anything_starts():
+        pipeline = PipelineFile(file)
+        submission, findings = prepare(pipeline, _wishes(given), settings, target.name)
+        return _Prepared(target, pipeline, submission, target.request(submission), findings)
 
 
 def _wishes(given: dict[str, Any]) -> "Wishes":

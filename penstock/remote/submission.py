@@ -123,7 +123,7 @@ def _platform(pipeline: PipelineFile, place: Path | None, resolved: accelerators
 
 def _checked(submission: Submission, backend: str) -> list[Finding]:
     documents = [submission.spec, *filter(None, [submission.platform])]
-    findings = lint("\n---\n".join(map(json.dumps, documents)), [backend])
+    findings = lint("\n---\n".join(map(json.dumps, documents)), [backend], submission.parameters)
     if errors := [finding for finding in findings if finding.severity == "error"]:
         raise UserError(f"{submission.pipeline.path.name} does not suit {backend}: {_said(errors)}; nothing was sent")
     return findings

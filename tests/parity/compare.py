@@ -13,12 +13,9 @@ from penstock.envs import environment
 STATISTICS_TOLERANCE = 1e-6
 QUALITY_TOLERANCE = 0.005
 _ANY = None
-_SAVED_MODEL = {"saved_model.pb", "fingerprint.pb"}
 # Which files of an artifact may differ, and why.
 MAY_DIFFER: dict[str, tuple[set[str] | None, str]] = {
     "statistics": (_ANY, "the last bit of some sums, where the two stacks (TFDV, NumPy) differ; compared by number below"),
-    "transform_graph": (_SAVED_MODEL, "TFT names its lookup tables after a scratch folder, which is a new one in every run"),
-    "model": (_ANY, "it holds the graph of the Transform, with those names; compared by quality below"),
     "training_logs": (_ANY, "TensorBoard's events carry the time"),
     "evaluation": ({"blessing.json", "eval_config.json"}, "the verdict names the time, the paths and the model"),
     "report": (_ANY, "it names the time and the model, or what was measured"),

@@ -276,7 +276,7 @@ def test_destination_that_is_none(small, destination, words):
 )
 def test_parameter_that_does_not_fit(small, changed, said):
     done = small.run(**changed)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr == f"error: {said}\n"
     assert done.stdout == ""
 
@@ -285,7 +285,7 @@ def test_yaml_that_is_no_pipeline(small, tmp_path):
     done = subprocess.run(
         [COMMAND, "run", _text(tmp_path / "other.yaml", "name: value\n")], cwd=small.folder, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "other.yaml is not a compiled pipeline" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 

@@ -169,7 +169,7 @@ def test_parameter_file_and_types(penstock, tmp_path):
 )
 def test_wrong_parameters_are_one_line(penstock, tmp_path, arguments, said):
     done = penstock("run", compiled(nested_gates, tmp_path), *arguments)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "local_outputs").exists(), "nothing was started"
@@ -179,14 +179,14 @@ def test_wrong_parameters_are_one_line(penstock, tmp_path, arguments, said):
 def test_a_yaml_that_is_no_pipeline(penstock, tmp_path, text):
     (tmp_path / "other.yaml").write_text(text)
     done = penstock("run", "other.yaml")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "other.yaml is not a compiled pipeline" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_file_that_is_missing(penstock):
     done = penstock("run", "missing.yaml")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr == "error: cannot read missing.yaml: No such file or directory\n"
 
 

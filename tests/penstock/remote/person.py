@@ -94,6 +94,8 @@ class Started:
             stdout=theirs if terminal else subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            # Whoever runs the tests may be deaf to Ctrl-C, as a job in a shell's background is.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         if terminal:
             os.close(theirs)

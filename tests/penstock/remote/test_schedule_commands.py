@@ -65,7 +65,7 @@ def test_a_time_that_means_nothing_is_a_usage_error(backend: Backend, person: Pe
 
 def test_parameters_are_checked_before_there_is_a_schedule(backend: Backend, person: Person) -> None:
     done = create(person, *DAILY, "-p", "txet=x")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "did you mean text?" in done.stderr
     assert backend.calls() == []
 
