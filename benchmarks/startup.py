@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from penstock.code import code_path
+from penstock.code import code_path, module_command
 from penstock.components.images import image
 from penstock.engines import Engine, find_engine
 from penstock.envs import environment
@@ -106,6 +106,7 @@ def _plain(engine: Engine, family: str, folder: Path) -> Iterator[Path]:
 
 def _row(engine: Engine, name: str, family: str, libraries: str, plain: Path, folder: Path) -> Iterator[str]:
     task = f"-m penstock.components.{name} {_REFUSED}; times"
+    here = module_command(environment(family).python, f"penstock.components.{name}", *_REFUSED.split())
     mounted = ["--volume", f"{plain}:/opt/venv:ro"]
     commands = [
         [*_in_container(engine, family), f"python -c 'import {libraries or 'sys'}; print(\"imported\")'; times"],
@@ -113,7 +114,7 @@ def _row(engine: Engine, name: str, family: str, libraries: str, plain: Path, fo
         [*_in_container(engine, family, *mounted), f"python {task}"],
         # Bytecode is looked for where none is: as uv leaves it, which compiles nothing unless asked.
         [*_in_container(engine, family, *mounted, "--env", "PYTHONPYCACHEPREFIX=/tmp/none"), f"python {task}"],
-        ["sh", "-c", f"PYTHONPATH={code_path()} {environment(family).python} {task}"],
+        ["sh", "-c", f"PYTHONPATH={code_path()} {shlex.join(here)}; times"],
     ]
     alone, ours, pip, uv, virtualenv = _fastest(commands, folder)
     yield str(alone) if libraries else ""
