@@ -18,21 +18,13 @@ from penstock.remote.watch import Watch
 
 from ..command import COMMAND, variables
 from ..doubles.kubeflow.double import KubeflowDouble
-from ..doubles.vertex.double import VertexDouble
+from ..doubles.vertex.double import NoServers, VertexDouble
 from ..ports import free_port
 from ..small_training import PIPELINE, SmallTraining
 
 # What a task gave back: parameters, and the fingerprints of artifacts that have bytes.
 Outputs = dict[str, dict[str, Any]]
 _BUCKET = "gs://bucket"
-
-
-class NoServers:
-    """The doubles' models are served by `local://` destinations."""
-
-    def get(self, model: Path, name: str) -> None:
-        """Never asked."""
-        raise AssertionError("nothing is deployed to an endpoint here")
 
 
 def here(folder: Path) -> Outputs:

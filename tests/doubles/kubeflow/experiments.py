@@ -1,6 +1,6 @@
 """Experiments."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import kfp_server_api
@@ -49,6 +49,16 @@ class Experiments:
         if experiment_id not in self._records.experiments:
             raise not_found("Experiment", experiment_id)
         return self._records.experiments[experiment_id]
+
+    def asked_for(self, call: Call) -> tuple[str, Callable[[Experiment], bool]]:
+        """Returns whose list a call asks for, the namespace, and what tells whether something of an experiment is on it.
+
+        Raises:
+            KfpError: There is no such experiment.
+        """
+        experiment_id = call.query.get("experiment_id", "")
+        namespace = self.find(experiment_id).namespace if experiment_id else self._access.namespace(call.query.get("namespace", ""))
+        return namespace, lambda experiment: experiment.namespace == namespace and experiment_id in ("", experiment.id)
 
     def of_run(self, experiment_id: str) -> Experiment:
         """Returns the experiment that a new run belongs to.

@@ -82,12 +82,9 @@ class RecurringRuns:
 
     @wrapping("Failed to list recurring runs")
     def _list(self, call: Call) -> dict[str, Any]:
-        namespace, experiment_id = self._access.namespace(call.query.get("namespace", "")), call.query.get("experiment_id", "")
-        if experiment_id:
-            namespace = self._experiments.find(experiment_id).namespace
+        namespace, listed = self._experiments.asked_for(call)
         self._check(call, namespace, "list")
-        known = [recurring for recurring in self._records.recurring.values() if recurring.experiment.namespace == namespace]
-        rows = [forms.recurring(recurring) for recurring in known if experiment_id in ("", recurring.experiment.id)]
+        rows = [forms.recurring(recurring) for recurring in self._records.recurring.values() if listed(recurring.experiment)]
         found, total, token = page(rows, call.query, _FIELDS, "recurring_run_id", "Job")
         return {"recurringRuns": found, "total_size": total, "next_page_token": token}
 

@@ -139,12 +139,9 @@ class Runs:
 
     @wrapping("Failed to list runs")
     def _list(self, call: Call) -> dict[str, Any]:
-        namespace, experiment_id = self._access.namespace(call.query.get("namespace", "")), call.query.get("experiment_id", "")
-        if experiment_id:
-            namespace = self._experiments.find(experiment_id).namespace
+        namespace, listed = self._experiments.asked_for(call)
         self._check(call, namespace, "list")
-        runs = [run for run in self._records.runs.values() if run.experiment.namespace == namespace]
-        rows = [forms.run(run) for run in runs if experiment_id in ("", run.experiment.id)]
+        rows = [forms.run(run) for run in self._records.runs.values() if listed(run.experiment)]
         found, total, token = page(rows, call.query, _FIELDS, "run_id", "Run")
         return {"runs": found, "total_size": total, "next_page_token": token}
 

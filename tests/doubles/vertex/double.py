@@ -44,6 +44,14 @@ class ModelServers(Protocol):
         """Returns a server that is ready with a model under a name; raises if it does not load."""
 
 
+class NoServers:
+    """Model servers for whoever deploys nothing."""
+
+    def get(self, model: Path, name: str) -> RunningServer:
+        """Never asked."""
+        raise AssertionError(f"no model is to be deployed here, and {name} is")
+
+
 class VertexDouble:
     """Vertex AI: models, endpoints, predictions, pipelines, schedules, operations over gRPC and TLS, and over plain HTTP as REST; with
     what clients of pipelines need of Cloud Storage and Cloud Logging. Use it as a context manager.

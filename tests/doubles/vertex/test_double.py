@@ -28,7 +28,7 @@ IMAGE = "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"
 REPOSITORY = Path(__file__).parents[3]
 
 
-class NoServers:
+class DeafServers:
     """For tests in which nobody predicts."""
 
     def get(self, model: Path, name: str) -> SimpleNamespace:
@@ -68,7 +68,7 @@ class Clients:
 @pytest.fixture(scope="module")
 def trusting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VertexDouble]:
     """A double that this process' clients trust."""
-    with VertexDouble(tmp_path_factory.mktemp("vertex"), NoServers()) as double, pytest.MonkeyPatch.context() as patch:
+    with VertexDouble(tmp_path_factory.mktemp("vertex"), DeafServers()) as double, pytest.MonkeyPatch.context() as patch:
         for name, value in double.environment().items():
             patch.setenv(name, value)
         yield double

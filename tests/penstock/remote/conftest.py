@@ -1,12 +1,16 @@
 """What tests of runs elsewhere share: a Kubeflow Pipelines and a Vertex AI that run what they are sent, and a person's folder."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from kfp import compiler
+
+from penstock.pipeline_file import PipelineFile
 
 from ...doubles.kubeflow.double import KubeflowDouble
-from ...doubles.vertex.double import VertexDouble
+from ...doubles.vertex.double import NoServers, VertexDouble
 from .backends import Backend, Kubeflow, Vertex
 from .person import Person
 
@@ -25,11 +29,15 @@ _ELSEWHERE = (
 )
 
 
-class NoServers:
-    """For tests in which nothing is deployed."""
+@pytest.fixture
+def compiled(tmp_path: Path) -> Callable[[Any], PipelineFile]:
+    """Returns a function that compiles a pipeline."""
 
-    def get(self, model: Path, name: str) -> None:
-        raise AssertionError("nothing is deployed in these tests")
+    def compile_it(pipeline: Any) -> PipelineFile:
+        compiler.Compiler().compile(pipeline, str(tmp_path / "pipeline.yaml"))
+        return PipelineFile(tmp_path / "pipeline.yaml")
+
+    return compile_it
 
 
 @pytest.fixture

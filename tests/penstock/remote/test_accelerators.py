@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from google.protobuf import json_format
-from kfp import compiler, dsl
+from kfp import dsl
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from penstock.errors import UserError
@@ -32,17 +32,6 @@ def choose(accelerator: dsl.OutputPath(str)):
 @dsl.pipeline(name="one")
 def one(kind: str = "", count: str = ""):
     train().set_accelerator_type(kind).set_accelerator_limit(count)
-
-
-@pytest.fixture
-def compiled(tmp_path: Path) -> Callable[[Any], PipelineFile]:
-    """Returns a function that compiles a pipeline."""
-
-    def compile_it(pipeline: Any) -> PipelineFile:
-        compiler.Compiler().compile(pipeline, str(tmp_path / "pipeline.yaml"))
-        return PipelineFile(tmp_path / "pipeline.yaml")
-
-    return compile_it
 
 
 def _resolve(file: PipelineFile, parameters: dict[str, Any], backend: str, resources: dict[str, str] | None = None) -> Resolved:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from google.protobuf import json_format
-from kfp import compiler, dsl, kubernetes
+from kfp import dsl, kubernetes
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from penstock.errors import UserError
@@ -81,17 +81,6 @@ def score():
 def two():
     train()
     score()
-
-
-@pytest.fixture
-def compiled(tmp_path: Path) -> Callable[[Any], PipelineFile]:
-    """Returns a function that compiles a pipeline."""
-
-    def compile_it(pipeline: Any) -> PipelineFile:
-        compiler.Compiler().compile(pipeline, str(tmp_path / "pipeline.yaml"))
-        return PipelineFile(tmp_path / "pipeline.yaml")
-
-    return compile_it
 
 
 @pytest.fixture

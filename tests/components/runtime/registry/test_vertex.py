@@ -2,8 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path
-from types import SimpleNamespace
 
 import grpc
 import pytest
@@ -11,17 +9,10 @@ import pytest
 from penstock.components.runtime import TaskError
 from penstock.components.runtime.registry import Lineage, Registry, open_registry
 
-from ....doubles.vertex.double import VertexDouble
+from ....doubles.vertex.double import NoServers, VertexDouble
 from ....doubles.vertex.faults import Fault
 
 FIRST, SECOND = (hashlib.sha256(name).hexdigest() for name in (b"first", b"second"))
-
-
-class NoServers:
-    """A registry serves nothing."""
-
-    def get(self, model: Path, name: str) -> SimpleNamespace:
-        raise NotImplementedError
 
 
 @pytest.fixture(scope="module")
