@@ -41,7 +41,7 @@ class Wishes:
     caching: bool | None = None
 
 
-def prepare(pipeline: PipelineFile, wishes: Wishes, settings: Settings, backend: str) -> tuple[Submission, list[Finding]]:
+def make_submission(pipeline: PipelineFile, wishes: Wishes, settings: Settings, backend: str) -> tuple[Submission, list[Finding]]:
     """Returns what a backend is to be sent, and what is worth knowing about it.
 
     Args:

@@ -8,6 +8,7 @@ import queue
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -18,6 +19,8 @@ from ..pipelines import compiled, to
 from .backends import Backend
 
 SECONDS = 90
+# Whoever runs the tests may be deaf to Ctrl-C, as a job in a shell's background is, and with it what it starts.
+_HEARING = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
 _END = ""
 _STATES = "running|cached|done|failed|canceled|skipped|not run"
 _LINE = re.compile(rf"^(\S+) +({_STATES})(?: +((?:\d+ m )?[\d.]+ s))?(?:  +(.*))?$")
@@ -87,15 +90,13 @@ class Started:
         self._pieces: queue.Queue[str] = queue.Queue()
         self._keyboard, theirs = pty.openpty() if terminal else (-1, subprocess.DEVNULL)
         self._process = subprocess.Popen(
-            [COMMAND, *words],
+            [sys.executable, "-c", _HEARING, COMMAND, *words],
             cwd=folder,
             env=variables() | {"TERM": "xterm", "COLUMNS": "200"},
             stdin=theirs,
             stdout=theirs if terminal else subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            # Whoever runs the tests may be deaf to Ctrl-C, as a job in a shell's background is.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         if terminal:
             os.close(theirs)
@@ -116,6 +117,14 @@ class Started:
     def interrupt(self) -> None:
         """Does what Ctrl-C does."""
         self._process.send_signal(signal.SIGINT)
+
+    def interrupt_until_it_ends(self) -> None:
+        """Presses Ctrl-C again and again: one that comes just as a question is being asked is not heard."""
+        for _ in range(5):
+            self.interrupt()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(5)
+                return
 
     def answers(self, line: str) -> None:
         """Types a line."""

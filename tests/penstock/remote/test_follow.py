@@ -176,7 +176,7 @@ class TestInterrupted:
         started.until("running")
         started.interrupt()
         started.until("Cancel it?")
-        started.interrupt()
+        started.interrupt_until_it_ends()
         assert started.ends() == 130
         assert _state(person, run_id(started.said), "running") == "running"
 
