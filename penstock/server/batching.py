@@ -47,22 +47,18 @@ class Batcher(Generic[Item, Result]):
         waiting: _Waiting[Item, Result] = _Waiting(item, rows, loop.create_future())
         self._waiting.append(waiting)
         if len(self._workers) < _AT_ONCE:
-            worker = loop.create_task(self._work(loop))
-            self._workers.add(worker)
-            worker.add_done_callback(self._workers.discard)
+            self._workers.add(loop.create_task(self._work(loop)))
         return await waiting.answer
 
     async def _work(self, loop: asyncio.AbstractEventLoop) -> None:
-        while self._waiting:
-            batch = self._take()
-            outcomes = await loop.run_in_executor(self._pool, self._compute, [waiting.item for waiting in batch])
-            for waiting, outcome in zip(batch, outcomes, strict=True):
-                if waiting.answer.done():  # whoever asked has gone
-                    continue
-                if isinstance(outcome, Exception):
-                    waiting.answer.set_exception(outcome)
-                else:
-                    waiting.answer.set_result(outcome)
+        try:
+            while self._waiting:
+                batch = self._take()
+                outcomes = await loop.run_in_executor(self._pool, self._compute, [waiting.item for waiting in batch])
+                _answer(batch, outcomes)
+        finally:
+            # Not by a callback, which comes later: who asks in between would count on a worker that looks no more.
+            self._workers.discard(asyncio.current_task())  # type: ignore[arg-type]
 
     def _take(self) -> list[_Waiting[Item, Result]]:
         batch = [self._waiting.popleft()]
@@ -79,3 +75,13 @@ class Batcher(Generic[Item, Result]):
             return list(self._together(items))
         except Exception as error:
             return [error] if len(items) == 1 else [self._compute([item])[0] for item in items]
+
+
+def _answer(batch: list[_Waiting[Item, Result]], outcomes: list[Result | Exception]) -> None:
+    for waiting, outcome in zip(batch, outcomes, strict=True):
+        if waiting.answer.done():  # whoever asked has gone
+            continue
+        if isinstance(outcome, Exception):
+            waiting.answer.set_exception(outcome)
+        else:
+            waiting.answer.set_result(outcome)
