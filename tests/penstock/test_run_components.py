@@ -83,7 +83,7 @@ def test_any_file_as_input_artifact(penstock, tmp_path):
 )
 def test_missing_artifact(penstock, given, said):
     done = penstock("run", COMPILED / "validate_examples.yaml", *(item for value in given for item in ("--param", value)))
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert said in done.stderr
 
 
