@@ -4,7 +4,7 @@ import json
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,6 @@ from .errors import UserError
 from .lint.reference import page
 from .pinning import pinned
 from .reference import markdown, names, table
-
-_TABLE = re.compile(r"(<!-- components:[^\n]*-->\n).*?(<!-- /components -->)", re.DOTALL)
 
 
 def catalog() -> dict[str, tuple[Any, dict[str, Any]]]:
@@ -67,11 +65,13 @@ def _generated(checkout: Path) -> Iterator[tuple[str, str]]:
         yield f"components/{name}/README.md", markdown(name)
     yield "docs/lint.md", page()
     readme = (checkout / "README.md").read_text(encoding="utf-8")
-    yield "README.md", _TABLE.sub(_filled(table()), readme)
+    yield "README.md", with_table(readme, "components", table())
 
 
-def _filled(text: str) -> Callable[[re.Match[str]], str]:
-    return lambda match: f"{match[1]}{text}{match[2]}"
+def with_table(page: str, name: str, table: str) -> str:
+    """Returns a page with a table between its comments `<!-- name: ... -->` and `<!-- /name -->`."""
+    place = re.compile(rf"(<!-- {name}:[^\n]*-->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    return place.sub(lambda match: f"{match[1]}{table}{match[2]}", page)
 
 
 def compiled(pipeline: Any, **options: Any) -> str:

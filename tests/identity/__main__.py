@@ -5,15 +5,14 @@ python -m tests.identity --write FILE     also puts it into a page
 """
 
 import argparse
-import re
 import sys
 import tempfile
 from pathlib import Path
 
+from penstock.generate import with_table
+
 from .table import markdown, rows
 from .ways import WAYS
-
-_TABLE = re.compile(r"(<!-- identity[^\n]*-->\n).*?(<!-- /identity -->)", re.DOTALL)
 
 
 def main() -> int:
@@ -30,7 +29,7 @@ def main() -> int:
     print(text)
     if options.write:
         page = options.write.read_text(encoding="utf-8")
-        options.write.write_text(_TABLE.sub(lambda match: f"{match[1]}{text}{match[2]}", page), encoding="utf-8")
+        options.write.write_text(with_table(page, "identity", text), encoding="utf-8")
     return 0 if all(row.good for row in table) else 1
 
 

@@ -5,13 +5,13 @@ python -m tests.parity --write FILE     also puts it into a page
 """
 
 import argparse
-import re
 import sys
 import tempfile
 from pathlib import Path
 
 from penstock.engines import find_engine
 from penstock.errors import UserError
+from penstock.generate import with_table
 
 from ..ports import free_port
 from . import validation
@@ -20,7 +20,6 @@ from .runs import RUNNERS, run
 
 ROOT = Path(__file__).resolve().parents[2]
 PIPELINE = ROOT / "compiled" / "flight_delay_training.yaml"
-_TABLE = re.compile(r"(<!-- parity[^\n]*-->\n).*?(<!-- /parity -->)", re.DOTALL)
 
 
 def main() -> int:
@@ -44,7 +43,7 @@ def main() -> int:
     print(text)
     if options.write:
         page = options.write.read_text(encoding="utf-8")
-        options.write.write_text(_TABLE.sub(lambda match: f"{match[1]}{text}{match[2]}", page), encoding="utf-8")
+        options.write.write_text(with_table(page, "parity", text), encoding="utf-8")
     wrong = [row for row in rows if not row.good]
     for row in wrong:
         print(f"{row.task} {row.what}: {row.found}, expected {row.expected}", file=sys.stderr)

@@ -53,7 +53,7 @@ def show(run_id: str, wait: bool, **where: str) -> None:
     run = target.run(run_id)
     say("page", run.url)
     if wait:
-        sys.exit(follow(target, run, *source(target, run_id), where))
+        sys.exit(follow(target, run, *_source(target, run_id), where))
     say(run.name, run.state if not run.error else f"{run.state}: {run.error}")
     print_table(
         ("task", "state", "started", "ended", "error"),
@@ -88,7 +88,7 @@ def logs(run_id: str, task: str, **where: str) -> None:
         click.echo(line)
 
 
-def source(target: "Target", run_id: str) -> "tuple[PipelineFile | None, dict[str, Any]]":
+def _source(target: "Target", run_id: str) -> "tuple[PipelineFile | None, dict[str, Any]]":
     """Returns the pipeline that a run was made of, as far as it can be known, and the run's parameters."""
     import yaml
 
