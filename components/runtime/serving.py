@@ -10,6 +10,7 @@ server.log                   what it says
 import fcntl
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from .errors import TaskError
+from .fingerprint import fingerprint
 from .release import Release
 
 # A model under this suffix is the candidate: it answers to whoever asks for it by this name.
@@ -26,6 +28,7 @@ CANDIDATE = "@candidate"
 STOP_SECONDS = 40.0
 # How many versions that served before can be gone back to.
 KEPT_VERSIONS = 10
+_NAMED_AFTER_BYTES = re.compile(r"(?:.*-)?([0-9a-f]{12})")
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,24 @@ def read_release(folder: Path, model: str, version: str) -> Release:
     if (content := _read_json(path)) is None:
         raise TaskError(f"version {version} of {model} is gone from {folder}; push it again")
     return Release(**content)
+
+
+def verify_version(folder: Path, model: str, version: str) -> Release:
+    """Makes sure that the files of a version are those that were released, and returns what is known of it.
+
+    Raises:
+        TaskError: They are others, or it cannot be told.
+    """
+    release = read_release(folder, model, version)
+    path = folder / model / version
+    found = fingerprint(path / "model") if (path / "model").is_dir() else "nothing"
+    # A pushed version's folder, by which the state refers to it, is named after its fingerprint: no edited record blesses other files.
+    named = _NAMED_AFTER_BYTES.fullmatch(version)
+    if found != release.fingerprint or (named and named[1] != found[:12]):
+        raise TaskError(
+            f"the files of {model} version {version} ({found[:12]}) at {path} are not those that were released; push that model again"
+        )
+    return release
 
 
 def write_release(version_folder: Path, release: Release) -> None:

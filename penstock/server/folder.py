@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kserve.errors import ModelNotFound
 
-from penstock.components.runtime import serving
+from penstock.components.runtime import TaskError, serving
 from penstock.components.runtime.serving import CANDIDATE, ServingState
 
 from .models import Models, ServedModel
@@ -42,6 +42,8 @@ class FolderModels(Models):
             for name in names:
                 try:
                     await self.load(name)
+                except TaskError as error:
+                    logger.error("cannot serve %s: %s", name, error)
                 except Exception:
                     logger.exception("cannot serve %s", name)
 
@@ -50,6 +52,7 @@ class FolderModels(Models):
 
         Raises:
             ModelNotFound: It says nothing.
+            TaskError: The version's files are not those that were released.
         """
         async with self._loading:
             model = name.removesuffix(CANDIDATE)
@@ -84,8 +87,8 @@ class FolderModels(Models):
 
 
 def _load(folder: Path, model: str, version: str) -> LoadedVersion:
-    """Loads a version and warms it up, so that it takes its name without anybody waiting."""
+    """Loads a version, if its files are those that were released, and warms it up: it takes its name without anybody waiting."""
+    release = serving.verify_version(folder, model, version)
     saved = SavedModel(folder / model / version / "model")
-    release = serving.read_release(folder, model, version)
     warm_up(saved, release)
     return LoadedVersion(model, version, release, saved)

@@ -1,7 +1,6 @@
 """One SavedModel under one name, as KServe and Vertex AI start a server: a new version is a new process."""
 
 import json
-import logging
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,6 @@ from .warm_up import warm_up
 if TYPE_CHECKING:
     from .prediction_log import PredictionLog
 
-logger = logging.getLogger(__name__)
 VERSION = "PENSTOCK_MODEL_VERSION"
 
 
@@ -38,29 +36,39 @@ class OneModel(Models):
         return True
 
 
-def load_one(name: str, folder: Path, log: "PredictionLog | None") -> OneModel:
+def load_one(name: str, folder: Path, log: "PredictionLog | None", expected: str = "") -> OneModel:
     """Loads a SavedModel and warms it up.
 
+    Args:
+        name: Its name in URLs.
+        folder: Where it is.
+        log: Where some of the requests and answers are kept.
+        expected: The fingerprint that it must have; empty: any.
+
     Raises:
-        ValueError: There is none that can be served.
+        ValueError: There is none that can be served, or it has another fingerprint.
         InvalidInput: It refuses its own probe.
     """
+    release = _release(folder, expected)
     model = SavedModel(folder)
-    release = _release(folder)
     warm_up(model, release)
     models = OneModel(str(folder))
     models.serve(ServedModel(name, LoadedVersion(name, release.model_version or release.fingerprint[:12], release, model), log))
     return models
 
 
-def _release(folder: Path) -> Release:
-    """Returns what is known of the model: what lies beside it counts if it speaks of these bytes."""
+def _release(folder: Path, expected: str) -> Release:
+    """Returns what is known of the model: its own fingerprint, and what lies beside it."""
     release = Release(fingerprint(folder))
+    _require(release, expected or release.fingerprint, "this server was started for")
     record = folder.parent / "release.json"
     if record.is_file():
         known = Release(**json.loads(record.read_text(encoding="utf-8")))
-        if known.fingerprint == release.fingerprint:
-            release = known
-        else:
-            logger.warning("%s speaks of other bytes (%s) than the model's (%s)", record, known.fingerprint[:12], release.fingerprint[:12])
+        _require(release, known.fingerprint, f"{record} speaks of")
+        release = known
     return replace(release, model_version=os.environ.get(VERSION, "") or release.model_version)
+
+
+def _require(found: Release, wanted: str, who: str) -> None:
+    if found.fingerprint != wanted:
+        raise ValueError(f"{who} the model {wanted[:12]}, but these are the bytes of {found.fingerprint[:12]}; push the model again")

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ _EXAMPLES = """examples:
   python -m penstock.server --model_name flights --model_dir /mnt/models         one SavedModel, as a KServe predictor
   python -m penstock.server                                                      on Vertex AI, which sets AIP_STORAGE_URI and the like
 """
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Options:
         folder: The folder of a local:// destination; None to serve one model.
         model_name: The one model's name in URLs.
         model_uri: The one model's SavedModel: a folder, or a URI that is fetched before it serves.
+        fingerprint: The fingerprint that the one model must have; empty: any.
         host: The address to listen on.
         http_port: The port for REST.
         grpc_port: The port for V2 gRPC; 0 for none.
@@ -36,6 +39,7 @@ class Options:
     folder: Path | None
     model_name: str
     model_uri: str
+    fingerprint: str
     host: str
     http_port: int
     grpc_port: int
@@ -62,6 +66,10 @@ def read_options(arguments: list[str] | None, environment: Mapping[str, str] = o
     is_one_model = given.folder is None
     if is_one_model == (not given.model_dir and not storage):
         parser.error("give the folder of a local:// destination, or --model_dir (on Vertex AI: AIP_STORAGE_URI)")
+    if given.fingerprint and not (is_one_model and _FINGERPRINT.fullmatch(given.fingerprint)):
+        parser.error(
+            f"--fingerprint {given.fingerprint!r} must be the 64 hexadecimal digits of one model's; a folder's models have their own"
+        )
     if not 0 < given.prediction_log_sample <= 1:
         parser.error(f"--prediction_log_sample {given.prediction_log_sample:g} must be above 0 and at most 1")
     on_vertex = is_one_model and not given.model_dir
@@ -69,6 +77,7 @@ def read_options(arguments: list[str] | None, environment: Mapping[str, str] = o
         folder=given.folder,
         model_name=given.model_name,
         model_uri=given.model_dir or storage,
+        fingerprint=given.fingerprint,
         host=given.host or ("0.0.0.0" if is_one_model else "127.0.0.1"),  # noqa: S104  a container is asked from outside
         http_port=given.http_port or (int(environment.get("AIP_HTTP_PORT", 8080)) if is_one_model else 8501),
         grpc_port=given.grpc_port if given.grpc_port is not None else 8081 if is_one_model and not on_vertex else 0,
@@ -94,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("folder", type=Path, nargs="?", help="the folder of a local:// destination")
     parser.add_argument("--model_name", default="model", help="the model's name in URLs (default: model)")
     parser.add_argument("--model_dir", default="", help="the SavedModel: a folder, or a URI such as gs://bucket/model")
+    parser.add_argument("--fingerprint", default="", metavar="SHA256", help="do not start unless the one model has this fingerprint")
     parser.add_argument("--host", default="", help="the address to listen on (default: this machine alone for a folder, else all)")
     parser.add_argument("--http_port", "--port", type=int, default=0, help="the port for REST (default: 8501 for a folder, else 8080)")
     parser.add_argument("--grpc_port", type=int, help="the port for V2 gRPC, 0 for none (default: none for a folder, else 8081)")

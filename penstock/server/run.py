@@ -15,6 +15,8 @@ from kserve.constants.constants import MAX_GRPC_MESSAGE_LENGTH
 from kserve.errors import InvalidInput
 from kserve.protocol.grpc.server import GRPCServer
 
+from penstock.components.runtime import TaskError
+
 from .fetch import local_model
 from .folder import FolderModels
 from .models import Models
@@ -46,8 +48,8 @@ def _models(options: Options, log: "PredictionLog | None", ended: ExitStack) -> 
         return FolderModels(options.folder, log)
     scratch = Path(ended.enter_context(tempfile.TemporaryDirectory(prefix="penstock-model-")))
     try:
-        return load_one(options.model_name, local_model(options.model_uri, scratch), log)
-    except (ValueError, OSError, InvalidInput) as error:
+        return load_one(options.model_name, local_model(options.model_uri, scratch), log, options.fingerprint)
+    except (TaskError, ValueError, OSError, InvalidInput) as error:
         sys.exit(f"error: cannot serve {options.model_name}: {error}")
 
 

@@ -150,11 +150,34 @@ def test_a_number_that_the_type_cannot_hold(placed: Path, start: Callable[..., S
 
 
 def test_the_fingerprint_is_that_of_the_bytes(placed: Path, start: Callable[..., Server]):
-    record = placed.parent / "release.json"
-    record.write_text(json.dumps(json.loads(record.read_text()) | {"fingerprint": "of-other-bytes"}))
-    server = start(placed, PENSTOCK_MODEL_VERSION="9").ready()
+    server = start(placed, "--fingerprint", fingerprint(placed), PENSTOCK_MODEL_VERSION="9").ready()
     assert f'fingerprint="{fingerprint(placed)}",model_name="flights",version="9"' in server.http.get("/metrics").text
-    assert "speaks of other bytes" in server.log.read_text()
+
+
+def test_it_does_not_start_on_another_model_than_it_was_started_for(placed: Path, start: Callable[..., Server]):
+    approved = fingerprint(placed)
+    (placed.parent / "release.json").unlink()
+    _change_weights(placed)
+    server = start(placed, "--fingerprint", approved)
+    assert server.process.wait(60) == 1
+    (last,) = server.log.read_text().strip().splitlines()[-1:]
+    assert last.startswith(f"error: cannot serve flights: this server was started for the model {approved[:12]}, but ")
+    assert fingerprint(placed)[:12] in last
+
+
+def test_it_does_not_start_on_another_model_than_the_record_beside_it_speaks_of(placed: Path, start: Callable[..., Server]):
+    _change_weights(placed)
+    server = start(placed)
+    assert server.process.wait(60) == 1
+    assert "release.json speaks of the model" in server.log.read_text().strip().splitlines()[-1]
+
+
+def _change_weights(model: Path) -> None:
+    """Changes one bit of a model that loads all the same."""
+    (data,) = model.glob("variables/*.data-*")
+    content = bytearray(data.read_bytes())
+    content[0] ^= 1
+    data.write_bytes(content)
 
 
 def test_a_model_without_a_record_is_warmed_up_by_its_signature(saved_models: Path, start: Callable[..., Server]):
@@ -228,7 +251,15 @@ def test_two_servers_do_not_share_a_grpc_port(placed: Path, start: Callable[...,
     assert f"cannot listen on port {free_port}" in second.log.read_text()
 
 
-@pytest.mark.parametrize("options", [[], ["serving", "--model_dir", "model"], ["serving", "--prediction_log_sample", "0"]])
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["serving", "--model_dir", "model"],
+        ["serving", "--prediction_log_sample", "0"],
+        ["--model_dir", "model", "--fingerprint", "3fa9"],
+    ],
+)
 def test_arguments_that_make_no_sense(options: list[str], family_environment: dict[str, str]):
     command = [sys.executable, "-m", "penstock.server", *options]
     done = subprocess.run(command, env=family_environment, capture_output=True, text=True, check=False)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,13 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from penstock.components.runtime import serving
+from penstock.components.runtime import fingerprint, serving
 
 VERSIONS = {"first": "1-aaa", "second": "2-bbb"}
 
@@ -28,8 +30,8 @@ def put(folder: Path, saved_models: Path, model: str, name: str, version: str) -
     """Puts a version beside the others, as a push does."""
     place = folder / model / version
     place.mkdir(parents=True)
-    (place / "model").symlink_to(saved_models / name / "model")
-    serving.write_release(place, serving.Release(f"fingerprint-of-{name}", version[0], probe(saved_models, name)))
+    shutil.copytree(saved_models / name / "model", place / "model")
+    serving.write_release(place, serving.Release(fingerprint(place / "model"), version[0], probe(saved_models, name)))
 
 
 def start(folder: Path, port: int, environment: dict[str, str]) -> subprocess.Popen:
@@ -120,10 +122,11 @@ def test_metadata_says_the_version_and_the_signature(client: httpx.Client):
     }
 
 
-def test_metrics(client: httpx.Client):
+def test_metrics(client: httpx.Client, folder: Path):
     metrics = client.get("/metrics").text
     assert 'request_predict_seconds_count{model_name="flights"}' in metrics
-    assert 'penstock_served_model{fingerprint="fingerprint-of-first",model_name="flights",version="1-aaa"} 1.0' in metrics
+    digest = serving.read_release(folder, "flights", "1-aaa").fingerprint
+    assert f'penstock_served_model{{fingerprint="{digest}",model_name="flights",version="1-aaa"}} 1.0' in metrics
 
 
 ROW = {"distance": 100.0, "carrier": "AA", "month": 1}
@@ -209,6 +212,27 @@ def test_switching_versions(client: httpx.Client, folder: Path, saved_models: Pa
     assert answers("flights") == probe(saved_models, "first")["predictions"]
 
 
+@pytest.mark.parametrize("edited", ["model", "model and record"])
+def test_a_version_whose_files_have_changed_is_not_loaded(edited: str, client: httpx.Client, folder: Path, saved_models: Path):
+    released = serving.read_release(folder, "flights", "2-bbb")
+    put(folder, saved_models, "flights", "second", f"3-{released.fingerprint[:12]}")
+    place = folder / "flights" / f"3-{released.fingerprint[:12]}"
+    (place / "model" / "assets").mkdir(exist_ok=True)
+    (place / "model" / "assets" / "more").write_text("bytes")
+    if edited == "model and record":
+        serving.write_release(place, replace(released, fingerprint=fingerprint(place / "model")))
+    serving.write_state(folder, "flights", serving.ServingState("1-aaa", place.name))
+    refused = client.post(f"/v2/repository/models/flights{serving.CANDIDATE}/load")
+    assert refused.status_code >= 500
+    assert f"the files of flights version {place.name} ({fingerprint(place / 'model')[:12]}) at {place} are not those" in refused.text
+    serving.write_state(folder, "flights", serving.ServingState(place.name))
+    assert client.post("/v2/repository/models/flights/load").status_code >= 500
+    assert 'version="1-aaa"} 1.0' in client.get("/metrics").text
+    serving.write_state(folder, "flights", serving.ServingState("1-aaa"))
+    assert client.post("/v2/repository/models/flights/load").status_code == 200
+    shutil.rmtree(place)
+
+
 def test_a_candidate_gets_its_share_and_a_shadow_its_copies(
     saved_models: Path, tmp_path: Path, family_environment: dict[str, str], free_ports: Callable[[], int]
 ):
@@ -229,7 +253,7 @@ def test_a_candidate_gets_its_share_and_a_shadow_its_copies(
         assert client.post("/v2/repository/models/flights/load").status_code == 200
 
     def counted(name: str, code: str) -> bool:
-        labels = f'code="{code}",fingerprint="fingerprint-of-{name}"'
+        labels = f'code="{code}",fingerprint="{serving.read_release(tmp_path, "flights", name).fingerprint}"'
         return any(
             line.startswith(f"penstock_requests_total{{{labels}")
             for line in client.get("/metrics").text.splitlines()
