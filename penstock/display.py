@@ -172,6 +172,6 @@ def duration(seconds: float) -> str:
 def _reason(condition: str, values: dict[str, Any]) -> str:
     """Returns the values that kept a condition from being met; where one is not known, the condition."""
     names = list(dict.fromkeys(_VALUE.findall(condition)))
-    if not all(f"{CHANNEL}{name}" in values for name in names):
+    if not names or not all(f"{CHANNEL}{name}" in values for name in names):
         return "runs only if " + _VALUE.sub(r"\1", condition)
-    return f"because {', '.join(f'{name} = {values[CHANNEL + name]}' for name in names)}" if names else ""
+    return f"because {', '.join(f'{name} = {values[CHANNEL + name]}' for name in names)}"

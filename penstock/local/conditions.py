@@ -5,15 +5,14 @@ parameter, not found, and taken for false; any other failure (a value with a quo
 must never be passed over, so the values come from the task's own inputs, as the compiled file binds them, and a condition
 that cannot be evaluated fails the pipeline.
 
-Format: the conditions are the subset of CEL that the KFP compiler writes.
+Upstream also puts the values into the text and hands it to Python's `eval`: whoever wrote a pipeline, or chose a value, could run
+code here. Ours parses it (see `cel`).
 """
 
-import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any
 
 from kfp.local import status
@@ -21,13 +20,11 @@ from kfp.local.orchestrator import enhanced_dag_orchestrator as orchestrator
 from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
 
 from ..errors import UserError
+from . import cel
 from .replacing import replaced
 from .tasks import View
 
-# String literals are matched first, so that operators inside them stay.
-_TOKENS = re.compile(r"""('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")|&&|\|\||!(?!=)""")
-_PYTHON = {"&&": " and ", "||": " or ", "!": " not "}
-_NAMES = {"__builtins__": {}, "true": True, "false": False, "null": None, "int": int, "double": float, "string": str, "bool": bool}
+_SHOWN = 200
 
 _scope = threading.local()
 _watcher: View | None = None
@@ -47,16 +44,19 @@ def evaluate(condition: str, values: dict[str, Any]) -> bool:
     Raises:
         ConditionError: It names a value that does not exist, is no well-formed condition, or is neither true nor false.
     """
-    python = _TOKENS.sub(lambda token: token[1] or _PYTHON[token[0]], condition).strip()
     try:
-        result = eval(python, dict(_NAMES), {"inputs": SimpleNamespace(parameter_values=values)})  # noqa: S307 - no builtins
-    except Exception as error:
-        raise ConditionError(
-            f"the condition {condition} cannot be evaluated ({type(error).__name__}: {error}); nothing behind it was run"
-        ) from error
+        result = cel.parse(condition)(values)
+    except cel.CelError as error:
+        raise ConditionError(f"the condition {_brief(condition)} cannot be evaluated: {error}; nothing behind it was run") from error
     if not isinstance(result, bool):
-        raise ConditionError(f"the condition {condition} is {result!r}, neither true nor false; nothing behind it was run")
+        raise ConditionError(f"the condition {_brief(condition)} is neither true nor false; nothing behind it was run")
     return result
+
+
+def _brief(condition: str) -> str:
+    """Returns a condition fit for one line of a message, whoever wrote it."""
+    text = "".join(sign if sign.isprintable() else "?" for sign in condition[: _SHOWN + 1])
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _evaluate_in_scope(condition: str, io_store: Any) -> bool:
@@ -67,7 +67,7 @@ def _evaluate_in_scope(condition: str, io_store: Any) -> bool:
     try:
         values = OrchestratorUtils.make_task_arguments(task.inputs, io_store)
     except ValueError as error:
-        raise ConditionError(f"the condition {condition} lacks a value ({error}); nothing behind it was run") from error
+        raise ConditionError(f"the condition {_brief(condition)} lacks a value ({error}); nothing behind it was run") from error
     passed = evaluate(condition, values)
     if not passed and _watcher:
         _watcher.skipped(condition, values)

@@ -1,6 +1,7 @@
 """`penstock run`, through its own door, on pipelines that kfp compiled."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -57,6 +58,37 @@ def test_gate_that_cannot_be_evaluated_fails_the_run(penstock, tmp_path, was, be
     done = penstock("run", path, "--param", f"folder={to(tmp_path)}")
     assert done.returncode == 1
     assert "nothing behind it was run" in done.stdout
+    assert not (tmp_path / "said").exists()
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "[c for c in ().__class__.__base__.__subclasses__() if c.__name__ == '_wrap_close'][0].__init__.__globals__['system']('touch {}') == 0",
+        "__import__('pathlib').Path('{}').touch() == null",
+        "9**9**9**9 > 0",
+        "(" * 20_000,
+    ],
+    ids=["subclasses", "import", "number", "nesting"],
+)
+def test_a_condition_is_never_handed_to_python(penstock, tmp_path, condition):
+    path, ran = compiled(gate, tmp_path), tmp_path / "ran"
+    text = path.read_text()
+    (line,) = (line for line in text.splitlines() if "condition: " in line)
+    following = text.split(line)[1].splitlines()[1]
+    text = text.replace(f"{line}\n{following}", f"{line.partition(':')[0]}: {json.dumps(condition.format(ran))}")
+    path.write_text(text)
+    done = penstock("run", path, "--param", f"folder={to(tmp_path)}")
+    assert done.returncode == 1
+    assert "nothing behind it was run" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not ran.exists()
+    assert not (tmp_path / "said").exists()
+
+
+@pytest.mark.parametrize("value", ["x' or True or '", "__import__('os')._exit(0)", "{0!r}", "'"])
+def test_a_value_is_never_part_of_the_condition(run, tmp_path, value):
+    assert run(gate, text=value).returncode == 0
     assert not (tmp_path / "said").exists()
 
 
