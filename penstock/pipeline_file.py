@@ -195,7 +195,7 @@ def _check_type(name: str, value: Any, kind: int) -> None:
 
 def _artifact(name: str, path: str, schema_title: str) -> dsl.Artifact:
     """Makes an artifact of a file or folder, with the metadata that the task which wrote it left beside it."""
-    place = Path(path).absolute()
+    place = Path(path).resolve()  # an artifact is no link
     if not place.exists():
         raise UserError(f"input artifact {name}: nothing is at {path}; give the path of an artifact that an earlier run wrote")
     metadata: dict[str, Any] = {}

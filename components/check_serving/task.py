@@ -48,7 +48,7 @@ def check_serving(
     """
     _check_parameters(protocols, concurrency, load_seconds, probe_rows, start_attempts)
     check_limits(limits)
-    blessing = require_blessing(model.path, evaluation.path)
+    blessing = require_blessing(model, evaluation.path)
     probe = _read_probe(evaluation.path)
     questions = Questions(probe, protocols, concurrency, load_seconds, start_attempts)
     serving_check.path.mkdir(parents=True)

@@ -13,7 +13,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
 
-from penstock.components.runtime import Input, Output, TaskError, figure, fingerprint
+from penstock.components.runtime import Input, Output, TaskError, figure
 from penstock.components.runtime.baseline import NO_BASELINE
 from penstock.components.runtime.examples import count_rows, split_files
 from penstock.components.runtime.tensors import Tensors, load_schema
@@ -73,14 +73,14 @@ def evaluate_model(
     described = load_schema(schema.path)
     check_columns(user_config, examples.path, eval_split)
     check_labels(user_config, examples.path, eval_split, config.class_metrics(user_config))
-    identities = {constants.CANDIDATE_KEY: _fingerprint(model, constants.CANDIDATE_KEY)}
+    identities = {constants.CANDIDATE_KEY: _require(model, constants.CANDIDATE_KEY)}
     tensors = Tensors(described)
     spec = next(spec for spec in user_config.model_specs if not spec.is_baseline)
     candidate = Predictor(constants.CANDIDATE_KEY, model.path, wanted_signatures(spec))
 
     def evaluate(other: Input | None) -> _Evaluated:
         if other is not None:
-            identities[constants.BASELINE_KEY] = _fingerprint(other, constants.BASELINE_KEY)
+            identities[constants.BASELINE_KEY] = _require(other, constants.BASELINE_KEY)
         return _evaluate(user_config, examples, eval_split, described, tensors, candidate, model, other, beam_pipeline_args, evaluation)
 
     evaluation.path.mkdir(parents=True)
@@ -170,22 +170,15 @@ def _no_baseline(baseline: Input) -> str:
     return baseline.metadata.get("reason") or " ".join(marker.read_text(encoding="utf-8").split()) or "none given"
 
 
-def _fingerprint(model: Input, name: str) -> str:
-    """Computes a model's fingerprint from its bytes.
+def _require(model: Input, name: str) -> str:
+    """Returns a model's fingerprint.
 
     Raises:
-        ModelError: The bytes are gone, or are not those that the artifact speaks of.
+        ModelError: The model is gone.
     """
-    try:
-        found = fingerprint(model.path)
-    except FileNotFoundError as error:
-        raise ModelError(name, f"the {name} is gone: nothing is at {model.path}; train or register it again") from error
-    if model.metadata.get("fingerprint", found) != found:
-        raise ModelError(
-            name,
-            f"the {name} at {model.path} is not what its artifact says: its fingerprint is {found[:12]}, not {model.metadata['fingerprint'][:12]}; make it again",
-        )
-    return found
+    if not model.path.exists():
+        raise ModelError(name, f"the {name} is gone: nothing is at {model.path}; train or register it again")
+    return model.fingerprint
 
 
 def _describe(baseline: Input, identity: str) -> dict[str, Any]:
@@ -194,5 +187,4 @@ def _describe(baseline: Input, identity: str) -> dict[str, Any]:
 
 def _describe_examples(examples: Input, split: str) -> dict[str, Any]:
     known = {key: examples.metadata[key] for key in ("span", "version") if key in examples.metadata}
-    identity = examples.metadata.get("fingerprint") or fingerprint(examples.path)
-    return {"fingerprint": identity, "uri": examples.uri, "split": split, "rows": count_rows(examples.path, split)} | known
+    return {"fingerprint": examples.fingerprint, "uri": examples.uri, "split": split, "rows": count_rows(examples.path, split)} | known

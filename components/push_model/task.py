@@ -67,7 +67,7 @@ def push_model(
     Raises:
         TaskError: These bytes are not blessed, checked and registered, the destination refuses, or a rollback failed.
     """
-    blessing = require_blessing(model.path, evaluation.path)
+    blessing = require_blessing(model, evaluation.path)
     release = Release(blessing["model"]["fingerprint"], model_version, read_probe(serving_check.path))
     require_check(serving_check.path, release.fingerprint)
     _require_size(model, max_model_mb)

@@ -41,7 +41,7 @@ def register_model(
     Raises:
         TaskError: The Evaluation does not bless these bytes, they have not passed the serving check, or the registry refuses.
     """
-    blessing = require_blessing(model.path, evaluation.path)
+    blessing = require_blessing(model, evaluation.path)
     bytes_ = blessing["model"]["fingerprint"]
     check = require_check(serving_check.path, bytes_)
     registry = open_registry(model_name, tracking_uri, registry_uri)

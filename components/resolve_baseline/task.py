@@ -73,8 +73,7 @@ def _find(registry: Registry, candidate: Input, alias: str) -> tuple[RegisteredV
     if number is None:
         return None, f"no version has the alias {alias}"
     version = _version(registry, number)
-    candidate_bytes = candidate.metadata.get("fingerprint") or fingerprint(candidate.path)
-    if version.fingerprint != candidate_bytes:
+    if version.fingerprint != candidate.fingerprint:
         return version, f"version {number} has the alias {alias}"
     # A model is not compared with itself but with what it was blessed against, so that the same run gives the same answer.
     blessed_against = registry.lineage(number).baseline_version

@@ -1,9 +1,15 @@
 """What a task sees of an artifact: where its bytes lie and what is known about them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from .errors import TaskError
+from .fingerprint import file_marks, fingerprint, fingerprint_of
+
+_Read = TypeVar("_Read")
 # Where each backend shows an object store's contents to a container (KFP launcher, Vertex AI).
 _MOUNTS = {"gs://": "/gcs/", "s3://": "/s3/", "minio://": "/minio/"}
 
@@ -32,7 +38,53 @@ class Artifact:
 
 
 class Input(Artifact):
-    """An artifact that a task reads."""
+    """An artifact that a task reads. Who needs its identity asks `fingerprint`, never the metadata."""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The fingerprint of the bytes at the path, computed when it is first asked for: before the task starts.
+
+        Nothing and an empty folder are the same, for object stores keep no empty folders.
+
+        Raises:
+            TaskError: The metadata speaks of other bytes, or what lies there is no artifact or cannot be read.
+        """
+        self._marks = self._look()
+        found = self._read(fingerprint, fingerprint_of({}))
+        said = self.metadata.get("fingerprint", found)
+        if said == found:
+            return found
+        if not self.path.exists():
+            raise TaskError(f"nothing is at {self.path}, where an artifact was; make it again")
+        raise TaskError(
+            f"the artifact at {self.path} is not what its metadata says: the fingerprint of its bytes is {found[:12]}, not {str(said)[:12]!r}; make it again"
+        )
+
+    def require_unchanged(self) -> None:
+        """Makes sure that what was read since is what the fingerprint speaks of. Reads it again only if something was written.
+
+        Raises:
+            TaskError: It is not.
+        """
+        read = self.fingerprint
+        if self._look() != self._marks and self._read(fingerprint, fingerprint_of({})) != read:
+            raise self._changed()
+
+    def _changed(self) -> TaskError:
+        return TaskError(f"the artifact at {self.path} changed while the task read it; run the task again, and let nothing write there")
+
+    def _look(self) -> dict[str, tuple[int, int, int]]:
+        return self._read(file_marks, dict[str, tuple[int, int, int]]())
+
+    def _read(self, read: Callable[[Path], _Read], nothing: _Read) -> _Read:
+        try:
+            return read(self.path)
+        except FileNotFoundError:
+            if self.path.exists():  # a file below it that somebody takes away
+                raise self._changed() from None
+            return nothing
+        except OSError as error:
+            raise TaskError(f"the artifact at {self.path} cannot be read ({error.filename}: {error.strerror}); make it readable") from error
 
 
 class Output(Artifact):

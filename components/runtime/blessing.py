@@ -4,23 +4,23 @@ import json
 from pathlib import Path
 from typing import Any
 
+from .artifacts import Input
 from .errors import TaskError
-from .fingerprint import fingerprint
 
 
 class EmptyProbe(TaskError):
     """A probe without requests: the evaluation found none that clients could send to the model."""
 
 
-def require_blessing(model: Path, evaluation: Path) -> dict[str, Any]:
+def require_blessing(model: Input, evaluation: Path) -> dict[str, Any]:
     """Reads an Evaluation's `blessing.json`, and refuses unless it blesses exactly this model's bytes.
 
     Args:
-        model: The model's folder.
+        model: The model.
         evaluation: The Evaluation's folder.
 
     Returns:
-        The blessing; its `["model"]["fingerprint"]` is the fingerprint of the bytes that lie there now.
+        The blessing; its `["model"]["fingerprint"]` is the model's.
 
     Raises:
         TaskError: There is no model, no blessing, or the blessing is of other bytes or says anything but `blessed`.
@@ -30,13 +30,12 @@ def require_blessing(model: Path, evaluation: Path) -> dict[str, Any]:
         raise TaskError(
             f"the Evaluation at {evaluation} says {blessing.get('verdict')!r}, not 'blessed'; only a blessed model may be released"
         )
-    if not model.is_dir() or not any(model.iterdir()):
-        raise TaskError(f"there is no model at {model}; train it again")
-    actual = fingerprint(model)
+    if not model.path.is_dir() or not any(model.path.iterdir()):
+        raise TaskError(f"there is no model at {model.path}; train it again")
     blessed = field(blessing, "model", "fingerprint")
-    if blessed != actual:
+    if blessed != model.fingerprint:
         raise TaskError(
-            f"the Evaluation at {evaluation} blesses other bytes ({str(blessed)[:12]}) than those of the model at {model} ({actual[:12]}); evaluate this model"
+            f"the Evaluation at {evaluation} blesses other bytes ({str(blessed)[:12]}) than those of the model at {model.path} ({model.fingerprint[:12]}); evaluate this model"
         )
     return blessing
 

@@ -122,8 +122,13 @@ def execute(task: Callable[..., Any], executor_input: dict[str, Any]) -> None:
         output.path = _scratch(output.path)
     for path in _report_files(outputs_spec):
         _remove(path)  # an earlier attempt's: if this one fails, they would speak for it
+    inputs = [value for value in arguments.values() if isinstance(value, Input)]
     try:
+        for value in inputs:
+            _ = value.fingerprint  # refuses what is not what its metadata says
         result = task(**arguments)
+        for value in inputs:
+            value.require_unchanged()
         _describe(outputs)
         _publish(outputs, destinations)
         _report(outputs_spec, outputs, result._asdict() if result is not None else {})
@@ -205,7 +210,7 @@ def _describe(outputs: dict[str, Output]) -> None:
     """Adds to each artifact's metadata what every artifact carries."""
     for output in outputs.values():
         output.metadata |= {"penstock_version": penstock.__version__} | ({"summary": _last_figure} if _last_figure else {})
-        if output.path.exists():
+        if os.path.lexists(output.path):  # a link to nothing as well, to be refused
             output.metadata["fingerprint"] = fingerprint(output.path)
 
 

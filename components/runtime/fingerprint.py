@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from .folders import files_of
+
 
 def fingerprint(path: str | Path) -> str:
     """Hashes a file, or every file below a folder.
@@ -18,14 +20,19 @@ def fingerprint(path: str | Path) -> str:
 
     Raises:
         FileNotFoundError: Nothing is at `path`.
+        TaskError: What is there, or something below it, is neither a file nor a folder: links are not followed.
     """
-    root = Path(path)
-    if root.is_file():
-        return fingerprint_of({"": file_sha256(root)})
-    files = [file for file in root.rglob("*") if file.is_file()]
-    if not files and not root.exists():
-        raise FileNotFoundError(root)
-    return fingerprint_of({file.relative_to(root).as_posix(): file_sha256(file) for file in files})
+    return fingerprint_of({_name(file, path): file_sha256(file) for file in files_of(Path(path))})
+
+
+def file_marks(path: str | Path) -> dict[str, tuple[int, int, int]]:
+    """Returns what changes when a file is written: its size and its times, by its relative POSIX path. Reads no file.
+
+    Raises:
+        OSError, TaskError: As `fingerprint` does.
+    """
+    stats = {_name(file, path): file.lstat() for file in files_of(Path(path))}
+    return {name: (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for name, stat in stats.items()}
 
 
 def fingerprint_of(hashes: Mapping[str, str]) -> str:
@@ -48,3 +55,7 @@ def stream_sha256(stream: BinaryIO) -> str:
     while chunk := stream.read(1 << 20):
         digest.update(chunk)
     return digest.hexdigest()
+
+
+def _name(file: Path, root: str | Path) -> str:
+    return "" if file == Path(root) else file.relative_to(root).as_posix()

@@ -12,7 +12,8 @@ from typing import Any
 
 from .artifacts import Input
 from .errors import TaskError
-from .fingerprint import fingerprint_of, stream_sha256
+from .fingerprint import fingerprint, fingerprint_of, stream_sha256
+from .folders import files_of
 from .release import Release
 from .remote import open_store
 
@@ -117,7 +118,7 @@ def _open(uri: str) -> tuple[Any, str]:
 
 def _copy(model: Path, files: Any, root: str) -> None:
     """Copies a model's files, as many at a time as the filesystem likes, and removes those that are none of its."""
-    sources = {f"{root}/{path.relative_to(model).as_posix()}": path for path in model.rglob("*") if path.is_file()}
+    sources = {f"{root}/{path.relative_to(model).as_posix()}": path for path in files_of(model)}
     if strangers := [name for name in _names(files, root) if name not in sources]:
         files.rm(strangers)
     files.put([str(path) for path in sources.values()], list(sources))
@@ -142,6 +143,8 @@ def _fingerprint(files: Any, root: str) -> str:
         with files.open(name, "rb", block_size=_BLOCK_BYTES) as stream:
             return stream_sha256(stream)
 
+    if "file" in files.protocol and Path(root).exists():  # a volume: fsspec would follow links
+        return fingerprint(root)
     names = _names(files, root)
     with ThreadPoolExecutor(_READERS) as pool:
         return fingerprint_of({name[len(root) + 1 :]: hash_ for name, hash_ in zip(names, pool.map(sha256, names), strict=True)})

@@ -15,7 +15,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
-from penstock.components.runtime import Input, Output, TaskError, fingerprint, load_function, local_path, read_text
+from penstock.components.runtime import Input, Output, TaskError, load_function, local_path, read_text
 from penstock.components.runtime.examples import count_rows, split_files, split_folder
 from penstock.components.runtime.remote import fetch_folder
 from penstock.components.runtime.saved_models import settle_fingerprint
@@ -67,7 +67,7 @@ def train_model(
     function = load_function(module_file, run_fn)
     _configure(mixed_precision, xla)
     lineage = {
-        "examples_fingerprint": examples.metadata.get("fingerprint") or fingerprint(examples.path),
+        "examples_fingerprint": examples.fingerprint,
         "module_sha256": hashlib.sha256(source.encode()).hexdigest(),
     }
     params = {"train_steps": train_steps, "eval_steps": eval_steps, "seed": seed, "mixed_precision": mixed_precision, "xla": xla}
@@ -106,11 +106,10 @@ def train_model(
 
 
 def _count(examples: Input, split: str) -> int | None:
-    """Returns a Split's rows, as the Examples' metadata or the files say, None where neither does; no row is an error."""
+    """Returns a Split's rows, as Parquet files or else the Examples' metadata say, None where neither does; no row is an error."""
     folder = split_folder(examples.path, split)
-    rows = (examples.metadata.get("splits") or {}).get(split)
-    if rows is None and all(file.suffix == ".parquet" for file in split_files(examples.path, split)):
-        rows = count_rows(examples.path, split)
+    is_parquet = all(file.suffix == ".parquet" for file in split_files(examples.path, split))
+    rows = count_rows(examples.path, split) if is_parquet else (examples.metadata.get("splits") or {}).get(split)
     if rows == 0:
         raise TaskError(f"Split {split!r} at {folder} has no rows; change the splits of ingest_examples")
     return rows

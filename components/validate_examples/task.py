@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from penstock.components.runtime import GateFailed, Input, Output, TaskError, figure, fingerprint
+from penstock.components.runtime import GateFailed, Input, Output, TaskError, figure
 from penstock.components.runtime.examples import split_folder, split_names
 
 from . import report as report_
@@ -122,7 +122,7 @@ def _verdict(results: dict[str, Result], examples: Input, schema: schema_pb2.Sch
         "splits": list(results),
         "schema_inferred": is_inferred,
         "features": len(schema.feature),
-        "examples_fingerprint": examples.metadata.get("fingerprint") or fingerprint(examples.path),
+        "examples_fingerprint": examples.fingerprint,
         "findings": findings,
         "checks": [asdict(measurement) for result in results.values() for measurement in result.measurements],
     }

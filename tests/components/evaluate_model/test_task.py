@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -295,8 +296,21 @@ def test_a_baseline_of_other_features_cannot_answer(
     assert "humidity" in blessing(evaluate(baseline=path, parameters={"on_broken_baseline": "ignore"}))["baseline_note"]
 
 
-def test_a_model_that_is_not_what_its_artifact_says_is_refused(evaluate: Flights) -> None:
-    assert_error(evaluate(model=(evaluate.models(), {"fingerprint": "0" * 64})), "fingerprint")
+@pytest.mark.parametrize("changed", ["examples", "model", "baseline", "schema"])
+@pytest.mark.parametrize("on_broken_baseline", ["fail", "ignore"])
+def test_what_is_not_what_its_metadata_says_is_refused(evaluate: Flights, tmp_path: Path, changed: str, on_broken_baseline: str) -> None:
+    made = {"examples": evaluate.examples, "model": evaluate.models(), "baseline": evaluate.no_baseline, "schema": evaluate.schema}
+    folder = tmp_path / changed
+    shutil.copytree(made[changed], folder)
+    given = {changed: (folder, {"fingerprint": fingerprint(folder)})}
+    parameters = {"on_broken_baseline": on_broken_baseline}
+    assert blessing(evaluate(parameters=parameters, **given))["verdict"] == "blessed"
+    (folder / "more").touch()
+    assert_error(evaluate(parameters=parameters, **given), str(folder), "is not what its metadata says")
+
+
+def test_the_evidence_names_the_bytes_that_were_evaluated(evaluate: Flights) -> None:
+    assert blessing(evaluate(examples=(evaluate.examples, {"span": 3})))["examples"]["fingerprint"] == fingerprint(evaluate.examples)
 
 
 @pytest.mark.parametrize(

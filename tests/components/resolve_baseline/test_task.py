@@ -85,8 +85,9 @@ def test_a_candidate_that_is_the_champion_meets_what_it_was_blessed_against(
     done = resolve(second)
     assert done.parameters == {"version": "1"}
     assert fingerprint(done.outputs["baseline"]) == fingerprint(first)
-    stated = resolve(tmp_path / "first", metadata={"fingerprint": fingerprint(second)})
-    assert stated.parameters == {"version": "1"}
+    stated = resolve(first, metadata={"fingerprint": fingerprint(second)})
+    assert stated.code == 1
+    assert "is not what its metadata says" in stated.error
 
 
 def test_none_is_the_same_to_a_cache_however_it_came(resolve: Callable[..., Any], registry: Registry, tmp_path: Path):

@@ -12,6 +12,7 @@ import pytest
 
 TASK = '''
 """A task that does what `how` says."""
+import os
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -33,6 +34,14 @@ def toy(made: Output, unmade: Output, how: str, size: int = 1, given: Input | No
         raise GateFailed("the gate is closed; look")
     if how == "bug":
         raise RuntimeError("a bug")
+    if how == "change":
+        (given.path / "rows").write_text("2")
+    if how == "touch":
+        (given.path / "rows").touch()
+    if how == "link":
+        (made.path / "more").symlink_to(made.path / "part")
+    if how == "pipe":
+        os.mkfifo(made.path / "more")
     if how == "sleep":
         Path(made.path.parent / "ready").touch()
         time.sleep(60)
@@ -72,7 +81,11 @@ class Toy:
 
     def run(self, how: str, **values: Any) -> tuple[int, str, str]:
         """Runs the component's command; returns the exit code, stdout and stderr."""
-        process = self.start(self.input(how, **values))
+        return self.run_spec(self.input(how, **values))
+
+    def run_spec(self, spec: dict[str, Any]) -> tuple[int, str, str]:
+        """Runs the component's command on an executor input; returns the exit code, stdout and stderr."""
+        process = self.start(spec)
         out, err = process.communicate(timeout=60)
         return process.returncode, out, err
 

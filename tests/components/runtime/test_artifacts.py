@@ -1,11 +1,18 @@
 """Paths and fingerprints of artifacts."""
 
 import json
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from penstock.components.runtime import Input, file_sha256, fingerprint, local_path
+from penstock.components.runtime import Input, TaskError, file_sha256, fingerprint, local_path
+from penstock.components.runtime.folders import copy_folder, folder_bytes
 
 
 @pytest.mark.parametrize(
@@ -52,7 +59,111 @@ def test_a_file_may_be_renamed(tmp_path):
         fingerprint(tmp_path / "c")
 
 
+def _bind_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(os.path.relpath(path))
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A folder with weights in it, and others beside it."""
+    for name in ("model/variables", "elsewhere"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "weights").write_text(name)
+    (tmp_path / "model" / "saved_model.pb").touch()
+    return tmp_path / "model"
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda place: place.symlink_to(place.parents[1] / "elsewhere"), "is a link"),
+        (lambda place: place.symlink_to(place.parents[1] / "elsewhere" / "weights"), "is a link"),
+        (lambda place: place.symlink_to("nowhere"), "is a link"),
+        (lambda place: place.symlink_to("."), "is a link"),
+        (os.mkfifo, "is neither a file nor a folder"),
+        (_bind_socket, "is neither a file nor a folder"),
+        (lambda place: Path(os.fsdecode(bytes(place) + b"\xff")).touch(), "has a name that is no UTF-8"),
+        (lambda place: Path(os.fsdecode(bytes(place) + b"\xff")).mkdir(), "has a name that is no UTF-8"),
+    ],
+    ids=["folder", "file", "dangling", "circle", "pipe", "socket", "name", "folder-name"],
+)
+@pytest.mark.parametrize("use", [fingerprint, folder_bytes, lambda folder: copy_folder(folder, folder.parent / "copied")])
+@pytest.mark.parametrize("folder", ["", "variables"])
+def test_only_files_and_folders_make_an_artifact(
+    model: Path, make: Callable[[Path], None], said: str, use: Callable[[Path], object], folder: str
+):
+    place = model / folder / "extra"
+    make(place)
+    with pytest.raises(TaskError) as error:
+        use(model)
+    assert said in str(error.value)
+    assert bytes(place).decode(errors="backslashreplace") in str(error.value)
+    assert not list(model.parent.glob("copied/**/*"))
+
+
+def test_an_artifact_is_no_link_itself(model: Path):
+    (model.parent / "link").symlink_to(model)
+    (model.parent / "file").symlink_to(model / "saved_model.pb")
+    for name in ("link", "file"):
+        with pytest.raises(TaskError, match="is a link"):
+            fingerprint(model.parent / name)
+
+
+@pytest.fixture
+def open_to_all() -> Iterator[Path]:
+    """A folder that every account of this machine can enter."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Takes from root the right to read everything."""
+    own = os.geteuid()
+    os.seteuid(own or 65534)
+    try:
+        yield
+    finally:
+        os.seteuid(own)
+
+
+@pytest.mark.parametrize("name", ["closed", "closed/file"])
+def test_what_cannot_be_read_is_not_passed_over(open_to_all: Path, name: str):
+    (open_to_all / "closed").mkdir(mode=0o755)
+    (open_to_all / "closed" / "file").write_text("weights")
+    (open_to_all / name).chmod(0)
+    with as_nobody():
+        with pytest.raises(PermissionError):
+            fingerprint(open_to_all)
+        with pytest.raises(TaskError, match=f"cannot be read .*{name}.*Permission denied"):
+            _ = Input("", "", open_to_all).fingerprint
+
+
 def test_whole_numbers_in_metadata_stay_whole():
     """protobuf's Struct knows one kind of number."""
     artifact = Input.from_runtime_artifact({"uri": "x", "metadata": {"span": 3.0, "splits": {"train": 10.0}, "share": 0.5}})
     assert json.dumps(artifact.metadata) == '{"span": 3, "splits": {"train": 10}, "share": 0.5}'
+
+
+def test_an_input_is_what_its_bytes_are(model: Path):
+    found = fingerprint(model)
+    assert Input("", "", model).fingerprint == found
+    assert Input("", "", model, {"fingerprint": found}).fingerprint == found
+    (model / "variables" / "weights").write_text("others")
+    for said in (found, 7, "", "x"):
+        with pytest.raises(TaskError, match="is not what its metadata says") as error:
+            _ = Input("", "", model, {"fingerprint": said}).fingerprint
+        assert str(model) in str(error.value)
+        assert fingerprint(model)[:12] in str(error.value)
+
+
+def test_nothing_is_an_empty_folder(tmp_path: Path):
+    """Object stores keep no empty folders."""
+    nothing = Input("", "", tmp_path / "nothing").fingerprint
+    assert nothing == fingerprint(tmp_path)
+    assert Input("", "", tmp_path / "nothing", {"fingerprint": nothing}).fingerprint == nothing
+    with pytest.raises(TaskError, match=r"nothing is at .*nothing"):
+        _ = Input("", "", tmp_path / "nothing", {"fingerprint": "0" * 64}).fingerprint

@@ -4,11 +4,12 @@ import hashlib
 import json
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 import penstock
-from penstock.components.runtime import TaskError, execute, executor
+from penstock.components.runtime import TaskError, execute, executor, fingerprint
 
 FILES = ["deep/output.json", "made/part", "parameters/count", "parameters/word"]
 
@@ -171,3 +172,42 @@ def test_one_runs_summary_is_not_the_nexts(toy, here):
     spec["outputs"]["parameters"] = {}
     execute(silent, spec)
     assert "summary" not in json.loads((toy.root / "deep" / "output.json").read_text())["artifacts"]["made"]["artifacts"][0]["metadata"]
+
+
+def give(spec: dict, path: Path, **metadata: str) -> dict:
+    """Gives the toy an input artifact."""
+    spec["inputs"]["artifacts"] = {"given": {"artifacts": [{"name": "given", "uri": str(path), "metadata": metadata}]}}
+    return spec
+
+
+def test_an_input_that_is_not_what_its_metadata_says_is_refused(toy, tmp_path):
+    data = tmp_path / "data"
+    data.write_text("as it was made")
+    said = fingerprint(data)
+    assert toy.run_spec(give(toy.input("well"), data, fingerprint=said))[0] == 0
+    data.write_text("as it is now")
+    code, out, err = toy.run_spec(give(toy.input("well"), data, fingerprint=said))
+    assert (code, out) == (1, "")
+    assert err.startswith(f"error: the artifact at {data} is not what its metadata says")
+    assert err.count("\n") == 1
+    assert toy.run_spec(give(toy.input("well"), data))[0] == 0
+
+
+def test_an_input_may_not_change_while_a_task_reads_it(toy, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "rows").write_text("1")
+    code, _, err = toy.run_spec(give(toy.input("change"), data))
+    assert code == 1
+    assert err == f"error: the artifact at {data} changed while the task read it; run the task again, and let nothing write there\n"
+    assert toy.files() == []
+    assert toy.run_spec(give(toy.input("touch"), data))[0] == 0
+
+
+@pytest.mark.parametrize("how", ["link", "pipe"])
+def test_an_output_is_made_of_files(toy, how):
+    code, _, err = toy.run(how)
+    assert code == 1
+    assert err.startswith(f"error: {toy.root}")
+    assert err.count("\n") == 1
+    assert toy.files() == []

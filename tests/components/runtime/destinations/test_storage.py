@@ -105,6 +105,17 @@ def test_what_is_not_the_model_is_made_good(model: Input, release: Release, stor
     assert fingerprint(found) == release.fingerprint
 
 
+def test_a_link_in_a_volume_stands_for_nothing(model: Input, release: Release, bucket: str, tmp_path: Path):
+    volume = Path(os.environ["PENSTOCK_PVC_ROOT"]) / "claim"
+    volume.mkdir(exist_ok=True)
+    storage = f"pvc://claim/{tmp_path.name}"
+    there = volume / place(model, release, storage, NAME).uri.removeprefix("pvc://claim/") / "variables"
+    there.rename(tmp_path / "elsewhere")
+    there.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(TaskError, match="variables is a link"):
+        place(model, release, storage, NAME)
+
+
 @pytest.mark.parametrize("files_there", [0, 1, 20, 59, 60])
 def test_killed_in_the_middle_and_run_again(model: Input, release: Release, storage: str, files_there: int, tmp_path: Path):
     """Kills the process that copies as soon as so many files are there; another one finishes."""
