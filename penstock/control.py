@@ -17,7 +17,7 @@ from penstock.components.runtime.destinations.uri import split
 
 from .code import module_command, module_variables
 from .errors import UserError
-from .said import error_in, figure_in
+from .said import Said
 from .surroundings import make_environments, set_serve_python, set_variables
 
 EXIT_DONE, EXIT_ROLLED_BACK = 0, 3
@@ -116,7 +116,8 @@ def _run(python: Path, parameters: dict[str, Any], console: Console) -> dict[str
 
 def _follow(command: list[str], console: Console) -> None:
     """Runs a command to its end; on a terminal, with the step that it is at."""
-    said: list[str] = []
+    said = Said()
+    lines: list[str] = []
     with (
         console.status("asking") as status,
         subprocess.Popen(
@@ -131,14 +132,14 @@ def _follow(command: list[str], console: Console) -> None:
     ):
         assert process.stdout is not None
         for line in process.stdout:
-            said.append(line)
-            if figure := figure_in(line):
-                status.update(figure)
-    if process.returncode:
-        reasons = [reason for line in said if (reason := error_in(line))]
-        if not reasons:  # a bug: its traceback tells more
-            click.echo("".join(said), err=True, nl=False)
-        raise UserError(reasons[-1] if reasons else f"control_release ended with {process.returncode}; the lines above say why")
+            lines.append(line)
+            said.hear(line)
+            status.update(said.figure or "asking")
+    if process.returncode == 1 and said.reason:
+        raise UserError(said.reason)
+    if process.returncode:  # a bug: its traceback tells more
+        click.echo("".join(lines), err=True, nl=False)
+        raise UserError(f"control_release ended with {process.returncode}; the lines above say why")
 
 
 def _report(action: str, state: dict[str, Any], target: Target, console: Console) -> None:

@@ -11,8 +11,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from .components.runtime import marks
 from .local.tasks import Task
 from .pipeline_file import PlannedTask
+from .said import TRACEBACK, Said
 
 _STYLES = {
     "done": "green",
@@ -26,7 +28,6 @@ _STYLES = {
 }
 _SECONDS_BETWEEN_FIGURES = 5.0
 _LOG_LINES = 15
-_TRACEBACK = "Traceback (most recent call last):"
 # What kfp's compiler puts before the names of values that conditions read.
 CHANNEL = "pipelinechannel--"
 _VALUE = re.compile(rf"inputs\.parameter_values\['{CHANNEL}([^']+)'\]")
@@ -154,11 +155,11 @@ class Display:
 
 
 def _last_lines(task: Task) -> list[str]:
-    """Returns the end of a task's log; where the task has said in a line why it failed, without the traceback behind that."""
+    """Returns the end of a task's log; where a component has said in a line why it failed, without the tracebacks before that."""
     lines = task.log.read_text(encoding="utf-8", errors="replace").splitlines() if task.log and task.log.exists() else []
-    if task.error and _TRACEBACK in lines:
-        lines = lines[: lines.index(_TRACEBACK)]
-    return lines[-_LOG_LINES:]
+    if task.component and task.error and task.error == Said(lines).reason and TRACEBACK in lines:
+        lines = lines[: lines.index(TRACEBACK)]
+    return [line for line in lines if not line.startswith(marks.ERROR)][-_LOG_LINES:]
 
 
 def duration(seconds: float) -> str:

@@ -14,6 +14,7 @@ import os
 import shutil
 import signal
 import sys
+import traceback
 import types
 import typing
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from typing import Any
 
 import penstock
 
+from . import marks
 from .artifacts import Artifact, Input, Output, whole_numbers
 from .errors import GateFailed, TaskError
 from .fingerprint import fingerprint
@@ -29,8 +31,6 @@ from .lazy import imports_put_off
 
 # On these mounts a rename is a copy: outputs are written in place, and the executor output file makes them count.
 _IN_PLACE = ("/gcs/",)
-_FIGURE_MARK = "[penstock] "
-_OUTPUTS_MARK = "[penstock-outputs] "
 _OUT_OF_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _last_figure = ""
 
@@ -39,21 +39,30 @@ def figure(text: str) -> None:
     """Says the one figure that matters now (rows, steps/s and loss, verdict). The last one becomes the task's summary."""
     global _last_figure
     _last_figure = text
-    print(_FIGURE_MARK + text, flush=True)
+    _say(marks.FIGURE + text)
 
 
 def command(package: str) -> typing.NoReturn:
-    """Runs `main` and leaves without taking the interpreter apart, which takes a second where TensorFlow is in it."""
+    """Runs `main` and leaves without taking the interpreter apart, which takes a second where TensorFlow is in it.
+
+    Whatever a user's module does at exit, it does before the task's last words, so that none of its lines passes for them.
+    """
+    code: int | str = 1
+    last = trace = ""
     try:
-        main(package)
+        last, code = _run(package, None)
     except SystemExit as end:
-        if isinstance(end.code, str):
-            print(end.code, file=sys.stderr)
         code = end.code if isinstance(end.code, int) else 1
+    except Exception:  # a bug: its traceback is what there is to say
+        trace = traceback.format_exc()
     atexit._run_exitfuncs()
     sys.stdout.flush()
+    sys.stderr.write(trace)
     sys.stderr.flush()
-    os._exit(code)
+    _say(last)
+    if isinstance(code, str):
+        print(code, file=sys.stderr, flush=True)
+    os._exit(code if isinstance(code, int) else 1)
 
 
 def main(package: str, argv: list[str] | None = None) -> typing.NoReturn:
@@ -64,6 +73,13 @@ def main(package: str, argv: list[str] | None = None) -> typing.NoReturn:
             its module `task` is called.
         argv: The arguments, without the program's name; `sys.argv` if None.
     """
+    last, code = _run(package, argv)
+    _say(last)
+    sys.exit(code)
+
+
+def _run(package: str, argv: list[str] | None) -> tuple[str, int | str]:
+    """Runs a task; returns its log's last line, and the exit code or what went wrong in a line for people."""
     parser = argparse.ArgumentParser(prog=f"python -m {package}", description=f"Runs the component {package.split('.')[-1]}.")
     parser.add_argument("--executor_input", required=True, help="the executor input as JSON, which the backend fills in for {{$}}")
     text = parser.parse_args(argv).executor_input
@@ -76,14 +92,23 @@ def main(package: str, argv: list[str] | None = None) -> typing.NoReturn:
             raise TaskError(
                 f"--executor_input is not JSON: {error}; pass the executor input that the backend fills in for {{{{$}}}}"
             ) from error
-        execute(_import_task(package), executor_input)
+        given = execute(_import_task(package), executor_input)
     except TaskError as error:
-        sys.exit(f"error: {' '.join(str(error).split())}")
+        reason = " ".join(str(error).split())
     except OSError as error:
         if error.errno not in _OUT_OF_ROOM:
             raise
-        sys.exit(f"error: no room to write {error.filename or 'the outputs'}: {error.strerror}; free some space and run the task again")
-    sys.exit(0)
+        reason = f"no room to write {error.filename or 'the outputs'}: {error.strerror}; free some space and run the task again"
+    else:
+        # Kubeflow's API tells nobody what a task gave back: whoever may read its log, may know.
+        return marks.OUTPUTS + json.dumps(given, sort_keys=True), 0
+    return marks.ERROR + reason, f"error: {reason}"
+
+
+def _say(line: str) -> None:
+    """Prints a line, also where it has characters that no encoding knows."""
+    if line:
+        print(line.encode(errors="backslashreplace").decode(), flush=True)
 
 
 def _import_task(package: str) -> Callable[..., Any]:
@@ -100,7 +125,7 @@ def _import_task(package: str) -> Callable[..., Any]:
         gc.enable()
 
 
-def execute(task: Callable[..., Any], executor_input: dict[str, Any]) -> None:
+def execute(task: Callable[..., Any], executor_input: dict[str, Any]) -> dict[str, Any]:
     """Calls a task with what an executor input says, and writes its outputs.
 
     Outputs are made beside their destination and renamed into place at the end; the executor output file is written last.
@@ -109,6 +134,9 @@ def execute(task: Callable[..., Any], executor_input: dict[str, Any]) -> None:
         task: A function whose parameters are annotated with `Input`, `Output`, str, int, float, bool, dict or list (or one of
             these `| None`), and which returns None or a NamedTuple of output parameters.
         executor_input: The JSON form of `ExecutorInput`.
+
+    Returns:
+        The JSON form of `ExecutorOutput`.
 
     Raises:
         TaskError: The executor input does not fit the task's signature, or the task said so.
@@ -131,7 +159,7 @@ def execute(task: Callable[..., Any], executor_input: dict[str, Any]) -> None:
             value.require_unchanged()
         _describe(outputs)
         _publish(outputs, destinations)
-        _report(outputs_spec, outputs, result._asdict() if result is not None else {})
+        return _report(outputs_spec, outputs, result._asdict() if result is not None else {})
     except GateFailed:
         _publish(outputs, destinations)
         raise
@@ -214,18 +242,15 @@ def _describe(outputs: dict[str, Output]) -> None:
             output.metadata["fingerprint"] = fingerprint(output.path)
 
 
-def _report(outputs_spec: dict[str, Any], outputs: dict[str, Output], parameters: dict[str, Any]) -> None:
-    """Writes the output parameters and, last, the executor output file; says the same in the log.
-
-    Kubeflow's API tells nobody what a task gave back: whoever may read its log, may know.
-    """
+def _report(outputs_spec: dict[str, Any], outputs: dict[str, Output], parameters: dict[str, Any]) -> dict[str, Any]:
+    """Writes the output parameters and, last, the executor output file; returns what that says."""
     for name, path in _parameter_files(outputs_spec).items():
         value = parameters[name]
         _write(path, value if isinstance(value, str) else json.dumps(value))
     given = _executor_output(outputs_spec, outputs, parameters)
     if output_file := outputs_spec.get("outputFile"):
         _write(Path(output_file), json.dumps(given, indent=1, sort_keys=True))
-    print(_OUTPUTS_MARK + json.dumps(given, sort_keys=True), flush=True)
+    return given
 
 
 def _parameter_files(outputs_spec: dict[str, Any]) -> dict[str, Path]:

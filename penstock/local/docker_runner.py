@@ -77,7 +77,7 @@ class DockerRunner:
         command = ["run", "--name", name, "--log-driver", "none", *options, "--entrypoint", entry, self._identifiers[image], *arguments]
         try:
             code = processes.run([self._engine.command, *command], dict(os.environ), log, on_line)
-            return code if code < 0 else self._exit_code(name, code, on_line)
+            return code if code < 0 else self._exit_code(name, code)
         finally:
             self._engine.ask("rm", "--force", "--volumes", name)
 
@@ -123,15 +123,18 @@ class DockerRunner:
         ensure_server(self._engine, self._identifiers[self._serve_image], folder, parameters, self._options(self._serve_image))
         return ["--pid", "host"]
 
-    def _exit_code(self, name: str, said: int, on_line: Callable[[str], None]) -> int:
-        """Reads how a container ended; the engine's own exit code tells only where no container was made."""
+    def _exit_code(self, name: str, said: int) -> int:
+        """Reads how a container ended; the engine's own exit code tells only where no container was made.
+
+        Raises:
+            UserError: It has not ended, or the machine has ended it.
+        """
         state = self._engine.ask("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}", name).stdout.split()
         if len(state) != 3:
             return said or _ENGINE_FAILED
         status, code, killed_for_memory = state[0], int(state[1]), state[2] == "true"
         if status != "exited":
-            on_line(f"error: its container is {status}, not at its end; is the container engine well?")
-            return said or _ENGINE_FAILED
+            raise UserError(f"its container is {status}, not at its end; is the container engine well?")
         if killed_for_memory:
-            on_line("error: the machine has too little memory for it")
+            raise UserError("the machine has too little memory for it")
         return _SIGNALED - code if code > _SIGNALED else code

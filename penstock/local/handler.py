@@ -12,7 +12,8 @@ from typing import Any
 
 from kfp.local import status, subprocess_task_handler
 
-from ..said import error_in, figure_in
+from ..errors import UserError
+from ..said import Said
 from . import tasks
 from .commands import component_of
 from .processes import Processes
@@ -54,21 +55,26 @@ class TaskHandler:
         task.log = root.with_name(f"{root.name}.log")
         root.mkdir(parents=True, exist_ok=True)
         self.view.started(task)
-        code = self.ours.run(job, self.processes, task.log, functools.partial(self._read, task))
+        said = Said()
+        try:
+            code = self.ours.run(job, self.processes, task.log, functools.partial(self._read, task, said))
+        except UserError as error:
+            task.error, code = error.message, 1
+        else:
+            task.error = said.reason if code == 1 else ""
         _remove_scratch(root)
         task.reports = list(_pages(outputs))
         if code == 0 and task.component and not Path(outputs["outputFile"]).exists():
             task.error, code = f"it ended without its outputs: {shlex.join(self.full_command[:3])}", 1
         if code < 0:
-            task.error = task.error or f"it was ended by signal {-code}"
+            task.error = f"it was ended by signal {-code}"
         return status.Status.SUCCESS if code == 0 else status.Status.FAILURE
 
-    def _read(self, task: tasks.Task, line: str) -> None:
-        if figure := figure_in(line):
-            task.figure = figure
+    def _read(self, task: tasks.Task, said: Said, line: str) -> None:
+        said.hear(line)
+        if said.figure != task.figure:
+            task.figure = said.figure
             self.view.progressed(task)
-        elif error := error_in(line):
-            task.error = error
 
 
 def _executor_input(command: list[str]) -> dict[str, Any]:

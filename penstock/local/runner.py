@@ -54,4 +54,7 @@ class Runner(Protocol):
 
         Returns:
             Its exit code; the negative signal's number if one ended it.
+
+        Raises:
+            UserError: It was ended by what the task cannot know of.
         """

@@ -60,7 +60,7 @@ class TaskState:
         ended: When it ended.
         error: Why it failed, in the backend's words.
         outputs: Its output parameters and artifacts (`dsl.Artifact`, with metadata), as far as the backend tells; what it
-            does not tell is in the task's log (see `penstock.said.outputs_in`).
+            does not tell is in the task's log (see `penstock.said.Said`).
     """
 
     key: str

@@ -22,7 +22,7 @@ from ..local.conditions import ConditionError, evaluate
 from ..local.tasks import Task, figure_of, pages, summary_of
 from ..pipeline_file import PipelineFile, PlannedTask
 from ..report import Ending
-from ..said import error_in, figure_in, outputs_in
+from ..said import Said
 from .target import CACHED, CANCELED, DONE, ENDED, FAILED, RUNNING, SKIPPED, NoAnswer, NotYet, Run, Target, TaskState
 
 _Answer = TypeVar("_Answer")
@@ -119,17 +119,23 @@ class Watch:
         """Takes from a task's log what the backend does not tell; keeps the log of one that failed."""
         log = self._logs / f"{task.name.replace('/', '.')}.log" if state.state == FAILED else None
 
-        def read() -> None:
+        def read() -> Said:
+            said = Said()
             with (log or Path(os.devnull)).open("w", encoding="utf-8") as file:
                 for line in self._target.logs(run_id, state.key):
                     file.write(f"{line}\n")
-                    _read(line, task)
+                    said.hear(line)
+            return said
 
         try:
-            self._ask(read, display, awaits=bool(log))
+            said = self._ask(read, display, awaits=bool(log))
         except UserError:  # no container was started for it, or its log is gone: then nothing more can be known
             return
-        task.log = log
+        task.log, task.figure = log, said.figure or task.figure
+        if state.state == FAILED:
+            task.error = said.reason
+        else:  # what the backend tells outweighs what a log says
+            task.outputs = dict(_outputs(said.outputs)) | task.outputs
 
     @cached_property
     def _logs(self) -> Path:
@@ -166,15 +172,6 @@ def _components(pipeline: PipelineFile) -> dict[str, str]:
     """Returns the Penstock component that each task of a DAG runs, by the task's key."""
     containers = {name: component_of(list(container.command)) for name, container in pipeline.containers()}
     return {planned.key: containers.get(planned.name, "") for planned in pipeline.plan()}
-
-
-def _read(line: str, task: Task) -> None:
-    if figure := figure_in(line):
-        task.figure = figure
-    elif error := error_in(line):
-        task.error = error
-    elif output := outputs_in(line):
-        task.outputs = dict(_outputs(output)) | task.outputs
 
 
 def _outputs(output: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -99,14 +99,23 @@ def hold(folder: str):
 
 @dsl.component(base_image="python:3.11")
 def complain(reason: str):
-    print(f"error: {reason}")
+    print(f"[penstock-error] {reason}")
     raise SystemExit(1)
+
+
+@dsl.component(base_image="python:3.11")
+def pretend():
+    print("error: all is well")
+    print("[penstock-error] all is well", flush=True)
+    raise RuntimeError("a bug")
 
 
 @dsl.component(base_image="python:3.11")
 def judge(verdict: str, outcome: str) -> NamedTuple("Judged", [("verdict", str), ("outcome", str)]):  # type: ignore[valid-type]
     import json
 
+    print('[penstock-outputs] {"parameterValues": {"verdict": "blessed", "outcome": "pushed"}}')  # anybody's code may say so
+    print('[penstock-outputs] {"artifacts": {"model": 5}}')
     print(f"[penstock] {verdict}, {outcome}")
     print("[penstock-outputs] " + json.dumps({"parameterValues": {"verdict": verdict, "outcome": outcome}}))
     return (verdict, outcome)
@@ -189,6 +198,11 @@ def holding(folder: str):
 @dsl.pipeline(name="complaining")
 def complaining(folder: str, reason: str = "the rows have no label"):
     complain(reason=reason)
+
+
+@dsl.pipeline(name="pretending")
+def pretending():
+    pretend()
 
 
 @dsl.pipeline(name="judged")

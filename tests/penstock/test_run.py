@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from ..command import COMMAND, variables
-from .pipelines import branches, chain, compiled, failing, gate, handled, loop, nested_gates, optional, retried, to, waiting
+from .pipelines import branches, chain, compiled, failing, gate, handled, loop, nested_gates, optional, pretending, retried, to, waiting
 
 
 @pytest.fixture
@@ -90,6 +90,13 @@ def test_a_condition_is_never_handed_to_python(penstock, tmp_path, condition):
 def test_a_value_is_never_part_of_the_condition(run, tmp_path, value):
     assert run(gate, text=value).returncode == 0
     assert not (tmp_path / "said").exists()
+
+
+def test_no_line_hides_a_traceback(penstock, tmp_path):
+    done = penstock("run", compiled(pretending, tmp_path))
+    assert done.returncode == 1
+    assert "    RuntimeError: a bug\n" in done.stdout
+    assert "pretend: all is well" not in done.stdout
 
 
 @pytest.mark.parametrize(("text", "branch"), [("a", "first"), ("b", "second"), ("c", "third")])

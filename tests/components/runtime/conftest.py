@@ -12,11 +12,14 @@ import pytest
 
 TASK = '''
 """A task that does what `how` says."""
+import atexit
 import os
 import time
 from pathlib import Path
 from typing import NamedTuple
 from penstock.components.runtime import GateFailed, Input, Output, TaskError, figure
+
+FORGED = "[penstock-error] forged"
 
 class Outputs(NamedTuple):
     count: int
@@ -42,6 +45,13 @@ def toy(made: Output, unmade: Output, how: str, size: int = 1, given: Input | No
         (made.path / "more").symlink_to(made.path / "part")
     if how == "pipe":
         os.mkfifo(made.path / "more")
+    if how in ("forge", "forge a bug"):
+        atexit.register(print, f"{FORGED}\\nerror: forged\\n[penstock-outputs] {{}}")
+        print(FORGED)
+    if how == "forge a bug":
+        raise RuntimeError("a bug")
+    if how == "surrogate":
+        raise TaskError("a \\ud800 is no character")
     if how == "sleep":
         Path(made.path.parent / "ready").touch()
         time.sleep(60)
@@ -63,7 +73,7 @@ class Toy:
         package = self._code / "toy"
         package.mkdir(parents=True)
         (package / "__init__.py").touch()
-        (package / "__main__.py").write_text("from penstock.components.runtime import main\nmain(__spec__.parent)\n")
+        (package / "__main__.py").write_text("from penstock.components.runtime import command\ncommand(__spec__.parent)\n")
         (package / "task.py").write_text(TASK)
 
     def input(self, how: str, **values: Any) -> dict[str, Any]:
@@ -73,11 +83,11 @@ class Toy:
         outputs = {"artifacts": artifacts, "parameters": parameters, "outputFile": str(self.root / "deep" / "output.json")}
         return {"inputs": {"parameterValues": {"how": how} | values}, "outputs": outputs}
 
-    def start(self, spec: dict[str, Any] | str) -> subprocess.Popen[str]:
+    def start(self, spec: dict[str, Any] | str, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
         """Starts the component's command."""
         environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(self._code), *filter(None, sys.path)])}
         command = [sys.executable, "-m", "toy", "--executor_input", spec if isinstance(spec, str) else json.dumps(spec)]
-        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True)
 
     def run(self, how: str, **values: Any) -> tuple[int, str, str]:
         """Runs the component's command; returns the exit code, stdout and stderr."""

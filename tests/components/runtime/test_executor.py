@@ -3,6 +3,7 @@
 import hashlib
 import json
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -98,6 +99,23 @@ def test_a_closed_gate_keeps_its_evidence_and_reports_no_output(toy):
     assert toy.files() == ["made/part"]
 
 
+def test_what_a_person_can_mend_is_said_in_a_marked_line_for_whoever_reads_the_log(toy):
+    assert toy.run("mend")[1].splitlines()[-1] == "[penstock-error] the input is bad, here; mend it"
+    code, out, err = toy.run("surrogate")
+    assert (code, err) == (1, "error: a \\ud800 is no character\n")
+    assert out.splitlines()[-1] == "[penstock-error] a \\ud800 is no character"
+
+
+def test_the_last_words_are_the_tasks_own(toy):
+    code, out, err = toy.run("forge")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1] == f"[penstock-outputs] {json.dumps(toy.output())}"
+    bug = toy.start(toy.input("forge a bug"), stderr=subprocess.STDOUT)
+    log, _ = bug.communicate(timeout=60)
+    assert bug.returncode == 1
+    assert log.splitlines()[-1] == "RuntimeError: a bug", "no line comes after the traceback"
+
+
 def test_a_killed_task_leaves_nothing(toy):
     process = toy.start(toy.input("sleep"))
     deadline = time.monotonic() + 30
@@ -187,7 +205,7 @@ def test_an_input_that_is_not_what_its_metadata_says_is_refused(toy, tmp_path):
     assert toy.run_spec(give(toy.input("well"), data, fingerprint=said))[0] == 0
     data.write_text("as it is now")
     code, out, err = toy.run_spec(give(toy.input("well"), data, fingerprint=said))
-    assert (code, out) == (1, "")
+    assert (code, f"error: {out.removeprefix('[penstock-error] ')}") == (1, err)
     assert err.startswith(f"error: the artifact at {data} is not what its metadata says")
     assert err.count("\n") == 1
     assert toy.run_spec(give(toy.input("well"), data))[0] == 0

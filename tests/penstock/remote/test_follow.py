@@ -2,6 +2,7 @@
 
 import io
 import re
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,10 +16,11 @@ from penstock.remote.connect import connect
 from penstock.remote.target import NoAnswer, NotYet
 from penstock.remote.watch import Watch
 
+from ...command import COMMAND, variables
 from ...doubles.kubeflow.double import KubeflowDouble
 from ...doubles.kubeflow.faults import Fail, Fault
 from ...doubles.vertex.double import VertexDouble
-from ..pipelines import chain, complaining, failing, gate, handled, holding, judged, loop, looped_gate, silent_push
+from ..pipelines import chain, compiled, complaining, failing, gate, handled, holding, judged, loop, looped_gate, pretending, silent_push
 from .backends import Backend, Kubeflow, Vertex
 from .person import Person, ends_of_tasks, run_id
 
@@ -103,6 +105,14 @@ def test_a_failure_shows_the_end_of_the_log_and_keeps_all_of_it(backend: Backend
 def test_why_a_task_failed_is_said_in_its_own_words(backend: Backend, person: Person) -> None:
     done = person.submits(complaining, "--wait", reason="the rows have no label")
     assert re.search(r"^complain: the rows have no label; log: \S+$", done.stdout, re.MULTILINE)
+
+
+def test_no_line_hides_a_traceback(backend: Backend, person: Person) -> None:
+    command = [COMMAND, "submit", compiled(pretending, person.folder), "--wait"]
+    done = subprocess.run(command, cwd=person.folder, env=variables(), capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "    RuntimeError: a bug\n" in done.stdout
+    assert "pretend: all is well" not in done.stdout
 
 
 @pytest.mark.parametrize("how", ["drop", "busy"])
