@@ -3,13 +3,15 @@
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
 import penstock
+from penstock.components.runtime import TaskError
 
-from .errors import before_anything_starts
+from .errors import UserError, before_anything_starts
 from .image_building import images
 from .lean_kfp import import_kfp
 from .lint.command import lint
@@ -20,7 +22,17 @@ from .serve import serve
 _out = Console(soft_wrap=True)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Commands that say in one line what is wrong, whoever finds it."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except TaskError as error:
+            raise UserError(str(error)) from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(penstock.__version__, prog_name="penstock")
 def main() -> None:
     """Gated Kubeflow Pipelines, composed, compiled and run.

@@ -12,7 +12,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from penstock.components.runtime import TaskError, serving
+from penstock.components.runtime import TaskError, serving, stored
 from penstock.components.runtime.destinations.uri import split
 
 from .code import module_command, module_variables
@@ -111,7 +111,8 @@ def _run(python: Path, parameters: dict[str, Any], console: Console) -> dict[str
         }
         command = module_command(python, _PACKAGE, "--executor_input", json.dumps(executor_input))
         _follow(command, console)
-        return json.loads((Path(folder) / "release_state" / "state.json").read_text(encoding="utf-8"))
+        state = Path(folder) / "release_state" / "state.json"
+        return stored.load(state.read_bytes(), f"the release state {state}", "try again")
 
 
 def _follow(command: list[str], console: Console) -> None:

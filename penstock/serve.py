@@ -8,9 +8,7 @@ from pathlib import Path
 
 import click
 
-from penstock.components.runtime import TaskError, serving
-
-from .errors import UserError
+from penstock.components.runtime import serving
 
 _folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="serving", metavar="[DIR]")
 
@@ -38,10 +36,7 @@ def status(folder: Path) -> None:
     else:
         uptime = timedelta(seconds=int(time.time() - info.started))
         click.echo(f"model server in {folder}: pid {info.pid}, port {info.port}, up {uptime}, log {folder / 'server.log'}")
-    try:
-        lines = [_line(folder, model, info) for model in serving.served_models(folder)]
-    except TaskError as error:
-        raise UserError(str(error)) from error
+    lines = [_line(folder, model, info) for model in serving.served_models(folder)]
     for _, text in lines:
         click.echo(text)
     if info is None or not all(answers for answers, _ in lines):

@@ -1,6 +1,5 @@
 """check_serving: the model in the servers that will serve it, its answers against the evaluation's, a verdict."""
 
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from penstock.components.runtime import Input, Output, TaskError, figure
+from penstock.components.runtime import Input, Output, TaskError, figure, stored
 from penstock.components.runtime.blessing import EmptyProbe, read_probe, require_blessing
 
 from .limits import broken_limit, check_limits, measured_limits
@@ -119,7 +118,7 @@ def _spread(probe: dict[str, Any], rows: int) -> dict[str, Any]:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
+    path.write_text(stored.dump(content, indent=1, allow_nan=False), encoding="utf-8")
 
 
 def _headline(check: dict[str, Any], servers: list[Measured]) -> str:

@@ -1,10 +1,9 @@
 """Promotes, rolls back, or tells what serves: the verbs of a rollout by hand."""
 
-import json
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from penstock.components.runtime import Output, TaskError, figure
+from penstock.components.runtime import Output, TaskError, figure, stored
 from penstock.components.runtime.destinations import Current, Destination, parse
 from penstock.components.runtime.registry import Registry, open_registry
 from penstock.components.runtime.release import Release
@@ -76,7 +75,7 @@ def control_release(
         raise TaskError(f"action {action!r} is none; give promote, rollback or status")
     state = _describe(current, done, target, model_name)
     release_state.path.mkdir(parents=True, exist_ok=True)
-    (release_state.path / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
+    (release_state.path / "state.json").write_text(stored.dump(state, indent=1), encoding="utf-8")
     release_state.metadata |= {key: state[key] for key in ("outcome", "reason", "url")}
     figure(_summary(current, done, target.url))
     return Outputs(done.outcome, state["url"])

@@ -1,7 +1,6 @@
 """Requests with the candidate's answers, for whoever serves it: what a client sends, and what must come back."""
 
 import base64
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penstock.components.runtime import stored
 from penstock.components.runtime.answers import to_json
 from penstock.components.runtime.examples import read_batches
 from penstock.components.runtime.tensors import Tensors
@@ -33,7 +33,8 @@ def write_probe(path: Path, predictor: Predictor, examples: Path, split: str, te
         tensors: The Schema's tensors.
     """
     instances, predictions = _requests(predictor.through("serving_default"), next(read_batches(examples, split)), tensors)
-    path.write_text(json.dumps({"tolerance": TOLERANCE, "instances": instances, "predictions": predictions}, indent=1), encoding="utf-8")
+    probe = {"tolerance": TOLERANCE, "instances": instances, "predictions": predictions}
+    path.write_text(stored.dump(probe, indent=1), encoding="utf-8")
 
 
 def _requests(predictor: Predictor | None, batch: pa.RecordBatch, tensors: Tensors) -> tuple[list[dict[str, Any]], list[Any]]:

@@ -1,6 +1,5 @@
 """evaluate_model: both models in one pass over the Examples, TFMA's figures, a blessing or none."""
 
-import json
 import os
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -13,7 +12,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
 
-from penstock.components.runtime import Input, Output, TaskError, figure
+from penstock.components.runtime import Input, Output, TaskError, figure, stored
 from penstock.components.runtime.baseline import NO_BASELINE
 from penstock.components.runtime.examples import count_rows, split_files
 from penstock.components.runtime.tensors import Tensors, load_schema
@@ -101,7 +100,7 @@ def evaluate_model(
         "engine": done.engine,
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
-    (evaluation.path / "blessing.json").write_text(json.dumps(blessing, indent=1, allow_nan=False), encoding="utf-8")
+    (evaluation.path / "blessing.json").write_text(stored.dump(blessing, indent=1, allow_nan=False), encoding="utf-8")
     write_probe(evaluation.path / "probe.json", candidate, examples.path, eval_split, tensors)
     overall = overall_metrics(done.eval_config, done.results)
     metrics.metadata |= overall.candidate

@@ -4,7 +4,7 @@ import json
 import shlex
 from typing import Any, NamedTuple
 
-from penstock.components.runtime import Input, Output, TaskError, figure
+from penstock.components.runtime import Input, Output, TaskError, figure, stored
 from penstock.components.runtime.blessing import field, read_probe, require_blessing, require_check
 from penstock.components.runtime.destinations import Destination, parse
 from penstock.components.runtime.folders import folder_bytes
@@ -85,7 +85,7 @@ def push_model(
             registry.promote(rollout.serving.model_version, champion_alias, previous_alias)
     receipt = _receipt(rollout, target, model_name, release)
     pushed_model.path.mkdir(parents=True, exist_ok=True)
-    (pushed_model.path / "receipt.json").write_text(json.dumps(receipt, indent=1), encoding="utf-8")
+    (pushed_model.path / "receipt.json").write_text(stored.dump(receipt, indent=1), encoding="utf-8")
     pushed_model.metadata |= {key: receipt[key] for key in ("outcome", "url", "curl", "stop", "model_version", "rollback_point")}
     figure(_summary(rollout, release, target.url))
     return Outputs(rollout.outcome, receipt["url"])

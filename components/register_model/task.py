@@ -79,11 +79,18 @@ def _text(blessing: dict[str, Any], *names: str) -> str:
 def _measured(check: dict[str, Any]) -> dict[str, str]:
     """Returns the serving check's figures, each with its server and its protocol in front, such as `Penstock.v1.p99_ms`."""
     found: dict[str, str] = {}
-    for server in check.get("servers", []):
-        found |= _figures(server, f"{server['name']}.")
-        for protocol in server["protocols"]:
-            found |= _figures(protocol["load"], f"{server['name']}.{protocol['protocol']}.")
+    for server in _objects(check, "servers"):
+        found |= _figures(server, f"{server.get('name', '')}.")
+        for protocol in _objects(server, "protocols"):
+            load = field(protocol, "load")
+            found |= _figures(load if isinstance(load, dict) else {}, f"{server.get('name', '')}.{protocol.get('protocol', '')}.")
     return found
+
+
+def _objects(content: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """Returns the objects of a list; figures are for people, and what is none is left out."""
+    value = content.get(key)
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _figures(values: dict[str, Any], prefix: str = "") -> dict[str, str]:

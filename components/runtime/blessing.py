@@ -1,11 +1,12 @@
 """The blessing: what an Evaluation says about a model's bytes. Whoever releases a model asks here first."""
 
-import json
 from pathlib import Path
 from typing import Any
 
+from . import stored
 from .artifacts import Input
 from .errors import TaskError
+from .release import is_probe
 
 
 class EmptyProbe(TaskError):
@@ -75,13 +76,11 @@ def read_probe(folder: Path) -> dict[str, Any]:
     """
     path = folder / "probe.json"
     probe = _read_object(path, "the probe")
-    instances, predictions, tolerance = (probe.get(key) for key in ("instances", "predictions", "tolerance"))
-    if instances == predictions == []:
+    if probe.get("instances") == probe.get("predictions") == []:
         raise EmptyProbe(f"{path} holds no requests with known answers; export the model with serving_default and evaluate it again")
-    is_paired = isinstance(instances, list) and isinstance(predictions, list) and len(instances) == len(predictions) > 0
-    if not is_paired or not isinstance(tolerance, (int, float)):
+    if not is_probe(probe):
         raise TaskError(f"{path} must hold as many predictions as instances, at least one, and a tolerance; evaluate the model again")
-    return {"instances": instances, "predictions": predictions, "tolerance": tolerance}
+    return probe
 
 
 def field(blessing: dict[str, Any], *names: str) -> Any:
@@ -94,9 +93,7 @@ def field(blessing: dict[str, Any], *names: str) -> Any:
 
 def _read_object(path: Path, what: str, remedy: str = "evaluate the model again") -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        text = path.read_bytes()
+    except OSError as error:
         raise TaskError(f"{what} cannot be read at {path} ({error}); {remedy}") from error
-    if not isinstance(content, dict):
-        raise TaskError(f"{path} is not a JSON object; {remedy}")
-    return content
+    return stored.load(text, f"{what} at {path}", remedy)

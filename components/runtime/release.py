@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import TaskError
+from .stored import Stored
 
 
 @dataclass(frozen=True)
-class Release:
+class Release(Stored):
     """A version of a model, blessed and checked.
 
     Attributes:
@@ -21,12 +22,28 @@ class Release:
     model_version: str = ""
     probe: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Refuses a probe by which no answer could be checked.
+
+        Raises:
+            ValueError: It is none.
+        """
+        if self.probe and not is_probe(self.probe):
+            raise ValueError("its probe holds no requests with known answers and a tolerance")
+
     @property
     def label(self) -> str:
         """What people call it: `v2`, or the start of its fingerprint."""
         if self.model_version:
             return f"v{self.model_version}"
         return self.fingerprint[:12] or "a model that Penstock has not pushed"
+
+
+def is_probe(probe: dict[str, Any]) -> bool:
+    """Tells whether this has as many `predictions` as `instances`, at least one, and a `tolerance`."""
+    instances, predictions, tolerance = (probe.get(key) for key in ("instances", "predictions", "tolerance"))
+    is_paired = isinstance(instances, list) and isinstance(predictions, list) and len(instances) == len(predictions) > 0
+    return is_paired and isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool)
 
 
 def find_release(served: Iterable[Release], to: str) -> Release:

@@ -8,20 +8,21 @@ server.log                   what it says
 """
 
 import fcntl
-import json
 import os
 import re
 import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TypeVar
 
+from . import stored
 from .errors import TaskError
 from .fingerprint import fingerprint
 from .release import Release
+from .stored import Stored
 
 # A model under this suffix is the candidate: it answers to whoever asks for it by this name.
 CANDIDATE = "@candidate"
@@ -29,10 +30,11 @@ STOP_SECONDS = 40.0
 # How many versions that served before can be gone back to.
 KEPT_VERSIONS = 10
 _NAMED_AFTER_BYTES = re.compile(r"(?:.*-)?([0-9a-f]{12})")
+_Kind = TypeVar("_Kind", bound=Stored)
 
 
 @dataclass(frozen=True)
-class ServingState:
+class ServingState(Stored):
     """Which versions of a model are there, by folder name.
 
     Attributes:
@@ -77,16 +79,16 @@ class ServingState:
         kept = replace(self, history=history, abandoned=abandoned, stable=None if self.stable in gone else self.stable)
         return replace(kept, candidate=None, percent=0, shadow=False) if self.candidate in gone else kept
 
-    @classmethod
     def _with(
-        cls, stable: str | None, history: Sequence[str | None], abandoned: Sequence[str | None], warm: bool = False
+        self, stable: str | None, history: Sequence[str | None], abandoned: Sequence[str | None], warm: bool = False
     ) -> "ServingState":
         before, left = ([version for version in versions if version and version != stable] for versions in (history, abandoned))
-        return cls(stable, history=before[:KEPT_VERSIONS], abandoned=left[:KEPT_VERSIONS], warm=warm)
+        empty = ServingState(unknown=self.unknown)
+        return replace(empty, stable=stable, history=before[:KEPT_VERSIONS], abandoned=left[:KEPT_VERSIONS], warm=warm)
 
 
 @dataclass(frozen=True)
-class ServerInfo:
+class ServerInfo(Stored):
     """A running model server.
 
     Attributes:
@@ -116,14 +118,12 @@ def read_state(folder: Path, model: str) -> ServingState:
     Raises:
         TaskError: The state is there and cannot be read.
     """
-    path = folder / model / "state.json"
-    content = _read_json(path)
-    return ServingState() if content is None else ServingState(**content)
+    return _read(ServingState, folder / model / "state.json") or ServingState()
 
 
 def write_state(folder: Path, model: str, state: ServingState) -> None:
     """Replaces a model's state at once."""
-    write_json(folder / model / "state.json", asdict(state))
+    _write(folder / model / "state.json", state)
 
 
 def read_release(folder: Path, model: str, version: str) -> Release:
@@ -132,10 +132,9 @@ def read_release(folder: Path, model: str, version: str) -> Release:
     Raises:
         TaskError: Nothing is, or it cannot be read.
     """
-    path = folder / model / version / "release.json"
-    if (content := _read_json(path)) is None:
+    if (release := _read(Release, folder / model / version / "release.json")) is None:
         raise TaskError(f"version {version} of {model} is gone from {folder}; push it again")
-    return Release(**content)
+    return release
 
 
 def verify_version(folder: Path, model: str, version: str) -> Release:
@@ -157,8 +156,13 @@ def verify_version(folder: Path, model: str, version: str) -> Release:
 
 
 def write_release(version_folder: Path, release: Release) -> None:
-    """Writes what is known of a version."""
-    write_json(version_folder / "release.json", asdict(release))
+    """Writes what is known of a version, and keeps what a newer version of Penstock has written there."""
+    path = version_folder / "release.json"
+    try:
+        before = _read(Release, path)
+    except stored.Malformed:
+        before = None
+    _write(path, stored.growing(release, before))
 
 
 def served_models(folder: Path) -> list[str]:
@@ -167,21 +171,22 @@ def served_models(folder: Path) -> list[str]:
     return [name for name in names if read_state(folder, name).stable]
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Replaces a JSON file at once."""
+def _write(path: Path, content: Stored) -> None:
+    """Replaces a file at once."""
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    partial.write_text(stored.dump(content, indent=1), encoding="utf-8")
     partial.replace(path)
 
 
-def _read_json(path: Path) -> dict[str, Any] | None:
-    """Reads a JSON object; None where there is no file."""
+def _read(kind: type[_Kind], path: Path) -> _Kind | None:
+    """Reads a file; None where there is none."""
+    what, remedy = f"what serves cannot be told: {path}", "mend the file, or choose another folder"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return stored.load_as(kind, path.read_bytes(), what, remedy)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError) as error:
-        raise TaskError(f"what serves cannot be told: {path} cannot be read ({error}); mend the file, or choose another folder") from error
+    except OSError as error:
+        raise TaskError(f"{what} cannot be read ({error}); {remedy}") from error
 
 
 def try_lock(file: IO[str]) -> bool:
@@ -201,7 +206,7 @@ def announced(folder: Path, info: ServerInfo) -> Iterator[bool]:
             yield False
             return
         file.truncate(0)
-        file.write(json.dumps(asdict(info)))
+        file.write(stored.dump(info))
         file.flush()
         yield True
         file.truncate(0)
@@ -218,7 +223,11 @@ def _lock_within(file: IO[str], seconds: float) -> bool:
 
 
 def running_server(folder: Path) -> ServerInfo | None:
-    """Returns the server that runs in a folder. The lock tells, not the file: a killed server cannot take its file away."""
+    """Returns the server that runs in a folder. The lock tells, not the file: a killed server cannot take its file away.
+
+    Raises:
+        TaskError: One runs, and its file is malformed.
+    """
     path = folder / "server.json"
     if not path.exists():
         return None
@@ -226,7 +235,7 @@ def running_server(folder: Path) -> ServerInfo | None:
         if try_lock(file):
             return None
         text = file.read()
-    return ServerInfo(**json.loads(text)) if text else None
+    return stored.load_as(ServerInfo, text, f"the running server's file {path}", "stop the server and delete the file") if text else None
 
 
 def stop_server(folder: Path) -> ServerInfo | None:

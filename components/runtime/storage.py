@@ -1,15 +1,15 @@
 """Where a model lies so that a destination's own machines can load it: in a bucket, or on a volume."""
 
 import errno
-import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import stored
 from .artifacts import Input
 from .errors import TaskError
 from .fingerprint import fingerprint, fingerprint_of, stream_sha256
@@ -82,11 +82,9 @@ def read_record(record_uri: str) -> Release:
     with _one_line("the record of a model cannot be read at", record_uri):
         files, path = _open(record_uri)
         try:
-            return Release(**json.loads(files.cat_file(path)))
+            return stored.load_as(Release, files.cat_file(path), f"the record {record_uri}", "push the model again")
         except FileNotFoundError as error:
             raise RecordMissing(f"the record {record_uri} is gone; push the model again") from error
-        except (ValueError, TypeError) as error:
-            raise TaskError(f"the record {record_uri} is none ({error}); push the model again") from error
 
 
 def kserve_uri(uri: str) -> str:
@@ -130,9 +128,15 @@ def _require(release: Release, files: Any, root: str, uri: str) -> None:
 
 
 def _write_record(placed: Placed, release: Release) -> None:
+    """Writes what is known of a model, and keeps what a newer version of Penstock has written there."""
     files, path = _open(placed.record_uri)
-    record = json.dumps(asdict(release), indent=1, sort_keys=True).encode()
-    if not files.exists(path) or files.cat_file(path) != record:
+    there = files.cat_file(path) if files.exists(path) else b""
+    try:
+        before = stored.load_as(Release, there, f"the record {placed.record_uri}", "push the model again")
+    except stored.Malformed:
+        before = None
+    record = stored.dump(stored.growing(release, before), indent=1, sort_keys=True).encode()
+    if there != record:
         files.pipe_file(path, record)
 
 

@@ -1,6 +1,6 @@
 """What analyzers found in a Span's Split, kept for later Spans: tf.Transform's analyzer cache, one dataset per Span and Split."""
 
-import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +11,11 @@ from tensorflow_transform.beam import analysis_graph_builder
 from tensorflow_transform.beam import analyzer_cache as tft_cache
 from tfx_bsl.tfxio.tensor_adapter import TensorAdapter, TensorAdapterConfig
 
-from penstock.components.runtime import TaskError
+from penstock.components.runtime import TaskError, stored
 from penstock.components.runtime.remote import fetch_folder
 
 _INDEX = "datasets.json"
+_DATASET = re.compile(r"span-\d+-(?P<split>.+)")
 
 
 class AnalyzerCache:
@@ -35,14 +36,14 @@ class AnalyzerCache:
         self._folder = folder
         self._keys = {split: tft_cache.DatasetKey(f"span-{span}-{split}") for split in fingerprints}
         present = {self._keys[split].key: fingerprint for split, fingerprint in fingerprints.items()}
-        known = json.loads((folder / _INDEX).read_text())
+        known = _index(folder)
         for name in [name for name in known if present.get(name, known[name]) != known[name]]:
             shutil.rmtree(folder / name)
             del known[name]
-        earlier = {name for name in known if name not in present and name.split("-", 2)[2] in fingerprints}
+        earlier = {name for name in known if name not in present and (found := _DATASET.fullmatch(name)) and found["split"] in fingerprints}
         self._datasets = {*self._keys.values(), *map(tft_cache.DatasetKey, earlier)}
         self._cache: tft_cache.BeamAnalysisCache = {}
-        (folder / _INDEX).write_text(json.dumps(known | present, indent=1, sort_keys=True))
+        (folder / _INDEX).write_text(stored.dump(known | present, indent=1, sort_keys=True))
 
     @staticmethod
     def start(folder: Path, earlier: str) -> None:
@@ -57,12 +58,12 @@ class AnalyzerCache:
         """
         folder.mkdir(parents=True, exist_ok=True)
         if not earlier:
-            (folder / _INDEX).write_text("{}")
+            (folder / _INDEX).write_text(stored.dump({}))
             return
         try:
             fetch_folder(earlier, folder)
-            json.loads((folder / _INDEX).read_text())
-        except (OSError, ValueError, ImportError) as error:
+            _index(folder)
+        except (OSError, ValueError, ImportError, stored.Malformed) as error:
             raise TaskError(
                 f"analyzer_cache: {earlier} is no analyzer cache ({error}); give an earlier updated_analyzer_cache, or nothing"
             ) from error
@@ -93,3 +94,17 @@ class AnalyzerCache:
         transform_fn, new = (named, self._cache, config) | tft_beam.AnalyzeDatasetWithCache(preprocessing_fn, pipeline=pipeline)
         _ = new | tft_cache.WriteAnalysisCacheToFS(pipeline, str(self._folder))
         return transform_fn
+
+
+def _index(folder: Path) -> dict[str, str]:
+    """Reads the fingerprint of each dataset.
+
+    Raises:
+        OSError: There is none.
+        TaskError: It is malformed, or a newer version of Penstock has written it.
+    """
+    what, remedy = f"its index {_INDEX}", "make it again"
+    known = stored.load((folder / _INDEX).read_bytes(), what, remedy)
+    if wrong := [name for name, value in known.items() if _DATASET.fullmatch(name) and not isinstance(value, str)]:
+        raise stored.Malformed(f"{what} has no fingerprint of {wrong[0]}; {remedy}")
+    return known

@@ -1,13 +1,12 @@
 """The work of validate_examples."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from penstock.components.runtime import GateFailed, Input, Output, TaskError, figure
+from penstock.components.runtime import GateFailed, Input, Output, TaskError, figure, stored
 from penstock.components.runtime.examples import split_folder, split_names
 
 from . import report as report_
@@ -157,4 +156,4 @@ def _save_anomalies(results: dict[str, Result], verdict: dict[str, Any], folder:
         path = folder / f"Split-{split}" / "SchemaDiff.pb"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(result.anomalies.SerializeToString(deterministic=True))
-    (folder / "verdict.json").write_text(json.dumps(verdict, indent=1), encoding="utf-8")
+    (folder / "verdict.json").write_text(stored.dump(verdict, indent=1), encoding="utf-8")

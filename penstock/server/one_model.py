@@ -1,6 +1,5 @@
 """One SavedModel under one name, as KServe and Vertex AI start a server: a new version is a new process."""
 
-import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kserve.errors import ModelNotFound
 
+from penstock.components.runtime import stored
 from penstock.components.runtime.fingerprint import fingerprint
 from penstock.components.runtime.release import Release
 
@@ -63,7 +63,7 @@ def _release(folder: Path, expected: str) -> Release:
     _require(release, expected or release.fingerprint, "this server was started for")
     record = folder.parent / "release.json"
     if record.is_file():
-        known = Release(**json.loads(record.read_text(encoding="utf-8")))
+        known = stored.load_as(Release, record.read_bytes(), f"the record {record}", "push the model again")
         _require(release, known.fingerprint, f"{record} speaks of")
         release = known
     return replace(release, model_version=os.environ.get(VERSION, "") or release.model_version)

@@ -4,20 +4,24 @@ It is the predictor's annotation and not the InferenceService's, because KServe 
 pod, while a predictor's record lives and dies with its pods. So it is also written in one request with the change that it describes.
 """
 
-import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from penstock.components.runtime import stored
+from penstock.components.runtime.stored import Stored
 
 from .kserve_spec import SCALING, storage_uri
 
 RECORD = "penstock.dev/record"
 HISTORY = 10
+# Kubernetes takes 256 KiB of annotations; the pods have others as well.
+_RECORD_BYTES = 192 << 10
 # The traffic share of a predictor in Knative mode; Standard mode ignores it. Present: the predictor has not been promoted.
 SHARE = "canaryTrafficPercent"
 
 
 @dataclass(frozen=True)
-class Version:
+class Version(Stored):
     """A version that an InferenceService serves, has served, or is about to.
 
     Attributes:
@@ -43,7 +47,7 @@ class Version:
     scaling: dict[str, int | str] = field(default_factory=dict)
     revision: str = ""
     after: str = ""
-    history: tuple["Version", ...] = ()
+    history: "tuple[Version, ...]" = ()
     beside: "Version | None" = None
 
     @property
@@ -75,17 +79,19 @@ def read_version(predictor: dict[str, Any]) -> Version:
     """Reads the version that a predictor serves.
 
     A record that speaks of another model than the predictor serves is somebody's copy, and none.
+
+    Raises:
+        TaskError: The record is malformed, or a newer version of Penstock has written it.
     """
     plain = {key: value for key, value in predictor.items() if key != SHARE}
-    record = json.loads((predictor.get("annotations") or {}).get(RECORD, "{}"))
-    if not record or record["uri"] != storage_uri(predictor):
+    what, remedy = f"the predictor's annotation {RECORD}", "restore it, or take it away (kubectl)"
+    record = stored.load((predictor.get("annotations") or {}).get(RECORD, "{}"), what, remedy)
+    if record.get("uri") != storage_uri(predictor):
         return Version(plain, uri=storage_uri(predictor), scaling=scaling(plain))
     plain["annotations"] = {key: value for key, value in plain["annotations"].items() if key != RECORD}
     if not plain["annotations"]:
         del plain["annotations"]
-    record["history"] = tuple(Version(**entry) for entry in record.get("history", ()))
-    record["beside"] = Version(**record["beside"]) if record.get("beside") else None
-    return Version(plain, **record)
+    return stored.from_object(Version, record | {"predictor": plain}, what, remedy)
 
 
 def scaling(predictor: dict[str, Any]) -> dict[str, int | str]:
@@ -94,16 +100,23 @@ def scaling(predictor: dict[str, Any]) -> dict[str, int | str]:
 
 
 def write_version(version: Version) -> dict[str, Any]:
-    """Returns the predictor of a version, with its record."""
+    """Returns the predictor of a version, with its record: as much of the history as an annotation has room for."""
     record = _brief(version) | {"history": [_brief(entry, with_predictor=True) for entry in version.history]}
     if version.beside:
         record["beside"] = _brief(version.beside, with_predictor=True)
-    text = json.dumps(record, separators=(",", ":"), sort_keys=True)
+    text = _text(record)
+    while len(text) > _RECORD_BYTES and record["history"]:
+        record["history"].pop()
+        text = _text(record)
     return version.predictor | {"annotations": (version.predictor.get("annotations") or {}) | {RECORD: text}}
 
 
 def _brief(version: Version, *, with_predictor: bool = False) -> dict[str, Any]:
     """Returns the fields of a version that say something, without the versions that it knows."""
     left_out = {"history", "beside"} if with_predictor else {"history", "beside", "predictor"}
-    fields = asdict(replace(version, history=(), beside=None))
-    return {key: value for key, value in fields.items() if key not in left_out and (value or key == "uri")}
+    fields = stored.to_object(replace(version, history=(), beside=None))
+    return {key: value for key, value in fields.items() if key not in left_out and (value or key == "uri" or key in version.unknown)}
+
+
+def _text(record: dict[str, Any]) -> str:
+    return stored.dump(record, separators=(",", ":"), sort_keys=True)

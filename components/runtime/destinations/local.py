@@ -2,6 +2,7 @@
 
 import shlex
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -78,8 +79,9 @@ class LocalDestination:
 
     def __exit__(self, *_: Any) -> None:
         """Lets other pushes in; a server that has nothing to serve is not left behind."""
-        if not serving.served_models(self._folder):
-            serving.stop_server(self._folder)
+        with suppress(TaskError):  # a state that cannot be read is no reason to stop what serves
+            if not serving.served_models(self._folder):
+                serving.stop_server(self._folder)
         self._server.close()
         self._lock.close()
 

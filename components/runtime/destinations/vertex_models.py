@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from google.api_core import exceptions
 from google.cloud.aiplatform_v1.types import Model, ModelContainerSpec, UploadModelResponse
 
-from penstock.components.runtime import TaskError
+from penstock.components.runtime import TaskError, stored
+from penstock.components.runtime.stored import Stored
 
 from .vertex_api import VertexApi
 
@@ -18,7 +19,7 @@ _UPLOAD_SECONDS = 1800.0
 
 
 @dataclass(frozen=True)
-class Note:
+class Note(Stored):
     """What is known of a version: its version description, as JSON, which no other version shares.
 
     Attributes:
@@ -124,16 +125,22 @@ def version_name(model: Model) -> str:
 
 
 def read_note(model: Model) -> Note:
-    """Reads what is known of a version; nothing where somebody else has described it."""
+    """Reads what is known of a version; nothing where somebody else has described it.
+
+    Raises:
+        TaskError: It is malformed, or a newer version of Penstock has written it.
+    """
+    what, remedy = f"the description of version {model.version_id} of {model.name}", "restore it, or delete the version"
     try:
-        return Note(**json.loads(model.version_description))
-    except (ValueError, TypeError):
+        content = stored.load(model.version_description, what, remedy)
+    except stored.Malformed:
         return Note()
+    return stored.from_object(Note, content, what, remedy) if "fingerprint" in content else Note()
 
 
 def write_note(note: Note) -> str:
     """Writes what `read_note` reads."""
-    return json.dumps(vars(note), sort_keys=True)
+    return stored.dump(note, sort_keys=True)
 
 
 def stable_id(name: str, forbidden: str) -> str:

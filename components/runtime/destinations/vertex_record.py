@@ -6,10 +6,12 @@ Description   what a person wrote there, and a last line of JSON: the record
 """
 
 import hashlib
-import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 from google.cloud.aiplatform_v1.types import Endpoint
+
+from penstock.components.runtime import stored
+from penstock.components.runtime.stored import Stored
 
 HISTORY = 10
 _MARK = "penstock: "
@@ -19,7 +21,7 @@ _DEPLOYED_IDS = 9 * 10**9
 
 
 @dataclass(frozen=True)
-class Version:
+class Version(Stored):
     """A version that is or was deployed.
 
     Attributes:
@@ -40,7 +42,7 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Record:
+class Record(Stored):
     """What serves, what waits, and what has served.
 
     Attributes:
@@ -67,20 +69,22 @@ class Record:
 
     def staged(self, candidate: Version, split: dict[str, int]) -> "Record":
         """Returns the record once a candidate is staged; the split is kept if it was staged already."""
+        known = (version for version in (self.candidate, *self.served) if version)
+        named = stored.growing(candidate, next((version for version in known if version.fingerprint == candidate.fingerprint), None))
         if self.candidate and self.candidate.fingerprint == candidate.fingerprint:
-            return replace(self, candidate=candidate)
-        return replace(self, candidate=candidate, split=split)
+            return replace(self, candidate=named)
+        return replace(self, candidate=named, split=split)
 
     def promoted(self) -> "Record":
         """Returns the record once the candidate serves."""
         history = [version for version in self.served if self.candidate and version.fingerprint != self.candidate.fingerprint]
-        return Record(self.candidate, None, tuple(history[:HISTORY]), self.split)
+        return replace(self, serving=self.candidate, candidate=None, history=tuple(history[:HISTORY]))
 
     def back_to(self, version: Version | None) -> "Record":
         """Returns the record once this version serves again, or nothing does: what came after it is nobody's rollback point."""
         served = [other.fingerprint for other in self.served]
         older = self.served[served.index(version.fingerprint) + 1 :] if version else ()
-        return Record(version, None, tuple(older))
+        return replace(self, serving=version, candidate=None, history=tuple(older), split={})
 
 
 def deployed_id(endpoint: str, model: str) -> str:
@@ -95,13 +99,16 @@ def deployed_id(endpoint: str, model: str) -> str:
 
 
 def read_record(endpoint: Endpoint) -> Record:
-    """Reads an endpoint's record; an empty one where there is none."""
+    """Reads an endpoint's record; an empty one where there is none.
+
+    Raises:
+        TaskError: The record is malformed, or a newer version of Penstock has written it.
+    """
     line = endpoint.description.rpartition("\n")[2]
     if not line.startswith(_MARK):
         return Record()
-    content = json.loads(line.removeprefix(_MARK))
-    serving, candidate = (content[key] and Version(**content[key]) for key in ("serving", "candidate"))
-    return Record(serving, candidate, tuple(Version(**version) for version in content["history"]), content["split"])
+    what = f"the record in the last line of the description of {endpoint.name}"
+    return stored.load_as(Record, line.removeprefix(_MARK), what, "restore the line, or take it away")
 
 
 def write_record(endpoint: Endpoint, record: Record) -> None:
@@ -109,7 +116,7 @@ def write_record(endpoint: Endpoint, record: Record) -> None:
     text = endpoint.description
     if text.rpartition("\n")[2].startswith(_MARK):
         text = text.rpartition("\n")[0]
-    endpoint.description = f"{text}\n{_MARK}{json.dumps(asdict(record), separators=(',', ':'))}"
+    endpoint.description = f"{text}\n{_MARK}{stored.dump(record, separators=(',', ':'))}"
     for name in ("serving", "previous", "candidate"):
         version = getattr(record, name)
         endpoint.labels[_LABELS.format(name)] = version.fingerprint[:_LABEL_LENGTH] if version else ""

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-_METRIC, _CHECK = "metric.", "check."
+from ..stored import SCHEMA, check_schema
+
+_METRIC, _CHECK, _SCHEMA = "metric.", "check.", "penstock_schema"
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,17 @@ class Lineage:
     def tags(self) -> dict[str, str]:
         """Returns the tags that say this; a figure's has its kind in front, such as `metric.auc`."""
         plain = {name: str(getattr(self, name)) for name in _plain()}
-        return plain | _prefixed(_METRIC, self.metrics) | _prefixed(_CHECK, self.measured)
+        return plain | {_SCHEMA: str(SCHEMA)} | _prefixed(_METRIC, self.metrics) | _prefixed(_CHECK, self.measured)
 
     @classmethod
     def from_tags(cls, tags: dict[str, str]) -> "Lineage":
-        """Reads what `tags` returned."""
+        """Reads what `tags` returned.
+
+        Raises:
+            TaskError: A newer version of Penstock has registered the version in a way that this one does not know.
+        """
+        schema = tags.get(_SCHEMA, str(SCHEMA))
+        check_schema(int(schema) if schema.isdecimal() else schema, f"the registry's tag {_SCHEMA}", "register the model again")
         return cls(**{name: tags.get(name, "") for name in _plain()}, metrics=_starting(_METRIC, tags), measured=_starting(_CHECK, tags))
 
 

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +58,7 @@ def _stage(push: Push, registry: Registry, folder: Path, name: str, percent: int
     shutil.copytree(push.model(name), place / "model", dirs_exist_ok=True)
     serving.write_release(place, release)
     state = serving.read_state(folder, NAME)
-    serving.write_state(folder, NAME, serving.ServingState(state.stable, place.name, percent, history=state.history))
+    serving.write_state(folder, NAME, replace(state, candidate=place.name, percent=percent))
 
 
 def _state(done: Any) -> dict[str, Any]:
@@ -214,3 +216,58 @@ def test_two_at_once(push: Push, release: Callable[..., Any], folder: Path):
     assert done.code == 1
     assert "another push" in done.error
     push.serves("second")
+
+
+def test_what_a_newer_version_has_recorded_goes_through_every_verb(
+    push: Push, registry: Registry, release: Callable[..., Any], folder: Path
+):
+    release("first")
+    release("second")
+    records = [folder / NAME / "state.json", *(folder / NAME).glob("*/release.json")]
+    assert len(records) == 3
+    for record in records:
+        content = json.loads(record.read_text())
+        assert content["schema"] == 1
+        record.write_text(json.dumps(content | {"tomorrow": [record.parent.name]}))
+    for act in (
+        lambda: push.control("status"),
+        lambda: push.control("rollback"),
+        lambda: push("second", baseline="first", parameters=CANARY | {"bake_seconds": 0}),
+        lambda: push.control("rollback", to=push.fingerprint("first")[:12]),
+        lambda: _stage(push, registry, folder, "second", 30),
+        lambda: push.control("promote"),
+        lambda: push("second", baseline="first"),
+    ):
+        done = act()
+        assert done is None or done.code == 0, done.error
+        assert all(json.loads(record.read_text())["tomorrow"] == [record.parent.name] for record in records)
+    push.serves("second")
+
+
+@pytest.mark.parametrize("name", ["state.json", "release.json"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"schema": 2}', "a newer version has written it; upgrade Penstock"),
+        ("", "cannot be read"),
+        ('{"stable":', "cannot be read"),
+        ("null", "is not a JSON object"),
+        ("[1]", "is not a JSON object"),
+        ('{"stable": 1, "fingerprint": 2}', "is 1, not of type str|is 2, not of type str"),
+        ('{"history": {}, "fingerprint": null}', "is {}, not of type list|is None, not of type str"),
+        ('{"history": [null], "probe": 1}', "is None, not of type str|fingerprint is missing"),
+        ('{"fingerprint": "f", "stable": [], "probe": {"instances": 1}}', "its probe holds no requests|is \\[\\], not of type str"),
+    ],
+)
+def test_a_record_that_cannot_be_used_is_one_line(push: Push, folder: Path, tmp_path: Path, name: str, content: str, said: str):
+    version = folder / NAME / "1-aaa"
+    version.mkdir(parents=True)
+    serving.write_state(folder, NAME, serving.ServingState("1-aaa"))
+    serving.write_release(version, serving.Release("a" * 64, "1"))
+    (version.parent if name == "state.json" else version).joinpath(name).write_text(content)
+    for action in ("status", "rollback", "promote"):
+        done = push.control(action)
+        assert done.code == 1
+        assert "\n" not in done.error
+        assert re.search(said, done.error), done.error
+        assert str(folder / NAME) in done.error

@@ -177,10 +177,35 @@ def test_records_that_are_none(bucket: str, tmp_path: Path):
     with pytest.raises(RecordMissing):
         read_record(uri)
     files, path = open_store(uri)
-    for content in (b"", b"[]", b"{}", b'{"fingerprint": "1", "more": 2}'):
+    for content in (
+        b"",
+        b"[]",
+        b"{}",
+        b'{"fingerprint": 1}',
+        b'{"fingerprint": "1", "probe": []}',
+        b'{"fingerprint": "1", "probe": {"a": 1}}',
+    ):
         files.pipe_file(path, content)
-        with pytest.raises(TaskError, match="is none"):
+        with pytest.raises(TaskError, match=f"the record {uri} .*; push the model again"):
             read_record(uri)
+
+
+def test_a_record_keeps_what_a_newer_version_has_written(model: Input, release: Release, bucket: str):
+    placed = place(model, release, f"gs://{bucket}/growing", NAME)
+    files, path = open_store(placed.record_uri)
+    written = json.loads(files.cat_file(path))
+    assert written["schema"] == 1
+    files.pipe_file(path, json.dumps(written | {"tomorrow": {"deep": None}}).encode())
+    assert read_record(placed.record_uri).unknown == {"tomorrow": {"deep": None}}
+    place(model, Release(release.fingerprint, "4", PROBE), f"gs://{bucket}/growing", NAME)
+    place(model, release, f"gs://{bucket}/growing", NAME)
+    assert json.loads(files.cat_file(path))["tomorrow"] == {"deep": None}
+    files.pipe_file(path, b'{"schema": 2}')
+    with pytest.raises(TaskError, match="upgrade Penstock"):
+        place(model, release, f"gs://{bucket}/growing", NAME)
+    assert files.cat_file(path) == b'{"schema": 2}'
+    files.pipe_file(path, b"cut o")
+    assert read_record(place(model, release, f"gs://{bucket}/growing", NAME).record_uri) == release
 
 
 def test_minio_must_say_where_it_is(model: Input, release: Release, monkeypatch: pytest.MonkeyPatch):
