@@ -12,7 +12,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from penstock.components.runtime import TaskError, serving, stored
+from penstock.components.runtime import TaskError, redact, serving, stored
 from penstock.components.runtime.destinations.uri import split
 
 from .code import module_command, module_variables
@@ -49,7 +49,7 @@ class Target:
         try:
             scheme, path, _ = split(destination)
         except TaskError as error:
-            raise click.UsageError(str(error)) from error
+            raise click.UsageError(redact(str(error))) from error
         given = f" --model-name {shlex.quote(model_name)}" if model_name else ""
         name = model_name or (_only_model(Path(path)) if scheme == "local" else _last_part(path))
         return cls(destination, name, f"{shlex.quote(destination)}{given}")

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from .components.runtime import marks
+from .components.runtime import marks, redact
 from .local.tasks import Task
 from .pipeline_file import PlannedTask
 from .said import TRACEBACK, Said
@@ -159,7 +159,7 @@ def _last_lines(task: Task) -> list[str]:
     lines = task.log.read_text(encoding="utf-8", errors="replace").splitlines() if task.log and task.log.exists() else []
     if task.component and task.error and task.error == Said(lines).reason and TRACEBACK in lines:
         lines = lines[: lines.index(TRACEBACK)]
-    return [line for line in lines if not line.startswith(marks.ERROR)][-_LOG_LINES:]
+    return [redact(line) for line in lines if not line.startswith(marks.ERROR)][-_LOG_LINES:]
 
 
 def duration(seconds: float) -> str:
@@ -175,4 +175,4 @@ def _reason(condition: str, values: dict[str, Any]) -> str:
     names = list(dict.fromkeys(_VALUE.findall(condition)))
     if not names or not all(f"{CHANNEL}{name}" in values for name in names):
         return "runs only if " + _VALUE.sub(r"\1", condition)
-    return f"because {', '.join(f'{name} = {values[CHANNEL + name]}' for name in names)}"
+    return redact(f"because {', '.join(f'{name} = {values[CHANNEL + name]}' for name in names)}")

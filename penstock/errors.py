@@ -5,12 +5,14 @@ from contextlib import contextmanager
 
 import click
 
+from .components.runtime.redacting import redact
+
 
 class UserError(click.ClickException):
     """What is wrong, where, and what to do about it: one line on stderr, exit code 1."""
 
     def show(self, file=None) -> None:
-        click.echo(f"error: {' '.join(self.message.split())}", file=file, err=file is None)
+        click.echo(f"error: {' '.join(redact(self.message).split())}", file=file, err=file is None)
 
 
 class WrongUsage(UserError):

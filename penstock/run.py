@@ -13,6 +13,7 @@ from kfp import local
 from kfp.local import executor_input_utils, pipeline_orchestrator
 from rich.console import Console
 
+from .components.runtime import redact
 from .display import Display
 from .errors import UserError
 from .local import cache, conditions, handler, mended, tasks
@@ -116,12 +117,19 @@ def _orchestrate(pipeline: PipelineFile, arguments: dict[str, Any]) -> bool:
     return False
 
 
+class _Formatter(logging.Formatter):
+    """Writes what kfp says, which names every parameter's value, without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
 @contextmanager
 def _logged(path: Path) -> Iterator[None]:
     """Keeps kfp's messages and warnings, which go to the root logger, in a file."""
     logger = logging.getLogger()
     file = logging.FileHandler(path)
-    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    file.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s"))
     before, level = logger.handlers[:], logger.level
     logger.handlers[:] = [file]
     logger.setLevel(logging.INFO)

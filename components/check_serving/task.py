@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from penstock.components.runtime import Input, Output, TaskError, figure, stored
+from penstock.components.runtime import Input, Output, TaskError, figure, redact, stored
 from penstock.components.runtime.blessing import EmptyProbe, read_probe, require_blessing
 
 from .limits import broken_limit, check_limits, measured_limits
@@ -58,7 +58,7 @@ def check_serving(
     check = {
         "verdict": FAILED if reasons else PASSED,
         "reasons": reasons,
-        "model": {"fingerprint": blessing["model"]["fingerprint"], "uri": model.uri},
+        "model": {"fingerprint": blessing["model"]["fingerprint"], "uri": redact(model.uri)},
         "limits": compared,
         "servers": [asdict(server) for server in servers],
         "rows": len(probe["instances"]),

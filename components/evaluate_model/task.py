@@ -12,7 +12,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
 
-from penstock.components.runtime import Input, Output, TaskError, figure, stored
+from penstock.components.runtime import Input, Output, TaskError, figure, redact, stored
 from penstock.components.runtime.baseline import NO_BASELINE
 from penstock.components.runtime.examples import count_rows, split_files
 from penstock.components.runtime.tensors import Tensors, load_schema
@@ -93,7 +93,7 @@ def evaluate_model(
 
     blessing = bless(done.eval_config, done.results, has_thresholds=config.has_thresholds(user_config), baseline_note=reason)
     blessing |= {
-        "model": {"fingerprint": identities[constants.CANDIDATE_KEY], "uri": model.uri},
+        "model": {"fingerprint": identities[constants.CANDIDATE_KEY], "uri": redact(model.uri)},
         "baseline": None if reason else _describe(baseline, identities[constants.BASELINE_KEY]),
         "baseline_note": reason,
         "examples": _describe_examples(examples, eval_split),
@@ -129,7 +129,7 @@ def _evaluate(
     specs = {spec.is_baseline: spec for spec in eval_config.model_specs}
     models = {specs[False].name: model} | ({specs[True].name: baseline} if baseline else {})
     rubber_stamp = baseline is None and config.has_thresholds(user_config)
-    write_eval_config(eval_config, evaluation.path, examples.uri, {name: artifact.uri for name, artifact in models.items()})
+    write_eval_config(eval_config, evaluation.path, redact(examples.uri), {name: redact(artifact.uri) for name, artifact in models.items()})
     done = _Evaluated(eval_config, Results(), BEAM)
     predictors = {specs[False].name: candidate}
     if baseline:
@@ -181,9 +181,14 @@ def _require(model: Input, name: str) -> str:
 
 
 def _describe(baseline: Input, identity: str) -> dict[str, Any]:
-    return {"fingerprint": identity, "version": str(baseline.metadata.get("version", "")), "uri": baseline.uri}
+    return {"fingerprint": identity, "version": str(baseline.metadata.get("version", "")), "uri": redact(baseline.uri)}
 
 
 def _describe_examples(examples: Input, split: str) -> dict[str, Any]:
     known = {key: examples.metadata[key] for key in ("span", "version") if key in examples.metadata}
-    return {"fingerprint": examples.fingerprint, "uri": examples.uri, "split": split, "rows": count_rows(examples.path, split)} | known
+    return {
+        "fingerprint": examples.fingerprint,
+        "uri": redact(examples.uri),
+        "split": split,
+        "rows": count_rows(examples.path, split),
+    } | known

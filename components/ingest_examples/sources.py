@@ -10,7 +10,7 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from penstock.components.runtime import TaskError, figure, file_sha256
+from penstock.components.runtime import TaskError, figure, file_sha256, redact
 
 from .pattern import InputPattern, select
 
@@ -23,7 +23,7 @@ class Source:
     """One input file.
 
     Attributes:
-        uri: Where it came from.
+        uri: Where it came from, without secrets: what signs a URL differs from day to day.
         path: Where its bytes are on this machine.
         sha256: The hexadecimal SHA-256 of its bytes.
         bytes: Its size.
@@ -101,7 +101,7 @@ def fetch(selection: Selection, folder: Path) -> list[Source]:
             else:
                 local = folder / f"{number:06d}-{PurePosixPath(path).name}"
                 selection.filesystem.get_file(path, str(local))
-            return Source(selection.filesystem.unstrip_protocol(path), local, file_sha256(local), local.stat().st_size)
+            return Source(redact(selection.filesystem.unstrip_protocol(path)), local, file_sha256(local), local.stat().st_size)
         except Exception as error:  # every filesystem has exceptions of its own
             if getattr(error, "errno", None) == errno.ENOSPC:
                 raise

@@ -4,6 +4,7 @@ from .artifacts import Artifact, Input, Output, local_path
 from .errors import GateFailed, TaskError
 from .executor import command, execute, figure, main
 from .fingerprint import file_sha256, fingerprint
+from .redacting import redact, redact_all
 from .source import load_function, load_module, pack, read_text
 
 __all__ = [
@@ -23,4 +24,6 @@ __all__ = [
     "main",
     "pack",
     "read_text",
+    "redact",
+    "redact_all",
 ]

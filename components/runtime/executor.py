@@ -5,11 +5,13 @@ Format: `ExecutorInput` and `ExecutorOutput` of kfp's pipeline_spec.proto, in th
 
 import argparse
 import atexit
+import contextlib
 import errno
 import gc
 import importlib
 import inspect
 import json
+import logging
 import os
 import shutil
 import signal
@@ -28,6 +30,7 @@ from .artifacts import Artifact, Input, Output, whole_numbers
 from .errors import GateFailed, TaskError
 from .fingerprint import fingerprint
 from .lazy import imports_put_off
+from .redacting import redact, redact_all
 
 # On these mounts a rename is a copy: outputs are written in place, and the executor output file makes them count.
 _IN_PLACE = ("/gcs/",)
@@ -38,8 +41,8 @@ _last_figure = ""
 def figure(text: str) -> None:
     """Says the one figure that matters now (rows, steps/s and loss, verdict). The last one becomes the task's summary."""
     global _last_figure
-    _last_figure = text
-    _say(marks.FIGURE + text)
+    _last_figure = redact(text)
+    _say(marks.FIGURE + _last_figure)
 
 
 def command(package: str) -> typing.NoReturn:
@@ -49,12 +52,13 @@ def command(package: str) -> typing.NoReturn:
     """
     code: int | str = 1
     last = trace = ""
+    _redact_logging()
     try:
         last, code = _run(package, None)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
     except Exception:  # a bug: its traceback is what there is to say
-        trace = traceback.format_exc()
+        trace = redact(traceback.format_exc())
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.write(trace)
@@ -101,7 +105,8 @@ def _run(package: str, argv: list[str] | None) -> tuple[str, int | str]:
         reason = f"no room to write {error.filename or 'the outputs'}: {error.strerror}; free some space and run the task again"
     else:
         # Kubeflow's API tells nobody what a task gave back: whoever may read its log, may know.
-        return marks.OUTPUTS + json.dumps(given, sort_keys=True), 0
+        return marks.OUTPUTS + json.dumps(redact_all(given), sort_keys=True), 0
+    reason = redact(reason)
     return marks.ERROR + reason, f"error: {reason}"
 
 
@@ -240,6 +245,7 @@ def _describe(outputs: dict[str, Output]) -> None:
         output.metadata |= {"penstock_version": penstock.__version__} | ({"summary": _last_figure} if _last_figure else {})
         if os.path.lexists(output.path):  # a link to nothing as well, to be refused
             output.metadata["fingerprint"] = fingerprint(output.path)
+        output.metadata = redact_all(output.metadata)
 
 
 def _report(outputs_spec: dict[str, Any], outputs: dict[str, Output], parameters: dict[str, Any]) -> dict[str, Any]:
@@ -297,3 +303,17 @@ def _set_quiet_defaults() -> None:
     """Keeps the libraries' start-up chatter out of the logs, unless somebody asks for it."""
     for name, value in {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "0", "GIT_PYTHON_REFRESH": "quiet"}.items():
         os.environ.setdefault(name, value)
+
+
+def _redact_logging() -> None:
+    """Keeps secrets out of what libraries log: an HTTP client names the URL that it asks again."""
+
+    def redacted(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = make(*args, **kwargs)
+        if isinstance(record.msg, str):
+            with contextlib.suppress(TypeError, ValueError, KeyError):  # it does not fit its arguments; `logging` says so itself
+                record.msg, record.args = redact(record.getMessage()), None
+        return record
+
+    make = logging.getLogRecordFactory()
+    logging.setLogRecordFactory(redacted)

@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
-from penstock.components.runtime import TaskError, figure
+from penstock.components.runtime import TaskError, figure, redact
 from penstock.components.runtime.tracking import connect, experiment_id
 
 _PARAM_LENGTH = 6000  # the longest value that MLflow's database stores
@@ -73,8 +73,8 @@ def tracked_run(tracking_uri: str, experiment: str, params: dict[str, Any], tags
         run_id = client.create_run(experiment_id(client, uri, experiment)).info.run_id
         client.log_batch(
             run_id,
-            params=[Param(name, _text(value)[:_PARAM_LENGTH]) for name, value in params.items()],
-            tags=[RunTag(name, value) for name, value in (tags | _versions()).items()],
+            params=[Param(name, redact(_text(value))[:_PARAM_LENGTH]) for name, value in params.items()],
+            tags=[RunTag(name, redact(value)) for name, value in (tags | _versions()).items()],
         )
     except MlflowException as error:
         raise TaskError(f"the tracking server {uri} refuses the run: {error}; correct what it names") from error

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import click
 
+from ..components.runtime import redact
+
 _BACKENDS = ("kubeflow", "vertex", "local")
 _COLORS = {"error": "red", "warning": "yellow"}
 _INDENT = " " * 9
@@ -53,7 +55,8 @@ def _findings(file: Path, backends: Iterable[str]) -> list:
     from . import lint as check
 
     try:
-        return check(file.read_text(encoding="utf-8"), tuple(backends))
+        findings = check(file.read_text(encoding="utf-8"), tuple(backends))
+        return [dataclasses.replace(finding, message=redact(finding.message)) for finding in findings]
     except (OSError, UnicodeDecodeError) as error:
         raise UnreadableError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}") from error
     except UnreadableError as error:

@@ -12,6 +12,7 @@ from typing import Any
 
 from kfp.local import status, subprocess_task_handler
 
+from ..components.runtime import redact
 from ..errors import UserError
 from ..said import Said
 from . import tasks
@@ -59,7 +60,7 @@ class TaskHandler:
         try:
             code = self.ours.run(job, self.processes, task.log, functools.partial(self._read, task, said))
         except UserError as error:
-            task.error, code = error.message, 1
+            task.error, code = redact(error.message), 1
         else:
             task.error = said.reason if code == 1 else ""
         _remove_scratch(root)

@@ -12,6 +12,7 @@ from kfp import dsl
 from kfp.local import status
 from kfp.local.orchestrator import task_executor
 
+from ..components.runtime import redact
 from ..errors import UserError
 from .replacing import replaced
 
@@ -83,7 +84,7 @@ def _watched(execute: Callable[..., Any], view: View, run_name: str) -> Callable
         except (UserError, ValueError, TypeError, KeyError, OSError, RuntimeError) as error:
             # Upstream's own complaints about a task (an output that cannot be read, an input that is missing) fail the
             # task, not the orchestrator, so that exit handlers still run.
-            task.error, outputs, result = str(error), {}, status.Status.FAILURE
+            task.error, outputs, result = redact(str(error)), {}, status.Status.FAILURE
         _finish(task, outputs, result)
         view.finished(task)
         return outputs, result

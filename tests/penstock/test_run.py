@@ -92,6 +92,15 @@ def test_a_value_is_never_part_of_the_condition(run, tmp_path, value):
     assert not (tmp_path / "said").exists()
 
 
+def test_what_a_run_says_and_logs_tells_no_secrets_of_uris(run, tmp_path):
+    done = run(gate, text="https://user:SECRET@host/rows.csv?signature=SECRET")
+    assert "because make-verdict = https://***@host/rows.csv?***" in done.stdout
+    assert "SECRET" not in done.stdout + done.stderr
+    (log,) = (tmp_path / "local_outputs").glob("gate-*/orchestrator.log")
+    assert "host/rows.csv" in log.read_text()
+    assert "SECRET" not in log.read_text()
+
+
 def test_no_line_hides_a_traceback(penstock, tmp_path):
     done = penstock("run", compiled(pretending, tmp_path))
     assert done.returncode == 1

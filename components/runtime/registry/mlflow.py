@@ -8,6 +8,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from ..errors import TaskError
+from ..redacting import redact
 from ..tracking import connect
 from .registry import RegisteredVersion, Registry
 
@@ -74,7 +75,7 @@ class MlflowRegistry(Registry):
     @_mendable
     def register(self, fingerprint: str, source: str, tags: dict[str, str], run_id: str = "") -> str:
         """Registers a model's bytes, or finds the version that they have; values of tags are cut at 5,000 characters."""
-        tags = {key: value[:_TAG_LENGTH] for key, value in (tags | {"fingerprint": fingerprint}).items()}
+        tags = {key: redact(value)[:_TAG_LENGTH] for key, value in (tags | {"fingerprint": fingerprint}).items()}
         if (known := self._find(fingerprint)) is None:
             return str(self._mlflow.create_model_version(self._name, source, run_id=run_id or None, tags=tags).version)
         for key, value in tags.items():
@@ -101,4 +102,4 @@ class MlflowRegistry(Registry):
     @_mendable
     def tag(self, version: str, key: str, value: str) -> None:
         """Sets a tag of a version, cut at 5,000 characters."""
-        self._mlflow.set_model_version_tag(self._name, version, key, value[:_TAG_LENGTH])
+        self._mlflow.set_model_version_tag(self._name, version, key, redact(value)[:_TAG_LENGTH])

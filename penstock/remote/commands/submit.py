@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ...components.runtime import redact, redact_all
 from ...errors import before_anything_starts
 from .follow import follow, to_follow
 from .options import FILE, connected, run_options, where_options
@@ -37,7 +38,7 @@ def submit(file: Path, wait: bool, dry_run: bool, **given: Any) -> None:
     """
     prepared = prepare(file, given)
     if dry_run:
-        _print_document(prepared.request)
+        _print_document(redact_all(prepared.request))
         _warn(prepared.findings)
         click.echo("nothing was sent", err=True)
         return
@@ -75,7 +76,7 @@ def upload(file: Path, name: str, platform: Path | None, **where: str) -> None:
 
 def _warn(findings: "Iterable[Finding]") -> None:
     for finding in findings:
-        click.echo(f"warning: {finding.place}: {finding.message} ({finding.rule})", err=True)
+        click.echo(f"warning: {finding.place}: {redact(finding.message)} ({finding.rule})", err=True)
 
 
 def _print_document(document: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ import pytest
 TASK = '''
 """A task that does what `how` says."""
 import atexit
+import logging
 import os
 import time
 from pathlib import Path
@@ -52,6 +53,15 @@ def toy(made: Output, unmade: Output, how: str, size: int = 1, given: Input | No
         raise RuntimeError("a bug")
     if how == "surrogate":
         raise TaskError("a \\ud800 is no character")
+    if how.startswith("secret"):
+        uri = "postgresql://user:SECRET@db/x?key=SECRET"
+        made.metadata |= {"source": [uri, {"of": uri}]}
+        figure(f"read {uri}")
+        logging.getLogger("library").warning("asks %s again", uri)
+        if how == "secret reason":
+            raise TaskError(f"{uri} does not answer")
+        if how == "secret bug":
+            raise RuntimeError(uri)
     if how == "sleep":
         Path(made.path.parent / "ready").touch()
         time.sleep(60)

@@ -116,6 +116,18 @@ def test_the_last_words_are_the_tasks_own(toy):
     assert log.splitlines()[-1] == "RuntimeError: a bug", "no line comes after the traceback"
 
 
+@pytest.mark.parametrize("how", ["secret", "secret reason", "secret bug"])
+def test_no_uri_tells_its_secrets(toy, how):
+    code, out, err = toy.run(how)
+    assert code == (how != "secret")
+    assert "postgresql://***@db/x?***" in out
+    assert "asks postgresql://***@db/x?*** again" in err
+    assert "SECRET" not in out + err
+    if how == "secret":
+        assert toy.output()["artifacts"]["made"]["artifacts"][0]["metadata"]["source"][0] == "postgresql://***@db/x?***"
+        assert "SECRET" not in json.dumps(toy.output())
+
+
 def test_a_killed_task_leaves_nothing(toy):
     process = toy.start(toy.input("sleep"))
     deadline = time.monotonic() + 30

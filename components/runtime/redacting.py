@@ -1,0 +1,46 @@
+"""URIs as they may be said: without the secrets that people put into them."""
+
+import re
+from typing import Any
+
+_HIDDEN = "***"
+# URIs whose queries are Penstock's own options.
+_OPTIONS = ("local://", "kserve://", "vertex://", "pvc://")
+_SECRETS = re.compile(
+    r"""(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,30}://)
+    (?P<user>[^\s/?#@:'"<>]{0,1000}:(?!\d{1,5}(?:[^\w%@:]|$))[^\s@]{0,1000}@(?:[^\s/?#@'"<>]{0,1000}@)*|[^\s/?#@'"<>]{1,1000}@)?
+    (?P<rest>[^\s?#'"<>]*)
+    (?P<query>[?#][^\s'"<>]*)?
+    |(?P<path>(?<=[\w/.~%-]))\?(?=[\w.~%-]{1,100}=)[^\s'"<>]*""",
+    re.VERBOSE,
+)
+
+
+def redact(text: str) -> str:
+    """Returns a text in which no URI tells its user, password, query or fragment.
+
+    Every message, log line, page and metadata of Penstock's goes through here; what a URI is opened with does not.
+    """
+    return _SECRETS.sub(_said, text)
+
+
+def redact_all(value: Any) -> Any:
+    """Returns JSON values with every text in them redacted, also the names."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {redact_all(name): redact_all(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [redact_all(item) for item in value]
+    return value
+
+
+def _said(match: re.Match[str]) -> str:
+    if match["scheme"] is None:
+        return f"?{_HIDDEN}"
+    query = match["query"] or ""
+    if match["scheme"] in _OPTIONS:
+        query = redact(query)
+    elif len(query) > 1:
+        query = f"{query[0]}{_HIDDEN}"
+    return f"{match['scheme']}{_HIDDEN + '@' if match['user'] else ''}{match['rest']}{query}"

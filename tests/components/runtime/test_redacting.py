@@ -1,0 +1,63 @@
+"""What URIs may tell."""
+
+import time
+
+import pytest
+
+from penstock.components.runtime import redact
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("postgresql://user:PW@db:5432/mlflow", "postgresql://***@db:5432/mlflow"),
+        ("postgresql+psycopg2://user:PW@db/mlflow?sslmode=PW", "postgresql+psycopg2://***@db/mlflow?***"),
+        ("mysql://u:P/PW@W@db/x", "mysql://***@db/x"),
+        ("mysql://u:?PW#PW@db/x", "mysql://***@db/x"),
+        ("mysql://u:'PW@db/x", "mysql://***@db/x"),
+        ("redis://:PW@cache:6379", "redis://***@cache:6379"),
+        ("redis://u:1234@cache:6379", "redis://***@cache:6379"),
+        ("https://PW@github.com/a/b", "https://***@github.com/a/b"),
+        ("https://storage.googleapis.com/b/x.csv?X-Goog-Signature=PW&x=PW", "https://storage.googleapis.com/b/x.csv?***"),
+        ("https://b.s3.amazonaws.com/x#PW", "https://b.s3.amazonaws.com/x#***"),
+        ("simplecache::https://u:PW@h/x?sig=PW", "simplecache::https://***@h/x?***"),
+        ("zip://rows.csv::https://u:PW@h/x.zip?sig=PW", "zip://***@h/x.zip?***"),
+        ("cannot open 'https://h/x?sig=PW', give another", "cannot open 'https://h/x?***', give another"),
+        ('url="https://u:PW@h/x?sig=PW" (403)', 'url="https://***@h/x?***" (403)'),
+        ("URL('https://h/x?sig=PW')", "URL('https://h/x?***')"),
+        ("(https://a:PW@b/c, https://d:PW@e/f)", "(https://***@b/c, https://***@e/f)"),
+        ("Max retries exceeded with url: /b/x.csv?X-Amz-Signature=PW (Caused by", "Max retries exceeded with url: /b/x.csv?*** (Caused by"),
+        ("kserve://models/m?mode=standard&storage=s3://u:PW@b/x", "kserve://models/m?mode=standard&storage=s3://***@b/x"),
+    ],
+)
+def test_secrets_are_left_out(text, said):
+    assert redact(text) == said
+    assert "PW" not in said
+    assert redact(said) == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gs://bucket/a@b/part-*.csv",
+        "http://host:8080/v1/models/m:predict",
+        "http://host:8080/a@b",
+        "[::1]:8080",
+        "local:///srv/models?port=8080",
+        "vertex://project/europe-west1/endpoint?machine=n1-standard-4",
+        "is it a=b? or part-?.csv",
+        "a?b",
+        "mail me@example.com",
+        "sqlite:////srv/mlflow.db",
+        "",
+    ],
+)
+def test_all_else_is_left_alone(text):
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize("piece", ["a", ":", "a://", "a://b:", "a://'", "?a", "a://?", "@", "a://b@", "://"])
+def test_no_text_takes_long(piece):
+    started = time.monotonic()
+    redact(piece * 100_000)
+    assert time.monotonic() - started < 5
