@@ -59,14 +59,18 @@ module "services" {
   source = "../../modules/cluster_services"
 
   artifacts_url      = module.foundation.bucket_urls["artifacts"]
+  tracking_url       = module.foundation.bucket_urls["tracking"]
+  models_url         = module.foundation.bucket_urls["models"]
   databases          = { for name, database in local.databases : name => { host = module.sql.hosts[name], port = module.sql.ports[name], name = module.sql.names[name], user = module.sql.users[name] } if var.cloud_sql }
   database_passwords = module.sql.passwords
   deployment_mode    = var.deployment_mode
   exposure           = var.exposure
   domain             = var.domain
   model              = var.model
+  models             = var.models
   experiment         = var.experiment
   metrics            = "google"
+  ingress_namespaces = var.ingress_namespaces
   labels             = var.labels
 
   service_account_annotations = { for subject, email in module.foundation.kubernetes_service_accounts : subject => { "iam.gke.io/gcp-service-account" = email } }

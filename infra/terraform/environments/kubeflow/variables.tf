@@ -53,6 +53,23 @@ variable "uptime_hosts" {
   default     = {}
 }
 
+variable "models" {
+  type        = set(string)
+  description = "Further InferenceServices that pipelines may change and delete; of others they can only make new ones."
+  default     = []
+}
+
+variable "ingress_namespaces" {
+  type        = map(set(string))
+  description = "Further namespaces that may ask the pods of kubeflow, models and mlflow, such as { models = [\"istio-system\"], kubeflow = [\"ingress-nginx\"] }: a gateway of the cluster's own, an ingress, a mesh."
+  default     = {}
+
+  validation {
+    condition     = length(setsubtract(keys(var.ingress_namespaces), ["kubeflow", "models", "mlflow"])) == 0
+    error_message = "ingress_namespaces are for kubeflow, models and mlflow."
+  }
+}
+
 variable "experiment" {
   type        = string
   description = "The experiment of runs that name none."

@@ -2,6 +2,8 @@ module "services" {
   source = "../../modules/cluster_services"
 
   artifacts_url               = var.artifacts_url
+  tracking_url                = var.tracking_url
+  models_url                  = var.models_url
   s3                          = var.s3
   s3_credentials              = var.s3_credentials
   databases                   = var.databases
@@ -11,12 +13,14 @@ module "services" {
   exposure                    = var.exposure
   domain                      = var.domain
   model                       = var.model
+  models                      = var.models
   experiment                  = var.experiment
   flux_version                = var.flux_version
   cert_manager_version        = var.cert_manager_version
   gateway_class               = var.gateway_class
   metrics                     = var.metrics
   quota                       = var.quota
+  ingress_namespaces          = var.ingress_namespaces
   labels                      = var.labels
 }
 

@@ -12,11 +12,33 @@ variable "kube_context" {
 
 variable "artifacts_url" {
   type        = string
-  description = "The bucket of the artifacts, gs://NAME or s3://NAME: pipelines and MLflow write below it."
+  description = "The bucket of the pipelines' artifacts, gs://NAME or s3://NAME."
 
   validation {
     condition     = can(regex("^(gs|s3)://[a-z0-9][-_.a-z0-9]+$", var.artifacts_url))
     error_message = "artifacts_url is a bucket, gs://NAME or s3://NAME."
+  }
+}
+
+variable "tracking_url" {
+  type        = string
+  description = "The bucket of MLflow's artifacts, which MLflow alone writes. Null: artifacts_url."
+  default     = null
+
+  validation {
+    condition     = var.tracking_url == null || can(regex("^(gs|s3)://[a-z0-9][-_.a-z0-9]+$", var.tracking_url))
+    error_message = "tracking_url is a bucket, gs://NAME or s3://NAME."
+  }
+}
+
+variable "models_url" {
+  type        = string
+  description = "The bucket from which pods load the models that serve: push_model copies them there. Let nobody write it who trains. Null: artifacts_url, where training writes too."
+  default     = null
+
+  validation {
+    condition     = var.models_url == null || can(regex("^(gs|s3)://[a-z0-9][-_.a-z0-9]+$", var.models_url))
+    error_message = "models_url is a bucket, gs://NAME or s3://NAME."
   }
 }
 
@@ -26,7 +48,7 @@ variable "s3" {
     region   = optional(string, "us-east-1")
     tls      = optional(bool, true)
   })
-  description = "Where the bucket is, if it is of S3 or something like it: HOST or HOST:PORT, the region, and whether it speaks TLS. Null: gs://."
+  description = "Where the buckets are, if it is of S3 or something like it: HOST or HOST:PORT, the region, and whether it speaks TLS. Null: gs://."
   default     = null
 
   validation {
@@ -102,6 +124,12 @@ variable "model" {
   }
 }
 
+variable "models" {
+  type        = set(string)
+  description = "Further InferenceServices that pipelines may change and delete; of others they can only make new ones."
+  default     = []
+}
+
 variable "experiment" {
   type        = string
   description = "The experiment of runs that name none."
@@ -134,6 +162,17 @@ variable "metrics" {
   validation {
     condition     = var.metrics == null || contains(["google", "prometheus-operator"], coalesce(var.metrics, "none"))
     error_message = "metrics is google or prometheus-operator."
+  }
+}
+
+variable "ingress_namespaces" {
+  type        = map(set(string))
+  description = "Further namespaces that may ask the pods of kubeflow, models and mlflow, such as { models = [\"istio-system\"], kubeflow = [\"ingress-nginx\"] }: a gateway of the cluster's own, an ingress, a mesh."
+  default     = {}
+
+  validation {
+    condition     = length(setsubtract(keys(var.ingress_namespaces), ["kubeflow", "models", "mlflow"])) == 0
+    error_message = "ingress_namespaces are for kubeflow, models and mlflow."
   }
 }
 

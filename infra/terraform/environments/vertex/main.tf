@@ -18,6 +18,7 @@ module "vertex" {
   name          = var.name
   region        = var.region
   artifacts_url = module.foundation.bucket_urls["artifacts"]
+  models_url    = module.foundation.bucket_urls["models"]
   endpoints     = var.endpoints
   kms_key_id    = module.foundation.key_ids["vertex"]
   labels        = var.labels

@@ -12,6 +12,7 @@ module "kubeflow" {
 
   flux_version     = var.flux_version
   models_namespace = module.kserve.models_namespace
+  models           = setunion([var.model], var.models)
   database         = lookup(local.databases, "kubeflow", null)
   object_store     = merge(local.s3 == null ? {} : local.s3, { url = "${var.artifacts_url}/pipelines" })
   quota            = var.quota
@@ -36,7 +37,7 @@ module "kserve" {
 module "mlflow" {
   source = "../mlflow"
 
-  artifacts_url               = "${var.artifacts_url}/mlflow"
+  artifacts_url               = "${coalesce(var.tracking_url, var.artifacts_url)}/mlflow"
   database                    = lookup(local.databases, "mlflow", null)
   s3                          = local.s3 == null ? null : { endpoint = local.s3.endpoint == "s3.amazonaws.com" ? null : "${local.s3.tls ? "https" : "http"}://${local.s3.endpoint}", region = local.s3.region, secret = local.s3.secret }
   service_account_annotations = lookup(local.annotations, "mlflow", {})

@@ -10,7 +10,7 @@ output "context" {
       service_account = split("/", module.kubeflow.service_accounts["pipeline-runner"])[1]
     }
     parameters = {
-      destination  = replace(module.kserve.destination, "/NAME?", "/${var.model}?")
+      destination  = "${replace(module.kserve.destination, "/NAME?", "/${var.model}?")}&storage=${coalesce(var.models_url, "${var.artifacts_url}/models")}"
       tracking_uri = module.mlflow.tracking_uri
       registry_uri = module.mlflow.tracking_uri
     }

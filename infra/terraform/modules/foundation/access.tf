@@ -1,10 +1,18 @@
 # Who does what with which bucket. Nobody has the bucket of Terraform's state: it is for whoever runs Terraform.
+# What serves reads the bucket of the models alone, where only those may write who release: no training can change what a pod loads.
 locals {
   access = {
     artifacts = {
-      "roles/storage.objectUser"         = concat([for name in ["pipeline-runner", "trainer", "pusher"] : module.iam.members[name]], var.cluster ? [module.iam.members["mlflow"]] : [])
-      "roles/storage.objectViewer"       = concat([module.iam.members["serving"]], var.cluster ? [module.iam.members["ui"]] : [])
+      "roles/storage.objectUser"         = [for name in ["pipeline-runner", "trainer", "pusher"] : module.iam.members[name]]
+      "roles/storage.objectViewer"       = var.cluster ? [module.iam.members["ui"]] : []
       "roles/storage.legacyBucketReader" = [for name in ["ci", "pipeline-runner"] : module.iam.members[name]] # a client asks whether the bucket is there before it submits
+    }
+    tracking = {
+      "roles/storage.objectUser" = var.cluster ? [module.iam.members["mlflow"]] : []
+    }
+    models = {
+      "roles/storage.objectUser"   = [for name in ["pipeline-runner", "pusher"] : module.iam.members[name]]
+      "roles/storage.objectViewer" = [module.iam.members["serving"]]
     }
     data = {
       "roles/storage.objectViewer" = [for name in ["pipeline-runner", "trainer"] : module.iam.members[name]]

@@ -35,10 +35,10 @@ variable "accounts" {
       description   = "Runs pipelines: starts tasks, reads and writes artifacts."
       project_roles = ["roles/aiplatform.user", "roles/logging.logWriter"]
       kubernetes    = ["kubeflow/pipeline-runner"]
-      acts_as       = ["trainer", "pusher"]
+      acts_as       = ["serving"]
     }
     trainer = {
-      description   = "Runs tasks that compute, training above all."
+      description   = "Runs tasks that compute, training above all, and releases nothing."
       project_roles = ["roles/logging.logWriter", "roles/monitoring.metricWriter"]
       kubernetes    = ["kubeflow/penstock-trainer"]
     }

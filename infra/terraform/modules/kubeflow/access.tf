@@ -1,4 +1,5 @@
-# What tasks are, and what they may do. pipeline-runner is of the manifests, and may do whatever those let it.
+# What tasks are, and what they may do. pipeline-runner is the manifests' account: they let it delete any pod, Deployment, Service, Job or claim of this
+# namespace, the database's among them. patches.tf gives it these rules instead.
 resource "kubernetes_service_account_v1" "tasks" {
   for_each = toset(["penstock-trainer", "penstock-pusher"])
 
@@ -10,7 +11,18 @@ resource "kubernetes_service_account_v1" "tasks" {
   }
 }
 
-# As much as Kubeflow's launcher needs in any task's pod, and no more.
+# As much as Kubeflow's driver and launcher need in any task's pod, and no more.
+locals {
+  task_rules = [
+    { apiGroups = [""], resources = ["configmaps"], resourceNames = ["kfp-launcher"], verbs = ["get"] },
+    { apiGroups = [""], resources = ["secrets"], resourceNames = [local.store.secret], verbs = ["get"] },
+    { apiGroups = [""], resources = ["pods"], resourceNames = [], verbs = ["get"] },
+    # For CreatePVC. A right to delete could not leave out the claims of Kubeflow itself.
+    { apiGroups = [""], resources = ["persistentvolumeclaims"], resourceNames = [], verbs = ["get", "create"] },
+    { apiGroups = ["argoproj.io"], resources = ["workflowtaskresults"], resourceNames = [], verbs = ["create", "patch"] },
+  ]
+}
+
 resource "kubernetes_role_v1" "task" {
   metadata {
     name      = "penstock-task"
@@ -18,30 +30,15 @@ resource "kubernetes_role_v1" "task" {
     labels    = local.labels
   }
 
-  rule {
-    api_groups     = [""]
-    resources      = ["configmaps"]
-    resource_names = ["kfp-launcher"]
-    verbs          = ["get"]
-  }
+  dynamic "rule" {
+    for_each = local.task_rules
 
-  rule {
-    api_groups     = [""]
-    resources      = ["secrets"]
-    resource_names = [local.store.secret]
-    verbs          = ["get"]
-  }
-
-  rule {
-    api_groups = [""]
-    resources  = ["pods"]
-    verbs      = ["get"]
-  }
-
-  rule {
-    api_groups = ["argoproj.io"]
-    resources  = ["workflowtaskresults"]
-    verbs      = ["create", "patch"]
+    content {
+      api_groups     = rule.value.apiGroups
+      resources      = rule.value.resources
+      resource_names = length(rule.value.resourceNames) > 0 ? rule.value.resourceNames : null
+      verbs          = rule.value.verbs
+    }
   }
 }
 
@@ -77,16 +74,37 @@ resource "kubernetes_role_v1" "release" {
     labels    = local.labels
   }
 
-  rule {
-    api_groups = ["serving.kserve.io"]
-    resources  = ["inferenceservices"]
-    verbs      = ["get", "create", "update", "delete"]
+  # What is made cannot be told by name beforehand; what is there can.
+  dynamic "rule" {
+    for_each = { "serving.kserve.io" = "inferenceservices", "coordination.k8s.io" = "leases" }
+
+    content {
+      api_groups = [rule.key]
+      resources  = [rule.value]
+      verbs      = ["create"]
+    }
   }
 
-  rule {
-    api_groups = ["coordination.k8s.io"]
-    resources  = ["leases"]
-    verbs      = ["get", "create", "update"]
+  dynamic "rule" {
+    for_each = length(var.models) == 0 ? [] : ["inferenceservices"]
+
+    content {
+      api_groups     = ["serving.kserve.io"]
+      resources      = [rule.value]
+      resource_names = var.models
+      verbs          = ["get", "update", "delete"]
+    }
+  }
+
+  dynamic "rule" {
+    for_each = length(var.models) == 0 ? [] : ["leases"]
+
+    content {
+      api_groups     = ["coordination.k8s.io"]
+      resources      = [rule.value]
+      resource_names = [for model in sort(var.models) : "penstock-${model}"]
+      verbs          = ["get", "update"]
+    }
   }
 
   rule {

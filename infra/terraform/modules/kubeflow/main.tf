@@ -120,8 +120,8 @@ resource "helm_release" "manifests" {
       labels = local.labels
       spec = {
         url      = "https://github.com/kubeflow/pipelines"
-        ref      = { tag = var.pipelines_version }
-        interval = "24h" # a tag does not move
+        ref      = { commit = var.pipelines_commit } # a tag can be moved
+        interval = "24h"
         timeout  = "5m"
         ignore   = "/*\n!/manifests\n"
       }

@@ -3,7 +3,7 @@ locals {
   cluster_patches = local.deletions_of["cluster"]
   patches         = concat(local.deletions_of["namespace"], local.merges)
 
-  api_versions = { Deployment = "apps/v1", NetworkPolicy = "networking.k8s.io/v1" }
+  api_versions = { Deployment = "apps/v1", NetworkPolicy = "networking.k8s.io/v1", Role = "rbac.authorization.k8s.io/v1" }
 
   # Namespace, secrets and volumes are Terraform's: made first, and not to be destroyed by accident.
   deleted = {
@@ -133,6 +133,7 @@ locals {
       }
     ],
     [for name, data in local.config_maps : { kind = "ConfigMap", name = name, body = { data = data } }],
+    [{ kind = "Role", name = "pipeline-runner", body = { rules = [for rule in local.task_rules : { for key, value in rule : key => value if length(value) > 0 }] } }],
     [
       for name in ["ml-pipeline-ui", "pipeline-runner"] :
       { kind = "ServiceAccount", name = name, body = { metadata = { annotations = var.service_account_annotations[name] } } }

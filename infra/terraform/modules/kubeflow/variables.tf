@@ -1,11 +1,11 @@
-variable "pipelines_version" {
+variable "pipelines_commit" {
   type        = string
-  description = "The release of Kubeflow Pipelines: a tag of github.com/kubeflow/pipelines, whose manifests/kustomize is applied."
-  default     = "2.17.0"
+  description = "The commit of github.com/kubeflow/pipelines whose manifests/kustomize is applied; the default is release 2.17.0's."
+  default     = "4a3592cb2dd0a91a4652ab93893ec8beda1f3158"
 
   validation {
-    condition     = can(regex("^2\\.[0-9]+\\.[0-9]+$", var.pipelines_version))
-    error_message = "pipelines_version is a release of Kubeflow Pipelines 2, such as 2.17.0: never a branch."
+    condition     = can(regex("^[0-9a-f]{40}$", var.pipelines_commit))
+    error_message = "pipelines_commit is a whole commit, 40 hexadecimal digits: a tag or a branch can be moved."
   }
 }
 
@@ -113,6 +113,17 @@ variable "models_namespace" {
   validation {
     condition     = var.models_namespace == null || can(regex("^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", var.models_namespace))
     error_message = "models_namespace is the name of a namespace."
+  }
+}
+
+variable "models" {
+  type        = set(string)
+  description = "The InferenceServices in models_namespace that pipelines may change and delete. They may make others there, and cannot touch them afterwards."
+  default     = []
+
+  validation {
+    condition     = alltrue([for model in var.models : can(regex("^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$", model))])
+    error_message = "models are names of InferenceServices: lower-case letters, digits and hyphens, a letter first."
   }
 }
 

@@ -5,7 +5,9 @@ locals {
   release = "mlflow"
   service = "${local.release}-mlflow"
   port    = 5000
-  hosts   = [for suffix in ["", ".svc", ".svc.cluster.local"] : "${local.service}.mlflow${suffix}:${local.port}"]
+
+  tracking_uri = "http://${local.service}.${kubernetes_namespace_v1.this.metadata[0].name}.svc.cluster.local:${local.port}"
+  hosts        = [for suffix in ["", ".svc", ".svc.cluster.local"] : "${local.service}.mlflow${suffix}:${local.port}"]
 
   database = var.database != null ? var.database : { host = local.postgres, port = 5432, name = "mlflow", sslmode = "disable", secret = local.postgres }
 
@@ -42,7 +44,7 @@ resource "kubernetes_namespace_v1" "this" {
 }
 
 resource "random_password" "this" {
-  for_each = toset(concat(["admin-password", "session-key"], local.in_cluster ? ["postgres"] : []))
+  for_each = toset(concat(["admin-password", "client-password", "session-key"], local.in_cluster ? ["postgres"] : []))
   length   = 32
   special  = false
 }
@@ -55,21 +57,6 @@ resource "kubernetes_secret_v1" "server" {
   }
 
   data = { for key in ["admin-password", "session-key"] : key => random_password.this[key].result }
-}
-
-resource "kubernetes_secret_v1" "clients" {
-  for_each = var.client_namespaces
-
-  metadata {
-    name      = "penstock-mlflow"
-    namespace = each.value
-    labels    = local.labels
-  }
-
-  data = {
-    MLFLOW_TRACKING_USERNAME = local.values.MLFLOW_AUTH_ADMIN_USERNAME
-    MLFLOW_TRACKING_PASSWORD = random_password.this["admin-password"].result
-  }
 }
 
 # Who is nobody may do nothing; who is somebody may read, until somebody gives more.
@@ -98,7 +85,7 @@ resource "helm_release" "this" {
   version    = var.chart_version
 
   values = [yamlencode({
-    image        = { repository = "ghcr.io/mlflow/mlflow", tag = "v${var.mlflow_version}-full" }
+    image        = { repository = split(":", local.image)[0], tag = split(":", local.image)[1] }
     replicaCount = var.replicas
     server       = { value_options = { host = "0.0.0.0", port = local.port, workers = 2, app_name = "basic-auth" } }
 

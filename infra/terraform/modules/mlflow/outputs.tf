@@ -5,7 +5,7 @@ output "namespace" {
 
 output "tracking_uri" {
   description = "The tracking server, and registry, as clients in the cluster name it. From outside: kubectl -n mlflow port-forward service/mlflow-mlflow 5000:5000."
-  value       = "http://${local.service}.${kubernetes_namespace_v1.this.metadata[0].name}.svc.cluster.local:${local.port}"
+  value       = local.tracking_uri
 }
 
 output "service_account" {

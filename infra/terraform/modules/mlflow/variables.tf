@@ -124,7 +124,7 @@ variable "allowed_hosts" {
 
 variable "client_namespaces" {
   type        = set(string)
-  description = "The namespaces of clients, such as kubeflow: each gets the secret penstock-mlflow with MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
+  description = "The namespaces of clients, such as kubeflow: each gets the secret penstock-mlflow with MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, of a user that administers nothing."
   default     = []
 }
 

@@ -46,6 +46,8 @@ variable "buckets" {
   description = "The buckets: for how many days overwritten objects are kept, when objects move to Coldline, when they are deleted, and for how long they cannot be."
   default = {
     artifacts = { coldline_after_days = 90 }
+    tracking  = { coldline_after_days = 90 }
+    models    = {}
     data      = {}
     logs      = { delete_after_days = 400, retention_days = 30 }
     state     = { noncurrent_days = 365 }

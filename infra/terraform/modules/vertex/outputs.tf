@@ -5,7 +5,7 @@ output "endpoint_ids" {
 
 output "destinations" {
   description = "What push_model takes as its destination, by the endpoint's display name."
-  value       = { for name, endpoint in google_vertex_ai_endpoint.this : name => "vertex://${var.project_id}/${var.region}/${endpoint.name}" }
+  value       = { for name, endpoint in google_vertex_ai_endpoint.this : name => "vertex://${var.project_id}/${var.region}/${endpoint.name}?storage=${var.models_url}" }
 }
 
 output "registry_uri" {

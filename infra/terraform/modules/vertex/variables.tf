@@ -29,6 +29,16 @@ variable "region" {
   }
 }
 
+variable "models_url" {
+  type        = string
+  description = "The bucket from which endpoints load models, gs://NAME: only those who release models may write there."
+
+  validation {
+    condition     = can(regex("^gs://[a-z0-9][-_.a-z0-9]+$", var.models_url))
+    error_message = "models_url is a bucket, gs://NAME."
+  }
+}
+
 variable "artifacts_url" {
   type        = string
   description = "The bucket of the artifacts, gs://...: pipelines write below it."

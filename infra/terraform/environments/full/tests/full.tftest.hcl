@@ -75,7 +75,7 @@ run "penstock_toml_is_what_was_made" {
         experiment      = "penstock"
       }
       "contexts.vertex.parameters" = {
-        destination  = "vertex://demo-project/europe-west4/1234567890"
+        destination  = "vertex://demo-project/europe-west4/1234567890?storage=${module.foundation.bucket_urls["models"]}"
         registry_uri = "vertex://demo-project/europe-west4"
       }
     }

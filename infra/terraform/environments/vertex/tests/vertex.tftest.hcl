@@ -61,7 +61,7 @@ run "penstock_toml_is_what_was_made" {
 
   # components/runtime/destinations/uri.py
   assert {
-    condition     = can(regex("^vertex://[^/]+/[^/]+/[^/]+$", module.vertex.destinations["penstock"]))
+    condition     = can(regex("^vertex://[^/]+/[^/]+/[0-9]+[?]storage=gs://[^/]+$", module.vertex.destinations["penstock"]))
     error_message = "the destination is one that push_model takes"
   }
 

@@ -6,6 +6,8 @@ mock_provider "random" {}
 
 variables {
   artifacts_url = "gs://demo-project-penstock-artifacts"
+  tracking_url  = "gs://demo-project-penstock-tracking"
+  models_url    = "gs://demo-project-penstock-models"
   databases = {
     kubeflow = { host = "10.1.0.2", port = 3306, name = "mlpipeline", user = "penstock" }
     mlflow   = { host = "10.1.0.3", port = 5432, name = "mlflow", user = "penstock" }
@@ -27,7 +29,7 @@ run "what_was_made_is_what_is_submitted_to" {
         service_account = "pipeline-runner"
       }
       parameters = {
-        destination  = replace(module.kserve.destination, "NAME", "penstock")
+        destination  = "${replace(module.kserve.destination, "NAME", "penstock")}&storage=gs://demo-project-penstock-models"
         tracking_uri = "http://mlflow-mlflow.mlflow.svc.cluster.local:5000"
         registry_uri = "http://mlflow-mlflow.mlflow.svc.cluster.local:5000"
       }
@@ -37,7 +39,7 @@ run "what_was_made_is_what_is_submitted_to" {
 
   # components/runtime/destinations/uri.py
   assert {
-    condition     = can(regex("^kserve://[a-z][-a-z0-9]*/[a-z][-a-z0-9]*[?]mode=(standard|knative)(&gateway=http://[^&]+)?$", output.context.parameters.destination)) && startswith(output.context.parameters.destination, "kserve://models/penstock?mode=standard")
+    condition     = can(regex("^kserve://[a-z][-a-z0-9]*/[a-z][-a-z0-9]*[?]mode=(standard|knative)(&gateway=http://[^&]+)?&storage=gs://[-a-z]+$", output.context.parameters.destination)) && startswith(output.context.parameters.destination, "kserve://models/penstock?mode=standard")
     error_message = "the destination is one that push_model takes"
   }
 
@@ -66,6 +68,8 @@ run "any_cluster_with_s3" {
 
   variables {
     artifacts_url      = "s3://models"
+    tracking_url       = null
+    models_url         = null
     s3                 = { endpoint = "minio.example.org:9000", tls = true }
     s3_credentials     = { access_key_id = "somebody", secret_access_key = "secret" }
     databases          = {}
@@ -82,6 +86,11 @@ run "any_cluster_with_s3" {
   assert {
     condition     = startswith(output.context.parameters.destination, "kserve://models/flights?mode=knative") && output.context.settings.pipeline_root == "s3://models/pipelines"
     error_message = "the context follows the mode and the bucket"
+  }
+
+  assert {
+    condition     = endswith(output.context.parameters.destination, "&storage=s3://models/models") && local.policies.models.egress.s3.ports[0] == 9000
+    error_message = "models have a folder of their own, and their servers reach the store"
   }
 }
 
@@ -101,6 +110,44 @@ run "metrics_are_collected_where_the_server_gives_them" {
     condition     = yamldecode(helm_release.metrics["google"].values[0]).objects[0].spec.selector.matchExpressions[0].key == "penstock.dev/fingerprint" && yamldecode(helm_release.metrics["google"].values[0]).objects[0].metadata.namespace == "models"
     error_message = "it asks the pods that push_model starts"
   }
+}
+
+run "nobody_is_reached_who_need_not_be" {
+  command = plan
+
+  variables {
+    metrics            = "google"
+    ingress_namespaces = { kubeflow = ["ingress-nginx"] }
+  }
+
+  assert {
+    condition = { for name, policies in module.policies : name => join(" ", [for policy in policies.names : trimprefix(policy, "penstock-")]) } == {
+      kubeflow = "deny from-api-server from-ingress-nginx own to-database to-metadata to-mlflow to-models to-tls"
+      models   = "deny from-gateway from-metrics from-pushes own to-metadata to-tls"
+      mlflow   = "deny from-pipelines own to-database to-metadata to-tls"
+    }
+    error_message = "every namespace is shut, and each opening has its reason"
+  }
+
+  assert {
+    condition     = one(local.policies.models.ingress.gateway.namespaces) == "envoy-gateway-system" && one(local.policies.mlflow.ingress.pipelines.ports) == 5000 && one(local.policies.mlflow.egress.database.ports) == 5432
+    error_message = "models are asked through the gateway, MLflow by pipelines, the database by MLflow"
+  }
+
+  assert {
+    condition     = !contains(flatten([for rule in values(local.policies.models.egress) : rule.ports]), 5000)
+    error_message = "what serves does not reach the registry"
+  }
+}
+
+run "a_policy_for_an_unknown_namespace_is_refused" {
+  command = plan
+
+  variables {
+    ingress_namespaces = { default = ["ingress-nginx"] }
+  }
+
+  expect_failures = [var.ingress_namespaces]
 }
 
 run "an_unknown_collector_is_refused" {

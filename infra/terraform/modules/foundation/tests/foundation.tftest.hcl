@@ -21,13 +21,26 @@ run "buckets_are_for_those_who_need_them" {
   command = plan
 
   assert {
-    condition     = toset(local.access.artifacts["roles/storage.objectUser"]) == toset([for name in ["pipeline-runner", "trainer", "pusher", "mlflow"] : "serviceAccount:penstock-${name}@demo-project.iam.gserviceaccount.com"])
-    error_message = "only tasks and the tracking server write artifacts"
+    condition     = toset(local.access.artifacts["roles/storage.objectUser"]) == toset([for name in ["pipeline-runner", "trainer", "pusher"] : "serviceAccount:penstock-${name}@demo-project.iam.gserviceaccount.com"])
+    error_message = "only tasks write artifacts"
   }
 
   assert {
-    condition     = toset(local.access.artifacts["roles/storage.objectViewer"]) == toset([for name in ["serving", "ui"] : "serviceAccount:penstock-${name}@demo-project.iam.gserviceaccount.com"])
-    error_message = "what serves, and the page that shows, only read"
+    condition     = toset(local.access.artifacts["roles/storage.objectViewer"]) == toset(["serviceAccount:penstock-ui@demo-project.iam.gserviceaccount.com"])
+    error_message = "the page that shows artifacts only reads them"
+  }
+
+  assert {
+    condition = local.access.models == {
+      "roles/storage.objectUser"   = [for name in ["pipeline-runner", "pusher"] : "serviceAccount:penstock-${name}@demo-project.iam.gserviceaccount.com"]
+      "roles/storage.objectViewer" = ["serviceAccount:penstock-serving@demo-project.iam.gserviceaccount.com"]
+    }
+    error_message = "what pods load is written by those who release, never by who trains, and what serves only reads"
+  }
+
+  assert {
+    condition     = one(local.access.tracking["roles/storage.objectUser"]) == "serviceAccount:penstock-mlflow@demo-project.iam.gserviceaccount.com" && length(local.access.tracking) == 1
+    error_message = "MLflow's artifacts are written through MLflow, which asks who it is"
   }
 
   assert {

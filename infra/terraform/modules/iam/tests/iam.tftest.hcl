@@ -18,7 +18,7 @@ run "nobody_has_more_than_it_needs" {
   }
 
   assert {
-    condition     = toset(keys(google_service_account_iam_member.acts_as)) == toset(["ci as pipeline-runner", "pipeline-runner as pusher", "pipeline-runner as trainer", "pusher as serving"])
+    condition     = toset(keys(google_service_account_iam_member.acts_as)) == toset(["ci as pipeline-runner", "pipeline-runner as serving", "pusher as serving"])
     error_message = "each account starts only what comes after it"
   }
 

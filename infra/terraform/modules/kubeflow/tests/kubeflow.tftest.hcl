@@ -9,8 +9,8 @@ run "defaults" {
   command = plan
 
   assert {
-    condition     = alltrue([for release in helm_release.manifests : yamldecode(release.values[0]).gitRepository.spec.ref == { tag = "2.17.0" }])
-    error_message = "the manifests are those of one release, whatever happens to a branch"
+    condition     = alltrue([for release in helm_release.manifests : yamldecode(release.values[0]).gitRepository.spec.ref == { commit = "4a3592cb2dd0a91a4652ab93893ec8beda1f3158" }])
+    error_message = "the manifests are those of one commit, whatever happens to a tag or a branch"
   }
 
   assert {
@@ -73,7 +73,7 @@ run "tasks_may_do_what_the_launcher_needs" {
   command = plan
 
   assert {
-    condition     = toset(flatten([for rule in kubernetes_role_v1.task.rule : [for verb in rule.verbs : "${verb} ${one(rule.resources)}"]])) == toset(["get configmaps", "get secrets", "get pods", "create workflowtaskresults", "patch workflowtaskresults"])
+    condition     = toset(flatten([for rule in kubernetes_role_v1.task.rule : [for verb in rule.verbs : "${verb} ${one(rule.resources)}"]])) == toset(["get configmaps", "get secrets", "get pods", "get persistentvolumeclaims", "create persistentvolumeclaims", "create workflowtaskresults", "patch workflowtaskresults"])
     error_message = "a task's service account reads its settings and reports its result"
   }
 
@@ -85,6 +85,16 @@ run "tasks_may_do_what_the_launcher_needs" {
   assert {
     condition     = toset(keys(kubernetes_role_binding_v1.task)) == toset(["penstock-trainer", "penstock-pusher"])
     error_message = "both of the tasks' own service accounts have it"
+  }
+
+  assert {
+    condition = toset([
+      for rule in one([
+        for patch in yamldecode(helm_release.manifests["kubeflow-pipelines"].values[0]).kustomization.spec.patches :
+        yamldecode(patch.patch).rules if yamldecode(patch.patch).kind == "Role" && yamldecode(patch.patch).metadata.name == "pipeline-runner"
+      ]) : "${join(" ", sort(rule.verbs))} ${one(rule.resources)} ${join(" ", lookup(rule, "resourceNames", []))}"
+    ]) == toset([for rule in kubernetes_role_v1.task.rule : "${join(" ", sort(rule.verbs))} ${one(rule.resources)} ${join(" ", coalesce(rule.resource_names, []))}"])
+    error_message = "pipeline-runner has the same, and no more: what the manifests let it delete is taken from it"
   }
 }
 
@@ -203,16 +213,19 @@ run "pipelines_release_models" {
 
   variables {
     models_namespace = "models"
+    models           = ["flights", "churn"]
   }
 
   assert {
-    condition = { for rule in kubernetes_role_v1.release["models"].rule : one(rule.resources) => join(" ", sort(rule.verbs)) } == {
-      inferenceservices = "create delete get update"
-      leases            = "create get update"
-      pods              = "list"
-      deployments       = "get"
-    }
-    error_message = "whoever releases may do what the destination kserve:// says, and nothing else"
+    condition = toset([for rule in kubernetes_role_v1.release["models"].rule : "${join(" ", sort(rule.verbs))} ${one(rule.resources)} ${join(",", sort(coalesce(rule.resource_names, [])))}"]) == toset([
+      "create inferenceservices ",
+      "create leases ",
+      "delete get update inferenceservices churn,flights",
+      "get update leases penstock-churn,penstock-flights",
+      "list pods ",
+      "get deployments ",
+    ])
+    error_message = "whoever releases may do what the destination kserve:// says to its own models, and nothing else"
   }
 
   assert {
@@ -261,10 +274,10 @@ run "a_branch_is_refused" {
   command = plan
 
   variables {
-    pipelines_version = "master"
+    pipelines_commit = "2.17.0"
   }
 
-  expect_failures = [var.pipelines_version]
+  expect_failures = [var.pipelines_commit]
 }
 
 run "a_key_for_google_is_refused" {

@@ -17,13 +17,14 @@ variables {
   project_id    = "demo-project"
   region        = "europe-west4"
   artifacts_url = "gs://demo-project-penstock-artifacts"
+  models_url    = "gs://demo-project-penstock-models"
 }
 
 run "defaults" {
   command = plan
 
   assert {
-    condition     = output.destinations == { penstock = "vertex://demo-project/europe-west4/1234567890" }
+    condition     = output.destinations == { penstock = "vertex://demo-project/europe-west4/1234567890?storage=gs://demo-project-penstock-models" }
     error_message = "a destination is what push_model takes"
   }
 
