@@ -1,6 +1,9 @@
 """One push at a time: a Lease of the cluster, beside the InferenceService.
 
 It is no annotation of the InferenceService, which KServe would copy into its pods: each renewal would restart them all.
+
+Two machines' clocks differ. So a lease has expired for whoever has seen no renewal for as long as it lasts, by a clock of its own that only goes
+forward, as client-go's leader election has it; `renewTime` says when for people, and that there was a renewal.
 """
 
 import os
@@ -9,10 +12,10 @@ import threading
 import time
 import uuid
 from contextlib import suppress
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any
 
-from penstock.components.runtime import TaskError
+from penstock.components.runtime import TaskError, figure
 
 from .kserve_api import Cluster, ClusterError, Conflict, NoAnswer, NotFound
 
@@ -33,27 +36,32 @@ class Lease:
         self._thread: threading.Thread | None = None
 
     def acquire(self) -> None:
-        """Takes the lease; one that is held is waited for until it expires, for its holder may be dead.
+        """Takes the lease; one that is held is watched for as long as it lasts, for its holder may be dead.
 
         Raises:
             TaskError: Its holder is alive: it has renewed the lease meanwhile. Or another push was faster.
             ClusterError: The cluster cannot be asked.
         """
-        seen: str | None = None
+        seen: dict[str, Any] | None = None
+        until = 0.0
         while True:
             found = self._read()
-            left = _seconds_left(found)
-            if left <= 0 or _holder(found) == self._holder:  # ours, if the answer to our request was lost
-                if self._take(found):
-                    self._thread = threading.Thread(target=self._keep_in_background, daemon=True)
-                    self._thread.start()
-                    return
-                continue
-            renewed = found["spec"]["renewTime"] if found else ""
-            if seen not in (None, renewed):
+            if found is None or _holder(found) in ("", self._holder):  # ours, if the answer to our request was lost
+                left = 0.0
+            elif seen is None:
+                seen, left = found["spec"], self._duration(found)
+                until = time.monotonic() + left
+                figure(f"wait for the lease of {_holder(found)}, which is taken in {left:.0f} s unless that push is alive")
+            elif found["spec"] == seen:
+                left = until - time.monotonic()
+            else:
                 raise TaskError(f"another push to {self._where} is under way ({_holder(found)}); push again when it has ended")
-            seen = renewed
-            time.sleep(min(WAIT_SECONDS, left))
+            if left > 0:
+                time.sleep(min(WAIT_SECONDS, left))
+            elif self._take(found):
+                self._thread = threading.Thread(target=self._keep_in_background, daemon=True)
+                self._thread.start()
+                return
 
     def keep(self) -> None:
         """Renews the lease once half of its time is over.
@@ -117,7 +125,7 @@ class Lease:
                 api = self._cluster
                 taken = api.call(api.leases.create_namespaced_lease, api.namespace, body)
             else:
-                taken = self._replace(found | {"spec": found["spec"] | spec})
+                taken = self._replace(found | {"spec": found.get("spec", {}) | spec})
         except (Conflict, NotFound) as lost:
             if isinstance(lost, NotFound) and found is None:  # the namespace
                 raise
@@ -128,6 +136,10 @@ class Lease:
     def _replace(self, lease: dict[str, Any]) -> Any:
         api = self._cluster
         return api.call(api.leases.replace_namespaced_lease, self._name, api.namespace, lease)
+
+    def _duration(self, lease: dict[str, Any]) -> float:
+        """Returns for how long a lease lasts, as its holder says; for as long as one of ours where it does not say."""
+        return float(lease["spec"].get("leaseDurationSeconds") or self._seconds)
 
     @property
     def _name(self) -> str:
@@ -140,12 +152,3 @@ def _now() -> str:
 
 def _holder(lease: dict[str, Any] | None) -> str:
     return (lease or {}).get("spec", {}).get("holderIdentity") or ""
-
-
-def _seconds_left(lease: dict[str, Any] | None) -> float:
-    """Returns for how long a lease is held from now on; 0 or less if nobody holds it."""
-    if lease is None or not _holder(lease):
-        return 0.0
-    renewed = datetime.fromisoformat(lease["spec"]["renewTime"].replace("Z", "+00:00"))
-    until = renewed + timedelta(seconds=lease["spec"]["leaseDurationSeconds"])
-    return min((until - datetime.now(timezone.utc)).total_seconds(), lease["spec"]["leaseDurationSeconds"])

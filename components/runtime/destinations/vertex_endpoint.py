@@ -1,6 +1,7 @@
 """An endpoint that one push at a time changes."""
 
 import json
+import math
 import re
 import secrets
 import time
@@ -16,7 +17,7 @@ from penstock.components.runtime import TaskError, figure
 from .vertex_api import VertexApi
 from .vertex_models import stable_id
 
-_HOLDER, _UNTIL = "penstock_lease_holder", "penstock_lease_until"
+_HOLDER, _SECONDS, _UNTIL = "penstock_lease_holder", "penstock_lease_seconds", "penstock_lease_until"
 _MASK = {"paths": ["labels", "description", "traffic_split"]}
 _LOOK_SECONDS = 0.5
 _NO_ID = "[^a-z0-9-]"
@@ -30,7 +31,9 @@ class LeaseLost(TaskError):
 class VertexEndpoint:
     """One endpoint, by its ID or its display name. Methods raise GoogleAPICallError or GoogleAuthError where the API refuses.
 
-    The lease that keeps other pushes out is two labels. `update` is guarded: it reads, makes sure that the lease is this push's, and
+    The lease that keeps other pushes out is three labels: who holds it, for how many seconds, and when it ends by the holder's clock. Two
+    machines' clocks differ, so that this time only says whether there was a renewal (and something to 0.1.0, which believes it): a lease
+    has expired for whoever has seen no renewal for as long as it lasts, by a clock of its own. `update` is guarded: it reads, makes sure that the lease is this push's, and
     writes with the etag of what it read, so that the API refuses if anybody was faster. DeployModel and UndeployModel take no etag;
     they are called in ways that never change the traffic: a model is deployed without any, and the API refuses to undeploy one that
     has some.
@@ -87,30 +90,32 @@ class VertexEndpoint:
         return self.read()
 
     def acquire(self) -> None:
-        """Takes the lease, as soon as that of a push that has died expires.
+        """Takes the lease; one that is held is watched for as long as it lasts, for its holder may be dead.
 
         Raises:
             TaskError: Another push is under way.
         """
+        started = time.monotonic()
         endpoint = self.ensure(self._lease())
-        seen = endpoint.labels.get(_HOLDER, ""), endpoint.labels.get(_UNTIL, "")
-        until = time.monotonic() + min(self._lease_seconds, _seconds_left(endpoint))
+        seen = _held(endpoint)
+        until = time.monotonic() + self._duration(endpoint)
         while not self._is_mine(endpoint):
-            if (endpoint.labels.get(_HOLDER, ""), endpoint.labels.get(_UNTIL, "")) != seen and endpoint.labels.get(_HOLDER):
+            if _held(endpoint) != seen and endpoint.labels.get(_HOLDER):
                 raise TaskError(f"another push to {self._asked} at {self._api.uri} is under way; push again when it has ended")
             if endpoint.labels.get(_HOLDER) and time.monotonic() < until:
-                figure(f"wait for the lease of {seen[0]}, which expires in {until - time.monotonic():.0f} s if that push has died")
+                figure(f"wait for the lease of {seen[0]}, which is taken in {until - time.monotonic():.0f} s unless that push is alive")
                 time.sleep(_LOOK_SECONDS)
             else:
+                started = time.monotonic()
                 self._take(endpoint)
             endpoint = self.read()
-        self._renewed = time.monotonic()
+        self._renewed = started
 
     def release(self) -> None:
         """Gives the lease back if it is still this push's."""
 
         def forget(endpoint: Endpoint) -> None:
-            for label in (_HOLDER, _UNTIL):
+            for label in (_HOLDER, _SECONDS, _UNTIL):
                 endpoint.labels.pop(label, None)
 
         try:
@@ -166,7 +171,13 @@ class VertexEndpoint:
             self._write(endpoint)
 
     def _lease(self) -> dict[str, str]:
-        return {_HOLDER: self._holder, _UNTIL: str(int((time.time() + self._lease_seconds) * 1000))}
+        until = int((time.time() + self._lease_seconds) * 1000)
+        return {_HOLDER: self._holder, _SECONDS: str(math.ceil(self._lease_seconds)), _UNTIL: str(until)}
+
+    def _duration(self, endpoint: Endpoint) -> float:
+        """Returns for how long a lease lasts, as its holder says; for as long as one of ours where it does not say."""
+        seconds = endpoint.labels.get(_SECONDS, "")
+        return float(seconds) if seconds.isdecimal() else self._lease_seconds
 
     def _is_mine(self, endpoint: Endpoint) -> bool:
         return endpoint.labels.get(_HOLDER) == self._holder
@@ -198,9 +209,9 @@ class VertexEndpoint:
         return found[0] if found else None
 
 
-def _seconds_left(endpoint: Endpoint) -> float:
-    until = endpoint.labels.get(_UNTIL, "")
-    return max(0.0, int(until) / 1000 - time.time()) if until.isdecimal() else 0.0
+def _held(endpoint: Endpoint) -> tuple[str, str]:
+    """Returns who holds a lease, and what is another with each renewal."""
+    return endpoint.labels.get(_HOLDER, ""), endpoint.labels.get(_UNTIL, "")
 
 
 def _is_busy(error: Exception) -> bool:

@@ -1,7 +1,7 @@
 """What an endpoint itself says of its releases, so that the rollback point is found when all else is lost.
 
 Labels    penstock_serving, penstock_previous, penstock_candidate: the starts of fingerprints, for whoever looks or filters
-          penstock_lease_holder, penstock_lease_until: who changes the endpoint, until when (milliseconds since the epoch)
+          penstock_lease_holder, penstock_lease_seconds, penstock_lease_until: who changes the endpoint, and for how long
 Description   what a person wrote there, and a last line of JSON: the record
 """
 

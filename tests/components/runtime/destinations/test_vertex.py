@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,6 +170,23 @@ def test_a_lease_keeps_out_and_expires(place: Place):
                 act()
     assert place.endpoint().deployed_models == []
     assert place.answers("first", "flights-candidate")
+
+
+# The holder's clock is right, five minutes behind, or five minutes ahead; and what it says of the lease: as ever, or as 0.1.0 said it.
+@pytest.mark.parametrize("ahead", [0, -300, 300])
+@pytest.mark.parametrize("lasts", [{"penstock_lease_seconds": "2"}, {}], ids=["now", "0.1.0"])
+def test_a_lease_is_judged_by_what_is_seen_of_it(place: Place, ahead: int, lasts: dict[str, str]):
+    place.open().__enter__()
+    endpoint = place.endpoint()
+    del endpoint.labels["penstock_lease_seconds"]
+    until = str(int((time.time() + 2 + ahead) * 1000))
+    endpoint.labels.update({"penstock_lease_holder": "somebody", "penstock_lease_until": until} | lasts)
+    _change(place, endpoint)
+    with pytest.raises(TaskError, match="another push to flights"):
+        _renewing(place, lambda: place.open().__enter__())
+    started = time.monotonic()
+    with place.open():
+        assert 2 <= time.monotonic() - started < 20
 
 
 def test_two_that_take_an_expired_lease_at_once(place: Place):
