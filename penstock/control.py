@@ -14,6 +14,7 @@ from rich.console import Console
 
 from penstock.components.runtime import TaskError, redact, serving, stored
 from penstock.components.runtime.destinations.uri import split
+from penstock.components.runtime.names import is_model_name
 
 from .code import module_command, module_variables
 from .errors import UserError
@@ -50,6 +51,8 @@ class Target:
             scheme, path, _ = split(destination)
         except TaskError as error:
             raise click.UsageError(redact(str(error))) from error
+        if model_name and not is_model_name(model_name):
+            raise click.UsageError(f"--model-name {model_name[:80]!r} is no model's name")
         given = f" --model-name {shlex.quote(model_name)}" if model_name else ""
         name = model_name or (_only_model(Path(path)) if scheme == "local" else _last_part(path))
         return cls(destination, name, f"{shlex.quote(destination)}{given}")
@@ -87,7 +90,7 @@ def control(action: str, target: Target, parameters: dict[str, Any], root: Path,
 
 
 def _only_model(folder: Path) -> str:
-    names = sorted(path.parent.name for path in folder.glob("*/state.json"))
+    names = serving.known_models(folder)
     if len(names) != 1:
         there = f"has the models {', '.join(names)}" if names else "has no model yet"
         raise click.UsageError(f"{folder} {there}; name one with --model-name")

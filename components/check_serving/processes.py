@@ -22,6 +22,8 @@ from .clients import MODEL
 if TYPE_CHECKING:
     from .servers import ServerKind
 
+# Nobody else has business with a server that is only checked.
+LOOPBACK = "127.0.0.1"
 # As long as Kubernetes' start-up probes usually give a model server.
 START_SECONDS = 300.0
 _POLL_SECONDS = 0.02
@@ -44,12 +46,12 @@ class Address:
     @property
     def url(self) -> str:
         """The root of its REST API."""
-        return f"http://127.0.0.1:{self.http_port}"
+        return f"http://{LOOPBACK}:{self.http_port}"
 
     @property
     def grpc(self) -> str:
         """The target of a gRPC channel."""
-        return f"127.0.0.1:{self.grpc_port}"
+        return f"{LOOPBACK}:{self.grpc_port}"
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def _free_address() -> Address:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(2)]
         for one in sockets:
-            one.bind(("127.0.0.1", 0))
+            one.bind((LOOPBACK, 0))
         return Address(*(one.getsockname()[1] for one in sockets))
 
 

@@ -10,7 +10,7 @@ import grpc
 import httpx
 
 from .clients import CHANNEL_OPTIONS, MODEL, Client, V1Client, V2Client, V2GrpcClient, http_client, v2_inputs
-from .processes import Address, CannotServe
+from .processes import LOOPBACK, Address, CannotServe
 from .tensorflow_serving import PredictionServiceClient, serving_default_inputs
 
 
@@ -54,8 +54,8 @@ class PenstockServer:
 
     def command(self, model: Path, address: Address) -> list[str]:
         """Returns the command, with KServe's argument names."""
-        ports = ["--http_port", str(address.http_port), "--grpc_port", str(address.grpc_port)]
-        return [sys.executable, "-m", "penstock.server", "--model_name", MODEL, "--model_dir", str(model.absolute()), *ports]
+        listens = ["--host", LOOPBACK, "--http_port", str(address.http_port), "--grpc_port", str(address.grpc_port)]
+        return [sys.executable, "-m", "penstock.server", "--model_name", MODEL, "--model_dir", str(model.absolute()), *listens]
 
     def is_ready(self, answer: httpx.Response) -> bool:
         """Reads KServe's V1 health: 503 until the model is ready."""
@@ -70,7 +70,10 @@ class PenstockServer:
 
 
 class TensorFlowServing:
-    """`tensorflow_model_server`; its REST API is V1, and its gRPC is its own."""
+    """`tensorflow_model_server`; its REST API is V1, and its gRPC is its own.
+
+    It listens on all addresses of the machine for as long as the check takes, and has no option that says otherwise.
+    """
 
     name = "TensorFlow Serving"
     log = "tensorflow_serving.log"

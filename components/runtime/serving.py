@@ -2,6 +2,7 @@
 
 server.json                  the running server: process, address; locked for as long as it lives
 server.log                   what it says
+server.token                 what it wants from whoever has it load or unload a model
 <model>/state.json           which versions serve, wait and served before
 <model>/<version>/model/     a SavedModel, complete before anything refers to it
 <model>/<version>/release.json   its fingerprint, its version in the registry, its probe
@@ -21,6 +22,7 @@ from typing import IO, TypeVar
 from . import stored
 from .errors import TaskError
 from .fingerprint import fingerprint
+from .names import check_model_name, is_model_name
 from .release import Release
 from .stored import Stored
 
@@ -116,8 +118,9 @@ def read_state(folder: Path, model: str) -> ServingState:
     """Reads which versions of a model serve; nothing serves where there is no state.
 
     Raises:
-        TaskError: The state is there and cannot be read.
+        TaskError: The state is there and cannot be read, or no model can have this name.
     """
+    check_model_name(model)
     return _read(ServingState, folder / model / "state.json") or ServingState()
 
 
@@ -167,8 +170,12 @@ def write_release(version_folder: Path, release: Release) -> None:
 
 def served_models(folder: Path) -> list[str]:
     """Returns the names of the models of which a version serves, sorted."""
-    names = sorted(path.parent.name for path in folder.glob("*/state.json"))
-    return [name for name in names if read_state(folder, name).stable]
+    return [name for name in known_models(folder) if read_state(folder, name).stable]
+
+
+def known_models(folder: Path) -> list[str]:
+    """Returns the names of the models that were ever pushed to a folder, sorted."""
+    return sorted(path.parent.name for path in folder.glob("*/state.json") if is_model_name(path.parent.name))
 
 
 def _write(path: Path, content: Stored) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from penstock.components.runtime import serving
+from penstock.components.runtime.server_token import write_token
 
 from .options import Options, read_options
 
@@ -52,6 +53,7 @@ def _announced(options: Options) -> Iterator[None]:
     with serving.announced(folder, info) as is_first:
         if not is_first:
             sys.exit(f"error: another model server runs in {folder}; stop it: penstock serve stop {folder}")
+        write_token(folder)
         yield
 
 

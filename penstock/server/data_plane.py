@@ -12,7 +12,7 @@ from .models import Models
 
 
 class VersionedDataPlane(DataPlane):
-    """Says the version in V2's model metadata, and that the server is not ready once it drains.
+    """Says the version in V2's model metadata, and that the server is not ready without a model, and once it drains.
 
     Args:
         models: What is served.
@@ -25,7 +25,11 @@ class VersionedDataPlane(DataPlane):
 
     async def ready(self) -> bool:
         """Tells whether requests should come here."""
-        return not self._is_draining() and await super().ready()
+        return bool(self.model_registry.get_models()) and not self._is_draining() and await super().ready()
+
+    def metadata(self) -> dict[str, Any]:
+        """Returns V2's server metadata. KServe's would offer everybody to load and unload models."""
+        return super().metadata() | {"extensions": []}
 
     async def model_metadata(self, model_name: str) -> dict[str, Any]:
         """Returns V2's model metadata."""

@@ -27,18 +27,21 @@ class FolderModels(Models):
     Args:
         folder: The folder.
         log: Where some of the requests and answers are kept.
+
+    Attributes:
+        folder: The folder.
     """
 
     def __init__(self, folder: Path, log: "PredictionLog | None") -> None:
         super().__init__(str(folder))
-        self._folder, self._log = folder, log
+        self.folder, self._log = folder, log
         self._loading = asyncio.Lock()
         self._loaded: dict[tuple[str, str], LoadedVersion] = {}
 
     async def load_all(self) -> None:
         """Loads every model that serves. One that cannot be loaded is logged, and keeps no other from serving."""
-        for model in serving.served_models(self._folder):
-            names = [model, model + CANDIDATE] if serving.read_state(self._folder, model).candidate else [model]
+        for model in serving.served_models(self.folder):
+            names = [model, model + CANDIDATE] if serving.read_state(self.folder, model).candidate else [model]
             for name in names:
                 try:
                     await self.load(name)
@@ -56,7 +59,7 @@ class FolderModels(Models):
         """
         async with self._loading:
             model = name.removesuffix(CANDIDATE)
-            state = serving.read_state(self._folder, model)
+            state = serving.read_state(self.folder, model)
             if name != model:
                 self.serve(ServedModel(name, await self._version(name, model, state.candidate)))
             else:
@@ -79,7 +82,7 @@ class FolderModels(Models):
         if version is None:
             raise ModelNotFound(name)
         if (model, version) not in self._loaded:
-            self._loaded[model, version] = await asyncio.to_thread(_load, self._folder, model, version)
+            self._loaded[model, version] = await asyncio.to_thread(_load, self.folder, model, version)
         return self._loaded[model, version]
 
     def _forget(self, model: str, kept: set[str | None]) -> None:

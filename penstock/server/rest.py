@@ -12,15 +12,16 @@ from typing import Any
 
 import orjson
 import uvicorn
+from fastapi import FastAPI
 from kserve.constants.constants import FASTAPI_APP_IMPORT_STRING
 from kserve.errors import InvalidInput, ServerNotReady
 from kserve.metrics import PREDICT_HIST_TIME, get_labels
-from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 from kserve.protocol.rest.server import RESTServer
 from uvicorn.importer import import_from_string
 
 from .data_plane import VersionedDataPlane
 from .models import Models, ServedModel
+from .repository import ClosedRepository, add_endpoints
 
 logger = logging.getLogger(__name__)
 _V1, _PREDICT = "/v1/models/", ":predict"
@@ -42,7 +43,7 @@ class Rest(RESTServer):
 
     def __init__(self, models: Models, port: int, drain_seconds: float = 0, health_route: str = "", predict_route: str = "") -> None:
         self.models, self._health_route, self._predict_route = models, health_route, predict_route
-        self.extension = ModelRepositoryExtension(models)
+        self.extension = ClosedRepository(models)
         super().__init__(FASTAPI_APP_IMPORT_STRING, VersionedDataPlane(models, self.is_draining), self.extension, port)
         self.config.access_log = False  # `/metrics` counts; a line for each request costs as much as the answer
         self._server = DrainingServer(self.config, drain_seconds)
@@ -58,6 +59,11 @@ class Rest(RESTServer):
         if self._health_route:
             app.add_api_route(self._health_route, self._health, methods=["GET"])
         self.config.app = ShortWay(app, self.models, self.is_draining, self._predict_route)
+
+    def _register_endpoints(self, app: FastAPI) -> None:
+        """Registers KServe's endpoints after those that take their places."""
+        add_endpoints(app, self.models)
+        super()._register_endpoints(app)
 
     async def serve(self, listener: socket) -> None:
         """Answers until SIGTERM."""

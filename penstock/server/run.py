@@ -11,14 +11,13 @@ from socket import socket
 from typing import TYPE_CHECKING
 
 import uvloop
-from kserve.constants.constants import MAX_GRPC_MESSAGE_LENGTH
 from kserve.errors import InvalidInput
-from kserve.protocol.grpc.server import GRPCServer
 
 from penstock.components.runtime import TaskError
 
 from .fetch import local_model
 from .folder import FolderModels
+from .grpc_server import GrpcServer
 from .models import Models
 from .one_model import load_one
 from .options import Options
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from .prediction_log import PredictionLog
 
 logger = logging.getLogger(__name__)
-_GRPC_THREADS = 4
-_GRPC_LIMITS = {"grpc_max_send_message_length": MAX_GRPC_MESSAGE_LENGTH, "grpc_max_receive_message_length": MAX_GRPC_MESSAGE_LENGTH}
 
 
 def run(options: Options, listener: socket) -> None:
@@ -60,9 +57,9 @@ async def _serve(options: Options, models: Models, listener: socket) -> None:
     gc.freeze()  # going through all that was imported takes the garbage collector 0.2 s, in which nobody is answered
     rest = Rest(models, options.http_port, options.drain_seconds, options.health_route, options.predict_route)
     servers = [asyncio.create_task(rest.serve(listener))]
-    grpc = GRPCServer(options.grpc_port, rest.dataplane, rest.extension, _GRPC_LIMITS)
+    grpc = GrpcServer(options.host, options.grpc_port, rest.dataplane, rest.extension)
     if options.grpc_port:
-        servers.append(asyncio.create_task(grpc.start(_GRPC_THREADS)))
+        servers.append(asyncio.create_task(grpc.serve()))
     logger.info("serving %s on port %d", ", ".join(models.get_models()) or "no model yet", options.http_port)
     await asyncio.wait(servers, return_when=asyncio.FIRST_COMPLETED)
     await grpc.stop()

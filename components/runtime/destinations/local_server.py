@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from penstock.components.runtime import TaskError, serving
+from penstock.components.runtime.server_token import authorization
 from penstock.components.runtime.serving import ServerInfo
 
 from .destination import StepFailed
@@ -85,7 +86,7 @@ class LocalServer:
         Raises:
             StepFailed: It cannot.
         """
-        self._post(f"/v2/repository/models/{name}/load", {})
+        self._tell(name, "load")
 
     def unload(self, name: str) -> None:
         """Takes a name away, which may be gone already.
@@ -93,7 +94,7 @@ class LocalServer:
         Raises:
             StepFailed: The server does not answer.
         """
-        self._post(f"/v2/repository/models/{name}/unload", {}, allowed=404)
+        self._tell(name, "unload", allowed=404)
 
     def predict(self, name: str, instances: list[Any]) -> list[Any]:
         """Returns a model's predictions.
@@ -129,9 +130,12 @@ class LocalServer:
         except httpx.HTTPError:
             return False
 
-    def _post(self, path: str, body: dict[str, Any], allowed: int = 200) -> dict[str, Any]:
+    def _tell(self, name: str, verb: str, allowed: int = 200) -> None:
+        self._post(f"/v2/repository/models/{name}/{verb}", {}, authorization(self._folder), allowed)
+
+    def _post(self, path: str, body: dict[str, Any], headers: dict[str, str] | None = None, allowed: int = 200) -> dict[str, Any]:
         try:
-            response = self._http.post(self._base + path, json=body)
+            response = self._http.post(self._base + path, json=body, headers=headers)
             answer = response.json()
         except (httpx.HTTPError, ValueError) as error:
             raise StepFailed(f"{path} got no answer ({type(error).__name__}: {error}); the server's log: {self._log}") from error

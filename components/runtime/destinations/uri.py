@@ -1,13 +1,12 @@
 """From a destination's URI to the destination."""
 
-import re
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ..errors import TaskError
+from ..names import check_model_name
 from .destination import Destination
 
-_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 FORMS = {
     "local": "local://DIR?port=8501",
     "kserve": "kserve://NAMESPACE/NAME?mode=standard",
@@ -26,8 +25,7 @@ def parse(destination: str, model_name: str, serving_options: dict[str, Any] | N
     Raises:
         TaskError: The scheme, a part of the URI, an option or the name is none.
     """
-    if not _MODEL_NAME.fullmatch(model_name):
-        raise TaskError(f"model_name {model_name!r} cannot be part of a URL: use letters, digits, '-', '_' and '.'")
+    check_model_name(model_name)
     scheme, path, options = split(destination)
     serving = dict(serving_options or {})
     if scheme == "kserve":  # each with clients of its own, which take seconds to import

@@ -16,6 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
+from penstock.components.check_serving.processes import running
+from penstock.components.check_serving.servers import PenstockServer
 from penstock.components.runtime import fingerprint
 from penstock.components.runtime.blessing import read_probe, require_check
 
@@ -86,6 +88,13 @@ def result(done: Any) -> dict[str, Any]:
 
 def no_server_is_left() -> None:
     assert [child.cmdline() for child in psutil.Process().children(recursive=True)] == []
+
+
+def test_the_server_can_be_reached_from_this_machine_only(check: Check) -> None:
+    with running(PenstockServer(), check.model("first"), check.root / "server.log", 1) as server:
+        listening = {one.laddr for one in psutil.Process(server.process.pid).connections("tcp") if one.status == psutil.CONN_LISTEN}
+    assert server.address.http_port in {address.port for address in listening}
+    assert {address.ip.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
 
 
 def test_a_good_model_passes_through_every_protocol(check: Check) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 import httpx
+import psutil
 import pytest
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
@@ -118,6 +119,42 @@ def _infer(columns: dict[str, list]) -> pb.ModelInferRequest:
         kind, content = values[name](column)
         inputs.append(tensor(name=name, datatype=kind, shape=[len(column)], contents=content))
     return pb.ModelInferRequest(model_name=NAME, inputs=inputs)
+
+
+def test_nobody_takes_the_model_away(placed: Path, start: Callable[..., Server], free_port: int):
+    server = start(placed, "--grpc_port", str(free_port)).ready()
+    for verb in ("load", "unload"):
+        for name in (NAME, "none", "..", "..%2f..%2ftmp", "%2Fetc", "a" * 5000, "x%00"):
+            assert server.http.post(f"/v2/repository/models/{name}/{verb}").status_code == 404
+            assert server.http.get(f"/v2/repository/models/{name}/{verb}").status_code == 404
+    assert server.http.post("/v2/repository/index").status_code == 404
+    with grpc.insecure_channel(f"127.0.0.1:{free_port}") as channel:
+        stub = GRPCInferenceServiceStub(channel)
+        for call, request in (
+            (stub.RepositoryModelLoad, pb.RepositoryModelLoadRequest(model_name=NAME)),
+            (stub.RepositoryModelUnload, pb.RepositoryModelUnloadRequest(model_name=NAME)),
+        ):
+            with pytest.raises(grpc.RpcError) as refused:
+                call(request)
+            assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
+        assert list(stub.ServerMetadata(pb.ServerMetadataRequest()).extensions) == []
+        assert stub.ServerReady(pb.ServerReadyRequest()).ready
+        assert stub.ModelReady(pb.ModelReadyRequest(name=NAME)).ready
+    assert server.predict([ROW]).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"])
+def test_grpc_listens_where_rest_does(placed: Path, start: Callable[..., Server], free_port: int, host: str):
+    server = start(placed, "--grpc_port", str(free_port), "--host", host)
+    server.http = httpx.Client(base_url=f"http://{host}:{server.http.base_url.port}", trust_env=False)
+    server.ready()
+    with grpc.insecure_channel(f"{host}:{free_port}") as channel:
+        grpc.channel_ready_future(channel).result(30)
+    listening = {one.laddr for one in psutil.Process(server.process.pid).connections("tcp") if one.status == psutil.CONN_LISTEN}
+    assert {(address.ip.removeprefix("::ffff:"), address.port) for address in listening} == {
+        (host, server.http.base_url.port),
+        (host, free_port),
+    }
 
 
 def test_requests_at_the_same_time_are_computed_together_and_a_wrong_one_fails_alone(placed: Path, start: Callable[..., Server]):
@@ -258,6 +295,7 @@ def test_two_servers_do_not_share_a_grpc_port(placed: Path, start: Callable[...,
         ["serving", "--model_dir", "model"],
         ["serving", "--prediction_log_sample", "0"],
         ["--model_dir", "model", "--fingerprint", "3fa9"],
+        *(["--model_dir", "model", "--model_name", name] for name in ("..", "a/b", "/etc", "a@candidate", "a\nb", "", "a" * 129)),
     ],
 )
 def test_arguments_that_make_no_sense(options: list[str], family_environment: dict[str, str]):

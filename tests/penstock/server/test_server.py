@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from penstock.components.runtime import fingerprint, serving
+from penstock.components.runtime.server_token import read_token
 
 VERSIONS = {"first": "1-aaa", "second": "2-bbb"}
 
@@ -50,6 +51,12 @@ def wait(folder: Path, port: int) -> httpx.Client:
         except httpx.ConnectError:
             time.sleep(0.05)
     raise AssertionError((folder / "server.log").read_text())
+
+
+def tell(client: httpx.Client, folder: Path, name: str, verb: str = "load") -> httpx.Response:
+    """Tells a server to load or unload, as a push does."""
+    headers = {"Authorization": f"Bearer {read_token(folder)}"}
+    return client.post(f"/v2/repository/models/{name}/{verb}", headers=headers)
 
 
 @pytest.fixture(scope="module")
@@ -196,19 +203,22 @@ def test_switching_versions(client: httpx.Client, folder: Path, saved_models: Pa
             "predictions"
         ]
 
+    def told(name: str, verb: str = "load") -> int:
+        return tell(client, folder, name, verb).status_code
+
     candidate = "flights" + serving.CANDIDATE
-    assert client.post(f"/v2/repository/models/{candidate}/load").status_code == 503
+    assert told(candidate) == 503
     serving.write_state(folder, "flights", serving.ServingState("1-aaa", "2-bbb"))
-    assert client.post(f"/v2/repository/models/{candidate}/load").status_code == 200
+    assert told(candidate) == 200
     assert answers("flights") == probe(saved_models, "first")["predictions"]
     assert answers(candidate) == probe(saved_models, "second")["predictions"]
     serving.write_state(folder, "flights", serving.ServingState("2-bbb", None, ["1-aaa"]))
-    assert client.post("/v2/repository/models/flights/load").status_code == 200
-    assert client.post(f"/v2/repository/models/{candidate}/unload").status_code == 200
-    assert client.post(f"/v2/repository/models/{candidate}/unload").status_code == 404
+    assert told("flights") == 200
+    assert told(candidate, "unload") == 200
+    assert told(candidate, "unload") == 404
     assert answers("flights") == probe(saved_models, "second")["predictions"]
     serving.write_state(folder, "flights", serving.ServingState("1-aaa"))
-    assert client.post("/v2/repository/models/flights/load").status_code == 200
+    assert told("flights") == 200
     assert answers("flights") == probe(saved_models, "first")["predictions"]
 
 
@@ -222,15 +232,93 @@ def test_a_version_whose_files_have_changed_is_not_loaded(edited: str, client: h
     if edited == "model and record":
         serving.write_release(place, replace(released, fingerprint=fingerprint(place / "model")))
     serving.write_state(folder, "flights", serving.ServingState("1-aaa", place.name))
-    refused = client.post(f"/v2/repository/models/flights{serving.CANDIDATE}/load")
+    refused = tell(client, folder, f"flights{serving.CANDIDATE}")
     assert refused.status_code >= 500
     assert f"the files of flights version {place.name} ({fingerprint(place / 'model')[:12]}) at {place} are not those" in refused.text
     serving.write_state(folder, "flights", serving.ServingState(place.name))
-    assert client.post("/v2/repository/models/flights/load").status_code >= 500
+    assert tell(client, folder, "flights").status_code >= 500
     assert 'version="1-aaa"} 1.0' in client.get("/metrics").text
     serving.write_state(folder, "flights", serving.ServingState("1-aaa"))
-    assert client.post("/v2/repository/models/flights/load").status_code == 200
+    assert tell(client, folder, "flights").status_code == 200
     shutil.rmtree(place)
+
+
+@pytest.mark.parametrize("verb", ["load", "unload"])
+def test_who_cannot_read_the_folder_changes_nothing(client: httpx.Client, folder: Path, verb: str):
+    token = read_token(folder)
+    assert len(token) > 20
+    given = [None, "", token, f"Basic {token}", "Bearer", f"Bearer {token}x", f"Bearer {token[:-1]}", "Bearer \xe9", f"Bearer  {token}"]
+    for authorization in given:
+        headers = {} if authorization is None else {"Authorization": authorization.encode("latin-1")}
+        page = {"Origin": "http://elsewhere.example", "Content-Type": "text/plain"}
+        answer = client.post(f"/v2/repository/models/flights/{verb}?token={token}", headers=headers | page, content=token)
+        assert answer.status_code == 403, authorization
+        assert token not in answer.text
+    assert client.get(f"/v2/repository/models/flights/{verb}").status_code == 404
+    preflight = {
+        "Origin": "http://elsewhere.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization",
+    }
+    asked = client.options(f"/v2/repository/models/flights/{verb}", headers=preflight)
+    assert (asked.status_code, "access-control-allow-origin" in asked.headers) == (404, False)
+    assert client.get("/v2/models/flights").json()["versions"] == ["1-aaa"]
+
+
+def test_the_token_is_nowhere_but_in_its_file(client: httpx.Client, folder: Path):
+    token, path = read_token(folder), folder / "server.token"
+    assert path.stat().st_mode & 0o777 == 0o600
+    pid = serving.running_server(folder).pid
+    seen = [Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ")]
+    seen += [one.read_bytes() for one in folder.glob("server*") if one != path]
+    assert not any(token.encode() in text for text in seen)
+
+
+NO_NAMES = [
+    "..",
+    "%2e%2e",
+    "..%2f..%2fetc",
+    "%2Fetc",
+    ".",
+    "@candidate",
+    "..@candidate",
+    ".@candidate",
+    "x%2f..@candidate",
+    "flights@candidate@candidate",
+]
+NO_NAMES += ["a%00", "flights%0a", "a" * 129, "a" * 5000, "%1b[31mred", "%e2%80%ae", "~", "-x", "flights%20", "fl%C4%B1ghts", "c:%5cx"]
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
+def test_a_name_that_is_none_reaches_no_file(client: httpx.Client, folder: Path, name: str):
+    (folder / "state.json").write_text("{")  # what `.` would find
+    (folder.parent / "state.json").write_text("{")  # what `..` would find
+    for verb in ("load", "unload"):
+        assert tell(client, folder, name, verb).status_code == 404
+
+
+def test_folders_that_are_no_models_are_left_alone(
+    saved_models: Path, tmp_path: Path, family_environment: dict[str, str], free_ports: Callable[[], int]
+):
+    for name in ("flights", "red\x1b[31m", "flights@candidate", ".hidden"):
+        put(tmp_path, saved_models, name, "first", "1-aaa") if name != "flights" else None
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / "state.json").write_text('{"stable": "1-aaa"}' if name != "flights" else "{}")
+    assert serving.served_models(tmp_path) == []
+    process = start(tmp_path, port := free_ports(), family_environment)
+    client = wait(tmp_path, port)
+    try:
+        assert client.get("/v2/models").json() == {"models": []}
+        assert client.get("/v2/health/ready").status_code == 503, "without a model there is nothing to ask"
+        put(tmp_path, saved_models, "flights", "first", "1-aaa")
+        serving.write_state(tmp_path, "flights", serving.ServingState("1-aaa"))
+        assert tell(client, tmp_path, "flights").status_code == 200
+        assert client.get("/v2/health/ready").status_code == 200
+        assert tell(client, tmp_path, "flights", "unload").status_code == 200
+        assert client.get("/v2/health/ready").status_code == 503
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def test_a_candidate_gets_its_share_and_a_shadow_its_copies(
@@ -250,7 +338,7 @@ def test_a_candidate_gets_its_share_and_a_shadow_its_copies(
 
     def switch(state: serving.ServingState) -> None:
         serving.write_state(tmp_path, "flights", state)
-        assert client.post("/v2/repository/models/flights/load").status_code == 200
+        assert tell(client, tmp_path, "flights").status_code == 200
 
     def counted(name: str, code: str) -> bool:
         labels = f'code="{code}",fingerprint="{serving.read_release(tmp_path, "flights", name).fingerprint}"'
@@ -275,7 +363,7 @@ def test_a_candidate_gets_its_share_and_a_shadow_its_copies(
         (saved_models / "fickle" / "gone").rename(saved_models / "fickle" / "mode")
     (tmp_path / "flights" / "broken").mkdir()
     serving.write_state(tmp_path, "flights", serving.ServingState("second", "broken", percent=50))
-    assert client.post("/v2/repository/models/flights/load").status_code == 503
+    assert tell(client, tmp_path, "flights").status_code == 503
     assert {ask() for _ in range(4)} == {"second"}
     process.terminate()
     process.wait(30)
@@ -309,7 +397,7 @@ def test_no_request_is_lost_while_versions_switch(
         clients = [pool.submit(ask) for _ in range(8)]
         for name in ("second", "first") * 5:
             serving.write_state(tmp_path, "flights", serving.ServingState(name))
-            assert client.post("/v2/repository/models/flights/load").status_code == 200
+            assert tell(client, tmp_path, "flights").status_code == 200
         stopped.set()
         assert all(one.result(30) > 10 for one in clients)
     process.terminate()

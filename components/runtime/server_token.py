@@ -1,0 +1,46 @@
+"""The token that a folder's model server wants from whoever has it load or unload a model.
+
+It is in a file that only the server's user can read, and is sent in a header: a page in a browser, which can reach the port, knows no
+token, and may not set that header for another origin.
+"""
+
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+_SCHEME = "Bearer "
+
+
+def write_token(folder: Path) -> None:
+    """Makes a new token for the server that starts in a folder."""
+    path = _path(folder)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        file.write(secrets.token_urlsafe(32))
+    partial.replace(path)
+
+
+def read_token(folder: Path) -> str:
+    """Returns the token of a folder's server; empty where there is none, as of a server of Penstock 0.1."""
+    try:
+        return _path(folder).read_text(encoding="ascii")
+    except FileNotFoundError:
+        return ""
+
+
+def authorization(folder: Path) -> dict[str, str]:
+    """Returns the header that a folder's server wants."""
+    token = read_token(folder)
+    return {"Authorization": _SCHEME + token} if token else {}
+
+
+def is_authorized(folder: Path, given: str) -> bool:
+    """Tells whether a header's value has the folder's token; how long it takes tells nothing about the token."""
+    token = read_token(folder)
+    return bool(token) and hmac.compare_digest(given.encode(), (_SCHEME + token).encode())
+
+
+def _path(folder: Path) -> Path:
+    return folder / "server.token"
