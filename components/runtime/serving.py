@@ -1,7 +1,8 @@
 """The folder behind `local://DIR`, which the pusher, the model server and `penstock serve` share.
 
 server.json                  the running server: process, address; locked for as long as it lives
-server.log                   what it says
+server.log                   what it logs; the files before it are server.log.1 and so on
+server.err                   what it, and what it is made of, writes to stdout and stderr
 server.token                 what it wants from whoever has it load or unload a model
 <model>/state.json           which versions serve, wait and served before
 <model>/<version>/model/     a SavedModel, complete before anything refers to it
@@ -22,12 +23,14 @@ from typing import IO, TypeVar
 from . import stored
 from .errors import TaskError
 from .fingerprint import fingerprint
+from .modes import group_readable
 from .names import check_model_name, is_model_name
 from .release import Release
 from .stored import Stored
 
 # A model under this suffix is the candidate: it answers to whoever asks for it by this name.
 CANDIDATE = "@candidate"
+LOG, ERRORS = "server.log", "server.err"
 STOP_SECONDS = 40.0
 # How many versions that served before can be gone back to.
 KEPT_VERSIONS = 10
@@ -243,6 +246,22 @@ def running_server(folder: Path) -> ServerInfo | None:
             return None
         text = file.read()
     return stored.load_as(ServerInfo, text, f"the running server's file {path}", "stop the server and delete the file") if text else None
+
+
+def open_errors(folder: Path) -> IO[bytes]:
+    """Opens a new file for what a server writes to stdout and stderr; it empties it when it is large, and goes on at its end."""
+    path = folder / ERRORS
+    path.unlink(missing_ok=True)
+    return open(path, "ab", opener=group_readable)
+
+
+def last_words(folder: Path) -> str:
+    """Returns the last line that a folder's server wrote, and where it is."""
+    for path in (folder / ERRORS, folder / LOG):
+        lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines() if path.is_file() else []
+        if lines:
+            return f"{lines[-1].removeprefix('error: ')} (log: {path})"
+    return "it said nothing"
 
 
 def stop_server(folder: Path) -> ServerInfo | None:

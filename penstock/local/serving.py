@@ -39,13 +39,13 @@ def ensure_server(engine: Engine, image: str, folder: Path, parameters: dict[str
     if serving.running_server(folder):
         return
     name = f"penstock-serve-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
-    log = folder / "server.log"
     try:
         command, written = _server(folder, parameters)
     except TaskError as error:
         raise UserError(str(error)) from error
     mounted = [item for path in written for item in Mount(path, True).options]
-    shell = ["sh", "-c", f"exec {shlex.join(command)} >> {shlex.quote(str(log))} 2>&1"]
+    serving.open_errors(folder).close()
+    shell = ["sh", "-c", f"exec {shlex.join(command)} >> {shlex.quote(str(folder / serving.ERRORS))} 2>&1"]
     engine.ask("rm", "--force", name)
     started = engine.ask("run", "--detach", "--rm", "--name", name, "--pid", "host", *options, *mounted, image, *shell)
     deadline = time.monotonic() + _ANNOUNCED_SECONDS
@@ -55,7 +55,7 @@ def ensure_server(engine: Engine, image: str, folder: Path, parameters: dict[str
         if not engine.ask("ps", "--quiet", "--filter", f"name={name}").stdout.strip():
             break
         time.sleep(0.05)
-    raise UserError(f"the model server of {folder} did not start: {_reason(started.stderr, log)}")
+    raise UserError(f"the model server of {folder} did not start: {started.stderr.strip() or serving.last_words(folder)}")
 
 
 def _server(folder: Path, parameters: dict[str, Any]) -> tuple[list[str], list[Path]]:
@@ -71,8 +71,3 @@ def _server(folder: Path, parameters: dict[str, Any]) -> tuple[list[str], list[P
     for path in kept:
         path.mkdir(parents=True, exist_ok=True)
     return command, [folder, *kept]
-
-
-def _reason(said: str, log: Path) -> str:
-    lines = (said or log.read_text(encoding="utf-8", errors="replace")).strip().splitlines()
-    return f"{lines[-1].removeprefix('error: ') if lines else 'it said nothing'} (log: {log})"

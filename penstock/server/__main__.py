@@ -5,16 +5,14 @@ import os
 import socket
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from penstock.components.runtime import serving
 from penstock.components.runtime.server_token import write_token
 
+from .log import configure_logging
 from .options import Options, read_options
-
-logger = logging.getLogger("penstock.server")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -26,7 +24,8 @@ def main(arguments: list[str] | None = None) -> None:
     if options.folder:
         listener.listen()  # whoever asks while the models load waits
     with _announced(options) if options.folder else nullcontext():
-        _configure_logging()
+        configure_logging(options.folder)
+        _leave_out_what_clients_did()
         from .run import run
 
         run(options, listener)
@@ -57,16 +56,12 @@ def _announced(options: Options) -> Iterator[None]:
         yield
 
 
-def _configure_logging() -> None:
-    """Logs warnings and the server's own start; KServe keeps a logging configuration that it finds."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("penstock").setLevel(logging.INFO)
+def _leave_out_what_clients_did() -> None:
+    """Keeps out of the log what a client reads in its answer: the log is for what is wrong with the server."""
     from kserve.errors import InvalidInput, ModelNotFound, ServerNotReady
 
-    # The client reads what was wrong with its request, or that the server drains; the log is for what is wrong with the server.
-    answers = (InvalidInput, ModelNotFound, ServerNotReady)
+    answers = (InvalidInput, ModelNotFound, ServerNotReady, NotImplementedError)
     logging.getLogger("kserve").addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], answers)))
-    warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")  # said by KServe's own code on every start
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ import orjson
 from fsspec.implementations.local import LocalFileSystem
 from prometheus_client import Counter
 
+from penstock.components.runtime.modes import group_readable
+
 from .json_rows import to_rows
 from .saved_model import Arrays
 from .version import LoadedVersion
@@ -149,12 +151,20 @@ class PredictionLog:
         name = f"{now:%H%M%S}-{socket.gethostname()}-{os.getpid()}-{self._written}.jsonl"
         files, folder = fsspec.core.url_to_fs(f"{self._uri}/{file.model_name}/{now:%Y-%m-%d}")
         if isinstance(files, LocalFileSystem):  # an object in a bucket appears whole
-            files.makedirs(folder, exist_ok=True)
-            files.pipe_file(f"{folder}/.{name}.partial", bytes(file.content))
-            Path(f"{folder}/.{name}.partial").rename(f"{folder}/{name}")
+            _write_file(Path(folder), name, bytes(file.content))
         else:
             files.pipe_file(f"{folder}/{name}", bytes(file.content))
         self._written += 1
+
+
+def _write_file(folder: Path, name: str, content: bytes) -> None:
+    """Writes a file whole or not at all; what was asked is for its user and group alone to read."""
+    folder.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o750, exist_ok=True)
+    partial = folder / f".{name}.partial"
+    with open(partial, "wb", opener=group_readable) as file:
+        file.write(content)
+    partial.rename(folder / name)
 
 
 def _rows(entry: _Entry) -> Iterator[dict[str, Any]]:

@@ -33,7 +33,7 @@ class LocalServer:
     def __init__(self, folder: Path, port: int, prediction_log: PredictionLog) -> None:
         self._folder, self._port, self._prediction_log = folder, port, prediction_log
         self._base = f"http://{HOST}:{port}"
-        self._log = folder / "server.log"
+        self._log = folder / serving.LOG
         # No proxy stands between two processes of one machine, whatever the environment says.
         self._http = httpx.Client(timeout=ANSWER_SECONDS, trust_env=False)
 
@@ -70,11 +70,11 @@ class LocalServer:
         deadline = time.monotonic() + START_SECONDS
         while (info := self.find()) is None or not self._is_live():
             if process and process.poll() is not None:
-                raise TaskError(f"the model server did not start: {_last_line(self._log)} (log: {self._log})")
+                raise TaskError(f"the model server did not start: {serving.last_words(self._folder)}")
             if time.monotonic() > deadline:
                 if process:
                     process.kill()
-                raise TaskError(f"the model server did not answer within {START_SECONDS:.0f} s: {_last_line(self._log)} (log: {self._log})")
+                raise TaskError(f"the model server did not answer within {START_SECONDS:.0f} s: {serving.last_words(self._folder)}")
             if info is None and process is None:  # one that was killed holds its lock for an instant
                 process = self._start()
             time.sleep(0.05)
@@ -121,8 +121,8 @@ class LocalServer:
             )
         command = [python, "-m", "penstock.server", str(self._folder.absolute()), "--host", HOST, "--port", str(self._port)]
         command += self._prediction_log.arguments()
-        with self._log.open("ab") as log:
-            return subprocess.Popen(command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        with serving.open_errors(self._folder) as said:
+            return subprocess.Popen(command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True)
 
     def _is_live(self) -> bool:
         try:
@@ -142,8 +142,3 @@ class LocalServer:
         if response.is_error and response.status_code != allowed:
             raise StepFailed(f"{path} answered {response.status_code}: {answer.get('error', answer)}")
         return answer
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1].removeprefix("error: ") if lines else "it said nothing"

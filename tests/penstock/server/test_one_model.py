@@ -320,6 +320,8 @@ def test_the_prediction_log(placed: Path, tmp_path: Path, start: Callable[..., S
     files = sorted(logged.glob(f"{NAME}/*/*.jsonl"), key=lambda path: int(path.stem.rsplit("-", 1)[1]))
     assert len(files) > 1
     assert not list(logged.rglob("*.partial"))
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o640}
+    assert {path.stat().st_mode & 0o777 for path in (files[0].parent, files[0].parent.parent)} == {0o750}
     rows = [json.loads(line) for path in files for line in path.read_text().splitlines()]
     assert [row["prediction"] for row in rows] == [*answers, answers[-1]]
     assert {row["fingerprint"] for row in rows} == {fingerprint(placed)}

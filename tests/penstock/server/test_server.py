@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -36,9 +37,9 @@ def put(folder: Path, saved_models: Path, model: str, name: str, version: str) -
 
 
 def start(folder: Path, port: int, environment: dict[str, str]) -> subprocess.Popen:
-    log = (folder / "server.log").open("ab")
     command = [sys.executable, "-m", "penstock.server", str(folder), "--port", str(port)]
-    return subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)
+    with serving.open_errors(folder) as said:
+        return subprocess.Popen(command, env=environment, stdout=said, stderr=said, cwd=folder)
 
 
 def wait(folder: Path, port: int) -> httpx.Client:
@@ -50,7 +51,7 @@ def wait(folder: Path, port: int) -> httpx.Client:
             return client
         except httpx.ConnectError:
             time.sleep(0.05)
-    raise AssertionError((folder / "server.log").read_text())
+    raise AssertionError(serving.last_words(folder))
 
 
 def tell(client: httpx.Client, folder: Path, name: str, verb: str = "load") -> httpx.Response:
@@ -420,6 +421,43 @@ def test_the_log_is_quiet(client: httpx.Client, folder: Path):
     log = (folder / "server.log").read_text()
     assert "InvalidInput" not in log
     assert "cannot serve broken" in log
+
+
+def test_nothing_of_a_request_gets_into_the_log_as_it_is(client: httpx.Client, folder: Path):
+    row = ROW | {"carrier": "x\n2026-11-28 12:00:00 ERROR penstock: FORGED\x1b[31m\u202e"}
+    for path in ("x%0aFORGED", "x%1b%5b31mFORGED", "x%00FORGED", "x%e2%80%a8FORGED", "x%c2%85FORGED", "FORGED" * 5000):
+        for verb in (":predict", ":explain", "", "/infer", "/versions/FORGED%0aFORGED/infer", "/versions/FORGED%0a/ready"):
+            for place in (f"/v1/models/{path}{verb}", f"/v2/models/{path}{verb}", f"/v2/repository/models/{path}/load"):
+                client.post(place, json={"instances": [row]})
+                client.get(place)
+    client.post("/v1/models/flights:explain", json={"instances": [row]})
+    client.post("/v1/models/serialized:predict", json={"instances": ["\nFORGED\x1b[31m"]})
+    client.post(
+        "/v2/models/flights/infer", json={"id": "\nFORGED", "inputs": [{"name": "\nFORGED", "shape": [1], "datatype": "FORGED\x1b"}]}
+    )
+    client.post("/v2/models/flights/infer", content=b"\nFORGED\x1b", headers={"ce-id": "FORGED", "content-type": "application/FORGED"})
+    with socket.create_connection(("127.0.0.1", client.base_url.port)) as raw:
+        raw.sendall(b"FORGED \x1b[31m\nFORGED / HTTP/9\r\n\r\n")
+        raw.recv(1000)
+    for said in (folder / "server.log", folder / "server.err"):
+        for line in said.read_text(encoding="utf-8").splitlines():
+            assert line.isprintable()
+            assert "FORGED" not in line[:24]
+
+
+def test_the_log_begins_anew(tmp_path: Path, family_environment: dict[str, str], free_ports: Callable[[], int]):
+    for name in ("server.log", "server.err"):
+        (tmp_path / name).write_text("x" * (10 << 20))
+    process = start(tmp_path, port := free_ports(), family_environment)
+    wait(tmp_path, port)
+    process.terminate()
+    process.wait(30)
+    assert "serving no model yet" in (tmp_path / "server.log").read_text()
+    sizes = {path.name: path.stat().st_size for path in tmp_path.glob("server.*")}
+    assert sizes["server.log.1"] == 10 << 20
+    assert sizes["server.log"] < 10_000
+    assert sizes["server.err"] < 10_000
+    assert {(tmp_path / name).stat().st_mode & 0o777 for name in ("server.log", "server.err")} == {0o640}
 
 
 def test_sigterm_lets_a_request_end(

@@ -1,0 +1,8 @@
+"""Who may read what a server writes: its user and its group."""
+
+import os
+
+
+def group_readable(path: str, flags: int) -> int:
+    """Opens a file for `open(..., opener=group_readable)`: a new one is nobody else's to read (0640)."""
+    return os.open(path, flags, 0o640)
