@@ -213,7 +213,7 @@ def test_switching_versions(client: httpx.Client, folder: Path, saved_models: Pa
     assert told(candidate) == 200
     assert answers("flights") == probe(saved_models, "first")["predictions"]
     assert answers(candidate) == probe(saved_models, "second")["predictions"]
-    serving.write_state(folder, "flights", serving.ServingState("2-bbb", None, ["1-aaa"]))
+    serving.write_state(folder, "flights", serving.ServingState("2-bbb", history=["1-aaa"]))
     assert told("flights") == 200
     assert told(candidate, "unload") == 200
     assert told(candidate, "unload") == 404
