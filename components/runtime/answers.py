@@ -21,46 +21,66 @@ def to_json(value: Any) -> Any:
 
 
 def is_close(answer: Any, known: Any, tolerance: float) -> bool:
-    """Tells whether two predictions of a V1 response have the same values by name.
+    """Tells whether two predictions of a V1 response have the same structure, and the same values in it.
 
     Numbers are alike within the tolerance, absolute or relative to the larger one, whichever allows more: float32 answers in the
-    thousands differ by more than answers between 0 and 1. All else is alike if equal; `0.3` and `[0.3]` are the same prediction.
+    thousands differ by more than answers between 0 and 1. All else is alike if it is of one type and equal. Axes of size one do not
+    count: `0.3` and `[0.3]` are the same prediction, `[[1], [2, 3]]` and `[[1, 2], [3]]` are not.
     """
-    pairs = _pairs(answer, known)
-    return pairs is not None and all(
-        math.isclose(left, right, rel_tol=tolerance, abs_tol=tolerance) if _are_numbers(left, right) else left == right
-        for left, right in pairs
-    )
+    return all(_are_alike(left, right, tolerance) for left, right in _pairs(answer, known))
 
 
 def largest_difference(answer: Any, known: Any) -> float:
     """Returns how far apart the numbers of two predictions are at most; infinity where they differ in anything else."""
-    pairs = _pairs(answer, known)
-    if pairs is None:
+    return max((_apart(left, right) for left, right in _pairs(answer, known)), default=0.0)
+
+
+def _are_alike(left: Any, right: Any, tolerance: float) -> bool:
+    if not _are_numbers(left, right):
+        return type(left) is type(right) and left == right
+    try:
+        return math.isclose(left, right, rel_tol=tolerance, abs_tol=tolerance)
+    except OverflowError:  # whole numbers that no float holds
+        return left == right
+
+
+def _apart(left: Any, right: Any) -> float:
+    if _are_alike(left, right, 0.0):
+        return 0.0
+    try:
+        apart = abs(float(left) - float(right)) if _are_numbers(left, right) else math.inf
+    except OverflowError:
         return math.inf
-    apart = [abs(left - right) if _are_numbers(left, right) else 0.0 if left == right else math.inf for left, right in pairs]
-    return math.inf if any(map(math.isnan, apart)) else max(apart, default=0.0)
-
-
-def _pairs(answer: Any, known: Any) -> list[tuple[Any, Any]] | None:
-    """Returns the values of two predictions side by side; None if their names differ."""
-    left, right = list(_leaves(answer)), list(_leaves(known))
-    if [name for name, _ in left] != [name for name, _ in right]:
-        return None
-    return [(ours, theirs) for (_, ours), (_, theirs) in zip(left, right, strict=True)]
+    return math.inf if math.isnan(apart) else apart
 
 
 def _are_numbers(*values: Any) -> bool:
     return all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
 
 
-def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields the values of an answer, each with its output's name."""
-    if isinstance(value, dict):
-        for key in sorted(value):
-            yield from _leaves(value[key], f"{name}/{key}")
-    elif isinstance(value, list):
-        for item in value:
-            yield from _leaves(item, name)
+def _pairs(answer: Any, known: Any) -> Iterator[tuple[Any, Any]]:
+    """Yields the values of two predictions side by side, and whatever differs in structure as it is."""
+    (left,), (right,) = _squeezed([answer]), _squeezed([known])
+    yield from _side_by_side(left, right)
+
+
+def _side_by_side(left: Any, right: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(left, dict) and isinstance(right, dict) and left.keys() == right.keys():
+        for name in left:
+            yield from _pairs(left[name], right[name])
+    elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
+        for ours, theirs in zip(left, right, strict=True):
+            yield from _side_by_side(ours, theirs)
     else:
-        yield name, value
+        yield left, right
+
+
+def _squeezed(values: list[Any]) -> list[Any]:
+    """Takes the axes of size one out of a tensor, given all that lies at one depth of it."""
+    while values and all(isinstance(value, list) and len(value) == 1 for value in values):
+        values = [item for (item,) in values]
+    inner = [item for value in values if isinstance(value, list) for item in value]
+    if not inner:
+        return values
+    items = iter(_squeezed(inner))
+    return [[next(items) for _ in value] if isinstance(value, list) else value for value in values]
