@@ -36,7 +36,8 @@ def train_model(
         examples: The transformed Examples to train on.
         transform_graph: The TransformGraph that made them.
         schema: The Schema of the raw Examples.
-        model: The exported SavedModel (what `run_fn` wrote to `fn_args.serving_model_dir`).
+        model: The exported SavedModel (what `run_fn` wrote to `fn_args.serving_model_dir`). Where there are several GPUs, MirroredStrategy
+            shares the batches among them, unless the module makes a strategy of its own; the metadata's `strategy` names it.
         training_logs: What `run_fn` wrote to `fn_args.model_run_dir`: TensorBoard logs.
         metrics: The last value of every metric that was logged.
         tracking_run_id: The MLflow run.

@@ -5,8 +5,8 @@ import inspect
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
-from penstock.components.runtime import Input, Output, TaskError, load_function, local_path, read_text
+from penstock.components.runtime import Input, Output, TaskError, figure, load_function, local_path, read_text
 from penstock.components.runtime.examples import count_rows, split_files, split_folder
 from penstock.components.runtime.remote import fetch_folder
 from penstock.components.runtime.saved_models import settle_fingerprint
@@ -24,6 +24,7 @@ from penstock.components.runtime.tensors import SCHEMA_FILE, load_schema
 from penstock.components.runtime.tfx_types import FnArgs
 
 from .data_accessor import data_accessor
+from .strategy import MIRRORED, own_strategy
 from .tracking import follow_fits, tracked_run
 
 
@@ -92,12 +93,13 @@ def train_model(
             custom_config=custom_config,
         )
         with tracked_run(tracking_uri, experiment, params | hyperparameters, lineage) as run, follow_fits(run):
-            _call(function, fn_args, source)
+            strategy = _call(function, fn_args, source)
             signatures = _signatures(model.path)
     settle_fingerprint(model.path)
     model.metadata |= lineage | {
         "framework": "tensorflow",
         "signatures": signatures,
+        "strategy": strategy,
         "train_rows": rows[train_split],
         "tracking_run_id": run.run_id,
     }
@@ -146,11 +148,11 @@ def _fetch(base_model: str, folder: Path) -> str:
     return str(path)
 
 
-def _call(function: Callable[[FnArgs], Any], fn_args: FnArgs, source: str) -> None:
-    """Calls run_fn; what it raises is in the log with its traceback, and in the error with the module's line."""
+def _call(function: Callable[[FnArgs], Any], fn_args: FnArgs, source: str) -> str:
+    """Calls run_fn, and returns the strategy's name; what it raises is in the log with its traceback, and in the error with the module's line."""
     devices = [device.name for device in tf.config.list_logical_devices("GPU")]
     try:
-        with strategy_scope(devices, source):
+        with strategy_scope(devices, source) as strategy:
             function(fn_args)
     except TaskError:
         raise
@@ -158,16 +160,26 @@ def _call(function: Callable[[FnArgs], Any], fn_args: FnArgs, source: str) -> No
         traceback.print_exc()
         reason = explain(error, Path(inspect.getfile(function)))
         raise TaskError(f"{function.__name__} of module_file raised {reason}; correct the module") from error
+    return strategy
 
 
-def strategy_scope(devices: list[str], source: str) -> AbstractContextManager[Any]:
-    """Returns the scope in which run_fn runs: MirroredStrategy where there is more than one device.
+@contextmanager
+def strategy_scope(devices: list[str], source: str) -> Iterator[str]:
+    """Gives the scope in which run_fn runs, and the name of its strategy; empty where there is none.
 
-    TFX leaves the strategy to the module. One that says `tf.distribute` has its own, and two cannot be nested.
+    Args:
+        devices: The devices to train on: MirroredStrategy where there are several, unless the module makes a strategy of its own.
+        source: The module's source.
     """
-    if len(devices) < 2 or "distribute" in source:
-        return nullcontext()
-    return tf.distribute.MirroredStrategy(devices).scope()
+    own = own_strategy(source)
+    if own:
+        figure(f"run_fn makes its own strategy, {own}")
+    if own or len(devices) < 2:
+        yield own
+        return
+    figure(f"{MIRRORED} shares the batches among {len(devices)} devices: {', '.join(devices)}")
+    with tf.distribute.MirroredStrategy(devices).scope():
+        yield MIRRORED
 
 
 def _signatures(model: Path) -> list[str]:

@@ -90,6 +90,7 @@ def test_module_written_for_tfx_runs_unmodified(run_task, transformed, tfx_modul
     model = result.metadata["model"]
     assert model["framework"] == "tensorflow"
     assert model["signatures"] == ["serving_default"]
+    assert model["strategy"] == "tensorflow.distribute.MirroredStrategy"
     assert model["train_rows"] == 1000
     assert model["examples_fingerprint"] == transformed.inputs["examples"][1]["fingerprint"]
     assert model["module_sha256"] == hashlib.sha256(tfx_module.encode()).hexdigest()
@@ -211,27 +212,48 @@ def test_what_the_module_logs_itself_goes_to_the_same_run(run_task, transformed,
     assert run.info.status == "FAILED"
 
 
-def test_several_devices_share_the_batches(transformed, tmp_path):
-    code = f"""
+DEVICES = """
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from penstock.components.train_model.task import strategy_scope
-with strategy_scope(["CPU:0", "CPU:1"], "import keras"):
+"""
+
+
+def run_code(code: str) -> str:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run([sys.executable, "-c", DEVICES + code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_several_devices_share_the_batches(transformed, tmp_path):
+    said = run_code(f"""
+with strategy_scope(["CPU:0", "CPU:1"], "import keras  # not distributed") as strategy:
     assert tf.distribute.get_strategy().num_replicas_in_sync == 2
     import keras
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     model.fit(tf.data.Dataset.from_tensor_slices(([[1.0]] * 8, [[2.0]] * 8)).batch(4), verbose=0)
     tf.saved_model.save(model, {str(tmp_path / "m")!r})
-with strategy_scope(["CPU:0", "CPU:1"], "strategy = tf.distribute.MirroredStrategy()"):
+print(strategy)
+with strategy_scope(["CPU:0"], "import keras") as strategy:
     assert tf.distribute.get_strategy().num_replicas_in_sync == 1
-with strategy_scope(["CPU:0"], "import keras"):
+print([strategy])
+""")
+    assert said.splitlines() == [
+        "[penstock] tensorflow.distribute.MirroredStrategy shares the batches among 2 devices: CPU:0, CPU:1",
+        "tensorflow.distribute.MirroredStrategy",
+        "['']",
+    ]
+
+
+def test_a_module_s_own_strategy_gets_no_other():
+    said = run_code("""
+with strategy_scope(["CPU:0", "CPU:1"], "import tensorflow as tf\\nstrategy = tf.distribute.OneDeviceStrategy('CPU:0')"):
     assert tf.distribute.get_strategy().num_replicas_in_sync == 1
-"""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+""")
+    assert said == "[penstock] run_fn makes its own strategy, tensorflow.distribute.OneDeviceStrategy\n"
 
 
 @pytest.mark.parametrize(
