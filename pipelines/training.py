@@ -51,6 +51,7 @@ def training(
     accelerator_type: str = "",
     accelerator_count: str = "",
     on_broken_baseline: str = "fail",
+    rubber_stamp: bool = False,
     serving_limits: dict = {},  # noqa: B006
     strategy: str = "replace",
     traffic_steps: list = [5, 25, 50, 100],  # noqa: B006
@@ -103,6 +104,7 @@ def training(
             backend's own form its word (`nvidia.com/gpu` on Kubeflow, `NVIDIA_L4` on Vertex AI). Empty: none.
         accelerator_count: How many of them, as text. Empty: none.
         on_broken_baseline: `fail` or `ignore`.
+        rubber_stamp: Whether to bless a first model although `eval_config` sets change thresholds only, so that nothing is measured.
         serving_limits: What check_serving allows, such as `{"p99_ms": 50, "memory_mb": 2000}`. Empty: only the answers count.
         strategy: `replace`, `canary`, `blue_green` or `shadow`.
         traffic_steps: The canary's shares of the traffic in percent.
@@ -179,6 +181,7 @@ def training(
         schema=validate.outputs["schema"],
         eval_config=eval_config,
         on_broken_baseline=on_broken_baseline,
+        rubber_stamp=rubber_stamp,
         beam_pipeline_args=beam_pipeline_args,
     )
     with dsl.If(evaluate.outputs["verdict"] == "blessed", name="blessed"):

@@ -20,6 +20,7 @@ def evaluate_model(
     eval_config: str,
     eval_split: str = "eval",
     on_broken_baseline: str = "fail",
+    rubber_stamp: bool = False,
     beam_pipeline_args: list = [],  # noqa: B006 - kfp reads it, nobody changes it
 ):
     """Gate: evaluates a candidate and a Baseline in one pass over the Examples, and blesses the candidate or not.
@@ -41,6 +42,8 @@ def evaluate_model(
         eval_split: The Split to evaluate.
         on_broken_baseline: What to do with a Baseline that does not load or cannot answer: `fail`, or `ignore` to record it and
             go on as if there were none.
+        rubber_stamp: Whether to bless a model of which nothing could be measured, for there is no Baseline and `eval_config` sets
+            change thresholds only, as TFX does. Otherwise a first model needs a value threshold that it meets.
         beam_pipeline_args: Apache Beam options. Naming a `--runner` makes TFMA itself evaluate, on Beam.
     """
     return container("tf", "evaluate_model")

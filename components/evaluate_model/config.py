@@ -1,6 +1,7 @@
 """TFMA's EvalConfig: read, checked, and made ready for a candidate with or without a Baseline."""
 
 import difflib
+import math
 from collections.abc import Iterator
 
 from google.protobuf import json_format, text_format
@@ -38,6 +39,8 @@ def parse_eval_config(value: str) -> config_pb2.EvalConfig:
         raise TaskError("eval_config must describe one candidate, and at most one Baseline (is_baseline: true); correct its model_specs")
     for spec in config.metrics_specs:
         _move_thresholds(spec)
+        for metric_config in spec.metrics:
+            _check_slices(metric_config)
     for metric, threshold in _thresholds(config):
         _check_threshold(metric, threshold)
     try:
@@ -62,12 +65,23 @@ def _thresholds(config: config_pb2.EvalConfig) -> Iterator[tuple[str, config_pb2
                 yield metric.class_name, sliced.threshold
 
 
+def _check_slices(metric: config_pb2.MetricConfig) -> None:
+    """Refuses a threshold for slices that names none: no model would be measured by it."""
+    if any(not sliced.slicing_specs for sliced in metric.per_slice_thresholds):
+        raise TaskError(f"eval_config: a per_slice_threshold of {metric.class_name} names no slice; add slicing_specs, {{}} for all rows")
+    if any(not sliced.cross_slicing_specs for sliced in metric.cross_slice_thresholds):
+        raise TaskError(f"eval_config: a cross_slice_threshold of {metric.class_name} names no slices; add cross_slicing_specs")
+
+
 def _check_threshold(metric: str, threshold: config_pb2.MetricThreshold) -> None:
     """Refuses a threshold that any model would pass, or that has no sense of better."""
     value, change = threshold.value_threshold, threshold.change_threshold
     has_value, has_change = threshold.HasField("value_threshold"), threshold.HasField("change_threshold")
     unbound = has_value and not (value.HasField("lower_bound") or value.HasField("upper_bound"))
     unbound |= has_change and not (change.HasField("absolute") or change.HasField("relative"))
+    bounds = [value.lower_bound.value, value.upper_bound.value, change.absolute.value, change.relative.value]
+    if not all(map(math.isfinite, bounds)):
+        raise TaskError(f"eval_config: a threshold of {metric} sets a bound that is no finite number; give one")
     if unbound or not (has_value or has_change):
         raise TaskError(f"eval_config: a threshold of {metric} sets no bound; set lower_bound, upper_bound, absolute or relative")
     if has_change and not change.direction:

@@ -1,6 +1,7 @@
 """The figures of the overall slice: KFP's Metrics and the one line that matters."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.proto import config_pb2
@@ -48,10 +49,11 @@ def overall_metrics(eval_config: config_pb2.EvalConfig, results: Results) -> Ove
     return overall
 
 
-def headline(overall: Overall, verdict: str, reasons: list[str]) -> str:
-    """Says the figure that matters: `AUC 0.712 vs 0.709 baseline: blessed`, and the first reason if the model is not blessed."""
-    said = verdict.replace("_", " ")
-    if verdict != BLESSED and reasons:
+def headline(overall: Overall, blessing: dict[str, Any]) -> str:
+    """Says the figure that matters: `AUC 0.712 vs 0.709 baseline: blessed`, and the first reason if no threshold blesses the model."""
+    reasons = blessing["reasons"]
+    said = blessing["verdict"].replace("_", " ")
+    if reasons and (blessing["verdict"] != BLESSED or blessing["rubber_stamp"]):
         said += f": {reasons[0]}" + (f"; and {len(reasons) - 1} more (see the report)" if len(reasons) > 1 else "")
     name = next((name for name in _FIRST if name in overall.candidate), next(iter(overall.candidate), None))
     if name is None:

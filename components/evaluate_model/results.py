@@ -11,7 +11,7 @@ from tensorflow_model_analysis.slicer import slicer_lib
 from tensorflow_model_analysis.writers import eval_config_writer
 from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer as writer
 
-from .slicing import SliceKey, slice_order
+from .slicing import CrossSliceKey, SliceKey, slice_order
 
 
 @dataclass
@@ -34,6 +34,12 @@ def by_slice(results: Results) -> dict[SliceKey, metrics_for_slice_pb2.MetricsFo
     plain = [figures for figures in results.metrics if not figures.HasField("cross_slice_key")]
     found = {slicer_lib.deserialize_slice_key(figures.slice_key): figures for figures in plain}
     return {key: found[key] for key in sorted(found, key=slice_order)}
+
+
+def by_cross_slice(results: Results) -> dict[CrossSliceKey, metrics_for_slice_pb2.MetricsForSlice]:
+    """Returns the metrics of each comparison across slices."""
+    crossed = [figures for figures in results.metrics if figures.HasField("cross_slice_key")]
+    return {slicer_lib.deserialize_cross_slice_key(figures.cross_slice_key): figures for figures in crossed}
 
 
 def write_results(results: Results, folder: Path) -> None:

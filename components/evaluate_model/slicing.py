@@ -8,6 +8,7 @@ from tensorflow_model_analysis.slicer import slicer_lib
 from .unsupported import NotVectorized
 
 SliceKey = tuple[tuple[str, str | int | float], ...]
+CrossSliceKey = tuple[SliceKey, SliceKey]  # what is compared with, and what is compared
 
 
 def slice_rows(eval_config: config_pb2.EvalConfig, columns: dict[str, pa.Array], count: int) -> dict[SliceKey, np.ndarray]:

@@ -59,6 +59,7 @@ def evaluate_model(
     eval_config: str,
     eval_split: str = "eval",
     on_broken_baseline: str = "fail",
+    rubber_stamp: bool = False,
     beam_pipeline_args: list = [],  # noqa: B006 - the interface's default; nobody changes it
 ) -> Outputs:
     """Evaluates a candidate against a Baseline and blesses it or not; see the interface for the parameters.
@@ -91,7 +92,8 @@ def evaluate_model(
             raise
         reason, done = f"ignored: {error}", evaluate(None)
 
-    blessing = bless(done.eval_config, done.results, has_thresholds=config.has_thresholds(user_config), baseline_note=reason)
+    asked = config.with_defaults(user_config, has_baseline=True)
+    blessing = bless(asked, done.eval_config, done.results, baseline_note=reason, rubber_stamp=rubber_stamp)
     blessing |= {
         "model": {"fingerprint": identities[constants.CANDIDATE_KEY], "uri": redact(model.uri)},
         "baseline": None if reason else _describe(baseline, identities[constants.BASELINE_KEY]),
@@ -108,7 +110,7 @@ def evaluate_model(
         classification_metrics.metadata |= classification_metadata(done.curves[constants.CANDIDATE_KEY])
     evaluation.metadata |= {"verdict": blessing["verdict"], "model_fingerprint": blessing["model"]["fingerprint"], **overall.candidate}
     write_report(report.path, done.eval_config, done.results, blessing, done.curves)
-    figure(headline(overall, blessing["verdict"], blessing["reasons"]))
+    figure(headline(overall, blessing))
     return Outputs(blessing["verdict"])
 
 
@@ -128,7 +130,7 @@ def _evaluate(
     eval_config = config.with_defaults(user_config, has_baseline=baseline is not None)
     specs = {spec.is_baseline: spec for spec in eval_config.model_specs}
     models = {specs[False].name: model} | ({specs[True].name: baseline} if baseline else {})
-    rubber_stamp = baseline is None and config.has_thresholds(user_config)
+    without_changes = baseline is None and config.has_thresholds(user_config)
     write_eval_config(eval_config, evaluation.path, redact(examples.uri), {name: redact(artifact.uri) for name, artifact in models.items()})
     done = _Evaluated(eval_config, Results(), BEAM)
     predictors = {specs[False].name: candidate}
@@ -140,7 +142,7 @@ def _evaluate(
         drawn = {model_title(spec): draw(rows, spec.name) for spec in eval_config.model_specs}
         done.curves = {name: curves for name, curves in drawn.items() if curves}
         try:
-            done.results, done.engine = engine.evaluate(eval_config, rows, schema, rubber_stamp=rubber_stamp), IN_PROCESS
+            done.results, done.engine = engine.evaluate(eval_config, rows, schema, rubber_stamp=without_changes), IN_PROCESS
             write_results(done.results, evaluation.path)
         except NotVectorized as reason:
             figure(f"TFMA evaluates on Beam, for {reason}")
@@ -150,7 +152,7 @@ def _evaluate(
         files = [_for_workers(examples, str(file.relative_to(examples.path))) for file in split_files(examples.path, split)]
         places = {name: _for_workers(artifact) for name, artifact in models.items()}
         done.results = beam_engine.evaluate(
-            eval_config, files, places, schema, _for_workers(evaluation), beam_pipeline_args, rubber_stamp=rubber_stamp
+            eval_config, files, places, schema, _for_workers(evaluation), beam_pipeline_args, rubber_stamp=without_changes
         )
     return done
 

@@ -15,6 +15,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_model_analysis.api import model_eval_lib
 
+from penstock.components.evaluate_model.blessing import slice_title
 from penstock.components.runtime import fingerprint
 
 VALUE = "value_threshold { lower_bound { value: 0.5 } }"
@@ -127,7 +128,69 @@ def test_without_a_baseline_only_value_thresholds_count(evaluate: Flights, bound
     assert verdict["verdict"] == expected
     assert verdict["baseline"] is None
     assert "the registry has no champion" in verdict["reasons"][-1]
-    assert {threshold["kind"] for threshold in verdict["thresholds"]} == {"value"}
+    assert {threshold["kind"]: threshold["passed"] for threshold in verdict["thresholds"]} == {
+        "value": expected == "blessed",
+        "change": None,
+    }
+
+
+def test_no_threshold_measured_no_blessing(evaluate: Flights) -> None:
+    text = eval_config(f"threshold {{ {CHANGE} }}")
+    result = evaluate(text, model=evaluate.models("binary", -1.0))
+    verdict = blessing(result)
+    assert verdict["verdict"] == "not_blessed"
+    assert verdict["reasons"][0].startswith("nothing was measured")
+    assert [(entry["kind"], entry["passed"], entry["candidate"], entry["message"]) for entry in verdict["thresholds"]] == [
+        ("change", None, None, "no Baseline")
+    ]
+    assert "set rubber_stamp" in result.metadata["evaluation"]["summary"]
+
+
+def test_a_rubber_stamp_is_seen(evaluate: Flights) -> None:
+    stamp = {"rubber_stamp": True}
+    result = evaluate(eval_config(f"threshold {{ {CHANGE} }}"), parameters=stamp)
+    verdict = blessing(result)
+    assert (verdict["verdict"], verdict["rubber_stamp"]) == ("blessed", True)
+    assert "blessed: nothing was measured" in result.metadata["evaluation"]["summary"]
+    assert "Nothing was measured." in result.outputs["report"].read_text()
+    assert "not measured" in result.outputs["report"].read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "inputs"),
+    [
+        (eval_config(""), {}),
+        (eval_config(f"threshold {{ {VALUE.replace('0.5', '0.99')} {CHANGE} }}"), {}),
+        (eval_config(f"threshold {{ {CHANGE} }}"), {"model": ("binary", -1.0), "baseline": ("binary", 1.0)}),
+        (eval_config(f'slicing_specs {{ feature_values {{ key: "carrier" value: "XX" }} }} threshold {{ {VALUE} }}'), {}),
+    ],
+)
+def test_a_rubber_stamp_stands_for_nothing_but_a_baseline(evaluate: Flights, text: str, inputs: dict[str, Any]) -> None:
+    models = {name: evaluate.models(*model) for name, model in inputs.items()}
+    verdict = blessing(evaluate(text, parameters={"rubber_stamp": True}, **models))
+    assert (verdict["verdict"], verdict["rubber_stamp"]) == ("not_blessed", False)
+
+
+def test_every_threshold_is_told(evaluate: Flights) -> None:
+    more = f"""metrics {{ class_name: "Precision"
+      threshold {{ {VALUE} {CHANGE} }}
+      per_slice_thresholds {{ slicing_specs {{ feature_values {{ key: "carrier" value: "XX" }} }} threshold {{ {VALUE} {CHANGE} }} }}
+      cross_slice_thresholds {{
+        cross_slicing_specs {{ baseline_spec {{}} slicing_specs {{ feature_keys: "carrier" }} }} threshold {{ {VALUE} }} }} }}"""
+    for baseline in (evaluate.no_baseline, evaluate.models()):
+        verdict = blessing(evaluate(eval_config(more=more), baseline=baseline))
+        told = {(entry["metric"], entry["kind"], slice_title(tuple(entry["slice"].items()))): entry for entry in verdict["thresholds"]}
+        carriers = [("precision", kind, f"carrier={name}") for kind in ("value", "change") for name in ("AA", "B6", "UA", "ZZ")]
+        unmeasured = {
+            ("precision", "value", "carrier=XX"): False,
+            ("precision", "value", "slice=carrier=*, baseline_slice=overall"): False,
+            ("precision", "change", "carrier=XX"): None if baseline == evaluate.no_baseline else False,
+        }
+        assert {key: told[key]["passed"] for key in unmeasured} == unmeasured
+        assert {*told} >= {("auc", "value", "overall"), ("precision", "value", "overall"), ("precision", "change", "overall")}
+        assert {*told} >= {*carriers} or baseline == evaluate.no_baseline
+        assert verdict["verdict"] == "not_blessed"
+        assert any("precision is not measured (no rows) in carrier=XX" in reason for reason in verdict["reasons"])
 
 
 def test_a_slice_without_rows_that_has_a_threshold_is_not_blessed(evaluate: Flights) -> None:
@@ -143,6 +206,21 @@ def test_an_undefined_figure_fails_closed(evaluate: Flights) -> None:
     undefined = [threshold for threshold in verdict["thresholds"] if threshold["slice"] == {"carrier": "ZZ"}]  # late, every one
     assert [(threshold["candidate"], threshold["passed"]) for threshold in undefined] == [(None, False)]
     assert verdict["verdict"] == "not_blessed"
+
+
+@pytest.mark.parametrize(("bound", "expected"), [("-1.0", True), ("0.9", False)])
+def test_a_threshold_across_slices(evaluate: Flights, bound: str, expected: bool) -> None:
+    compared = 'baseline_spec {} slicing_specs { feature_values { key: "carrier" value: "AA" } }'
+    threshold = f"threshold {{ value_threshold {{ lower_bound {{ value: {bound} }} }} }}"
+    text = f"cross_slicing_specs {{ {compared} }}" + eval_config(
+        more=f'metrics {{ class_name: "MeanLabel" cross_slice_thresholds {{ cross_slicing_specs {{ {compared} }} {threshold} }} }}'
+    )
+    verdict = blessing(evaluate(text))
+    (across,) = [entry for entry in verdict["thresholds"] if entry["metric"] == "mean_label"]
+    assert across["slice"] == {"slice": "carrier=AA", "baseline_slice": "overall"}
+    assert across["passed"] is expected
+    assert abs(across["candidate"]) < 0.5
+    assert verdict["verdict"] == ("blessed" if expected else "not_blessed")
 
 
 def test_tfma_reads_what_was_written(evaluate: Flights) -> None:
@@ -327,6 +405,10 @@ def test_the_evidence_names_the_bytes_that_were_evaluated(evaluate: Flights) -> 
         (eval_config(more=f'thresholds {{ key: "auc_of_all" value {{ {VALUE} }} }}'), ["auc_of_all", "not among its metrics"]),
         (eval_config("threshold {}"), ["AUC", "no bound"]),
         (eval_config("threshold { value_threshold {} }"), ["AUC", "no bound"]),
+        (eval_config("threshold { value_threshold { lower_bound { value: -inf } } }"), ["AUC", "no finite number"]),
+        (eval_config("threshold { value_threshold { upper_bound { value: nan } } }"), ["AUC", "no finite number"]),
+        (eval_config().replace("slicing_specs {} threshold", "threshold"), ["AUC", "names no slice"]),
+        (eval_config(more=f'metrics {{ class_name: "Recall" cross_slice_thresholds {{ threshold {{ {VALUE} }} }} }}'), ["names no slices"]),
         (eval_config("threshold { change_threshold { absolute { value: 0.0 } } }"), ["AUC", "no direction"]),
         (eval_config(spec='label_key: "is_late" is_baseline: true'), ["one candidate"]),
         (eval_config(spec='label_key: "carrier"'), ["carrier", "numbers"]),
