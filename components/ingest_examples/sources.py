@@ -58,19 +58,21 @@ def find(input_uri: str, spans: str, version: str) -> Selection:
     Raises:
         TaskError: Nothing is there, it cannot be listed, or the Spans asked for do not exist.
     """
+    if not input_uri.strip():
+        raise TaskError("input_uri is empty; name a file, folder, glob or URI")
     try:
         filesystem, path = fsspec.core.url_to_fs(input_uri.rstrip("/"))
         pattern = InputPattern(path)
         matches = filesystem.glob(pattern.glob, detail=True)
+        chosen, span, latest_version = select(pattern, matches, spans, version)
+        paths: list[str] = []
+        for match in chosen:
+            is_folder = matches[match]["type"] != "file" and filesystem.isdir(match)  # a link to a folder has neither type
+            paths += sorted(_files_below(filesystem, match)) if is_folder else [match]
     except TaskError:
         raise
     except Exception as error:  # every filesystem has exceptions of its own
         raise TaskError(f"input_uri {input_uri!r} cannot be listed ({type(error).__name__}: {error}); correct it or give access") from error
-    chosen, span, latest_version = select(pattern, matches, spans, version)
-    paths: list[str] = []
-    for match in chosen:
-        is_folder = matches[match]["type"] != "file" and filesystem.isdir(match)  # a link to a folder has neither type
-        paths += sorted(_files_below(filesystem, match)) if is_folder else [match]
     if not paths:
         raise TaskError(f"input_uri {input_uri!r} is a folder without data files; put CSV, Parquet or TFRecord files there, or correct it")
     return Selection(filesystem, paths, span, latest_version)

@@ -6,7 +6,6 @@ Format: `ExecutorInput` and `ExecutorOutput` of kfp's pipeline_spec.proto, in th
 import argparse
 import atexit
 import contextlib
-import errno
 import gc
 import importlib
 import inspect
@@ -28,13 +27,15 @@ import penstock
 from . import marks
 from .artifacts import Artifact, Input, Output, whole_numbers
 from .errors import GateFailed, TaskError
+from .executor_input import parse
 from .fingerprint import fingerprint
 from .lazy import imports_put_off
+from .places import check_places, placing
 from .redacting import redact, redact_all
+from .room import is_out_of_room, without_room
 
 # On these mounts a rename is a copy: outputs are written in place, and the executor output file makes them count.
 _IN_PLACE = ("/gcs/",)
-_OUT_OF_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _last_figure = ""
 
 
@@ -90,19 +91,10 @@ def _run(package: str, argv: list[str] | None) -> tuple[str, int | str]:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a pod's end cleans up the way an error does
     _set_quiet_defaults()
     try:
-        try:
-            executor_input = json.loads(text)
-        except ValueError as error:
-            raise TaskError(
-                f"--executor_input is not JSON: {error}; pass the executor input that the backend fills in for {{{{$}}}}"
-            ) from error
+        executor_input = parse(text)
         given = execute(_import_task(package), executor_input)
     except TaskError as error:
         reason = " ".join(str(error).split())
-    except OSError as error:
-        if error.errno not in _OUT_OF_ROOM:
-            raise
-        reason = f"no room to write {error.filename or 'the outputs'}: {error.strerror}; free some space and run the task again"
     else:
         # Kubeflow's API tells nobody what a task gave back: whoever may read its log, may know.
         return marks.OUTPUTS + json.dumps(redact_all(given), sort_keys=True), 0
@@ -151,12 +143,17 @@ def execute(task: Callable[..., Any], executor_input: dict[str, Any]) -> dict[st
     outputs_spec = executor_input.get("outputs") or {}
     arguments, outputs = _bind(task, executor_input)
     destinations = {name: output.path for name, output in outputs.items()}
-    for output in outputs.values():
-        output.path = _scratch(output.path)
-    for path in _report_files(outputs_spec):
-        _remove(path)  # an earlier attempt's: if this one fails, they would speak for it
     inputs = [value for value in arguments.values() if isinstance(value, Input)]
+    reports = _report_files(outputs_spec)
+    check_places([*destinations.values(), *reports], [value.path for value in inputs])
+    begun: list[Output] = []
     try:
+        for output in outputs.values():
+            output.path = _scratch(output.path)
+            begun.append(output)
+        for path in reports:
+            with placing(path):
+                _remove(path)  # an earlier attempt's: if this one fails, they would speak for it
         for value in inputs:
             _ = value.fingerprint  # refuses what is not what its metadata says
         result = task(**arguments)
@@ -168,10 +165,14 @@ def execute(task: Callable[..., Any], executor_input: dict[str, Any]) -> dict[st
     except GateFailed:
         _publish(outputs, destinations)
         raise
-    except BaseException:
-        for path in (*(output.path for output in outputs.values()), *_report_files(outputs_spec)):
-            _remove(path)
-        raise
+    except BaseException as error:
+        for path in (*(output.path for output in begun), *reports):
+            with contextlib.suppress(OSError):
+                _remove(path)
+        if isinstance(error, TaskError) or not is_out_of_room(error):
+            raise
+        full = without_room(error, [output.path for output in outputs.values()])
+        raise TaskError(f"no room to write {full}: no space left on the device; free some space and run the task again") from error
 
 
 def _bind(task: Callable[..., Any], executor_input: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Output]]:
@@ -179,8 +180,12 @@ def _bind(task: Callable[..., Any], executor_input: dict[str, Any]) -> tuple[dic
     hints = typing.get_type_hints(task)
     inputs = executor_input.get("inputs") or {}
     values = inputs.get("parameterValues") or {}
-    given = {name: (entry.get("artifacts") or [None])[0] for name, entry in (inputs.get("artifacts") or {}).items()}
-    made = {name: entry["artifacts"][0] for name, entry in ((executor_input.get("outputs") or {}).get("artifacts") or {}).items()}
+    given = {name: ((entry or {}).get("artifacts") or [None])[0] for name, entry in (inputs.get("artifacts") or {}).items()}
+    outputs = executor_input.get("outputs") or {}
+    made = {name: entry["artifacts"][0] for name, entry in (outputs.get("artifacts") or {}).items()}
+    unknown = set(outputs.get("parameters") or {}) - set(getattr(hints.get("return"), "_fields", ()))
+    if unknown and "return" in hints:
+        raise TaskError(f"{task.__name__} has no output parameter {min(unknown)}; compile the pipeline with this version of Penstock")
     arguments: dict[str, Any] = {}
     for name, parameter in inspect.signature(task).parameters.items():
         kind, _ = _unwrap_optional(hints[name])
@@ -222,9 +227,14 @@ def _convert(task: str, name: str, value: Any, kind: type) -> Any:
 
 def _scratch(destination: Path) -> Path:
     """Returns an absent path beside a destination (the destination itself where a rename would be a copy)."""
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    path = destination if str(destination).startswith(_IN_PLACE) else destination.with_name(f".{destination.name}.partial")
-    _remove(path)
+    with placing(destination):
+        in_place = str(destination).startswith(_IN_PLACE)
+        path = destination if in_place else destination.with_name(f".{destination.name}.partial")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove(path)
+        if not in_place:  # may it be written at all?
+            path.touch()
+            path.unlink()
     return path
 
 
@@ -233,9 +243,10 @@ def _publish(outputs: dict[str, Output], destinations: dict[str, Path]) -> None:
     for name, output in outputs.items():
         destination = destinations[name]
         if output.path != destination:
-            _remove(destination)
-            if output.path.exists():
-                output.path.replace(destination)
+            with placing(destination):
+                _remove(destination)
+                if output.path.exists():
+                    output.path.replace(destination)
             output.path = destination
 
 
@@ -278,10 +289,12 @@ def _remove(path: Path) -> None:
 def _write(path: Path, text: str) -> None:
     scratch = _scratch(path)
     try:
-        scratch.write_text(text, encoding="utf-8")
-        scratch.replace(path)
-    except OSError:
+        with placing(path):
+            scratch.write_text(text, encoding="utf-8")
+            scratch.replace(path)
+    except OSError as error:
         _remove(scratch)
+        error.filename = error.filename or str(path)
         raise
 
 

@@ -1,0 +1,117 @@
+"""Reading an executor input: whatever is wrong with it is said in one line, before anything is touched.
+
+Format: `ExecutorInput` of kfp's pipeline_spec.proto, in its JSON form.
+"""
+
+import json
+import math
+from typing import Any, NoReturn
+
+from .errors import TaskError
+
+_DEEPEST = 100
+_INT64 = 1 << 63
+_LONGEST_PATH = 4096
+
+
+def parse(text: str) -> dict[str, Any]:
+    """Reads an executor input.
+
+    Args:
+        text: What the backend fills in for `{{$}}`.
+
+    Raises:
+        TaskError: It is not JSON, or not what the protocol says.
+    """
+    try:
+        executor_input = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        reason = error if isinstance(error, ValueError) else "it is nested too deeply"
+        raise TaskError(
+            f"--executor_input is not JSON: {reason}; pass the executor input that the backend fills in for {{{{$}}}}"
+        ) from error
+    _check_values(executor_input)
+    whole = _object(executor_input or [], "the whole")
+    inputs = _object(whole.get("inputs"), "inputs")
+    _object(inputs.get("parameterValues"), "inputs.parameterValues")
+    for name, entry in _object(inputs.get("artifacts"), "inputs.artifacts").items():
+        _check_artifacts(entry, f"inputs.artifacts.{name}")
+    outputs = _object(whole.get("outputs"), "outputs")
+    for name, entry in _object(outputs.get("artifacts"), "outputs.artifacts").items():
+        if not _check_artifacts(entry, f"outputs.artifacts.{name}"):
+            _refuse(f"outputs.artifacts.{name}", "names no artifact")
+    for name, entry in _object(outputs.get("parameters"), "outputs.parameters").items():
+        _check_path(_object(entry, f"outputs.parameters.{name}").get("outputFile"), f"outputs.parameters.{name}.outputFile")
+    if outputs.get("outputFile") is not None:
+        _check_path(outputs["outputFile"], "outputs.outputFile")
+    return whole
+
+
+def _refuse(where: str, what: str) -> NoReturn:
+    raise TaskError(f"the executor input is damaged: {where} {what}; pass the one that the backend fills in for {{{{$}}}}")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON's")
+
+
+def _check_values(executor_input: Any) -> None:
+    """Checks what JSON allows and no backend sends: it would break somewhere in the middle of the task."""
+    level = [("the whole", executor_input)]
+    for _ in range(_DEEPEST):
+        below: list[tuple[str, Any]] = []
+        for where, value in level:
+            if isinstance(value, dict):
+                below += ((f"{where}.{name}".removeprefix("the whole."), item) for name, item in value.items())
+                below += (("a name", name) for name in value)
+            elif isinstance(value, list):
+                below += ((f"{where}[{place}]", item) for place, item in enumerate(value))
+            elif isinstance(value, str) and ("\0" in value or not _is_encodable(value)):
+                _refuse(where, "has a character that no text has")
+            elif isinstance(value, (int, float)) and not (math.isfinite(value) if isinstance(value, float) else -_INT64 <= value < _INT64):
+                _refuse(where, "is a number beyond 64 bits")
+        level = below
+        if not level:
+            return
+    raise TaskError(f"the executor input is nested deeper than {_DEEPEST}; give plainer values")
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _object(value: Any, where: str) -> dict[str, Any]:
+    """Returns an object; nothing counts as an empty one."""
+    if value is not None and not isinstance(value, dict):
+        _refuse(where, f"is no object but {json.dumps(value)[:60]}")
+    return value or {}
+
+
+def _check_artifacts(entry: Any, where: str) -> bool:
+    """Checks an `ArtifactList`; tells whether it names an artifact."""
+    artifacts = _object(entry, where).get("artifacts")
+    if artifacts is not None and not isinstance(artifacts, list):
+        _refuse(f"{where}.artifacts", f"is no list but {json.dumps(artifacts)[:60]}")
+    for artifact in artifacts or []:
+        if artifact is None:
+            _refuse(where, "has an artifact that is null")
+        fields = _object(artifact, where)
+        _object(fields.get("metadata"), f"{where}.metadata")
+        _object(fields.get("type"), f"{where}.type")
+        if not isinstance(fields.get("name") or "", str):
+            _refuse(f"{where}.name", "is no text")
+        if fields.get("customPath"):
+            _check_path(fields["customPath"], f"{where}.customPath")
+        _check_path(fields.get("uri"), f"{where}.uri")
+    return bool(artifacts)
+
+
+def _check_path(value: Any, where: str) -> None:
+    if not isinstance(value, str) or not value.strip():
+        _refuse(where, f"is no path but {json.dumps(value)[:60]}")
+    if len(value.encode()) > _LONGEST_PATH:
+        _refuse(where, f"is longer than {_LONGEST_PATH} bytes")

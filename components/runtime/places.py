@@ -1,0 +1,59 @@
+"""Where a task's outputs may go: checked before anything is removed or made."""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import permutations
+from pathlib import Path
+
+from .errors import TaskError
+from .room import is_out_of_room
+
+
+def check_places(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Makes sure that writing the outputs overwrites nothing but outputs of an earlier attempt.
+
+    Args:
+        outputs: The paths of artifacts, output parameters and the executor output file.
+        inputs: The paths of the artifacts that the task reads.
+
+    Raises:
+        TaskError: An output would take the place of something else.
+    """
+    places = [Path(os.path.abspath(path)) for path in outputs]  # noqa: PTH100 - links are followed when they are written to
+    for place in places:
+        with placing(place):
+            _check(place)
+    for place, other in permutations(places, 2):
+        if place.is_relative_to(other):
+            raise TaskError(f"two outputs go to {other}; give each a place of its own")
+    for given in (Path(os.path.abspath(path)) for path in inputs):  # noqa: PTH100
+        for place in places:
+            if given.is_relative_to(place) or place.is_relative_to(given):
+                raise TaskError(f"an output goes to {place}, where the artifact {given} is read; give it another place")
+
+
+@contextmanager
+def placing(path: Path) -> Iterator[None]:
+    """Says in one line that an output cannot be made at a path."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        if is_out_of_room(error):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise TaskError(f"the output {path} cannot be written ({reason}); give a path that can be made and written to") from error
+
+
+def _check(place: Path) -> None:
+    if not os.path.lexists(place):
+        return
+    kind = place.lstat().st_mode
+    is_folder = stat.S_ISDIR(kind)
+    if not is_folder and not stat.S_ISREG(kind):
+        raise TaskError(f"the output {place} would take the place of what is neither a file nor a folder; give it another place")
+    if is_folder and (place.parent == place.parent.parent or place.is_mount() or Path.cwd().is_relative_to(place)):
+        raise TaskError(
+            f"the output {place} would take the place of a folder of the system's, or of this task's own; give it another place"
+        )

@@ -1,0 +1,36 @@
+"""Telling a full disk from other failures, whichever library has met it."""
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# TensorFlow and SQLite raise classes of their own, and so does whoever wraps an OSError.
+_WORDS = ("No space left on device", "Disk quota exceeded", "database or disk is full")
+
+
+def is_out_of_room(error: BaseException) -> bool:
+    """Tells whether an error, or one that it came from, says that there is no room."""
+    return any(getattr(each, "errno", None) in _ERRNOS or any(word in str(each) for word in _WORDS) for each in _chain(error))
+
+
+def without_room(error: BaseException, places: Iterable[Path]) -> str:
+    """Names the file that there is no room for; where the error does not, the place among these that has the least."""
+    named = [each.filename for each in _chain(error) if isinstance(each, OSError) and each.filename]
+    return str(named[0] if named else min([*places, Path(tempfile.gettempdir())], key=_room))
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    chain: list[BaseException] = []
+    while error is not None and error not in chain:
+        chain.append(error)
+        error = error.__cause__ or error.__context__
+    return chain
+
+
+def _room(path: Path) -> int:
+    there = next((place for place in (path, *path.parents) if place.exists()), Path("/"))
+    free = os.statvfs(there)
+    return free.f_bavail * free.f_frsize
