@@ -109,6 +109,14 @@ def _in_subprocess(package: str, text: str) -> tuple[int, str]:
 
 
 @pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A working folder for what damaged paths name, and a tracking server of the test's own."""
+    (tmp_path / "a" / "b" / "c").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a" / "b" / "c")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+
+
+@pytest.fixture
 def small_disk(tmp_path: Path, mount_disk: Callable[[Path, str], Path]) -> Path:
     """A disk of 256 KiB, mounted where the first `run_task` of the test puts its outputs."""
     return mount_disk(tmp_path / "run-1", "256k")

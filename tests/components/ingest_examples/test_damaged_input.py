@@ -1,0 +1,13 @@
+"""Damaged executor inputs, for the components of one family."""
+
+from pathlib import Path
+
+import pytest
+
+from ..damaged import check_mutations, input_of
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize("component", ["ingest_examples", "transform_examples", "train_model", "evaluate_model"])
+def test_every_damaged_input_is_one_line(component: str, tmp_path: Path):
+    check_mutations(f"penstock.components.{component}", input_of(component, tmp_path), tmp_path, 60)
