@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,29 @@ def test_artifact_of_an_earlier_run_as_input(ingest, penstock, tmp_path):
     (page,) = (tmp_path / "local_outputs").glob("validate-examples-*/reports/validate-examples.html")
     assert page.as_uri() in done.stdout
     assert "<html" in page.read_text()
+
+
+def test_an_artifact_that_was_changed_is_refused(ingest, penstock, tmp_path):
+    """And so is one that links to what may change; a link to an artifact is as good as the artifact."""
+
+    def validate(path: Path) -> subprocess.CompletedProcess[str]:
+        return penstock("run", COMPILED / "validate_examples.yaml", "--param", f"examples={path}", "--fresh")
+
+    ingest()
+    (examples,) = _examples(tmp_path)
+    (tmp_path / "latest").symlink_to(examples)
+    assert validate(tmp_path / "latest").returncode == 0
+    part = examples / "Split-train" / "part-00000.parquet"
+    part.rename(tmp_path / "elsewhere")
+    part.symlink_to(tmp_path / "elsewhere")
+    linked = validate(examples)
+    assert linked.returncode == 1
+    assert f"{part} is a link" in linked.stdout + linked.stderr
+    part.unlink()
+    shutil.copy(examples / "Split-eval" / "part-00000.parquet", part)
+    changed = validate(tmp_path / "latest")
+    assert changed.returncode == 1
+    assert f"the artifact at {examples} is not what its metadata says" in changed.stdout + changed.stderr
 
 
 def test_any_file_as_input_artifact(penstock, tmp_path):
