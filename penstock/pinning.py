@@ -47,7 +47,7 @@ def pins(registry: str, tag: str, digests: Path | None) -> dict[str, str]:
 def _read(path: Path) -> dict[str, str]:
     try:
         given = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"cannot read the digests in {path}: {error}") from error
     for family in FAMILIES:
         if not isinstance(given, dict) or not _DIGEST.fullmatch(str(given.get(family))):

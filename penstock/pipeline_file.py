@@ -15,6 +15,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from .errors import UserError
 from .local.commands import component_of
+from .yaml_text import load_document, load_documents
 
 _Types = pipeline_spec_pb2.ParameterType.ParameterTypeEnum
 _JSON_TYPES: dict[int, tuple[type, ...]] = {
@@ -143,7 +144,7 @@ def read_values(path: str | Path) -> dict[str, Any]:
         UserError: It cannot be read.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        values = load_document(Path(path).read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the parameters in {path}: {error}") from error
     if not isinstance(values, dict):
@@ -159,7 +160,7 @@ def _load(path: Path) -> tuple[dict[str, Any], dict[str, Any] | None, pipeline_s
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
     try:
-        document, *others = list(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))) or [None]
+        document, *others = load_documents(text) or [None]
         spec = json_format.ParseDict(document, pipeline_spec_pb2.PipelineSpec())
     except (yaml.YAMLError, json_format.ParseError, AttributeError, TypeError) as error:
         reason = " ".join(str(error).split()).partition(' at "')[0][:160]
@@ -180,8 +181,8 @@ def _parse(name: str, text: str, kind: int) -> Any:
         return text
     try:
         return json.loads(text.lower() if kind == _Types.BOOLEAN else text)
-    except ValueError as error:
-        raise UserError(f"parameter {name} must be {_WORDS[kind]}, not {text!r}") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"parameter {name} must be {_WORDS[kind]}, not {text[:200]!r}") from error
 
 
 def _check_type(name: str, value: Any, kind: int) -> None:

@@ -29,7 +29,7 @@ def parse_eval_config(value: str) -> config_pb2.EvalConfig:
             json_format.Parse(text, config)
         else:
             text_format.Parse(text, config)
-    except (text_format.ParseError, json_format.ParseError) as error:
+    except (text_format.ParseError, json_format.ParseError, RecursionError) as error:
         raise TaskError(f"eval_config does not parse as TFMA's EvalConfig (line:column {error}); correct it there") from error
     if not config.metrics_specs or not any(spec.metrics for spec in config.metrics_specs):
         raise TaskError("eval_config has no metrics: add metrics_specs { metrics { class_name: ... } }")

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from penstock.components.runtime import TaskError
-from penstock.components.runtime.examples import ROW_GROUP_ROWS
+from penstock.components.runtime.examples import PARQUET_ERRORS, ROW_GROUP_ROWS
 
 
 class ParquetReader:
@@ -21,7 +21,7 @@ class ParquetReader:
         """
         try:
             return pq.read_schema(path)
-        except (pa.ArrowException, OSError) as error:
+        except PARQUET_ERRORS as error:
             raise _unreadable(path, error) from error
 
     def batches(self, path: Path, schema: pa.Schema, wanted: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -30,7 +30,7 @@ class ParquetReader:
             # Without pre_buffer=False the whole file stays in memory until the last row group is read.
             with pq.ParquetFile(path, pre_buffer=False) as file:
                 yield from file.iter_batches(batch_size=ROW_GROUP_ROWS, columns=wanted.names)
-        except (pa.ArrowException, OSError) as error:
+        except PARQUET_ERRORS as error:
             raise _unreadable(path, error) from error
 
 

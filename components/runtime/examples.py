@@ -12,6 +12,8 @@ from .errors import TaskError
 ROW_GROUP_ROWS = 16_384
 PART_ROWS = 64 * ROW_GROUP_ROWS
 _PREFIX = "Split-"
+# What damaged footers, schemas and pages make Arrow raise: names that are no UTF-8, counts that no memory holds, unknown codecs.
+PARQUET_ERRORS = (pa.ArrowException, OSError, ValueError, LookupError, OverflowError, MemoryError)
 
 
 def split_names(examples: Path) -> list[str]:
@@ -52,7 +54,10 @@ def read_batches(examples: Path, split: str, columns: list[str] | None = None) -
 def read_file(path: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
     """Reads one file of a Split of Parquet Examples, as `read_batches` does."""
     with _open(path) as file:
-        yield from file.iter_batches(batch_size=ROW_GROUP_ROWS, columns=columns)
+        try:
+            yield from file.iter_batches(batch_size=ROW_GROUP_ROWS, columns=columns)
+        except PARQUET_ERRORS as error:  # pages are looked at only now
+            raise _unreadable(path, error) from error
 
 
 def read_schema(examples: Path, split: str) -> pa.Schema:
@@ -81,8 +86,12 @@ def _open(path: Path) -> pq.ParquetFile:
     try:
         # Without pre_buffer=False the whole file stays in memory until the last row group is read.
         return pq.ParquetFile(path, pre_buffer=False)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise TaskError(f"{path} cannot be read as Parquet ({error}); make the Examples again") from error
+    except PARQUET_ERRORS as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> TaskError:
+    return TaskError(f"{path} cannot be read as Parquet ({str(error)[:200]}); make the Examples again")
 
 
 class SplitWriter:

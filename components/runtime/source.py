@@ -22,6 +22,7 @@ from .tfx_types import offer_tfx
 
 PREFIX = "bz2+base64:"
 MAX_PACKED_BYTES = 64 * 1024
+MAX_TEXT_BYTES = 16 << 20  # far more than anybody writes, and little enough for any machine
 
 
 def pack(text: str, what: str = "the text") -> str:
@@ -54,25 +55,43 @@ def read_text(value: str, what: str) -> str:
     """
     if value.startswith(PREFIX):
         try:
-            return bz2.decompress(base64.b64decode(value[len(PREFIX) :], validate=True)).decode()
-        except (OSError, ValueError) as error:
+            return _unpack(value[len(PREFIX) :])
+        except (OSError, ValueError, EOFError) as error:
             raise TaskError(f"{what} starts with {PREFIX} but cannot be unpacked ({error}); compile the pipeline again") from error
     if "\n" in value:
         return value
     try:
         return _read_uri(value)
-    except (OSError, ValueError, ImportError) as error:
-        raise TaskError(f"{what}: cannot read {value!r} ({error}); give a readable path or URI, or the text itself") from error
+    except TaskError:
+        raise
+    except Exception as error:  # every filesystem has exceptions of its own
+        raise TaskError(f"{what}: cannot read {value[:200]!r} ({error}); give a readable path or URI, or the text itself") from error
+
+
+def _unpack(packed: str) -> str:
+    unpacker = bz2.BZ2Decompressor()
+    text = unpacker.decompress(base64.b64decode(packed, validate=True), MAX_TEXT_BYTES)
+    if not unpacker.eof:
+        raise ValueError(f"it is cut short, or more than {MAX_TEXT_BYTES >> 20} MiB unpacked")
+    return text.decode()
 
 
 def _read_uri(uri: str) -> str:
     path = Path(local_path(uri))
-    if path.is_file() or "://" not in uri:
-        return path.read_text(encoding="utf-8")
-    from .remote import open_filesystem
+    if not path.is_file() and "://" in uri:
+        from .remote import open_filesystem
 
-    files, name = open_filesystem(uri)
-    return files.cat_file(name).decode()
+        files, name = open_filesystem(uri)
+        stream = files.open(name, "rb")
+    elif path.is_file() or not path.exists():
+        stream = path.open("rb")
+    else:
+        raise ValueError("it is no file")
+    with stream:
+        text = stream.read(MAX_TEXT_BYTES + 1)
+    if len(text) > MAX_TEXT_BYTES:
+        raise ValueError(f"it is more than {MAX_TEXT_BYTES >> 20} MiB")
+    return text.decode()
 
 
 def load_function(module_file: str, name: str, what: str = "module_file") -> Callable:

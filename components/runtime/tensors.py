@@ -36,7 +36,7 @@ def load_schema(folder: Path) -> schema_pb2.Schema:
     path = Path(folder) / SCHEMA_FILE
     try:
         return text_format.Parse(path.read_text(encoding="utf-8"), schema_pb2.Schema())
-    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+    except (OSError, UnicodeDecodeError, text_format.ParseError, RecursionError) as error:
         raise TaskError(f"the Schema {path} cannot be read ({error}); give a Schema as TFMD writes it") from error
 
 

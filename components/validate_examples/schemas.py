@@ -23,7 +23,7 @@ def read(schema_file: str) -> schema_pb2.Schema:
     text = read_text(schema_file, "schema_file")
     try:
         schema = text_format.Parse(text, schema_pb2.Schema())
-    except text_format.ParseError as error:
+    except (text_format.ParseError, RecursionError) as error:
         raise TaskError(f"schema_file is no Schema (TFMD's schema.pbtxt): {error} (line:column); correct it") from error
     if not schema.feature:
         raise TaskError("schema_file names no feature; write them down, or leave schema_file empty to have a Schema inferred")

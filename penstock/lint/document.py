@@ -9,8 +9,8 @@ import yaml
 
 from ..errors import WrongUsage
 from ..lean_kfp import import_kfp
+from ..yaml_text import load_documents
 
-_QUICK_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Spec = dict[str, Any]
 
 
@@ -203,7 +203,7 @@ def as_json(value: Any) -> bytes:
 
 def _documents(text: str) -> list[Any]:
     try:
-        return [document for document in yaml.load_all(text, Loader=_QUICK_LOADER) if document is not None]
+        return [document for document in load_documents(text) if document is not None]
     except yaml.YAMLError as error:
         raise UnreadableError(f"not YAML: {' '.join(str(error).split())[:160]}") from error
 

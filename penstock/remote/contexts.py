@@ -85,7 +85,7 @@ def _find(folder: Path) -> Path | None:
 def _read(file: Path) -> list[_Context]:
     try:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UserError(f"cannot read {file}: {error}") from error
     for key in document:
         if key != "contexts":

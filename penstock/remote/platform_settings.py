@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from ..errors import UserError
+from ..yaml_text import load_document
 from .shapes import Choice, Either, Record, Text, check
 
 _PATH = Text(lambda text: text.startswith("/"), "a path from the root, such as /mnt/data")
@@ -98,7 +99,7 @@ def read_platform(file: Path) -> PlatformSettings:
         UserError: It cannot be read, or has something that means nothing.
     """
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = load_document(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"cannot read the platform settings in {file}: {error}") from error
     content = {} if content is None else content

@@ -8,9 +8,9 @@ the condition; the node `NAME.root.train`; and below that, unless it is cached, 
 """
 
 import base64
-import gzip
 import json
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +21,8 @@ from .times import moment
 
 _FAILED_PHASES = {"Failed", "Error"}
 _PHASES = {"SUCCEEDED": "Succeeded", "FAILED": "Failed", "CANCELED": "Failed", "SKIPPED": "Skipped", "RUNNING": "Running"}
+_GZIP = zlib.MAX_WBITS | 16
+_MOST_BYTES = 256 << 20
 _EXIT_TASK = "ALL_UPSTREAM_TASKS_COMPLETED"
 
 
@@ -168,7 +170,7 @@ def in_brief(run: Any) -> dict[str, Any]:
 
 def _nodes(status: dict[str, Any]) -> dict[str, Any]:
     if packed := status.get("compressedNodes"):
-        return json.loads(gzip.decompress(base64.b64decode(packed)))
+        return json.loads(zlib.decompressobj(_GZIP).decompress(base64.b64decode(packed), _MOST_BYTES))
     return status.get("nodes") or {}
 
 

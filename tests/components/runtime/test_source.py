@@ -1,11 +1,15 @@
 """Text and user modules that travel in parameters."""
 
+import base64
+import bz2
 import random
+import tracemalloc
 
 import fsspec
 import pytest
 
 from penstock.components.runtime import TaskError, load_function, pack, read_text
+from penstock.components.runtime.source import MAX_PACKED_BYTES, PREFIX
 
 MODULE = 'def run_fn(args):\n    """{{ö}}"""\n    return args + 1\n'
 
@@ -51,3 +55,23 @@ def test_latin1_text_is_refused(tmp_path):
     (tmp_path / "module.py").write_bytes("# Zürich".encode("latin-1"))
     with pytest.raises(TaskError, match="cannot read"):
         read_text(str(tmp_path / "module.py"), "module_file")
+
+
+def test_packed_text_that_unpacks_to_too_much_is_refused():
+    bomb = PREFIX + base64.b64encode(bz2.compress(b"#" * (500 << 20), 9)).decode()
+    assert len(bomb) < MAX_PACKED_BYTES
+    tracemalloc.start()
+    with pytest.raises(TaskError, match="cannot be unpacked"):
+        read_text(bomb, "module_file")
+    assert tracemalloc.get_traced_memory()[1] < 100 << 20
+    tracemalloc.stop()
+    with pytest.raises(TaskError, match="cannot be unpacked"):
+        read_text(pack("x = 1\n")[:-8], "module_file")
+
+
+def test_what_is_no_file_or_too_large_is_refused(tmp_path):
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(1 << 33)
+    for path in (tmp_path / "large", "/dev/zero", tmp_path):
+        with pytest.raises(TaskError, match="cannot read"):
+            read_text(str(path), "module_file")

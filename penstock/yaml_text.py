@@ -1,0 +1,66 @@
+"""Reading YAML (and JSON, which is YAML) that somebody else may have written: what it stands for has bounds."""
+
+from typing import Any
+
+import yaml
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LONGEST = 64 << 20  # characters
+_DEEPEST = 100
+_MOST_NODES = 2_000_000
+
+
+def load_documents(text: str) -> list[Any]:
+    """Returns every document of a text.
+
+    Raises:
+        YAMLError: It is no YAML, has values that are none, or stands for too much: anchors multiply what they name.
+    """
+    try:
+        _check(text)
+        return list(yaml.load_all(text, Loader=_LOADER))
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:  # a date in month 13
+        raise yaml.YAMLError(f"it has a value that is none ({error})") from error
+
+
+def load_document(text: str) -> Any:
+    """Returns the only document of a text; None if there is none.
+
+    Raises:
+        YAMLError: As `load_documents`, or there are more.
+    """
+    documents = load_documents(text)
+    if len(documents) > 1:
+        raise yaml.YAMLError("it has more than one document")
+    return documents[0] if documents else None
+
+
+def _check(text: str) -> None:
+    """Counts what a text stands for without building it."""
+    if len(text) > _LONGEST:
+        raise yaml.YAMLError(f"it is longer than {_LONGEST >> 20} MiB")
+    open_nodes: list[tuple[str | None, int]] = []  # the anchor, and how much had been counted before
+    sizes: dict[str, int] = {}
+    count = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in sizes:
+                raise yaml.YAMLError(f"*{event.anchor} names nothing, or what it is itself part of")
+            count += sizes[event.anchor]
+        elif isinstance(event, yaml.CollectionStartEvent):
+            open_nodes.append((event.anchor, count))
+            count += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_nodes.pop()
+            if anchor:
+                sizes[anchor] = count - before
+        elif isinstance(event, yaml.ScalarEvent):
+            count += 1
+            if event.anchor:
+                sizes[event.anchor] = 1
+        elif isinstance(event, yaml.DocumentStartEvent):
+            sizes = {}
+        if len(open_nodes) > _DEEPEST:
+            raise yaml.YAMLError(f"it is nested deeper than {_DEEPEST}")
+        if count > _MOST_NODES:
+            raise yaml.YAMLError(f"it stands for more than {_MOST_NODES:,} values")
