@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from typing import TypeVar
@@ -11,7 +11,8 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fi
 
 from .answers import is_close
 from .artifacts import Input
-from .destinations import Destination, StepFailed, Traffic
+from .destinations import Answer, Destination, StepFailed, Traffic
+from .error_rate import ENOUGH_REQUESTS, Watch
 from .errors import TaskError
 from .executor import figure
 from .release import Release
@@ -22,8 +23,6 @@ CHECK_EVERY_SECONDS = 2.0
 _insistently = retry(
     retry=retry_if_exception_type(StepFailed), stop=stop_after_attempt(3), wait=wait_fixed(CHECK_EVERY_SECONDS), reraise=True
 )
-# A rate of errors means something from this many requests on.
-ENOUGH_REQUESTS = 50
 # One slow answer is a hiccup, this many in a row are a slow model.
 SLOW_ANSWERS = 3
 _Step = tuple[str, Callable[[], None]]
@@ -106,12 +105,8 @@ def roll_out(target: Destination, model: Input, release: Release, plan: Plan) ->
         _or_stop(lambda: target.rollback(), "it cannot be taken away")
         before = target.current()
     if before.serving and before.serving.fingerprint == release.fingerprint:
-        check = _insistently(_checks(target, release, plan, None))  # what serves well must not lose its place over one bad moment
-        if before.previous is None:  # nothing better is there to go back to
-            check = partial(_or_stop, check, "this model serves already, with none before it, but it does not answer as it did")
-        steps = [("check", check), ("retire the model before", target.retire)]
-        return _take(target, steps, Rollout(ALREADY_SERVING, release, before.previous))
-    check = _checks(target, release, plan, target.traffic() if before.serving and not before.candidate else None)
+        return _keep(target, model, release, plan, before.previous)
+    check = _checks(target, release, plan, _Errors(target, release).compare)
     if plan.strategy == "shadow":
         stage = ("stage as shadow", lambda: target.stage(model, release, shadow=True))
         return _take(
@@ -122,16 +117,36 @@ def roll_out(target: Destination, model: Input, release: Release, plan: Plan) ->
     return _take(target, steps, Rollout(PUSHED, release, before.serving))
 
 
+def _keep(target: Destination, model: Input, release: Release, plan: Plan, previous: Release | None) -> Rollout:
+    """Makes sure of a model that serves already. Which of its requests have failed until now is no reason to go back."""
+    is_intact = True
+
+    def check_files() -> None:
+        nonlocal is_intact
+        is_intact = target.secure(model, release)
+
+    # What serves well must not lose its place over one bad moment.
+    check = _insistently(_checks(target, release, plan, lambda: _require_identity(release, target.traffic())))
+    steps = [("check the files", check_files), ("check", check)]
+    if previous is None:  # nothing better is there to go back to
+        problem = "this model serves already, with none before it, but it does not answer as it did"
+        steps = [(name, partial(_or_stop, step, problem)) for name, step in steps]
+    done = _take(target, [*steps, ("retire the model before", target.retire)], Rollout(ALREADY_SERVING, release, previous))
+    return done if is_intact or done.outcome == ROLLED_BACK else replace(done, outcome=PUSHED)
+
+
 def promote(target: Destination, plan: Plan) -> Rollout:
     """Gives all traffic to what is staged, if its answers are right.
 
     Raises:
-        TaskError: Nothing is staged, or the rollback failed.
+        TaskError: Nothing is staged, or nothing is known of it, or the rollback failed.
     """
     before = target.current()
     if before.candidate is None:
         raise TaskError("nothing is staged there, so nothing can be promoted; `penstock status` says what serves")
-    check = _checks(target, before.candidate, plan, None)
+    if not before.candidate.probe:
+        raise TaskError(f"nobody knows what {before.candidate.label} must answer, for its record is gone; push it again")
+    check = _checks(target, before.candidate, plan, _Errors(target, before.candidate).compare)
     steps = [("check the staged model", check), *_shift(target, check, 100, plan.keep_warm_seconds)]
     return _take(target, steps, Rollout(PUSHED, before.candidate, before.serving))
 
@@ -197,13 +212,19 @@ def _undo(target: Destination, before: Release | None) -> Release | None:
 
 
 def _restore(target: Destination, to: str) -> Release | None:
-    return _verified(target, target.rollback(to))
+    return _verified(target, target.rollback(to, _require_answers))
+
+
+def _require_answers(release: Release, ask: Callable[[list], Answer]) -> None:
+    """Makes sure that a version answers as it did, where that is known."""
+    if release.probe:
+        _compare(release, ask(release.probe["instances"]).predictions)
 
 
 def _verified(target: Destination, serving: Release | None) -> Release | None:
     """Makes sure that what serves answers as it did."""
-    if serving and serving.probe:
-        _compare(serving, target.probe(serving.probe["instances"]).predictions)
+    if serving:
+        _require_answers(serving, target.probe)
     return serving
 
 
@@ -228,8 +249,8 @@ def _bake(check: Callable[[], None], seconds: float) -> Callable[[], None]:
     return watch
 
 
-def _checks(target: Destination, release: Release, plan: Plan, before: Traffic | None) -> Callable[[], None]:
-    """Makes a step that fails on a wrong answer, on slow ones, and on more errors than the model before had."""
+def _checks(target: Destination, release: Release, plan: Plan, check_metrics: Callable[[], None]) -> Callable[[], None]:
+    """Makes a step that fails on a wrong answer, on slow ones, and on what the metrics say."""
 
     def check() -> None:
         times: list[float] = []
@@ -239,7 +260,7 @@ def _checks(target: Destination, release: Release, plan: Plan, before: Traffic |
             _compare(release, answer.predictions)
         if 0 < plan.max_latency_ms < min(times):
             raise StepFailed(f"the probe took {min(times):.0f} ms, more than max_latency_ms={plan.max_latency_ms:g}")
-        _compare_errors(before, target.traffic())
+        check_metrics()
 
     return check
 
@@ -254,11 +275,31 @@ def _compare(release: Release, answers: list) -> None:
             raise StepFailed(f"request {number} was answered {answer!r:.80}, not {known!r:.80}")
 
 
-def _compare_errors(before: Traffic | None, now: Traffic | None) -> None:
-    if now is None or now.requests < ENOUGH_REQUESTS:
-        return
-    allowed = before.errors / before.requests if before and before.requests else 0.0
-    if now.errors / now.requests > allowed:
-        raise StepFailed(
-            f"{now.errors} of {now.requests} requests failed, a rate of {now.errors / now.requests:.2%}; the model before had {allowed:.2%}"
-        )
+def _require_identity(release: Release, now: Traffic | None) -> None:
+    """Makes sure that what answers is the model, where its server says what it has loaded."""
+    if now and not now.is_served:
+        raise StepFailed(f"the server that answers there does not serve the model {release.fingerprint[:12]}")
+
+
+class _Errors:
+    """The errors of a model that is rolled out, beside those of the one that serves, both since the first check."""
+
+    def __init__(self, target: Destination, release: Release) -> None:
+        self._release = release
+        self._own, self._others = Watch(target.traffic), Watch(partial(target.traffic, beside=True))
+
+    def compare(self) -> None:
+        """Fails if more of the requests have failed than the model before had."""
+        self._others.look()
+        _insistently(self._look)()
+        own, allowed = self._own, self._others.rate
+        if own.requests >= ENOUGH_REQUESTS and own.rate > allowed:
+            raise StepFailed(
+                f"{own.errors} of {own.requests} requests failed, a rate of {own.rate:.2%}; the model before had {allowed:.2%}"
+            )
+
+    def _look(self) -> None:
+        now = self._own.look()
+        if now is None and self._own.has_begun:
+            raise StepFailed("the metrics are gone by which its errors were counted")
+        _require_identity(self._release, now)

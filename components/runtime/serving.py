@@ -143,6 +143,14 @@ def read_release(folder: Path, model: str, version: str) -> Release:
     return release
 
 
+def fingerprint_or_none(folder: Path) -> str:
+    """Returns the fingerprint of a model's folder; empty where there is no folder, or one with links or what else no model has."""
+    try:
+        return fingerprint(folder) if folder.is_dir() else ""
+    except (TaskError, OSError):
+        return ""
+
+
 def verify_version(folder: Path, model: str, version: str) -> Release:
     """Makes sure that the files of a version are those that were released, and returns what is known of it.
 
@@ -151,13 +159,12 @@ def verify_version(folder: Path, model: str, version: str) -> Release:
     """
     release = read_release(folder, model, version)
     path = folder / model / version
-    found = fingerprint(path / "model") if (path / "model").is_dir() else "nothing"
+    found = fingerprint_or_none(path / "model")
     # A pushed version's folder, by which the state refers to it, is named after its fingerprint: no edited record blesses other files.
     named = _NAMED_AFTER_BYTES.fullmatch(version)
     if found != release.fingerprint or (named and named[1] != found[:12]):
-        raise TaskError(
-            f"the files of {model} version {version} ({found[:12]}) at {path} are not those that were released; push that model again"
-        )
+        are = f"the model {found[:12]}" if found else "no model"
+        raise TaskError(f"the files of {model} version {version} at {path} are not those that were released, but {are}; push it again")
     return release
 
 

@@ -23,6 +23,10 @@ _READERS = 8
 _BLOCK_BYTES = 16 << 20
 
 
+class Unreadable(TaskError):
+    """What lies in a store cannot be read from here."""
+
+
 class RecordMissing(TaskError):
     """A model was placed somewhere, and what is known of it is gone from there."""
 
@@ -67,7 +71,7 @@ def place(model: Input, release: Release, storage: str, model_name: str) -> Plac
         files, root = _open(placed.uri)
         if _fingerprint(files, root) != release.fingerprint:
             _copy(model.path, files, root)
-            _require(release, files, root, placed.uri)
+            _require(release.fingerprint, files, root, placed.uri)
         _write_record(placed, release)
     return placed
 
@@ -87,6 +91,23 @@ def read_record(record_uri: str) -> Release:
             raise RecordMissing(f"the record {record_uri} is gone; push the model again") from error
 
 
+def require(uri: str, record_uri: str, fingerprint: str) -> None:
+    """Makes sure that what lies at a URI is still the model that was placed there.
+
+    Args:
+        uri: Where it lies, perhaps in KServe's words.
+        record_uri: Where its record does.
+        fingerprint: The model's.
+
+    Raises:
+        Unreadable: It cannot be told.
+        TaskError: It is another one, or gone.
+    """
+    own = f"minio://{uri.removeprefix('s3://')}" if record_uri.startswith("minio://") else uri
+    with _one_line("it cannot be told whether the model is what was released at", own, Unreadable):
+        _require(fingerprint, *_open(own), own)
+
+
 def kserve_uri(uri: str) -> str:
     """Returns a URI in the words of KServe, which knows MinIO as S3 (its endpoint is in the service account's secret)."""
     return f"s3://{uri.removeprefix('minio://')}" if uri.startswith("minio://") else uri
@@ -98,7 +119,7 @@ def _in_place(model: Input, release: Release) -> Placed:
         raise TaskError(f"the model {uri} is in no bucket that the destination can read; add storage=gs://BUCKET/FOLDER to the destination")
     placed = Placed(uri, f"{uri}.release.json")
     with _one_line("the model cannot be used at", uri):
-        _require(release, *_open(uri), uri)
+        _require(release.fingerprint, *_open(uri), uri)
         _write_record(placed, release)
     return placed
 
@@ -122,9 +143,9 @@ def _copy(model: Path, files: Any, root: str) -> None:
     files.put([str(path) for path in sources.values()], list(sources))
 
 
-def _require(release: Release, files: Any, root: str, uri: str) -> None:
-    if (found := _fingerprint(files, root)) != release.fingerprint:
-        raise TaskError(f"the bytes at {uri} ({found[:12]}) are not those of the model ({release.fingerprint[:12]}); push it again")
+def _require(wanted: str, files: Any, root: str, uri: str) -> None:
+    if (found := _fingerprint(files, root)) != wanted:
+        raise TaskError(f"the bytes at {uri} ({found[:12]}) are not those of the model ({wanted[:12]}); push it again")
 
 
 def _write_record(placed: Placed, release: Release) -> None:
@@ -163,7 +184,7 @@ def _names(files: Any, root: str) -> list[str]:
 
 
 @contextmanager
-def _one_line(what: str, uri: str) -> Iterator[None]:
+def _one_line(what: str, uri: str, kind: type[TaskError] = TaskError) -> Iterator[None]:
     """Makes whatever a store raises one line that says what to do."""
     try:
         yield
@@ -171,7 +192,7 @@ def _one_line(what: str, uri: str) -> Iterator[None]:
         raise
     except Exception as error:  # every store has errors of its own
         said = " ".join(str(error).split()) or type(error).__name__
-        raise TaskError(f"{what} {uri} ({said:.200}); {_remedy(error)}") from error
+        raise kind(f"{what} {uri} ({said:.200}); {_remedy(error)}") from error
 
 
 def _remedy(error: Exception) -> str:

@@ -83,9 +83,9 @@ class ModelServers:
 
     def __post_init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="penstock-model-servers-"))
-        self._outcomes: dict[tuple[str, str], ModelServer | ModelDoesNotLoad] = {}
+        self._outcomes: dict[tuple[str, ...], ModelServer | ModelDoesNotLoad] = {}
         self._processes: list[subprocess.Popen[bytes]] = []
-        self._locks: dict[tuple[str, str], threading.Lock] = {}
+        self._locks: dict[tuple[str, ...], threading.Lock] = {}
         self._lock = threading.Lock()
 
     def __enter__(self) -> "ModelServers":
@@ -96,17 +96,21 @@ class ModelServers:
         """Ends every server."""
         self.close()
 
-    def get(self, model: Path, name: str) -> ModelServer:
+    def get(self, model: Path, name: str, expected: str = "") -> ModelServer:
         """Returns a server that is ready with a model, under a name; starts one where there is none, which takes seconds.
 
         Args:
             model: The SavedModel; it is copied, so that a server keeps its bytes.
             name: The model's name in URLs.
+            expected: The fingerprint that the server is told to find; empty: none.
 
         Raises:
             ModelDoesNotLoad: The server ended, or is not ready after two minutes. It is not tried again: the bytes are the same.
         """
-        key = (fingerprint(model), name)
+        found = fingerprint(model)
+        key = (
+            (found, name) if expected in ("", found) else (found, name, expected)
+        )  # who finds what it was told does as who was told nothing
         with self._lock:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:  # two models start at the same time, one model only once
@@ -125,11 +129,12 @@ class ModelServers:
             process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _start(self, model: Path, digest: str, name: str) -> ModelServer | ModelDoesNotLoad:
+    def _start(self, model: Path, digest: str, name: str, expected: str = "") -> ModelServer | ModelDoesNotLoad:
         folder = self._folder / f"{name}-{digest}"
-        shutil.copytree(model, folder / "model")
+        shutil.copytree(model, folder / "model", dirs_exist_ok=True)
         http, grpc = free_port(), free_port()
         arguments = ["--model_name", name, "--model_dir", str(folder / "model"), "--http_port", str(http), "--grpc_port", str(grpc)]
+        arguments += ["--fingerprint", expected] if expected else []
         log = folder / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(

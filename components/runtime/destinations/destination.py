@@ -1,11 +1,14 @@
 """The verbs that every place has where a model can be pushed to."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..artifacts import Input
+from ..errors import TaskError
+from ..executor import figure
 from ..release import Release
 
 
@@ -32,15 +35,19 @@ class Current:
 
 @dataclass(frozen=True)
 class Traffic:
-    """What a destination's own metrics say of one version.
+    """What the metrics of one of a destination's servers say of one version.
 
     Attributes:
-        requests: The requests that it has answered, its errors included.
+        requests: The requests that it has answered since the server began to count, its errors included.
         errors: The requests that failed through no fault of the client (5xx).
+        since: When that was, in seconds since the epoch by the server's clock; tells servers from each other. 0 if it does not say.
+        is_served: Whether the server says that what it serves has this version's fingerprint.
     """
 
     requests: int
     errors: int
+    since: float = 0.0
+    is_served: bool = True
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,27 @@ class Answer:
         started = time.monotonic()
         predictions = ask()
         return cls(predictions, time.monotonic() - started)
+
+
+# Fails unless a version, asked by the function, answers as it must.
+Check = Callable[[Release, Callable[[list[Any]], Answer]], None]
+
+
+def accept(_: Release, __: Callable[[list[Any]], Answer]) -> None:
+    """Accepts any version."""
+
+
+@contextmanager
+def unharmed(undo: Callable[[], None]) -> Iterator[None]:
+    """Brings up what a rollback goes back to; where that fails, undoes what was done for it, and says that what serves goes on."""
+    try:
+        yield
+    except (StepFailed, TaskError) as failure:
+        try:
+            undo()
+        except StepFailed as left:
+            figure(f"what was brought up could not be taken away: {left}")
+        raise StepFailed(f"{failure}; what serves goes on serving") from failure
 
 
 class Destination(Protocol):
@@ -110,11 +138,26 @@ class Destination(Protocol):
             TaskError: The destination is in no state to take a model, or another push has taken over; nothing was changed.
         """
 
+    def secure(self, model: Input, release: Release) -> bool:
+        """Makes sure that the files of what serves are those that were released, and puts them back where they are not.
+
+        Args:
+            model: The model that serves.
+            release: What is known of it.
+
+        Returns:
+            Whether they were.
+
+        Raises:
+            StepFailed: It does not serve with them.
+            TaskError: They cannot be read or put back.
+        """
+
     def shift(self, percent: int) -> None:
         """Gives the staged model this share of the traffic; at 100 it is what serves, and the one before the rollback point.
 
         Raises:
-            StepFailed: It did not take the traffic.
+            StepFailed: Its files are not those that were released any more, or it did not take the traffic.
         """
 
     def probe(self, instances: list[Any]) -> Answer:
@@ -124,20 +167,27 @@ class Destination(Protocol):
             StepFailed: It does not answer.
         """
 
-    def traffic(self) -> Traffic | None:
-        """Returns what the metrics say of the model that `probe` asks; None where the destination has none."""
+    def traffic(self, *, beside: bool = False) -> Traffic | None:
+        """Returns what the metrics say of the model that `probe` asks; None where the destination has none.
 
-    def rollback(self, to: str = "") -> Release | None:
+        Args:
+            beside: Whether to ask what serves beside the staged model instead; None if none is staged.
+        """
+
+    def rollback(self, to: str = "", check: Check = accept) -> Release | None:
         """Takes the staged model away, or, if none is staged, goes back to a version that served before.
+
+        That one is brought up and checked before any traffic goes to it; if it fails, what serves goes on serving.
 
         Args:
             to: The fingerprint of the version (or its start). Empty: the one before.
+            check: Tells whether the version to go back to answers as it did. Not asked of what serves already.
 
         Returns:
             What serves then; None if nothing does.
 
         Raises:
-            StepFailed: It does not serve.
+            StepFailed: It does not serve, or is not what was released.
             TaskError: No version that served here has this fingerprint.
         """
 

@@ -13,7 +13,7 @@ from penstock.components.runtime import Input, TaskError, figure
 from penstock.components.runtime import storage as model_storage
 from penstock.components.runtime.release import Release, find_release
 
-from .destination import Answer, Current, StepFailed, Traffic
+from .destination import Answer, Check, Current, StepFailed, Traffic, accept, unharmed
 from .kserve_api import Cluster, ClusterError, Conflict, NoAnswer
 from .kserve_knative import Knative
 from .kserve_lease import Lease
@@ -28,8 +28,9 @@ from .kserve_spec import (
     check_serving_options,
     digest,
     inference_service,
+    is_told,
 )
-from .kserve_standard import Standard, service_name
+from .kserve_standard import Standard
 from .kserve_steps import InferenceService, Mode, State, Step
 from .kserve_wait import FIRST_LOOK_SECONDS, wait_until
 from .metrics import read_traffic
@@ -155,11 +156,33 @@ class KServeDestination:
             raise TaskError(str(failure)) from failure
         self._take(steps)
 
+    def secure(self, model: Input, release: Release) -> bool:
+        """Copies the model to the storage again where it has changed there: its next pods load it from there."""
+        serving = self._mode.state(self._required()).serving
+        if serving is None:
+            raise StepFailed("nothing serves")
+        try:
+            model_storage.require(serving.uri, serving.record_uri, release.fingerprint)
+            return True
+        except model_storage.Unreadable:
+            raise
+        except TaskError as damage:
+            figure(str(damage))
+        self._keep()
+        placed = model_storage.place(model, release, self._storage, self._name)
+        if model_storage.kserve_uri(placed.uri) != serving.uri:
+            raise TaskError(
+                f"what serves lies at {serving.uri}, and has changed there; push with that storage, or go back to another model"
+            )
+        return False
+
     def shift(self, percent: int) -> None:
         """Gives the candidate a share of the traffic; at 100 it takes the place of what serves."""
         service = self._required()
-        if self._mode.state(service).candidate is None:
+        candidate = self._mode.state(service).candidate
+        if candidate is None:
             raise StepFailed("nothing is staged")
+        self._require(candidate)
         self._take(self._mode.shift(service, percent))
 
     def probe(self, instances: list[Any]) -> Answer:
@@ -167,23 +190,27 @@ class KServeDestination:
         self._keep()
         return Answer.of(lambda: self._predict(instances))
 
-    def _predict(self, instances: list[Any]) -> list[Any]:
-        answer = self._ask("POST", f"/v1/models/{self._name}:predict", {"instances": instances})
+    def _predict(self, instances: list[Any], url: str | None = None) -> list[Any]:
+        request = "POST", f"/v1/models/{self._name}:predict", {"instances": instances}
+        answer = self._ask(*request) if url is None else self._reach(url, *request)
         if not isinstance(answer, dict) or not isinstance(answer.get("predictions"), list):
             raise StepFailed(f"the answer of {self._where} has no predictions: {answer!r:.200}")
         return answer["predictions"]
 
-    def traffic(self) -> Traffic | None:
+    def traffic(self, *, beside: bool = False) -> Traffic | None:
         """Reads the metrics of one of the pods; None where they cannot be reached, or another server than Penstock's runs there."""
         try:
-            state = self._mode.state(self._required())
-            text = self._ask("GET", "/metrics")
+            service = self._required()
+            state = self._mode.state(service)
+            if beside and not (state.serving and state.candidate):
+                return None
+            text = self._reach(self._mode.url_beside(service), "GET", "/metrics") if beside else self._ask("GET", "/metrics")
         except StepFailed:
             return None
-        asked = state.candidate or state.serving
+        asked = state.serving if beside else state.candidate or state.serving
         return read_traffic(text, self._name, asked.fingerprint) if asked and isinstance(text, str) else None
 
-    def rollback(self, to: str = "") -> Release | None:
+    def rollback(self, to: str = "", check: Check = accept) -> Release | None:
         """Sends all traffic back to what serves, or has a version serve that did before."""
         service = self._or_fail(self._read)
         state = self._mode.state(service) if service else State()
@@ -198,7 +225,7 @@ class KServeDestination:
         if target is None:
             self._delete(service)
         elif target is not state.serving:
-            self._finish(*self._mode.go_back(self._required(), target))
+            self._go_back(target, check)
         return self._release(target)
 
     def retire(self) -> None:
@@ -232,6 +259,32 @@ class KServeDestination:
             raise StepFailed(str(failure)) from failure
         except ClusterError as failure:
             raise TaskError(str(failure)) from failure
+
+    def _go_back(self, version: Version, check: Check) -> None:
+        """Brings a version up beside what serves, and gives it the traffic once it is right."""
+        with unharmed(lambda: None):
+            self._require(version)
+        way = self._mode.go_back(self._required(), version)
+        with unharmed(lambda: self._finish(*way.undo(self._required()))):
+            self._take(way.bring_up)
+            check(
+                self._release(version) or Release(version.fingerprint),
+                lambda instances: Answer.of(lambda: self._predict(instances, way.url(self._required()))),
+            )
+        self._finish(way.switch, way.tidy)
+
+    def _require(self, version: Version) -> None:
+        """Makes sure that a version's bytes are those that were released. One that somebody else has put there has none to compare with."""
+        if not version.fingerprint:
+            return
+        try:
+            model_storage.require(version.uri, version.record_uri, version.fingerprint)
+        except model_storage.Unreadable as failure:
+            if not is_told(version.predictor, version.fingerprint):
+                raise StepFailed(str(failure)) from failure
+            figure(f"{failure}; its server starts with no other")
+        except TaskError as damage:
+            raise StepFailed(str(damage)) from damage
 
     def _withdraw(self, service: InferenceService, state: State) -> None:
         if state.serving is None:
@@ -295,10 +348,14 @@ class KServeDestination:
         state = self._mode.state(service)
         if state.candidate is None or state.serving is None:
             return self._send(method, service.get("status", {}).get("url", ""), path, body)
+        return self._reach(self._mode.candidate_url(service), method, path, body)
+
+    def _reach(self, url: str, method: str, path: str, body: Any = None) -> Any:
+        """Asks one version by its own URL, which in mode standard is its Kubernetes service's."""
         if self._mode_name == STANDARD and not self._cluster.in_cluster:
-            name = service_name(service, service["spec"]["canary"][0]["predictor"])
+            name = urlsplit(url).netloc.partition(".")[0]
             return self._or_fail(lambda: self._cluster.request_service(name, method, path, body))
-        return self._send(method, self._mode.candidate_url(service), path, body)
+        return self._send(method, url, path, body)
 
     def _send(self, method: str, base: str, path: str, body: Any) -> Any:
         """Sends a request, again for some seconds if nothing answers: a gateway follows a moment after the status that says it did."""

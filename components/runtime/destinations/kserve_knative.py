@@ -13,7 +13,7 @@ from typing import Any
 
 from .kserve_record import SHARE, Version, read_version, write_version
 from .kserve_spec import KNATIVE, annotations
-from .kserve_steps import InferenceService, State, Step, first_deployment, foreign_canary, is_true
+from .kserve_steps import InferenceService, State, Step, WayBack, first_deployment, foreign_canary, is_true
 
 
 class Knative:
@@ -64,17 +64,31 @@ class Knative:
         tidy = [Step(_bring_in(again), _is_latest_ready, starts_pods=True), Step(_lift_limit, lambda now: _has_share(now, 100))]
         return stop, tidy
 
-    def go_back(self, service: InferenceService, version: Version) -> tuple[list[Step], list[Step]]:
-        """Goes back to the revision before if it is still known, for that needs no start; else serves the version as a new revision."""
+    def go_back(self, service: InferenceService, version: Version) -> WayBack:
+        """Goes back to the revision before if it is still known, for that needs no start; else serves the version as a new revision.
+
+        A revision has a URL of its own only while it has a share: the one before is checked with the smallest that there is.
+        """
         known = _status(service).get("previousRolledoutRevision")
         serving = self.state(service).serving
         before = serving.previous if serving else None
         if serving and before and version.is_same(before) and known and known == before.revision:
-            stop = [Step(_set_share(0), lambda now: _share(now, known) == 100)]
             after = {**service, "spec": {"predictor": write_version(serving) | {SHARE: 0}}}
-            return stop, self.withdraw(after)[1]
+            return WayBack(
+                bring_up=[Step(_set_share(99), lambda now: _share(now, known) == 1)],
+                url=self.url_beside,
+                undo=lambda _: ([Step(_lift_limit, lambda now: _has_share(now, 100))], []),
+                switch=[Step(_set_share(0), lambda now: _share(now, known) == 100)],
+                tidy=self.withdraw(after)[1],
+            )
         again = replace(version, beside=serving.entry(_rolled_out(service)) if serving else None)
-        return [Step(_bring_in(again), _is_latest_ready, starts_pods=True), Step(_lift_limit, lambda now: _has_share(now, 100))], []
+        return WayBack(
+            bring_up=[Step(_bring_in(again), _is_latest_ready, starts_pods=True)],
+            url=self.candidate_url,
+            undo=self.withdraw,
+            switch=[Step(_lift_limit, lambda now: _has_share(now, 100))],
+            tidy=[],
+        )
 
     def retire(self, service: InferenceService) -> list[Step]:
         """Does nothing: Knative keeps a revision without traffic, and none of its pods."""
@@ -85,6 +99,10 @@ class Knative:
         latest = _latest(service)
         tagged = (target for target in _traffic(service) if (target.get("tag"), target.get("revisionName")) == ("latest", latest))
         return next(tagged, {}).get("url", "")
+
+    def url_beside(self, service: InferenceService) -> str:
+        """Returns the URL of the tag `prev`."""
+        return next((target.get("url", "") for target in _traffic(service) if target.get("tag") == "prev"), "")
 
     def pod_selector(self, service: InferenceService) -> str:
         """Selects the pods of the latest revision."""

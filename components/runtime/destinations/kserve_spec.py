@@ -122,7 +122,7 @@ def build_predictor(name: str, uri: str, fingerprint: str, version: str, options
             resources=_resources(options),
         )
     else:
-        spec.containers = [_server(name, uri, version, options)]
+        spec.containers = [_server(name, uri, fingerprint, version, options)]
         if mode == STANDARD:  # Knative refuses the field: its pods have their revision's timeout to end in
             spec.termination_grace_period_seconds = _GRACE_SECONDS
     plain: dict[str, Any] = ApiClient().sanitize_for_serialization(spec)
@@ -134,8 +134,14 @@ def digest(fingerprint: str, predictor: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps([fingerprint, predictor], sort_keys=True).encode()).hexdigest()[:8]
 
 
-def _server(name: str, uri: str, version: str, options: dict[str, Any]) -> V1Container:
-    told = ["--model_name", name, "--model_dir", MODEL_FOLDER, "--drain_seconds", str(_DRAIN_SECONDS)]
+def is_told(predictor: dict[str, Any], fingerprint: str) -> bool:
+    """Tells whether a predictor's server starts with the model of this fingerprint only."""
+    words = [" ".join(container.get("args") or []) for container in predictor.get("containers") or []]
+    return any(f"--fingerprint {fingerprint}" in told for told in words)
+
+
+def _server(name: str, uri: str, fingerprint: str, version: str, options: dict[str, Any]) -> V1Container:
+    told = ["--model_name", name, "--model_dir", MODEL_FOLDER, "--fingerprint", fingerprint, "--drain_seconds", str(_DRAIN_SECONDS)]
     variables = {"STORAGE_URI": uri, "PENSTOCK_MODEL_VERSION": version}
     return V1Container(
         name="kserve-container",

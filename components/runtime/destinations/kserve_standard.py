@@ -18,7 +18,7 @@ from penstock.components.runtime import TaskError
 
 from .kserve_record import SHARE, Version, read_version, write_version
 from .kserve_spec import SCALING, STANDARD, annotations
-from .kserve_steps import InferenceService, State, Step, first_deployment, foreign_canary, is_true
+from .kserve_steps import InferenceService, State, Step, WayBack, first_deployment, foreign_canary, is_true
 
 
 class Standard:
@@ -61,15 +61,17 @@ class Standard:
         stop = [Step(_set_share(0), _is_settled)] if self.state(service).percent else []
         return stop, [Step(_remove_canary, _is_settled)]
 
-    def go_back(self, service: InferenceService, version: Version) -> tuple[list[Step], list[Step]]:
+    def go_back(self, service: InferenceService, version: Version) -> WayBack:
         """Has the version take all traffic as the canary, at once if it was kept warm, then puts it in the predictor's place."""
         named = replace(version, predictor=version.predictor | {"name": version.name or "previous"})
         _check_kinds(service["spec"]["predictor"], named.predictor)
-        return [
-            Step(_put_canary(named), _is_canary_ready, starts_pods=True),
-            Step(_set_share(100), _is_canary_ready),
-            Step(_exchange(keep=False), _is_ready),
-        ], []
+        return WayBack(
+            bring_up=[Step(_put_canary(named), _is_canary_ready, starts_pods=True)],
+            url=self.candidate_url,
+            undo=self.withdraw,
+            switch=[Step(_set_share(100), _is_canary_ready), Step(_exchange(keep=False), _is_ready)],
+            tidy=[],
+        )
 
     def retire(self, service: InferenceService) -> list[Step]:
         """Removes what is kept warm."""
@@ -77,10 +79,17 @@ class Standard:
 
     def candidate_url(self, service: InferenceService) -> str:
         """Returns the URL of the candidate's own Service, as the status has that of the predictor's."""
-        address = service.get("status", {}).get("address", {}).get("url", "")
-        before, served, after = address.partition(f"//{service_name(service, service['spec']['predictor'])}.")
         canary = _canary(service)
-        return f"{before}//{service_name(service, canary['predictor'])}.{after}" if canary and served else ""
+        if canary is None:
+            return ""
+        before, _, after = self.url_beside(service).partition(f"//{service_name(service, service['spec']['predictor'])}.")
+        return f"{before}//{service_name(service, canary['predictor'])}.{after}"
+
+    def url_beside(self, service: InferenceService) -> str:
+        """Returns the URL of the predictor's own Service, which has one also where the predictor has never been ready."""
+        name = f"{service_name(service, service['spec']['predictor'])}."
+        address = service.get("status", {}).get("address", {}).get("url", "")
+        return address if f"//{name}" in address else f"http://{name}{service['metadata']['namespace']}.svc"
 
     def pod_selector(self, service: InferenceService) -> str:
         """Selects the pods of the canary, or of the predictor if there is none."""

@@ -41,6 +41,25 @@ class Step:
     starts_pods: bool = False
 
 
+@dataclass(frozen=True)
+class WayBack:
+    """How a version serves again that did before.
+
+    Attributes:
+        bring_up: What brings it up.
+        url: Returns the URL that reaches it then, and nothing else.
+        undo: Returns the steps that undo `bring_up`, and then those that tidy up.
+        switch: What gives it the traffic.
+        tidy: What tidies up.
+    """
+
+    bring_up: list[Step]
+    url: Callable[[InferenceService], str]
+    undo: Callable[[InferenceService], tuple[list[Step], list[Step]]]
+    switch: list[Step]
+    tidy: list[Step]
+
+
 class Mode(Protocol):
     """A deployment mode of KServe."""
 
@@ -60,14 +79,17 @@ class Mode(Protocol):
     def withdraw(self, service: InferenceService) -> tuple[list[Step], list[Step]]:
         """Takes the traffic from the candidate, and then what is left of it."""
 
-    def go_back(self, service: InferenceService, version: Version) -> tuple[list[Step], list[Step]]:
-        """Has a version serve that did before: what makes it serve, and then what tidies up."""
+    def go_back(self, service: InferenceService, version: Version) -> WayBack:
+        """Has a version serve that did before."""
 
     def retire(self, service: InferenceService) -> list[Step]:
         """Ends what is kept warm."""
 
     def candidate_url(self, service: InferenceService) -> str:
         """Returns the URL that reaches the candidate only; empty as long as there is none."""
+
+    def url_beside(self, service: InferenceService) -> str:
+        """Returns the URL that reaches only what serves beside the candidate; empty as long as there is none."""
 
     def pod_selector(self, service: InferenceService) -> str:
         """Returns the label selector of the pods that the latest change has made; empty as long as there are none."""

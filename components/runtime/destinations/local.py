@@ -13,7 +13,7 @@ from penstock.components.runtime.release import Release, find_release
 from penstock.components.runtime.serving import CANDIDATE, ServerInfo, ServingState
 
 from . import prediction_log
-from .destination import Answer, Current, StepFailed, Traffic
+from .destination import Answer, Check, Current, StepFailed, Traffic, accept, unharmed
 from .local_server import HOST, LocalServer
 from .metrics import read_traffic
 from .prediction_log import PredictionLog
@@ -105,11 +105,27 @@ class LocalDestination:
         if shadow:  # the copy starts where the traffic comes in; a model there that does not load must not keep another from being staged
             self._server.load(self._name)
 
+    def secure(self, model: Input, release: Release) -> bool:
+        """Copies the files of what serves again where they have changed."""
+        version = self._state().stable or ""
+        try:
+            serving.verify_version(self._folder, self._name, version)
+            return True
+        except TaskError as damage:
+            if not version.endswith(release.fingerprint[:12]):  # the record is what has changed
+                raise
+            figure(str(damage))
+        self._copy(model.path, release, self._folder / self._name / version)
+        self._ensure_server()
+        self._follow()
+        return False
+
     def shift(self, percent: int) -> None:
         """Gives the candidate its share, once there is a model that it can share the traffic with; at 100 it is what serves."""
         state = self._state()
         if state.candidate is None:
             raise StepFailed("nothing is staged")
+        self._require(state.candidate)
         self._ensure_server()
         self._write(state.promoted() if percent == 100 else replace(state, percent=percent, shadow=False))
         self._follow()
@@ -120,16 +136,20 @@ class LocalDestination:
         name = self._name + CANDIDATE if self._state().candidate else self._name
         return Answer.of(lambda: self._server.predict(name, instances))
 
-    def traffic(self) -> Traffic | None:
+    def traffic(self, *, beside: bool = False) -> Traffic | None:
         """Returns what the server has counted since it started."""
         current = self.current()
-        probed = current.candidate or current.serving
-        return read_traffic(self._server.metrics(), self._name, probed.fingerprint) if probed and self._server.find() else None
+        asked = (current.serving if current.candidate else None) if beside else current.candidate or current.serving
+        return read_traffic(self._server.metrics(), self._name, asked.fingerprint) if asked and self._server.find() else None
 
-    def rollback(self, to: str = "") -> Release | None:
-        """Has the server serve what served before."""
-        version = self._target(self._state(), to)
-        self._write(self._state().back_to(version))
+    def rollback(self, to: str = "", check: Check = accept) -> Release | None:
+        """Has the server load what served before under the candidate's name, where it is checked, and then serve it."""
+        state = self._state()
+        version = self._target(state, to)
+        if version and version != state.stable:
+            with unharmed(lambda: self._put_back(state)):
+                self._bring_up(version, check)
+        self._write(state.back_to(version))
         if version:
             self._agrees = self._server.ready()
         if self._server.find():
@@ -146,6 +166,26 @@ class LocalDestination:
         for release in (self._folder / self._name).glob("*/release.json"):
             if release.parent.name not in kept:
                 shutil.rmtree(release.parent)
+
+    def _bring_up(self, version: str, check: Check) -> None:
+        release = self._require(version)
+        self._ensure_server()
+        name = self._name + CANDIDATE
+        self._write(replace(self._state(), candidate=version, percent=0, shadow=False))
+        self._server.load(name)
+        check(release, lambda instances: Answer.of(lambda: self._server.predict(name, instances)))
+
+    def _put_back(self, state: ServingState) -> None:
+        self._write(state)
+        if self._server.find():
+            self._follow()
+
+    def _require(self, version: str) -> Release:
+        """Makes sure that a version's files are those that were released: whenever the server starts again, it loads them."""
+        try:
+            return serving.verify_version(self._folder, self._name, version)
+        except TaskError as damage:
+            raise StepFailed(str(damage)) from damage
 
     def _state(self) -> ServingState:
         """Reads the state without the versions whose files somebody has deleted."""
@@ -194,7 +234,7 @@ class LocalDestination:
     def _copy(self, model: Path, release: Release, destination: Path) -> None:
         """Copies a model so that it is there whole or not at all; the same bytes are not copied twice."""
         copied = destination / "model"
-        if copied.is_dir() and fingerprint(copied) == release.fingerprint:
+        if serving.fingerprint_or_none(copied) == release.fingerprint:
             serving.write_release(destination, release)
             return
         partial = destination.with_name(f".{destination.name}.partial")

@@ -5,7 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ..serving import CANDIDATE
 from .destination import Traffic
 
-REQUESTS = "penstock_requests"
+REQUESTS, SERVED = "penstock_requests", "penstock_served_model"
 
 
 def read_traffic(exposition: str, model_name: str, fingerprint: str) -> Traffic | None:
@@ -19,14 +19,21 @@ def read_traffic(exposition: str, model_name: str, fingerprint: str) -> Traffic 
     Returns:
         The traffic; None where the server does not count requests.
     """
-    counted = [family for family in text_string_to_metric_families(exposition) if family.name == REQUESTS]
-    samples = [
-        (sample.labels["code"], sample.value)
-        for family in counted
-        for sample in family.samples
-        if sample.name == f"{REQUESTS}_total"
-        and sample.labels["fingerprint"] == fingerprint
-        and sample.labels["model_name"].removesuffix(CANDIDATE) == model_name
-    ]
-    errors = sum(value for code, value in samples if code.startswith("5"))
-    return Traffic(int(sum(value for _, value in samples)), int(errors)) if counted else None
+    families = list(text_string_to_metric_families(exposition))
+    if all(family.name != REQUESTS for family in families):
+        return None
+
+    def read(name: str) -> list[tuple[str, float]]:
+        return [
+            (sample.labels.get("code", ""), sample.value)
+            for family in families
+            for sample in family.samples
+            if sample.name == name
+            and sample.labels["fingerprint"] == fingerprint
+            and sample.labels["model_name"].removesuffix(CANDIDATE) == model_name
+        ]
+
+    counted = read(f"{REQUESTS}_total")
+    since = min((value for _, value in read(f"{REQUESTS}_created")), default=0.0)
+    errors = sum(value for code, value in counted if code.startswith("5"))
+    return Traffic(int(sum(value for _, value in counted)), int(errors), since, is_served=bool(read(SERVED)))

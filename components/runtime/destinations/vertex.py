@@ -14,7 +14,7 @@ from penstock.components.runtime import Input, TaskError, figure
 from penstock.components.runtime import storage as model_storage
 from penstock.components.runtime.release import Release, find_release
 
-from .destination import Answer, Current, StepFailed
+from .destination import Answer, Check, Current, StepFailed, accept, unharmed
 from .uri import check_options
 from .vertex_api import VertexApi
 from .vertex_deploy import Deployments
@@ -130,6 +130,10 @@ class VertexDestination:
             staged = self._deploy(where, version)
             where.direct({staged.deployed_id: 100})
 
+    def secure(self, model: Input, release: Release) -> bool:
+        """Finds nothing to do: what is deployed is a copy of Vertex AI's own, which nobody else can change."""
+        return True
+
     def shift(self, percent: int) -> None:
         """Deploys the candidate on the endpoint, and gives it its share; others keep theirs in proportion. Alone there, it gets all."""
         with self._api.mended(StepFailed, f"shift {percent} % of the traffic"):
@@ -161,10 +165,10 @@ class VertexDestination:
             name = self._candidate_endpoint().read().name
             return self._ask(name, deployed_id(name, asked.model), 100, instances)
 
-    def traffic(self) -> None:
+    def traffic(self, *, beside: bool = False) -> None:
         """Says nothing: what Vertex AI counts is in Cloud Monitoring, minutes later."""
 
-    def rollback(self, to: str = "") -> Release | None:
+    def rollback(self, to: str = "", check: Check = accept) -> Release | None:
         """Restores the traffic split from before the candidate, or gives all to a version that served, deployed again if need be."""
         with self._api.mended(StepFailed, "roll back"):
             endpoint = self._endpoint.find()
@@ -173,13 +177,13 @@ class VertexDestination:
             self._endpoint.renew()
             record = self._record(endpoint)
             if record.candidate and not to:
-                target, restored, split = record.serving, replace(record, candidate=None, split={}), record.split
+                restored = replace(record, candidate=None, split={})
+                self._endpoint.update(lambda endpoint: _restore(endpoint, restored, record.split))
             else:
-                target = self._redeployed(self._find(record, to) if to else record.previous)
-                restored, split = record.back_to(target), {}
-            self._endpoint.update(lambda endpoint: _restore(endpoint, restored, split))
+                target = self._find(record, to) if to else record.previous
+                restored = record.back_to(self._go_back(target, record, dict(endpoint.traffic_split), check))
             self._clean()
-        return self._release(target)
+        return self._release(restored.serving)
 
     def retire(self) -> None:
         """Undeploys what has no traffic, and the candidate's double on its own endpoint."""
@@ -192,10 +196,20 @@ class VertexDestination:
         placed = model_storage.place(model, release, self._storage, self._name)
         self._releases[placed.record_uri] = release
         note = Note(release.fingerprint, placed.uri, tags={"model_version": release.model_version, "record_uri": placed.record_uri})
-        container = self._serving.container(self._api.location, self._name, release.model_version)
+        container = self._serving.container(self._api.location, self._name, release.model_version, release.fingerprint)
         name = self._models.upload(note, container, self._endpoint.renew)
+        if not self._serving.image:  # a server that cannot be told what to find
+            self._require_copied(name, placed, release)
         key = deployed_id(self._endpoint.read().name, name)
         return Version(release.fingerprint, release.model_version, name, placed.uri, placed.record_uri, key)
+
+    def _require_copied(self, name: str, placed: model_storage.Placed, release: Release) -> None:
+        """Makes sure that what Vertex AI has copied for itself had not changed meanwhile."""
+        try:
+            model_storage.require(placed.uri, placed.record_uri, release.fingerprint)
+        except TaskError:
+            self._models.disown(name)
+            raise
 
     def _deploy(self, where: Deployments, version: Version) -> Version:
         """Deploys a version on an endpoint without traffic, unless it is there; gives it with the ID that it has there."""
@@ -211,10 +225,40 @@ class VertexDestination:
         )
         return placed
 
-    def _redeployed(self, version: Version | None) -> Version | None:
-        """Makes sure that a version is deployed on the endpoint."""
+    def _go_back(self, version: Version | None, record: Record, split: dict[str, int], check: Check) -> Version | None:
+        """Gives all the traffic to a version that served, deployed again if need be, or to none.
+
+        What has been undeployed is checked on the candidate's endpoint first. What is still deployed has no traffic there and cannot be asked;
+        it has not changed since it served, and loses the traffic again if it does not answer as it did.
+        """
         where = self._deployments(self._endpoint.name)
-        return version if version is None or where.has(version.deployed_id) else self._deploy(where, version)
+        is_there = version is None or where.has(version.deployed_id)
+        if version and not is_there:
+            with unharmed(self._clean), self._api.mended(StepFailed, f"bring up {version.fingerprint[:12]}"):
+                self._prove(version, check)
+                version = self._deploy(where, version)
+        target = version
+        self._endpoint.update(lambda endpoint: _restore(endpoint, record.back_to(target), {}))
+        if target and is_there and target != record.serving:
+            with unharmed(lambda: self._put_back(record, split)):
+                self._check(target, self._endpoint.name, target.deployed_id, check)
+        return target
+
+    def _prove(self, version: Version, check: Check) -> None:
+        """Checks a version on the candidate's endpoint."""
+        place = self._candidate_endpoint()
+        where = self._deployments(place.ensure({"penstock_candidate_of": self._endpoint.id}).name)
+        figure(f"deploy {version.fingerprint[:12]} on {where.endpoint}")
+        proven = self._deploy(where, version)
+        where.direct({proven.deployed_id: 100})
+        self._check(version, where.endpoint, proven.deployed_id, check)
+
+    def _check(self, version: Version, endpoint: str, deployed: str, check: Check) -> None:
+        release = self._release(version) or Release(version.fingerprint)
+        check(release, lambda instances: self._ask(endpoint, deployed, 100, instances))
+
+    def _put_back(self, record: Record, split: dict[str, int]) -> None:
+        self._endpoint.update(lambda endpoint: _restore(endpoint, record, split))
 
     def _clean(self) -> None:
         """Undeploys what nobody needs any more. What cannot be undeployed now costs money, but harms nobody: the next push does it."""
@@ -296,7 +340,8 @@ class VertexDestination:
             except model_storage.RecordMissing as error:  # it serves all the same
                 figure(str(error))
                 return Release(version.fingerprint, version.model_version)
-        return self._releases[version.record_uri]
+        known = self._releases[version.record_uri]
+        return known if known.fingerprint == version.fingerprint else Release(version.fingerprint, version.model_version)
 
 
 def _restore(endpoint: Endpoint, record: Record, split: dict[str, int]) -> None:

@@ -104,6 +104,11 @@ class VertexModels:
         changed = Model(name=version_name(model), version_description=write_note(note), etag=model.etag)
         self._api.call(self._api.models.update_model, {"model": changed, "update_mask": {"paths": ["version_description"]}})
 
+    def disown(self, name: str) -> None:
+        """Forgets which bytes a version has: nobody finds it by them any more."""
+        model = self._api.call(self._api.models.get_model, {"name": name})
+        self.describe(model, replace(read_note(model), fingerprint=""))
+
     def merge_aliases(self, model: Model, *aliases: str) -> None:
         """Gives a version aliases, or takes those away that have a `-` in front."""
         self._api.call(self._api.models.merge_version_aliases, {"name": version_name(model), "version_aliases": aliases})

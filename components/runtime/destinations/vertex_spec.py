@@ -83,7 +83,7 @@ class Serving:
         if self.log.uri and not self.image:
             raise TaskError("serving option prediction_log needs image: Vertex AI's prebuilt container keeps no such log")
 
-    def container(self, location: str, model_name: str, version: str = "") -> ModelContainerSpec:
+    def container(self, location: str, model_name: str, version: str = "", fingerprint: str = "") -> ModelContainerSpec:
         """Returns the serving container: the prebuilt one, or Penstock's server with the routes on which it answers.
 
         Source: https://cloud.google.com/vertex-ai/docs/predictions/custom-container-requirements
@@ -92,6 +92,7 @@ class Serving:
             location: The region.
             model_name: The name under which Penstock's server knows the model.
             version: The model's version in the registry; empty if it has none.
+            fingerprint: The fingerprint without which Penstock's server does not start. The prebuilt one cannot be told.
         """
         if not self.image:
             kind = "gpu" if self.accelerator_count else "cpu"
@@ -99,7 +100,7 @@ class Serving:
         return ModelContainerSpec(
             image_uri=self.image,
             command=["python", "-m", "penstock.server"],
-            args=["--model_name", model_name, *self.log.arguments()],
+            args=["--model_name", model_name, *(["--fingerprint", fingerprint] if fingerprint else []), *self.log.arguments()],
             env=[EnvVar(name="PENSTOCK_MODEL_VERSION", value=version)] if version else [],
             predict_route=f"/v1/models/{model_name}:predict",
             health_route="/v2/health/ready",

@@ -125,11 +125,15 @@ class Workload:
     @property
     def model_name(self) -> str:
         """The name of the model in URLs: the one in the container's arguments, else the InferenceService's."""
+        return (self._told("model_name") or self._service).replace("{{.Name}}", self._service)
+
+    def _told(self, option: str) -> str:
+        """Returns what the container's arguments say of an option; empty if nothing."""
         predictor = self.template["predictor"]
         container = (predictor.get("containers") or [predictor.get("model", {})])[0]
         words = " ".join([*(container.get("command") or []), *(container.get("args") or [])])
-        match = re.search(r"--model_name[= ](\S+)", words)
-        return match[1].replace("{{.Name}}", self._service) if match else self._service
+        match = re.search(rf"--{option}[= ](\S+)", words)
+        return match[1] if match else ""
 
     def answers_with(self, percent: int) -> ModelServer | None:
         """Returns the server that answers at this share of the traffic; None if none does."""
@@ -174,7 +178,7 @@ class Workload:
             self.trouble = Trouble("CrashLoopBackOff", missing, exit_code=1, is_storage=True)
             return
         try:
-            server = self._servers.get(model, self.model_name)
+            server = self._servers.get(model, self.model_name, self._told("fingerprint"))
             self.counted_before = server.counters()
         except ModelDoesNotLoad as failure:
             self.trouble = Trouble("CrashLoopBackOff", failure.log, failure.exit_code)

@@ -98,7 +98,7 @@ class VertexDouble:
         self.buckets = Buckets(folder, self.artifacts, names)
         self._state = State(names)
         self.operations = Operations(self._state, self.faults)
-        self._endpoints = EndpointService(self._state, self.operations, lambda model: _predict_url(servers, model))
+        self._endpoints = EndpointService(self._state, self.operations, lambda model, expected: _predict_url(servers, model, expected))
         self.quotas = self._endpoints.quotas
         self._predictions = PredictionService(self._state)
         self._server = Server(self._state, self.operations, self.faults, self.identity)
@@ -213,5 +213,5 @@ class VertexDouble:
             ]
 
 
-def _predict_url(servers: ModelServers, model: Path) -> str:
-    return f"{servers.get(model, SERVED_NAME).url}/v1/models/{SERVED_NAME}:predict"
+def _predict_url(servers: ModelServers, model: Path, expected: str) -> str:
+    return f"{servers.get(model, SERVED_NAME, expected).url}/v1/models/{SERVED_NAME}:predict"

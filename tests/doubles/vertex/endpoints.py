@@ -32,10 +32,11 @@ class EndpointService:
 
     Attributes:
         quotas: The most that all deployments together may use, by metric such as `custom_model_serving_cpus`; no limit where it is not named.
-        start_server: Starts a server for a model's artifact and gives the URL that answers V1 predictions.
+        start_server: Starts a server for a model's artifact, which its container expects to have a fingerprint or none, and gives the URL
+            that answers V1 predictions.
     """
 
-    def __init__(self, state: State, operations: Operations, start_server: Callable[[Path], str]) -> None:
+    def __init__(self, state: State, operations: Operations, start_server: Callable[[Path, str], str]) -> None:
         self.quotas: dict[str, int] = {}
         self.start_server = start_server
         self._state = state
@@ -127,14 +128,14 @@ class EndpointService:
         endpoint = self._state.endpoint(request.endpoint, "endpoint")
         name = endpoint.message.name
         self._operations.check_none_runs(name)
-        deployed, artifact = self._check_deployed_model(endpoint, request.deployed_model)
+        deployed, artifact, expected = self._check_deployed_model(endpoint, request.deployed_model)
         fields.check_traffic_split(request.traffic_split, [*_deployed(endpoint), _INCOMING])
         running = [item.dedicated_resources for state in self._state.endpoints.values() for item in state.message.deployed_models]
         check_quotas(self.quotas, [*running, deployed.dedicated_resources])
         split = {deployed.id if key == _INCOMING else key: share for key, share in request.traffic_split.items()}
 
         def add() -> types.DeployModelResponse:
-            url = self._start(artifact)
+            url = self._start(artifact, expected)
             with self._state.lock:
                 deployed.create_time = self._state.now()
                 endpoint.message.deployed_models.append(deployed)
@@ -192,7 +193,7 @@ class EndpointService:
         metadata = types.MutateDeployedModelOperationMetadata()
         return self._operations.begin("MutateDeployedModel", request, endpoint.message.name, metadata, change)
 
-    def _check_deployed_model(self, endpoint: EndpointState, given: types.DeployedModel) -> tuple[types.DeployedModel, Path | None]:
+    def _check_deployed_model(self, endpoint: EndpointState, given: types.DeployedModel) -> tuple[types.DeployedModel, Path | None, str]:
         fields.required(given.model, "deployed_model.model")
         model, version = self._state.model(given.model, "deployed_model.model")
         kind = types.DeployedModel.pb(given).WhichOneof("prediction_resources")
@@ -212,11 +213,11 @@ class EndpointService:
         deployed.id = given.id or self._state.new_number()
         deployed.model, deployed.model_version_id = model.common.name, version
         deployed.display_name = given.display_name or model.common.display_name
-        return deployed, model.artifacts.get(version)
+        return deployed, model.artifacts.get(version), _told(model.versions[version].container_spec, "--fingerprint")
 
-    def _start(self, artifact: Path | None) -> str:
+    def _start(self, artifact: Path | None, expected: str) -> str:
         try:
-            return self.start_server(artifact) if artifact else ""
+            return self.start_server(artifact, expected) if artifact else ""
         except Exception as error:  # whatever keeps a container from becoming ready
             logs = f"https://console.cloud.google.com/logs/viewer?project={self._state.names.number}&resource=aiplatform.googleapis.com%2FEndpoint"
             raise precondition(f"Model server exited unexpectedly. Model server logs can be found at {logs}. ({error})") from error
@@ -226,6 +227,12 @@ class EndpointService:
         if not found:
             raise not_found("DeployedModel", f"{endpoint.message.name}/deployedModels/{key}")
         return found[0]
+
+
+def _told(container: types.ModelContainerSpec, option: str) -> str:
+    """Returns what a container's arguments say of an option; empty if nothing."""
+    arguments = list(container.args)
+    return arguments[arguments.index(option) + 1] if option in arguments else ""
 
 
 def _deployed(endpoint: EndpointState) -> list[str]:

@@ -58,7 +58,7 @@ def local_site(tmp_path: Path, free_port: int) -> Iterator[Callable[[dict[str, A
 
     def make(common: dict[str, Any], _: str) -> Site:
         url = f"http://127.0.0.1:{free_port}/v1/models/flights:predict"
-        return Site(**common, destination=f"local://{folder}?port={free_port}", url=url, can_shadow=True)
+        return Site(**common, destination=f"local://{folder}?port={free_port}", url=url, can_shadow=True, kept=f"{folder}/flights")
 
     yield make
     serving.stop_server(folder)
@@ -80,6 +80,7 @@ def kserve_site(
                 **common,
                 destination=f"kserve://models/flights?mode={mode}&storage=pvc://models/released&lease=5&timeout=30",
                 url=f"{cluster.url}/serving/models/flights/v1/models/flights:predict",
+                kept=f"{tmp_path}/volumes/models/released/flights",
             )
 
         yield make
@@ -103,6 +104,14 @@ def vertex_site(vertex: VertexDouble, bucket: str) -> Callable[[dict[str, Any], 
 
     def make(common: dict[str, Any], _: str) -> Site:
         url = f"https://{vertex.api_endpoint}/v1/projects/{vertex.project}/locations/{vertex.location}/endpoints/flights:predict"
-        return VertexSite(**common, destination=f"vertex://{place}/flights?{options}", url=url, counts_errors=False, vertex=vertex)
+        return VertexSite(
+            **common,
+            destination=f"vertex://{place}/flights?{options}",
+            url=url,
+            counts_errors=False,
+            kept=f"gs://{bucket}/released/flights",
+            copies=True,
+            vertex=vertex,
+        )
 
     return make

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import fsspec
 from google.cloud.aiplatform_v1.types import PredictResponse
 from google.protobuf import json_format
 
@@ -37,12 +38,16 @@ class Site(Push):
         versions: The version of each registered model.
         can_shadow: Whether the destination mirrors traffic.
         counts_errors: Whether the destination has metrics of its own.
+        kept: Where the versions' files are kept.
+        copies: Whether the destination serves from copies that nobody else can change.
     """
 
     registry: Registry = None  # type: ignore[assignment]
     versions: dict[str, str] = field(default_factory=dict)
     can_shadow: bool = False
     counts_errors: bool = True
+    kept: str = ""
+    copies: bool = False
 
     def __call__(self, name: str, *, parameters: dict[str, Any] | None = None, **evidence: Any) -> Any:
         return super().__call__(name, parameters={"model_version": self.version(name)} | (parameters or {}), **evidence)
@@ -77,6 +82,18 @@ class Site(Push):
         path.unlink(missing_ok=True)
         if mode is not None:
             path.write_text(mode)
+
+    def damage(self, name: str) -> None:
+        """Adds a file to what is kept of a model, which loads and answers all the same."""
+        folder = f"{self.kept}/{self.version(name)}-{self.fingerprint(name)[:12]}/model"
+        files, path = fsspec.core.url_to_fs(folder, **({"token": "anon"} if folder.startswith("gs://") else {}))
+        assert files.exists(f"{path}/saved_model.pb")
+        files.pipe_file(f"{path}/more", b"bytes that nobody has approved")
+
+    def fail_requests(self, count: int) -> None:
+        """Sends requests at which the fickle model fails."""
+        for _ in range(count):
+            self.post([{"distance": -1.0, "carrier": "AA", "month": 1}])
 
     def serves_either(self, *names: str) -> None:
         assert any(self.answers_as(self.ask(name), name) for name in names)

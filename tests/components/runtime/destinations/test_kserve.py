@@ -2,10 +2,11 @@
 
 import json
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -19,7 +20,7 @@ from penstock.components.runtime.answers import is_close
 from penstock.components.runtime.destinations import StepFailed, parse
 from penstock.components.runtime.destinations.kserve import KServeDestination
 from penstock.components.runtime.release import Release
-from penstock.components.runtime.rollout import Plan, go_back, roll_out
+from penstock.components.runtime.rollout import Plan, go_back, promote, roll_out
 
 from ....doubles.kubernetes.double import KubernetesDouble
 from ....doubles.kubernetes.faults import Call, Disconnect, Do, Fail, Fault, Hang
@@ -52,6 +53,11 @@ class Site:
     def release(self, name: str, version: str = "") -> Release:
         probe = json.loads((self.models / name / "probe.json").read_text())
         return Release(fingerprint(self.models / name / "model"), version or {"first": "1", "second": "2"}[name], probe)
+
+    def kept(self, name: str) -> Path:
+        """Returns where the storage keeps a model and its record."""
+        release = self.release(name)
+        return Path(os.environ["PENSTOCK_PVC_ROOT"]) / "claim/models/flights" / f"{release.model_version}-{release.fingerprint[:12]}"
 
     def push(self, name: str, plan: Plan = AT_ONCE, **serving: Any) -> str:
         with self.open(**serving) as destination:
@@ -228,6 +234,66 @@ def test_the_version_before_serves_again_at_once_while_it_is_kept_warm(site: Sit
 
 
 @BOTH
+def test_a_version_kept_warm_that_answers_wrongly_does_not_get_its_place_back(site: Site, mode: str):
+    site.push("first")
+    with site.open() as destination:
+        site.stage(destination, "second")
+        destination.shift(100)
+        probe = site.release("second").probe  # as if the first had answered so
+        (site.kept("first") / "release.json").write_text(json.dumps(asdict(replace(site.release("first"), probe=probe))))
+    with site.open() as destination:
+        with pytest.raises(TaskError, match=r"was answered .*; what serves goes on serving"):
+            go_back(destination)
+        assert {site.serves() for _ in range(10)} == {"second"}
+        assert (destination.current().serving, destination.current().candidate) == (site.release("second"), None)
+        destination.retire()
+    assert {site.serves() for _ in range(10)} == {"second"}
+
+
+@BOTH
+def test_a_pod_does_not_start_with_other_bytes_than_were_pushed(site: Site, mode: str):
+    """They change after the push has read them back."""
+    site.push("first")
+    change = Do(lambda _: (site.kept("second") / "model" / "more").write_text("bytes"))
+    site.cluster.faults.append(Fault(change, when=lambda call: call.method == "PUT" and "inferenceservices" in call.path))
+    with site.open() as destination:
+        done = roll_out(destination, site.model("second"), site.release("second"), AT_ONCE)
+    assert done.outcome == "rolled_back"
+    assert "CrashLoopBackOff" in done.reason
+    assert f"this server was started for the model {site.release('second').fingerprint[:12]}" in done.reason
+    assert site.serves() == "first"
+
+
+@BOTH
+def test_pods_that_serve_other_bytes_are_found_out_by_what_they_say(site: Site, mode: str, saved_models: Path, tmp_path: Path):
+    other = tmp_path / "other"
+    shutil.copytree(saved_models / "second" / "model", other)
+    (other / "more").write_text("bytes")
+    site.push("first")
+    site.behaves("second", serves=other)
+    with site.open() as destination:
+        done = roll_out(destination, site.model("second"), site.release("second"), AT_ONCE)
+    assert done.outcome == "rolled_back"
+    assert "does not serve the model" in done.reason
+    assert site.serves() == "first"
+
+
+@BOTH
+def test_metrics_that_vanish_on_the_way_roll_back(site: Site, mode: str):
+    site.push("first")
+
+    def is_lost(call: Call) -> bool:
+        return call.path.endswith("/metrics") and 'rafficPercent": 50' in json.dumps(site.spec)
+
+    site.cluster.faults += [Fault(Fail(500), times=0, when=is_lost, plane=plane) for plane in ("api", "serving")]
+    with site.open() as destination:
+        done = roll_out(destination, site.model("second"), site.release("second"), Plan("canary", (50, 100), bake_seconds=0))
+    assert done.outcome == "rolled_back"
+    assert "check at 50 %: the metrics are gone" in done.reason
+    assert site.serves() == "first"
+
+
+@BOTH
 def test_any_version_that_served_can_serve_again_by_its_fingerprint(site: Site, mode: str):
     site.push("first")
     site.push("second")
@@ -391,6 +457,16 @@ def test_a_service_that_penstock_has_not_made_is_the_rollback_point_of_the_first
         destination.shift(100)
         assert destination.current().previous == Release("")
         assert destination.rollback() == Release("")
+    assert site.serves() == "first"
+
+
+def test_what_is_staged_is_not_promoted_without_its_record(site: Site):
+    site.push("first")
+    with site.open() as destination:
+        site.stage(destination, "second")
+    (site.kept("second") / "release.json").unlink()
+    with site.open() as destination, pytest.raises(TaskError, match="nobody knows what v2 must answer, for its record is gone"):
+        promote(destination, AT_ONCE)
     assert site.serves() == "first"
 
 

@@ -72,7 +72,8 @@ def test_penstocks_server_finds_the_model_where_kserve_puts_it():
     (container,) = predictor["containers"]
     assert container["name"] == "kserve-container"
     assert container["command"] == ["python", "-m", "penstock.server"], "the image has no entry point"
-    assert container["args"] == ["--model_name", "churn", "--model_dir", "/mnt/models", "--drain_seconds", "10"]
+    told = dict(zip(container["args"][::2], container["args"][1::2], strict=True))
+    assert told == {"--model_name": "churn", "--model_dir": "/mnt/models", "--fingerprint": f"{1:064x}", "--drain_seconds": "10"}
     assert {"name": "STORAGE_URI", "value": "s3://models/churn/1"} in container["env"]
     assert {"name": "PENSTOCK_MODEL_VERSION", "value": "1"} in container["env"]
     assert container["resources"]["limits"] == {"cpu": "500m", "memory": "2Gi", "nvidia.com/gpu": "1"}

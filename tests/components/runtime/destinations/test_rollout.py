@@ -137,6 +137,98 @@ def test_errors_that_only_some_requests_meet_roll_back_where_they_are_counted(si
     assert_only_the_first_is_there(site)
 
 
+def test_errors_of_long_ago_cost_what_serves_nothing(site: Site):
+    site("first")
+    site("fickle")
+    site.fail_requests(60)
+    assert site("fickle").parameters["outcome"] == "already_serving"
+    site.serves("fickle")
+    assert site.recorded() == {"serving": "fickle", "previous": "first"}
+
+
+def test_a_model_that_had_errors_long_ago_can_be_released_again(site: Site):
+    site("first")
+    site("fickle")
+    site.fail_requests(60)
+    site("second")
+    with site.asking(site.probe("first")["instances"]):
+        assert site("fickle", parameters=ONE_BY_ONE | {"bake_seconds": 5}).parameters["outcome"] == "pushed"
+    site.serves("fickle")
+
+
+def test_what_is_staged_is_promoted_whatever_errors_it_had_before(site: Site):
+    site("first")
+    site.kill("fickle", "check at 25 %")
+    site.fail_requests(240)
+    with site.asking(site.probe("first")["instances"]):
+        assert site.control("promote", keep_warm_seconds=5).parameters["outcome"] == "promoted"
+    site.serves("fickle")
+
+
+def test_what_serves_and_has_changed_where_it_is_kept_is_put_back_and_that_is_said(site: Site):
+    site("first")
+    site.damage("first")
+    done = site("first")
+    assert done.parameters["outcome"] == ("already_serving" if site.copies else "pushed")
+    site.serves("first")
+    assert site("first").parameters["outcome"] == "already_serving"
+    site("second")
+    assert site.control("rollback").parameters["outcome"] == "rolled_back"
+    site.serves("first")
+
+
+def test_what_is_staged_and_has_changed_since_is_not_promoted(site: Site):
+    site("first")
+    site.kill("second", "check at 25 %")
+    site.damage("second")
+    done = site.control("promote")
+    if site.copies:
+        assert done.parameters["outcome"] == "promoted"
+        site.serves("second")
+        return
+    assert done.parameters["outcome"] == "rolled_back"
+    assert "are not those" in done.metadata["release_state"]["reason"]
+    assert_only_the_first_is_there(site)
+
+
+@pytest.mark.parametrize("to", ["previous", "fingerprint"])
+def test_nobody_goes_back_to_a_model_whose_files_have_changed(site: Site, to: str):
+    for name in ("first", "second"):
+        site(name)
+    site.damage("first")
+    before = site.state()
+    with site.watching() as shares:
+        done = site.control("rollback", to=to if to == "previous" else site.fingerprint("first")[:12])
+    if site.copies:
+        assert done.parameters["outcome"] == "rolled_back"
+        site.serves("first")
+        return
+    assert done.code == 1
+    assert "what serves goes on serving" in done.error
+    assert "\n" not in done.error
+    assert set(shares[0]) == {"second"}
+    assert site.state() == before
+    assert site.champion() == "second"
+
+
+def test_nobody_goes_back_to_a_model_that_answers_wrongly(site: Site):
+    for name in ("fickle", "second"):
+        site(name)
+    site.set_mode("9")
+    before = site.state()
+    with site.watching() as shares:
+        done = site.control("rollback")
+    assert done.code == 1
+    assert "was answered" in done.error
+    assert "what serves goes on serving" in done.error
+    assert set(shares[0]) == {"second"}
+    now = site.state()
+    assert (now.serving, now.previous, now.candidate) == (before.serving, before.previous, None)
+    site.set_mode("0")
+    assert site.control("rollback").parameters["outcome"] == "rolled_back"
+    site.serves("fickle")
+
+
 def test_the_task_fails_if_the_rollback_fails(site: Site):
     site("fickle")
     site.set_mode("9")

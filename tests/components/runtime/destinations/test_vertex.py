@@ -231,7 +231,7 @@ def test_machines_and_containers(place: Place):
     container = model.container_spec
     assert container.predict_route == "/v1/models/flights:predict"
     assert list(container.command) == ["python", "-m", "penstock.server"], "the image has no entry point"
-    assert list(container.args) == ["--model_name", "flights"]
+    assert list(container.args) == ["--model_name", "flights", "--fingerprint", place.release("first").fingerprint]
     assert [(variable.name, variable.value) for variable in container.env] == [("PENSTOCK_MODEL_VERSION", "1")]
 
 
@@ -240,7 +240,7 @@ def test_another_prediction_log_is_another_version_of_the_same_bytes(place: Plac
     for name, sample in (("first", 0.5), ("second", 1), ("first", 1), ("second", 1)):
         assert place.push(name, serving=serving | {"prediction_log_sample": sample}).outcome == PUSHED
     assert place.answers("second")
-    told = [list(model.container_spec.args)[2:] for model in place.double.models()]
+    told = [list(model.container_spec.args)[4:] for model in place.double.models()]
     assert sorted(told) == [
         ["--prediction_log", "gs://logs/flights", "--prediction_log_sample", sample] for sample in ("0.5", "1.0", "1.0")
     ]
