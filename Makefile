@@ -12,7 +12,7 @@ SDK := .venv/.made
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
 
-$(SDK): requirements/uv.txt requirements/dev.txt setup.cfg pyproject.toml
+$(SDK): requirements/uv.txt requirements/dev.txt setup.cfg setup.py pyproject.toml
 	@echo "making the SDK's virtualenv in .venv"
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13) and "error: Penstock needs Python 3.10 to 3.13; say which with `make PYTHON=python3.12`")'
 	@$(PYTHON) -m venv --clear .venv

@@ -4,7 +4,19 @@ They are imported when asked for, so that a container that runs one task needs n
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # else a type checker takes each for the package of the same name
+    from .check_serving.component import check_serving
+    from .control_release.component import control_release
+    from .evaluate_model.component import evaluate_model
+    from .ingest_examples.component import ingest_examples
+    from .push_model.component import push_model
+    from .register_model.component import register_model
+    from .resolve_baseline.component import resolve_baseline
+    from .train_model.component import train_model
+    from .transform_examples.component import transform_examples
+    from .validate_examples.component import validate_examples
 
 __all__ = [  # noqa: RUF022 - in the order of the path
     "ingest_examples",

@@ -15,7 +15,7 @@ from .errors import UserError, before_anything_starts
 from .image_building import images
 from .lean_kfp import import_kfp
 from .lint.command import lint
-from .options import name_value_pairs, parameter_options
+from .options import CompiledFile, name_value_pairs, parameter_options
 from .remote.commands import runs, schedule, submit, upload
 from .serve import serve
 
@@ -37,7 +37,7 @@ class _Commands(click.Group):
 def main() -> None:
     """Gated Kubeflow Pipelines, composed, compiled and run.
 
-    Example: penstock run compiled/flight_delay_training.yaml --params pipelines/flight_delay/local.yaml
+    Example: penstock run flight_delay_training --params pipelines/flight_delay/local.yaml
     """
 
 
@@ -46,7 +46,7 @@ for command in (serve, images, lint, submit, upload, schedule, runs):
 
 
 @main.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=CompiledFile())
 @parameter_options
 @click.option(
     "--root", default="local_outputs", type=click.Path(path_type=Path), show_default=True, help="Where runs, cache and tracking lie."
@@ -62,13 +62,15 @@ for command in (serve, images, lint, submit, upload, schedule, runs):
 def run(file: Path, texts: tuple[str, ...], values_file: Path | None, root: Path, fresh: bool, runner: str) -> None:
     """Run a compiled pipeline, or one compiled component, on this machine.
 
+    FILE is a path, or the name of one that Penstock comes with: training, ingest_examples …
+
     Exit code 0: done. 1: failed. 2: wrong usage. 3: finished, but the model is not blessed or was rolled back.
 
     \b
     Examples:
-      penstock run compiled/flight_delay_training.yaml --params pipelines/flight_delay/local.yaml
-      penstock run compiled/components/ingest_examples.yaml -p input_uri=data/flights
-      penstock run compiled/flight_delay_training.yaml --params pipelines/flight_delay/local.yaml --runner docker
+      penstock run flight_delay_training --params pipelines/flight_delay/local.yaml
+      penstock run ingest_examples -p input_uri=data/flights
+      penstock run flight_delay_training --params pipelines/flight_delay/local.yaml --runner docker
     """
     import_kfp()
     from .pipeline_file import PipelineFile, read_values
@@ -171,27 +173,32 @@ def rollback(destination: str, to: str, model_name: str, tracking_uri: str, regi
 @click.option("--registry", default="", metavar="REGISTRY", help="Name the images in this registry. Default: the released ones'.")
 @click.option("--tag", default="", metavar="TAG", help="Name the images with this tag. Default: the package's version.")
 @click.option("--digests", type=click.Path(path_type=Path), metavar="FILE", help="Name the images by these digests, not by a tag.")
-def compile_(check: bool, registry: str, tag: str, digests: Path | None) -> None:
-    """Write everything that is generated: compiled pipelines and components, the components' pages, the README's table.
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="DIR", help="Write compiled pipelines and components there, nothing else."
+)
+def compile_(check: bool, registry: str, tag: str, digests: Path | None, output: Path | None) -> None:
+    """Compile Penstock's pipelines and components.
 
-    Run it in a checkout of Penstock.
+    In a checkout of Penstock, everything that is generated is written: compiled/, the components' pages, the README's table. Elsewhere, say
+    with --output where to; files of other names there are left alone.
 
     \b
     Examples:
       penstock compile
       penstock compile --check
-      penstock compile --registry europe-west4-docker.pkg.dev/my-project/penstock --digests digests.json
+      penstock compile --output compiled --registry europe-west4-docker.pkg.dev/my-project/penstock --digests digests.json
     """
     if tag and digests:
         raise click.UsageError("an image has a tag or a digest: give --tag or --digests")
-    from .generate import generate
+    from .generate import generate, generate_compiled
     from .pinning import pins
 
-    changed = generate(Path.cwd(), check, pins(registry, tag, digests))
+    named = pins(registry, tag, digests)
+    changed = generate_compiled(output, check, named) if output else generate(Path.cwd(), check, named)
     for path in changed:
         click.echo(f"{'not up to date' if check else 'wrote'}: {path}")
     if check and changed:
-        click.echo("run `penstock compile`", err=True)
+        click.echo("run `penstock compile` with the same options but for --check", err=True)
         sys.exit(1)
 
 

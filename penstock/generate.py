@@ -42,30 +42,65 @@ def generate(checkout: Path, check: bool, pins: dict[str, str] | None = None) ->
         UserError: This is no checkout of Penstock.
     """
     if not (checkout / "components").is_dir() or not (checkout / "compiled").is_dir():
-        raise UserError(f"{checkout} is no checkout of Penstock: run this where components/ and compiled/ lie")
-    wanted = {checkout / path: pinned(text, pins or {}) for path, text in _generated(checkout)}
+        raise UserError(
+            f"{checkout} is no checkout of Penstock: run this where components/ and compiled/ lie, "
+            "or say with --output DIR where to write the compiled files alone"
+        )
+    wanted = {checkout / path: text for path, text in _generated(checkout, pins or {})}
     stale = {*(checkout / "compiled").rglob("*.yaml")} - {*wanted}
-    changed = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    changed = _update(wanted, check)
     if not check:
-        for path in changed:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(wanted[path], encoding="utf-8")
         for path in stale:
             path.unlink()
     return sorted(path.relative_to(checkout) for path in [*changed, *stale])
 
 
-def _generated(checkout: Path) -> Iterator[tuple[str, str]]:
-    import penstock.components as library
+def generate_compiled(folder: Path, check: bool, pins: dict[str, str]) -> list[Path]:
+    """Brings compiled pipelines and components in a folder up to date; whatever else lies there is left alone.
 
-    for name, (pipeline, values) in catalog().items():
-        yield f"compiled/{name}.yaml", compiled(pipeline, pipeline_name=name.replace("_", "-"), pipeline_parameters=values)
+    Args:
+        folder: Where to, as `compiled` is in a checkout; made if need be.
+        check: Whether to change nothing.
+        pins: Each family's image.
+
+    Returns:
+        The files that were not up to date (and are now, unless `check`).
+
+    Raises:
+        UserError: The folder cannot be read or written.
+    """
+    return sorted(_update({folder / path: text for path, text in _compiled_files(pins)}, check))
+
+
+def _update(wanted: dict[Path, str], check: bool) -> list[Path]:
+    """Writes the files whose text is another one, unless it only checks; returns them."""
+    try:
+        changed = [path for path, text in wanted.items() if not path.exists() or path.read_bytes() != text.encode()]
+        for path in [] if check else changed:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(wanted[path], encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot write {error.filename}: {error.strerror}; name a folder that you may write to") from error
+    return changed
+
+
+def _generated(checkout: Path, pins: dict[str, str]) -> Iterator[tuple[str, str]]:
+    for path, text in _compiled_files(pins):
+        yield f"compiled/{path}", text
     for name in names():
-        yield f"compiled/components/{name}.yaml", compiled(getattr(library, name))
         yield f"components/{name}/README.md", markdown(name)
     yield "docs/lint.md", page()
     readme = (checkout / "README.md").read_text(encoding="utf-8")
     yield "README.md", with_table(readme, "components", table())
+
+
+def _compiled_files(pins: dict[str, str]) -> Iterator[tuple[str, str]]:
+    import penstock.components as library
+
+    for name, (pipeline, values) in catalog().items():
+        yield f"{name}.yaml", pinned(compiled(pipeline, pipeline_name=name.replace("_", "-"), pipeline_parameters=values), pins)
+    for name in names():
+        yield f"components/{name}.yaml", pinned(compiled(getattr(library, name)), pins)
 
 
 def with_table(page: str, name: str, table: str) -> str:

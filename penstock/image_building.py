@@ -151,7 +151,8 @@ def _make_wheel() -> None:
     wheel = Path("dist") / f"penstock-{penstock.__version__}-py3-none-any.whl"
     if os.environ.get("CI") and wheel.exists():
         return
-    _run([uv.find_uv_bin(), "build", "--quiet", "--wheel", "--out-dir", "dist", "."])
+    # By way of a source distribution: built in place, a wheel would hold what an earlier build has left in build/.
+    _run([uv.find_uv_bin(), "build", "--quiet", "--out-dir", "dist", "."])
 
 
 def _git(*arguments: str) -> str:

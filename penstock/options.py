@@ -6,6 +6,18 @@ from typing import Any
 
 import click
 
+from .compiled_files import find_compiled
+
+
+class CompiledFile(click.ParamType):
+    """A compiled pipeline or component: the path of a file, or the name of one that Penstock comes with."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Returns the file; see `find_compiled`."""
+        return find_compiled(str(value))
+
 
 def parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds `--param` (as `texts`) and `--params` (as `values_file`)."""

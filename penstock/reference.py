@@ -1,7 +1,6 @@
 """The components' reference, from the docstrings of their interfaces."""
 
 import ast
-import importlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,14 +54,15 @@ def markdown(name: str) -> str:
         _section("Input artifacts", ("Name", "Type", "What it is"), inputs),
         _section("Parameters", ("Name", "Type", "Default", "What it is"), values),
         _section("Outputs", ("Name", "Type", "What it is"), outputs),
-        f"## Alone\n\n```console\n$ penstock run compiled/components/{name}.yaml {' '.join(needed)}\n```",
+        f"## Alone\n\n```console\n$ penstock run {name} {' '.join(needed)}\n```",
         f"Image: `{spec.implementation.container.image.rpartition(':')[0]}`. Written by `penstock compile` from `component.py`.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _docstring(name: str) -> docstring_parser.Docstring:
-    file = Path(importlib.import_module(f"penstock.components.{name}").__path__[0]) / "component.py"
+    # Read, not imported: the package would take the place of the component in the library.
+    file = Path(library.__path__[0]) / name / "component.py"
     functions = (node for node in ast.parse(file.read_text(encoding="utf-8")).body if isinstance(node, ast.FunctionDef))
     function = next(node for node in functions if node.name == name)
     return docstring_parser.parse(ast.get_docstring(function) or "", style=docstring_parser.DocstringStyle.GOOGLE)

@@ -1,1 +1,6 @@
-"""Pipelines composed from Penstock's components."""
+"""The pipelines composed from Penstock's components, each in the module of its name: `from penstock.pipelines.training import training`.
+
+`flight_delay.parameters()` gives the values that make `training` the worked example.
+"""
+
+__all__ = ["flight_delay", "promote_or_rollback", "training"]

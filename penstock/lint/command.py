@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from ..components.runtime import redact
+from ..options import CompiledFile
 
 _BACKENDS = ("kubeflow", "vertex", "local")
 _COLORS = {"error": "red", "warning": "yellow"}
@@ -21,7 +22,7 @@ _NO_WIDTH = 1_000_000
 
 
 @click.command()
-@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.argument("file", required=False, type=CompiledFile())
 @click.option("--target", "targets", type=click.Choice(_BACKENDS), multiple=True, help="Where it shall run; may be repeated. Default: all.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to say it.")
 @click.option("--explain", metavar="RULE", help="Say why there is a rule, and where that is told at length.")
@@ -32,7 +33,7 @@ def lint(file: Path | None, targets: tuple[str, ...], form: str, explain: str | 
 
     \b
     Examples:
-      penstock lint compiled/flight_delay_training.yaml
+      penstock lint flight_delay_training
       penstock lint pipeline.yaml --target vertex --format json
       penstock lint --explain concat-placeholder
     """

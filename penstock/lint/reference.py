@@ -13,7 +13,7 @@ _HEAD = """\
 # Lint: does this pipeline run elsewhere?
 
 ```console
-$ penstock lint compiled/flight_delay_training.yaml
+$ penstock lint flight_delay_training
 $ penstock lint pipeline.yaml --target kubeflow --target vertex
 $ penstock lint pipeline.yaml --format json
 $ penstock lint --explain concat-placeholder

@@ -1,7 +1,7 @@
 """The other commands, as a person types them."""
 
+import os
 import shutil
-import time
 from pathlib import Path
 
 import click
@@ -28,9 +28,10 @@ def test_every_command_has_help_with_an_example_of_itself(path, command):
 
 def test_help_is_quick(penstock):
     penstock("--help")
-    started = time.process_time(), time.monotonic()
+    before = os.times()
     assert penstock("--help").returncode == 0
-    assert time.monotonic() - started[1] < 2, "it must not import kfp"
+    after = os.times()
+    assert after.children_user - before.children_user < 1, "it must not import kfp"
 
 
 def test_components_lists_every_component(penstock):

@@ -8,13 +8,13 @@ import click
 
 from ...errors import before_anything_starts
 from ...lean_kfp import import_kfp
-from ...options import parameter_options
+from ...options import CompiledFile, parameter_options
 
 if TYPE_CHECKING:
     from ..settings import Settings
     from ..target import Target
 
-FILE = click.argument("file", type=click.Path(path_type=Path))
+FILE = click.argument("file", type=CompiledFile())
 _Command = Callable[..., Any]
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def schedule() -> None:
     """Make runs by the clock, on Kubeflow or on Vertex AI.
 
-    Example: penstock schedule create compiled/flight_delay_training.yaml --target vertex --params vertex.yaml --cron "0 6 * * *"
+    Example: penstock schedule create flight_delay_training --target vertex --params vertex.yaml --cron "0 6 * * *"
     """
 
 
@@ -40,8 +40,8 @@ def create(
 
     \b
     Examples:
-      penstock schedule create compiled/flight_delay_training.yaml --target vertex --params vertex.yaml --cron "0 6 * * *"
-      penstock schedule create compiled/flight_delay_training.yaml --target kubeflow --params kubeflow.yaml --cron "30 5 * * 1" --time-zone Europe/Berlin
+      penstock schedule create flight_delay_training --target vertex --params vertex.yaml --cron "0 6 * * *"
+      penstock schedule create flight_delay_training --target kubeflow --params kubeflow.yaml --cron "30 5 * * 1" --time-zone Europe/Berlin
     """
     from ..timetable import timetable
 

@@ -32,9 +32,9 @@ def submit(file: Path, wait: bool, dry_run: bool, **given: Any) -> None:
 
     \b
     Examples:
-      penstock submit compiled/flight_delay_training.yaml --target kubeflow --params kubeflow.yaml --wait
-      penstock submit compiled/flight_delay_training.yaml --target vertex -p input_uri=gs://bucket/rows -p accelerator_type=l4
-      penstock submit compiled/flight_delay_training.yaml --target vertex --params vertex.yaml --dry-run
+      penstock submit flight_delay_training --target kubeflow --params kubeflow.yaml --wait
+      penstock submit flight_delay_training --target vertex -p input_uri=gs://bucket/rows -p accelerator_type=l4
+      penstock submit flight_delay_training --target vertex --params vertex.yaml --dry-run
     """
     prepared = prepare(file, given)
     if dry_run:
@@ -60,8 +60,8 @@ def upload(file: Path, name: str, platform: Path | None, **where: str) -> None:
 
     \b
     Examples:
-      penstock upload compiled/flight_delay_training.yaml --target kubeflow
-      penstock upload compiled/components/validate_examples.yaml --context staging
+      penstock upload flight_delay_training --target kubeflow
+      penstock upload validate_examples --context staging
     """
     target, settings = connected(where)
     from ...pipeline_file import PipelineFile

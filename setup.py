@@ -1,0 +1,16 @@
+"""Which folder is which package; setuptools finds what lies in each. The rest of the distribution's metadata is in setup.cfg."""
+
+from setuptools import find_packages, setup
+
+FOLDERS = {
+    "penstock": "penstock",
+    "penstock.components": "components",
+    "penstock.pipelines": "pipelines",
+    "penstock.images": "images",
+    "penstock.compiled": "compiled",
+}
+
+setup(
+    package_dir=FOLDERS,
+    packages=[package for root, folder in FOLDERS.items() for package in (root, *(f"{root}.{name}" for name in find_packages(folder)))],
+)
