@@ -14,7 +14,7 @@ import penstock
 
 from .caches import cache_root
 
-_SUBPACKAGES = ("components", "pipelines", "images", "compiled")
+_SUBPACKAGES = ("components", "pipelines", "images")
 _MAIN = """import runpy, sys
 del sys.argv[0]
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
