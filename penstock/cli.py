@@ -11,7 +11,7 @@ from rich.console import Console
 import penstock
 from penstock.components.runtime import TaskError
 
-from .errors import UserError, before_anything_starts
+from .errors import UserError, before_anything_starts, room_told
 from .image_building import images
 from .lean_kfp import import_kfp
 from .lint.command import lint
@@ -27,7 +27,8 @@ class _Commands(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         try:
-            return super().invoke(context)
+            with room_told():
+                return super().invoke(context)
         except TaskError as error:
             raise UserError(str(error)) from error
 

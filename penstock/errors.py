@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
+from .components.runtime.errors import TaskError
 from .components.runtime.redacting import redact
+from .components.runtime.room import is_out_of_room, without_room
 
 
 class UserError(click.ClickException):
@@ -19,6 +22,17 @@ class WrongUsage(UserError):
     """What was typed cannot be meant: exit code 2."""
 
     exit_code = 2
+
+
+@contextmanager
+def room_told() -> Iterator[None]:
+    """Makes a full disk an error that a person can mend, wherever it is met."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, (click.ClickException, TaskError)) or not is_out_of_room(error):
+            raise
+        raise UserError(f"no room to write {without_room(error, [Path.cwd()])}; free some space and type it again") from error
 
 
 @contextmanager

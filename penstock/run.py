@@ -4,7 +4,7 @@ import logging
 import signal
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -124,11 +124,22 @@ class _Formatter(logging.Formatter):
         return redact(super().format(record))
 
 
+class _Log(logging.FileHandler):
+    """A file that may be cut short by a full disk: that is told where something is missing, not here."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def _logged(path: Path) -> Iterator[None]:
     """Keeps kfp's messages and warnings, which go to the root logger, in a file."""
     logger = logging.getLogger()
-    file = logging.FileHandler(path)
+    file = _Log(path)
     file.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s"))
     before, level = logger.handlers[:], logger.level
     logger.handlers[:] = [file]

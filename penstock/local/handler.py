@@ -21,6 +21,8 @@ from .processes import Processes
 from .replacing import replaced
 from .runner import Job, Runner
 
+_LEAST_ROOM = 4096
+
 
 @dataclass
 class TaskHandler:
@@ -69,6 +71,8 @@ class TaskHandler:
             task.error, code = f"it ended without its outputs: {shlex.join(self.full_command[:3])}", 1
         if code < 0:
             task.error = f"it was ended by signal {-code}"
+        if code and not task.error and shutil.disk_usage(root).free < _LEAST_ROOM:  # what it said is lost with its log
+            task.error = f"no room to write {task.log}; free some space and run it again"
         return status.Status.SUCCESS if code == 0 else status.Status.FAILURE
 
     def _read(self, task: tasks.Task, said: Said, line: str) -> None:

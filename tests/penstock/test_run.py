@@ -92,6 +92,18 @@ def test_a_value_is_never_part_of_the_condition(run, tmp_path, value):
     assert not (tmp_path / "said").exists()
 
 
+@pytest.mark.parametrize("kilobytes", range(52, 65, 4))
+def test_a_full_disk_is_one_line_wherever_it_is_met(penstock, tmp_path, mount_disk, kilobytes):
+    disk = mount_disk(tmp_path / "disk", "64k")
+    (disk / "ballast").write_bytes(b"x" * 1024 * kilobytes)
+    done = penstock("run", compiled(chain, tmp_path), "--param", f"folder={to(tmp_path)}", "--root", disk)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert any(said in done.stdout + done.stderr for said in ("No space left", "no room to write "))
+    assert len(done.stderr.splitlines()) <= 1
+    assert not list(disk.rglob("*.partial"))
+
+
 def test_what_a_run_says_and_logs_tells_no_secrets_of_uris(run, tmp_path):
     done = run(gate, text="https://user:SECRET@host/rows.csv?signature=SECRET")
     assert "because make-verdict = https://***@host/rows.csv?***" in done.stdout

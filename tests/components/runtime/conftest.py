@@ -53,6 +53,13 @@ def toy(made: Output, unmade: Output, how: str, size: int = 1, given: Input | No
         raise RuntimeError("a bug")
     if how == "surrogate":
         raise TaskError("a \\ud800 is no character")
+    if how == "full, said by a library":
+        raise RuntimeError("sink failed: [errno 28] No space left on device")
+    if how == "full, and something else":
+        try:
+            raise OSError(28, "No space left on device", str(made.path / "part"))
+        except OSError:
+            raise KeyError("the library's own")
     if how.startswith("secret"):
         uri = "postgresql://user:SECRET@db/x?key=SECRET"
         made.metadata |= {"source": [uri, {"of": uri}]}

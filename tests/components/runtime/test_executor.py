@@ -165,6 +165,18 @@ def test_a_full_disk(toy, small_disk):
     assert toy.run("well", size=1)[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("how", "named"), [("full, said by a library", ""), ("full, and something else", "run-1/.made.partial/part")], ids=["library", "chain"]
+)
+def test_a_full_disk_is_told_whoever_meets_it(toy, small_disk, how, named):
+    code, _, err = toy.run(how)
+    assert code == 1
+    assert err.startswith(f"error: no room to write {toy.root}")
+    assert named in err
+    assert err.count("\n") == 1
+    assert toy.files() == []
+
+
 def test_a_disk_that_fills_up_with_the_last_file(toy, small_disk):
     free = small_disk.joinpath("ballast")
     free.write_bytes(b"x" * (256 - 8) * 1024)  # room for the artifact and little else
