@@ -1,9 +1,11 @@
 """ingest_examples, run as its container runs it."""
 
 import gzip
+import http.server
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import fsspec
@@ -416,3 +418,38 @@ def test_the_container_command_needs_no_tensorflow(tmp_path, run_task):
     path = json.dumps([entry for entry in sys.path if entry])
     done = subprocess.run([sys.executable, "-c", f"import sys; sys.path[:0] = {path}; {code}"], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+class _Files(http.server.BaseHTTPRequestHandler):
+    """Answers a GET of `/rows.csv` that is signed, and refuses any other."""
+
+    def do_HEAD(self) -> None:
+        is_signed = self.path == "/rows.csv?X-Goog-Signature=SECRET"
+        self.send_response(200 if is_signed else 403)
+        self.send_header("Content-Length", str(len(_ROWS)))
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_HEAD()
+        self.wfile.write(_ROWS)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+_ROWS = b"a,b\n" + b"".join(b"%d,%d\n" % (row, row) for row in range(50))
+
+
+def test_a_signed_url_is_read_and_its_signature_told_nobody(run_task, tmp_path):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Files) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/rows.csv"
+        done = run_task("ingest_examples", {"input_uri": f"{url}?X-Goog-Signature=SECRET", "input_format": "csv"})
+        refused = run_task("ingest_examples", {"input_uri": f"{url}?X-Goog-Signature=SECRETS", "input_format": "csv"})
+        server.shutdown()
+    assert done.code == 0, done.error
+    assert done.metadata["examples"]["sources"][0]["uri"] == f"{url}?***"
+    assert "SECRET" not in done.executor_output.read_text()
+    assert refused.code == 1
+    assert url in refused.error
+    assert "SECRET" not in refused.error
