@@ -114,6 +114,8 @@ _registry_uri = click.option(
 def status(destination: str, model_name: str, root: Path) -> None:
     """Show what serves at DESTINATION, what is staged there, and what a rollback goes back to. Changes nothing.
 
+    The destination itself is asked. Exit code 0: what answers is what the records say. 1: it is not, or nothing answers.
+
     \b
     Examples:
       penstock status local://serving

@@ -78,14 +78,18 @@ def control(action: str, target: Target, parameters: dict[str, Any], root: Path,
         The exit code: 0 done, 3 promoted and rolled back.
 
     Raises:
-        UserError: The task failed.
+        UserError: The task failed; for `status` also if another version answers than the records say, or none.
     """
     python = make_environments(["deploy"], console)["deploy"]
     if target.folder is not None and action != "status":
         set_serve_python(console)
     set_variables(root.absolute())
-    state = _run(python, {"action": action, "destination": target.destination, "model_name": target.model_name} | parameters, console)
+    state, failure = _run(
+        python, {"action": action, "destination": target.destination, "model_name": target.model_name} | parameters, console
+    )
     _report(action, state, target, console)
+    if failure:
+        raise failure
     return EXIT_ROLLED_BACK if action == "promote" and state["outcome"] == ROLLED_BACK else EXIT_DONE
 
 
@@ -104,8 +108,8 @@ def _last_part(path: str) -> str:
     return name
 
 
-def _run(python: Path, parameters: dict[str, Any], console: Console) -> dict[str, Any]:
-    """Runs the task to its end; returns the state that it writes."""
+def _run(python: Path, parameters: dict[str, Any], console: Console) -> tuple[dict[str, Any], UserError | None]:
+    """Runs the task to its end; returns the state that it writes, and why it failed if it has written one all the same."""
     with tempfile.TemporaryDirectory() as folder:
         artifact = {"name": "release_state", "uri": f"{folder}/release_state"}
         executor_input = {
@@ -113,13 +117,15 @@ def _run(python: Path, parameters: dict[str, Any], console: Console) -> dict[str
             "outputs": {"artifacts": {"release_state": {"artifacts": [artifact]}}, "outputFile": f"{folder}/executor_output.json"},
         }
         command = module_command(python, _PACKAGE, "--executor_input", json.dumps(executor_input))
-        _follow(command, console)
+        failure = _follow(command, console)
         state = Path(folder) / "release_state" / "state.json"
-        return stored.load(state.read_bytes(), f"the release state {state}", "try again")
+        if failure and not state.is_file():
+            raise failure
+        return stored.load(state.read_bytes(), f"the release state {state}", "try again"), failure
 
 
-def _follow(command: list[str], console: Console) -> None:
-    """Runs a command to its end; on a terminal, with the step that it is at."""
+def _follow(command: list[str], console: Console) -> UserError | None:
+    """Runs a command to its end, on a terminal with the step that it is at; returns what went wrong."""
     said = Said()
     lines: list[str] = []
     with (
@@ -140,10 +146,11 @@ def _follow(command: list[str], console: Console) -> None:
             said.hear(line)
             status.update(said.figure or "asking")
     if process.returncode == 1 and said.reason:
-        raise UserError(said.reason)
+        return UserError(said.reason)
     if process.returncode:  # a bug: its traceback tells more
         click.echo("".join(lines), err=True, nl=False)
-        raise UserError(f"control_release ended with {process.returncode}; the lines above say why")
+        return UserError(f"control_release ended with {process.returncode}; the lines above say why")
+    return None
 
 
 def _report(action: str, state: dict[str, Any], target: Target, console: Console) -> None:
@@ -159,6 +166,8 @@ def _report(action: str, state: dict[str, Any], target: Target, console: Console
 
 def _facts(state: dict[str, Any], target: Target) -> Iterator[tuple[str, str]]:
     yield "serves", f"{_known(state['serving'])}  {state['url']}" if state["serving"] else "nothing"
+    if state["reason"] and state.get("answering") is not None:
+        yield "answers", ", ".join(found[:40] for found in state["answering"]) or "nothing"
     if state["candidate"]:
         share = f"{state['percent']} % of the traffic" if state["percent"] else "answers to nobody yet"
         yield "candidate", f"{_known(state['candidate'])}  {share}"

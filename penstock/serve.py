@@ -1,14 +1,13 @@
 """`penstock serve`: what a local:// destination serves, and how to stop it."""
 
 import time
-import urllib.error
-import urllib.request
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from penstock.components.runtime import serving
+from penstock.components.runtime.served import ask_served
 
 _folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="serving", metavar="[DIR]")
 
@@ -26,7 +25,7 @@ def serve() -> None:
 def status(folder: Path) -> None:
     """Show what DIR serves: the server, and every model's version, fingerprint and URL. DIR is ./serving if not given.
 
-    Exits with 1 if no server runs or answers.
+    The server is asked. Exits with 1 if none runs or answers, or answers with another version than DIR says.
 
     Example: penstock serve status serving
     """
@@ -57,22 +56,18 @@ def stop(folder: Path) -> None:
 
 
 def _line(folder: Path, model: str, info: serving.ServerInfo | None) -> tuple[bool, str]:
-    """Returns whether a model answers, and what to say of it."""
+    """Returns whether a model answers as its state says, and what to say of it."""
     state = serving.read_state(folder, model)
     release = serving.read_release(folder, model, str(state.stable))
-    answers = info is not None and _answers(info.predict_url(model).removesuffix(":predict"))
-    where = f"answers at {info.predict_url(model)}" if info and answers else "does not answer"
+    answering = ask_served(info, model) if info else frozenset()
+    agrees = release.fingerprint in answering
+    if info and agrees:
+        where = f"answers at {info.predict_url(model)}"
+    elif answering:
+        where = f"should answer by {folder / model / 'state.json'}, but {', '.join(sorted(answering))} does; push again, or roll back"
+    else:
+        where = "does not answer"
     return (
-        answers,
+        agrees,
         f"{model}: version {state.stable} {where}; fingerprint {release.fingerprint}; before it: {', '.join(state.history) or 'none'}",
     )
-
-
-def _answers(url: str) -> bool:
-    """Asks this machine's server, past any proxy, whether a model is ready."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(url, timeout=5):
-            return True
-    except (urllib.error.URLError, TimeoutError):
-        return False

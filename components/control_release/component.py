@@ -25,11 +25,13 @@ def control_release(
     """Promotes what is staged at a destination, rolls back what serves there, or says what does: by hand what push_model does.
 
     Args:
-        release_state: `state.json`: what serves, what served before, what is staged and with which share of the traffic.
+        release_state: `state.json`: what serves, what served before, what is staged and with which share of the traffic; for `status`,
+            `answering`: the fingerprints that answered when the destination itself was asked.
         outcome: `promoted`, `rolled_back` or `unchanged`.
         url: The URL that answers predictions.
         destination: Where: as push_model takes it.
-        action: `promote` (all traffic to the staged model, if its answers are right), `rollback` or `status`.
+        action: `promote` (all traffic to the staged model, if its answers are right), `rollback` or `status`,
+            which fails if another version answers than the records say, or none.
         model_name: The name under which the model is served and registered.
         to: What to roll back to: `previous`, or a fingerprint (or its start) of a version that served there.
         keep_warm_seconds: For how long the model before is kept ready after a promotion, and the new one checked.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from penstock.components.runtime import Output, TaskError, figure, stored
+from penstock.components.runtime import GateFailed, Output, TaskError, figure, stored
 from penstock.components.runtime.destinations import Current, Destination, parse
 from penstock.components.runtime.registry import Registry, open_registry
 from penstock.components.runtime.release import Release
@@ -57,13 +57,16 @@ def control_release(
         registry_uri: The model registry.
 
     Raises:
+        GateFailed: Asked for the status: another version answers than the records say, or none.
         TaskError: The action is none, there is nothing to promote or to go back to, the destination or the registry refuses, or a
             rollback failed.
     """
+    answering: frozenset[str] | None = None
     plan = Plan(keep_warm_seconds=keep_warm_seconds, max_latency_ms=max_latency_ms)
     target = parse(destination, model_name)
     if action == "status":
-        current, done = target.current(), _Done(UNCHANGED)
+        current, answering = target.current(), target.answering()
+        done = _Done(UNCHANGED, _disagreement(current, answering, destination))
     elif action in ("promote", "rollback"):
         registry = _LateRegistry(model_name, tracking_uri, registry_uri)
         with target:
@@ -73,10 +76,12 @@ def control_release(
             registry.point(current.serving, champion_alias, previous_alias)
     else:
         raise TaskError(f"action {action!r} is none; give promote, rollback or status")
-    state = _describe(current, done, target, model_name)
+    state = _describe(current, done, target, model_name) | {"answering": None if answering is None else sorted(answering)}
     release_state.path.mkdir(parents=True, exist_ok=True)
     (release_state.path / "state.json").write_text(stored.dump(state, indent=1), encoding="utf-8")
     release_state.metadata |= {key: state[key] for key in ("outcome", "reason", "url")}
+    if action == "status" and done.reason:
+        raise GateFailed(done.reason)
     figure(_summary(current, done, target.url))
     return Outputs(done.outcome, state["url"])
 
@@ -127,6 +132,16 @@ def _roll_back(target: Destination, to: str) -> _Done:
     after = go_back(target, wanted)
     fingerprints = {release and release.fingerprint for release in (before.serving, after)}
     return _Done(ROLLED_BACK if before.candidate or len(fingerprints) > 1 else UNCHANGED)
+
+
+def _disagreement(current: Current, answering: frozenset[str] | None, destination: str) -> str:
+    """Says where the records and who answers are at odds; nothing where they agree, or nobody can be asked."""
+    recorded = {release.fingerprint for release in (current.serving, current.candidate if current.percent else None) if release}
+    if answering is None or (answering <= recorded and bool(answering) == bool(current.serving)):
+        return ""
+    written = f"{current.serving.label} ({current.serving.fingerprint[:12]}) serves" if current.serving else "nothing serves"
+    said = f"what answers there is {', '.join(sorted(found[:40] for found in answering))}" if answering else "nothing answers there"
+    return f"the records of {destination} say that {written}, but {said}; push again, or roll back, and they will agree"
 
 
 def _describe(current: Current, done: _Done, target: Destination, model_name: str) -> dict[str, Any]:

@@ -51,10 +51,12 @@ def _serves(saved: Path, port: int) -> None:
 
 def test_status_shows_what_serves_and_what_to_type(penstock: Command, folder: Path, destination: str, free_port: int):
     done = penstock("status", destination)
-    assert (done.returncode, done.stderr) == (0, "")
     state = serving.read_state(folder, NAME)
+    said = f"the records of {destination} say that {state.stable} ({state.stable}) serves, but nothing answers there"
+    assert (done.returncode, done.stderr) == (1, f"error: {said}; push again, or roll back, and they will agree\n")
     assert done.stdout.splitlines() == [
         f"serves     {state.stable}  http://127.0.0.1:{free_port}/v1/models/{NAME}:predict",
+        "answers    nothing",
         f"candidate  {state.candidate}  25 % of the traffic",
         f"previous   {state.history[0]}",
         f"promote    penstock promote '{destination}'",
@@ -69,6 +71,17 @@ def test_promote_then_back_and_back_again(penstock: Command, folder: Path, desti
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("promoted\nserves ")
     _serves(saved_models / "renamed", free_port)
+    done = penstock("status", destination)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "answers" not in done.stdout
+    told = serving.read_state(folder, NAME)
+    serving.write_state(folder, NAME, serving.ServingState(told.history[0]))
+    done = penstock("status", destination)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[0].startswith(f"serves     {told.history[0]}")
+    assert done.stdout.splitlines()[1].startswith(f"answers    {told.stable}")
+    assert f"say that {told.history[0]} ({told.history[0]}) serves, but what answers there is {told.stable}" in done.stderr
+    serving.write_state(folder, NAME, told)
     done = penstock("rollback", destination)
     assert (done.returncode, done.stdout.splitlines()[0]) == (0, "rolled back")
     _serves(saved_models / "second", free_port)

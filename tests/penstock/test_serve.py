@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from penstock.cli import main
 from penstock.components.runtime import serving
 
-# Holds the lock, listens, answers every GET, ends at SIGTERM: what a model server is to this command.
+# Holds the lock, listens, tells what it serves, ends at SIGTERM: what a model server is to this command.
 SERVER = """
 import http.server, os, signal, sys, time
 from pathlib import Path
@@ -21,6 +21,9 @@ from penstock.components.runtime import serving
 class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200); self.end_headers()
+        self.wfile.write(b"# TYPE penstock_served_model gauge\\n")
+        for one in sys.argv[3:]:
+            self.wfile.write(f'penstock_served_model{{fingerprint="{one}",model_name="flights",version="?"}} 1.0\\n'.encode())
     def log_message(self, *_): pass
 server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[2])), Answer)
 signal.signal(signal.SIGTERM, signal.SIG_IGN if "deaf" in sys.argv else lambda *_: sys.exit(0))
@@ -57,7 +60,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_status_shows_what_serves(folder: Path, free_port: int, family_environment: dict[str, str]):
-    with running(folder, free_port, family_environment) as process:
+    with running(folder, free_port, family_environment, "b" * 64) as process:
         result = serve("status", str(folder))
     assert result.exit_code == 0, result.output
     for part in (
@@ -69,6 +72,15 @@ def test_status_shows_what_serves(folder: Path, free_port: int, family_environme
         f"http://127.0.0.1:{free_port}/v1/models/flights:predict",
     ):
         assert part in result.output
+
+
+@pytest.mark.parametrize(("serves", "said"), [(["a" * 64], f"but {'a' * 64} does"), ([], "2-bbb does not answer")])
+def test_status_asks_the_server(serves: list[str], said: str, folder: Path, free_port: int, family_environment: dict[str, str]):
+    with running(folder, free_port, family_environment, *serves):
+        result = serve("status", str(folder))
+    assert result.exit_code == 1
+    assert said in result.output
+    assert "b" * 64 in result.output
 
 
 def test_stop_ends_the_server_and_says_so(folder: Path, free_port: int, family_environment: dict[str, str]):

@@ -119,10 +119,17 @@ class Destination(Protocol):
         """Lets other pushes in."""
 
     def current(self) -> Current:
-        """Returns what serves now, and changes nothing.
+        """Returns what serves now by the destination's records, and changes nothing.
 
         Raises:
             TaskError: The destination cannot be asked.
+        """
+
+    def answering(self) -> frozenset[str] | None:
+        """Asks what answers the clients, whatever the records say.
+
+        Returns:
+            The fingerprints of the versions that answer, or of one of them; empty if none does; None where that cannot be asked.
         """
 
     def stage(self, model: Input, release: Release, *, shadow: bool = False) -> None:

@@ -12,6 +12,7 @@ from tenacity import retry, retry_if_exception_type, retry_if_result, stop_after
 from penstock.components.runtime import Input, TaskError, figure
 from penstock.components.runtime import storage as model_storage
 from penstock.components.runtime.release import Release, find_release
+from penstock.components.runtime.served import read_served
 
 from .destination import Answer, Check, Current, StepFailed, Traffic, accept, unharmed
 from .kserve_api import Cluster, ClusterError, Conflict, NoAnswer
@@ -139,6 +140,17 @@ class KServeDestination:
         state = self._mode.state(service)
         previous = state.serving.previous if state.serving else None
         return Current(self._release(state.serving), self._release(previous), self._release(state.candidate), state.percent)
+
+    def answering(self) -> frozenset[str] | None:
+        """Asks one of the pods, by the service's URL; None where that cannot be reached, or another server than Penstock's runs there."""
+        service = self._or_stop(self._read)
+        if service is None:
+            return frozenset()
+        try:
+            response = self._request("GET", service.get("status", {}).get("url", ""), "/metrics", None)
+        except StepFailed:
+            return None
+        return frozenset() if response.is_server_error else read_served(response.text, self._name)
 
     def stage(self, model: Input, release: Release, *, shadow: bool = False) -> None:
         """Copies the model to the storage, and has KServe serve it without traffic, or first of all."""
@@ -358,19 +370,22 @@ class KServeDestination:
         return self._send(method, url, path, body)
 
     def _send(self, method: str, base: str, path: str, body: Any) -> Any:
+        response = self._request(method, base, path, body)
+        if response.is_error:
+            raise StepFailed(f"{base}{path} answered {response.status_code}: {response.text[:300]}")
+        return response.json() if "json" in response.headers.get("Content-Type", "") else response.text
+
+    def _request(self, method: str, base: str, path: str, body: Any) -> httpx.Response:
         """Sends a request, again for some seconds if nothing answers: a gateway follows a moment after the status that says it did."""
         if not base:
             raise StepFailed(f"KServe has given {self._where} no URL yet")
         name = urlsplit(base).netloc
         url, headers = (f"{self._gateway.rstrip('/')}{path}", {"Host": name}) if self._gateway else (f"{base.rstrip('/')}{path}", {})
         try:
-            response = _patiently(self._http.request)(method, url, json=body, headers=headers)
+            return _patiently(self._http.request)(method, url, json=body, headers=headers)
         except httpx.HTTPError as error:
             advice = "" if self._gateway else "; where this name cannot be resolved, give ?gateway= the URL of the ingress gateway"
             raise StepFailed(f"{base}{path} gives no answer ({error}){advice}") from error
-        if response.is_error:
-            raise StepFailed(f"{base}{path} answered {response.status_code}: {response.text[:300]}")
-        return response.json() if "json" in response.headers.get("Content-Type", "") else response.text
 
     def _find(self, state: State, to: str) -> Version:
         """Returns the version that serves or served with this fingerprint, as it was when it served."""

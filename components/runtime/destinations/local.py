@@ -10,6 +10,7 @@ from typing import Any
 from penstock.components.runtime import Input, TaskError, figure, fingerprint, serving
 from penstock.components.runtime.folders import copy_folder
 from penstock.components.runtime.release import Release, find_release
+from penstock.components.runtime.served import ask_served
 from penstock.components.runtime.serving import CANDIDATE, ServerInfo, ServingState
 
 from . import prediction_log
@@ -86,10 +87,15 @@ class LocalDestination:
         self._lock.close()
 
     def current(self) -> Current:
-        """Returns what the state says, whether or not the server runs: with the server, that is what serves."""
+        """Returns what the state says, whether or not the server runs."""
         state = self._state()
         previous = next(iter(state.history), None)
         return Current(self._release(state.stable), self._release(previous), self._release(state.candidate), state.percent)
+
+    def answering(self) -> frozenset[str]:
+        """Asks the folder's server, on whichever port it listens."""
+        info = serving.running_server(self._folder)
+        return ask_served(info, self._name) if info else frozenset()
 
     def stage(self, model: Input, release: Release, *, shadow: bool = False) -> None:
         """Copies the model beside the others and has the server load it under the candidate's name."""

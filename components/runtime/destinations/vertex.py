@@ -113,6 +113,27 @@ class VertexDestination:
         percent = endpoint.traffic_split.get(record.candidate.deployed_id, 0) if record.candidate else 0
         return Current(self._release(record.serving), self._release(record.previous), self._release(record.candidate), percent)
 
+    def answering(self) -> frozenset[str] | None:
+        """Asks the endpoint for predictions of the probe, and who gave them; None where there is no probe, or nobody may ask."""
+        with self._api.mended(TaskError, "read the endpoint"):
+            endpoint = self._endpoint.find()
+            record = self._record(endpoint) if endpoint else Record()
+            release = self._release(record.serving)
+        if endpoint is None or release is None:
+            return frozenset()
+        if not release.probe:
+            return None
+        request = PredictRequest(endpoint=endpoint.name)
+        request.instances.extend(release.probe["instances"])
+        try:
+            asked = self._api.call(self._api.predictions.predict, request).deployed_model_id
+        except exceptions.ServerError:
+            return frozenset()
+        except (exceptions.GoogleAPICallError, GoogleAuthError):
+            return None
+        known = {version.deployed_id: version.fingerprint for version in (*record.served, record.candidate) if version}
+        return frozenset({known.get(asked, f"the deployed model {asked}")})
+
     def stage(self, model: Input, release: Release, *, shadow: bool = False) -> None:
         """Uploads the model as a version, records it as the candidate, and deploys it on the candidate's endpoint."""
         if shadow:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from typing import Any
 
 import pytest
 
@@ -322,13 +323,23 @@ def test_by_hand_one_goes_back_to_the_model_before_or_to_any_other(site: Site):
 def test_by_hand_one_sees_what_is_there(site: Site):
     assert site.control("status").code == 0
     site("first")
+    done = site.control("status")
+    assert (done.code, _state(done)["answering"]) == (0, [site.fingerprint("first")]), done.error
     site.kill("second", "check at 25 %")
-    state = json.loads((site.control("status").outputs["release_state"] / "state.json").read_text())
+    done = site.control("status")
+    assert done.code == 0, done.error
+    state = _state(done)
+    assert set(state["answering"]) <= {site.fingerprint("first"), site.fingerprint("second")}
+    assert state["answering"]
     assert (state["serving"]["fingerprint"], state["candidate"]["fingerprint"], state["percent"]) == (
         site.fingerprint("first"),
         site.fingerprint("second"),
         25,
     )
+
+
+def _state(done: Any) -> dict[str, Any]:
+    return json.loads((done.outputs["release_state"] / "state.json").read_text())
 
 
 def assert_only_the_first_is_there(site: Site) -> None:
