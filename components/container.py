@@ -1,10 +1,15 @@
-"""The one protocol by which every backend starts every task."""
+"""What every interface shares: the one protocol by which every backend starts every task, and whose outputs no cache may keep."""
+
+from typing import Any
 
 from kfp import dsl
+from kfp.dsl import pipeline_task
+from kfp.dsl.container_component_class import ContainerComponent
+from kfp.pipeline_spec import pipeline_spec_pb2
 
 from .images import REGISTRY, image
 
-__all__ = ["REGISTRY", "container", "image"]
+__all__ = ["REGISTRY", "NeverCached", "container", "image", "never_cached"]
 
 
 def container(family: str, component: str) -> dsl.ContainerSpec:
@@ -14,3 +19,26 @@ def container(family: str, component: str) -> dsl.ContainerSpec:
         command=["python", "-m", f"penstock.components.{component}"],
         args=["--executor_input", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER],
     )
+
+
+class NeverCached(ContainerComponent):
+    """A component that changes the world or says what is so in it: what serves, what a registry holds. That is true once."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> pipeline_task.PipelineTask:
+        """Makes a task that is not cached."""
+        task = super().__call__(*args, **kwargs)
+        # Outside of a pipeline kfp.local has run it by now, and has kept nothing.
+        return task if task.state == pipeline_task.TaskState.FINAL else task.set_caching_options(False)
+
+    @property
+    def pipeline_spec(self) -> pipeline_spec_pb2.PipelineSpec:
+        """The component alone, as a pipeline of one task."""
+        spec = super().pipeline_spec
+        for task in spec.root.dag.tasks.values():
+            task.caching_options.enable_cache = False
+        return spec
+
+
+def never_cached(component: ContainerComponent) -> NeverCached:
+    """Marks a component whose outputs no cache may keep."""
+    return NeverCached(component.component_spec, component.pipeline_func)

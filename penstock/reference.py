@@ -38,7 +38,10 @@ def markdown(name: str) -> str:
     """
     if name not in names():
         raise UserError(f"no component is called {name}; there are {', '.join(names())}")
-    spec = getattr(library, name).component_spec
+    from penstock.components.container import NeverCached
+
+    component = getattr(library, name)
+    spec = component.component_spec
     docstring = _docstring(name)
     said = {parameter.arg_name: " ".join((parameter.description or "").split()) for parameter in docstring.params}
     artifacts = {key: item for key, item in spec.inputs.items() if "." in item.type}
@@ -51,6 +54,7 @@ def markdown(name: str) -> str:
         f"# {name}",
         docstring.short_description,
         docstring.long_description,
+        "What it gives back is true once: no cache keeps it." if isinstance(component, NeverCached) else "",
         _section("Input artifacts", ("Name", "Type", "What it is"), inputs),
         _section("Parameters", ("Name", "Type", "Default", "What it is"), values),
         _section("Outputs", ("Name", "Type", "What it is"), outputs),

@@ -28,7 +28,6 @@ def promote_or_rollback(
         tracking_uri: MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
         registry_uri: The model registry: MLflow's, or `vertex://PROJECT/LOCATION`. Empty: the tracking server's.
     """
-    # What a destination serves changes between runs: an answer is never reused.
     control_release(
         destination=destination,
         action=action,
@@ -38,4 +37,4 @@ def promote_or_rollback(
         max_latency_ms=max_latency_ms,
         tracking_uri=tracking_uri,
         registry_uri=registry_uri,
-    ).set_caching_options(False)
+    )

@@ -166,14 +166,13 @@ def training(
         experiment=experiment,
     )
     train.set_accelerator_type(accelerator_type).set_accelerator_limit(accelerator_count)
-    # What the registry and the destination hold changes between runs: these answers are never reused.
     resolve = resolve_baseline(
         candidate=train.outputs["model"],
         model_name=model_name,
         on_broken_baseline=on_broken_baseline,
         tracking_uri=tracking_uri,
         registry_uri=registry_uri,
-    ).set_caching_options(False)
+    )
     evaluate = evaluate_model(
         examples=ingest.outputs["examples"],
         model=train.outputs["model"],
@@ -199,7 +198,7 @@ def training(
                 tracking_run_id=train.outputs["tracking_run_id"],
                 tracking_uri=tracking_uri,
                 registry_uri=registry_uri,
-            ).set_caching_options(False)
+            )
             push_model(
                 model=train.outputs["model"],
                 evaluation=evaluate.outputs["evaluation"],
@@ -216,4 +215,4 @@ def training(
                 serving_options=serving_options,
                 tracking_uri=tracking_uri,
                 registry_uri=registry_uri,
-            ).set_caching_options(False)
+            )

@@ -3,9 +3,10 @@
 from kfp import dsl
 from kfp.dsl import Input, Model, Output, OutputPath
 
-from penstock.components.container import container
+from penstock.components.container import container, never_cached
 
 
+@never_cached
 @dsl.container_component
 def resolve_baseline(
     candidate: Input[Model],

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from kfp import compiler, dsl
 
 import penstock.components as library
 
@@ -15,6 +17,9 @@ COMPONENTS = ROOT / "components"
 NAMES = sorted(path.parent.name for path in COMPONENTS.glob("*/component.py"))
 # What an image runs before it knows which task it runs, and the names of the images, which interfaces and tasks share.
 CORE = ("images", *(f"runtime/{module}" for module in ("__init__", "artifacts", "errors", "executor", "fingerprint", "source")))
+_CLASSES = {kind.schema_title: kind for kind in (dsl.Artifact, dsl.Dataset, dsl.Model)}
+# What changes the world or says what is so in it.
+ABOUT_THE_WORLD = {"control_release", "push_model", "register_model", "resolve_baseline"}
 TYPES = {"String": "str", "Integer": "int", "Float": "float", "Boolean": "bool", "Dict": "dict", "List": "list"}
 
 
@@ -34,6 +39,24 @@ def test_command_is_the_one_protocol(name):
     container = getattr(library, name).component_spec.implementation.container
     assert container.command == ["python", "-m", f"penstock.components.{name}"]
     assert container.args == ["--executor_input", "{{$}}"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_about_the_world_is_never_cached(name, tmp_path):
+    component = getattr(library, name)
+
+    @dsl.pipeline(name="inner")
+    def inner():
+        component(**{key: _any(item) for key, item in component.component_spec.inputs.items() if not item.optional})
+
+    @dsl.pipeline(name="outer")
+    def outer():
+        inner()
+
+    for pipeline in (component, inner, outer):
+        path = str(tmp_path / "pipeline.yaml")
+        compiler.Compiler().compile(pipeline, path)
+        assert _caching(path, name) == [name not in ABOUT_THE_WORLD]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -99,6 +122,23 @@ def test_sdk_and_pipelines_import_no_task(folder):
 def test_pipelines_are_composition_only():
     for path in (ROOT / "pipelines").glob("*.py"):
         assert {module.partition(".")[0] for module in _imports(path)} <= {"kfp", "penstock"}, path
+
+
+def _any(item: Any) -> Any:
+    """Returns what an input takes."""
+    return (
+        dsl.importer(artifact_uri="gs://bucket/file", artifact_class=_CLASSES[item.type.partition("@")[0]]).output
+        if "." in item.type
+        else "x"
+    )
+
+
+def _caching(path: str, name: str) -> list[bool]:
+    """Returns whether the tasks of a component are cached, wherever they are in a file."""
+    spec = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    dags = [part["dag"] for part in (spec["root"], *spec["components"].values()) if "dag" in part]
+    tasks = [task for dag in dags for task in dag["tasks"].values() if task["componentRef"]["name"] == f"comp-{name.replace('_', '-')}"]
+    return [task["cachingOptions"].get("enableCache", False) for task in tasks]
 
 
 def _tree(path: Path) -> ast.Module:
