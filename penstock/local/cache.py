@@ -1,33 +1,30 @@
 """Task outputs by content: kfp.local's cache keys artifacts by URI, which differs from run to run, and knows nothing of code.
 
 Upstream (kfp 2.17, `LocalCache`): a task that is not cached makes everything behind it run again, even if it gave the same bytes;
-changed files behind a path go unnoticed; and an artifact that has metadata only, such as Metrics, is always a miss.
+changed files behind a path go unnoticed, and so do changed outputs; and an artifact that has metadata only, such as Metrics, is
+always a miss.
 """
 
-import glob
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kfp import dsl
-from kfp.dsl import executor
 from kfp.local import cache
 
-from ..components.runtime.artifacts import local_path
-from ..components.runtime.fingerprint import fingerprint
+from ..components.runtime import TaskError
+from ..errors import UserError
 from . import tasks
-from .commands import component_of
+from .cache_entry import Entry
+from .commands import component_of, components_in, never_cached
+from .contents import content, names_elsewhere
 from .replacing import replaced
 from .runner import Runner
 
-_ARTIFACT = "__kfp_artifact__"
-_PATTERN_FIELD = re.compile(r"\{(SPAN|VERSION|YYYY|MM|DD)(:\d+)?\}")
-_LONGEST_PATH = 1024
+_NEVER = ""
 
 
 class ContentCache(cache.LocalCache):
@@ -37,10 +34,16 @@ class ContentCache(cache.LocalCache):
         folder: Where the entries lie.
         runner: What runs the tasks.
         fresh: Finds nothing, and writes every entry anew.
+
+    Raises:
+        UserError: The folder cannot be made.
     """
 
     def __init__(self, folder: Path, runner: Runner, fresh: bool) -> None:
-        super().__init__(str(folder))
+        try:
+            super().__init__(str(folder))
+        except OSError as error:
+            raise UserError(f"outputs cannot be kept in {folder} ({error.strerror}); remove it, or give another --root") from error
         self._runner = runner
         self._fresh = fresh
 
@@ -53,75 +56,43 @@ class ContentCache(cache.LocalCache):
         env_vars: dict[str, str] | None = None,
         custom_cache_key: str | None = None,
     ) -> str:
-        """Hashes all that the outputs depend on."""
-        component = component_of(full_command)
-        told = (
-            [component_name, custom_cache_key] if custom_cache_key else [component_name, image, full_command, _content(arguments), env_vars]
-        )
-        code = self._runner.identity(image, component)
-        # The registry and the tracking server are part of what register_model and train_model give back.
-        tracking = os.environ.get("MLFLOW_TRACKING_URI") if component else None
+        """Hashes all that the outputs depend on; empty where nobody can tell what that is, and nothing may be kept."""
+        ours = components_in(full_command)
+        told: list[Any] = [component_name, custom_cache_key]
+        try:
+            if never_cached(full_command) or (ours and names_elsewhere(arguments)):
+                return _NEVER
+            if ours or not custom_cache_key:  # a gate's verdict belongs to what it judged, whatever key it is given
+                told += [image, full_command, content(arguments), env_vars]
+        except (TaskError, OSError):  # an artifact that cannot be hashed; the task says what is wrong with it
+            return _NEVER
+        code = self._runner.identity(image, component_of(full_command))
+        # The registry and the tracking server are part of what train_model gives back.
+        tracking = os.environ.get("MLFLOW_TRACKING_URI") if ours else None
         return hashlib.sha256(json.dumps([told, code, tracking], sort_keys=True, default=str).encode()).hexdigest()
 
     def get(self, key: str) -> dict[str, Any] | None:
-        """Returns the outputs, if all the files that were there when they were kept still are."""
-        entry = Path(self._entry_path(key))
-        if self._fresh or not entry.exists():
+        """Returns the outputs, if they are there, byte for byte as they were kept."""
+        if key == _NEVER or self._fresh or (entry := Entry.read(self._place(key), key)) is None:
             return None
-        kept = json.loads(entry.read_text(encoding="utf-8"))
-        if not all(Path(path).exists() for path in kept["files"]):
+        outputs = entry.restore()
+        if outputs is None:
             return None
         task = tasks.current()
-        task.state, task.component = "cached", kept["component"]
-        return {name: _artifact(value) for name, value in kept["outputs"].items()}
+        task.state, task.component = "cached", entry.component
+        return outputs
 
     def put(self, key: str, outputs: dict[str, Any]) -> None:
         """Keeps a finished task's outputs."""
-        values = [value for output in outputs.values() for value in (output if isinstance(output, list) else [output])]
-        files = [value.path for value in values if isinstance(value, dsl.Artifact) and Path(value.path).exists()]
-        kept = {"component": tasks.current().component, "files": files, "outputs": self._serialize_outputs(outputs)}
-        entry = Path(self._entry_path(key))
-        scratch = entry.with_suffix(f".{os.getpid()}.partial")
-        scratch.write_text(json.dumps(kept), encoding="utf-8")
-        scratch.replace(entry)
+        if key == _NEVER:
+            return
+        try:
+            Entry.of(key, tasks.current().component, outputs).write(self._place(key))
+        except TaskError:  # an artifact with links, which nobody can vouch for
+            self._place(key).unlink(missing_ok=True)
 
-
-def _artifact(value: Any) -> Any:
-    if isinstance(value, dict) and value.get(_ARTIFACT):
-        return executor.create_artifact_instance(
-            {"name": value["name"], "uri": value["uri"], "metadata": value["metadata"], "type": {"schemaTitle": value["schema_title"]}}
-        )
-    if isinstance(value, dict) and "__kfp_artifact_list__" in value:
-        return [_artifact(item) for item in value["artifacts"]]
-    return value
-
-
-def _content(value: Any) -> Any:
-    if isinstance(value, dsl.Artifact):
-        return {"type": value.schema_title, "content": value.metadata.get("fingerprint") or _bytes_of(value)}
-    if isinstance(value, dict):
-        return {name: _content(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_content(item) for item in value]
-    return [value, _files_behind(value)] if isinstance(value, str) else value
-
-
-def _bytes_of(artifact: dsl.Artifact) -> Any:
-    if Path(artifact.path).exists():
-        return fingerprint(artifact.path)
-    # Without bytes, the metadata says all.
-    metadata = {name: value for name, value in artifact.metadata.items() if name != "summary"}
-    return [artifact.uri if "://" in artifact.uri else "", metadata]
-
-
-def _files_behind(text: str) -> list[tuple[str, int, int]]:
-    """Returns (path, bytes, mtime in ns) of every local file that a parameter names: a file, folder, glob or pattern."""
-    if not text or len(text) > _LONGEST_PATH or "\n" in text or "\0" in text:
-        return []
-    path = Path.cwd() / local_path(text)
-    found = [path] if os.path.exists(path) else map(Path, glob.glob(_PATTERN_FIELD.sub("*", str(path)), recursive=True))  # noqa: PTH110, PTH207 - take any text
-    files = [file for item in found for file in (item.rglob("*") if item.is_dir() else [item])]
-    return sorted((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file())
+    def _place(self, key: str) -> Path:
+        return Path(self._entry_path(key))
 
 
 @contextmanager

@@ -2,11 +2,15 @@
 
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from kfp.dsl import component_factory
 from kfp.local import subprocess_task_handler
+
+import penstock.components as library
+from penstock.components.container import NeverCached
 
 from ..code import module_command
 from ..envs import FAMILIES
@@ -14,6 +18,8 @@ from ..errors import UserError
 
 _IMAGE = re.compile(r"(?:^|/)penstock-(?P<family>[a-z-]+)(?:[:@].*)?$")
 _MODULE = "penstock.components."
+# However a command comes to run a component: as a module, as a file, or within a shell's text.
+_NAMED = re.compile(r"\bpenstock[./]components[./](\w+)")
 _REQUIREMENT = re.compile(r"'([^']+)'")
 # What KFP itself installs for a lightweight component, and this process has.
 _KFP_ITSELF = re.compile(r"^(kfp\b|--|typing-extensions\b)")
@@ -29,6 +35,16 @@ def component_of(command: list[str]) -> str:
     """Returns the Penstock component that a command runs; empty for any other command."""
     module = command[2] if command[:2] == ["python", "-m"] and len(command) > 2 else ""
     return module.removeprefix(_MODULE) if module.startswith(_MODULE) else ""
+
+
+def components_in(command: Iterable[str]) -> set[str]:
+    """Returns the Penstock components that a command names, in whatever way it runs them."""
+    return {name for part in command for name in _NAMED.findall(part)} & {*library.__all__}
+
+
+def never_cached(command: Iterable[str]) -> str:
+    """Returns the component that a command names and whose outputs no cache may keep; empty where there is none."""
+    return next((name for name in sorted(components_in(command)) if isinstance(getattr(library, name), NeverCached)), "")
 
 
 def is_lightweight(command: list[str]) -> bool:

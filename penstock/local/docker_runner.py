@@ -19,6 +19,7 @@ from ..envs import has_gpu
 from ..errors import UserError
 from ..pipeline_file import PipelineFile
 from .commands import family_of
+from .identity import measured_here
 from .mounts import mounts, served_folder, working_directory
 from .processes import Processes
 from .runner import Job
@@ -63,8 +64,8 @@ class DockerRunner:
             self._identifiers[image] = self._engine.image_id(image) or self._pull(image, console)
 
     def identity(self, image: str, component: str) -> list[str]:
-        """Returns the image's content."""
-        return [self._identifiers[self._image(image)]]
+        """Returns the image's content: its code, its packages and its model server are in it."""
+        return [self._identifiers[self._image(image)], *measured_here(family_of(image))]
 
     def run(self, job: Job, processes: Processes, log: Path, on_line: Callable[[str], None]) -> int:
         """Runs a task's container to its end, and removes it."""

@@ -1,10 +1,56 @@
 """Caches: when a task runs again."""
 
 from collections.abc import Iterator
+from typing import Any
 
-from ..document import Document, Task, artifacts_of, place_of
-from ..registry import warning
+from ..document import Document, Spec, Task, artifacts_of, place_of
+from ..registry import error, warning
 from .links import ISSUE, PULL, SOURCE
+
+
+@error("stale-answer", link=f"{SOURCE}backend/src/v2/cacheutils/cache.go")
+def stale_answer(document: Document) -> Iterator[tuple[str, str]]:
+    """What serves, and what a registry holds, is never taken from a cache; nor is a gate's verdict, whatever was judged.
+
+    push_model, control_release, register_model and resolve_baseline change the world or say what is so in it: taken from a cache, a second rollback says
+    `rolled back` and does nothing. Their tasks are compiled uncached, unless `set_caching_options(True)` says otherwise, an older Penstock compiled them, or
+    they were loaded by `load_component_from_file`, which leaves caching on: say `set_caching_options(False)` there. `penstock run` never caches them. Do not
+    give `enable_caching=True` to kfp's client or to Vertex AI's `PipelineJob` either: it turns caching on for every task. A cache key of one's own takes the
+    place of the inputs, so that a model gets the verdict of another.
+    """
+    from ...local.commands import components_in, never_cached
+
+    for task, command in _cached_commands(document):
+        if name := never_cached(command):
+            yield (
+                f"{task.place}.cachingOptions",
+                f"the outputs of {name} are true once; say set_caching_options(False), or compile it again",
+            )
+        elif task.spec["cachingOptions"].get("cacheKey") and (names := components_in(command)):
+            yield f"{task.place}.cachingOptions", f"the outputs of {', '.join(sorted(names))} belong to its inputs; leave the cache key out"
+
+
+@warning("uri-in-cache", "kubeflow", "vertex", link=f"{SOURCE}backend/src/v2/cacheutils/cache.go")
+def uri(document: Document) -> Iterator[tuple[str, str]]:
+    """The backends' caches know a URI, not what lies there.
+
+    Put new rows under the same URI and run again: the rows of the first run are taken. Give each version of the data a URI of its own, say
+    `set_caching_options(False)`, or submit with `--no-cache`. `penstock run` looks: it runs a task of Penstock's again whose parameters name what is not on
+    this machine.
+    """
+    from ...local.commands import components_in
+    from ...local.contents import names_elsewhere
+
+    for task, command in _cached_commands(document):
+        if not components_in(command):
+            continue
+        for name in task.parameters:
+            values = [_constant(origin) for _, origin in document.origins(task.component_name, name)]
+            if any(names_elsewhere({name: value}) for value in values):
+                yield (
+                    f"{task.place}.inputs.parameters.{name}",
+                    "the cache does not look at what lies at the URI; if that changes, use --no-cache",
+                )
 
 
 @warning("optional-artifact", "vertex", link=f"{ISSUE}11410")
@@ -58,6 +104,16 @@ def caching_of_a_group(document: Document) -> Iterator[tuple[str, str]]:
         options = task.spec.get("cachingOptions")
         if task.is_group and options is not None and not options.get("enableCache") and _caches(document, task):
             yield f"{task.place}.cachingOptions", "caching is off for a nested pipeline, and on for tasks inside; set it on the tasks"
+
+
+def _cached_commands(document: Document) -> Iterator[tuple[Task, list[str]]]:
+    """Yields each cached task with its container's command line."""
+    commands = {label: [*spec.get("command", []), *spec.get("args", [])] for _, label, spec in document.executors("container")}
+    return ((task, commands.get(task.component.get("executorLabel", ""), [])) for task in _cached(document))
+
+
+def _constant(origin: Spec) -> Any:
+    return origin.get("runtimeValue", {}).get("constant", origin.get("defaultValue"))
 
 
 def _cached(document: Document) -> Iterator[Task]:

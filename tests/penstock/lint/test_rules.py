@@ -10,7 +10,7 @@ from kfp import dsl
 
 from penstock.lint import BACKENDS, all_rules, lint
 
-from .traps import TRAPS, compiled, cut, running, say, saying, with_parameter
+from .traps import EXECUTOR_INPUT, IMAGE, TRAPS, compiled, cut, running, say, saying, with_parameter
 
 ROOT = Path(__file__).resolve().parents[3]
 RULES = {rule.id: rule for rule in all_rules()}
@@ -91,6 +91,33 @@ def test_what_a_parameter_is_given_counts_in_the_place_of_its_default():
     importing = TRAPS["importer-storage"][0]()
     assert lint(importing, ["vertex"], {"uri": "gs://bucket/rows"}) == []
     assert {finding.rule for finding in lint(importing, ["kubeflow"], {"uri": "https://example.com/rows"})} == {"importer-scheme"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["python", "-m", "penstock.components.control_release.__main__"],
+        ["python3", "-u", "-m", "penstock.components.resolve_baseline"],
+        ["sh", "-c", "exec python -m penstock.components.register_model $0 $1"],
+        ["python", "/app/penstock/components/push_model/__main__.py"],
+    ],
+)
+def test_however_a_command_names_what_is_never_cached(command):
+    findings = lint(running(*EXECUTOR_INPUT, command=command, image=IMAGE))
+    assert "stale-answer" in {finding.rule for finding in findings if finding.severity == "error"}
+
+
+def test_a_cache_key_of_its_own_is_no_identity_of_a_gate():
+    text = running(*EXECUTOR_INPUT, change=lambda task: task.set_caching_options(True, "mine"))
+    (finding,) = (finding for finding in lint(text) if finding.rule == "stale-answer")
+    assert "leave the cache key out" in finding.message
+    assert "stale-answer" not in {finding.rule for finding in lint(saying(change=lambda task: task.set_caching_options(True, "mine")))}
+
+
+def test_uri_that_a_submission_gives():
+    text = (ROOT / "compiled" / "training.yaml").read_text()
+    findings = [finding for finding in lint(text, ["kubeflow"], {"input_uri": "s3://bucket/rows"}) if finding.rule == "uri-in-cache"]
+    assert [finding.place for finding in findings] == ["root.dag.tasks.ingest-examples.inputs.parameters.input_uri"]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

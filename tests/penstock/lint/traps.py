@@ -85,7 +85,13 @@ def saying(text: Any = "hello", more: Any = None, change: Callable[[Any], Any] =
     return compiled(pipeline)
 
 
-def running(*args: Any, command: Any = COMMAND, image: str = PENSTOCK_IMAGE) -> str:
+def running(
+    *args: Any,
+    command: Any = COMMAND,
+    image: str = PENSTOCK_IMAGE,
+    given: str = "hello",
+    change: Callable[[Any], Any] = lambda task: task,
+) -> str:
     """Returns a pipeline of a container component."""
 
     def component(text: str, data: dsl.Input[dsl.Dataset]):
@@ -97,7 +103,7 @@ def running(*args: Any, command: Any = COMMAND, image: str = PENSTOCK_IMAGE) -> 
 
     @dsl.pipeline(name="running")
     def pipeline():
-        contained(text="hello", data=write().outputs["data"])
+        change(contained(text=given, data=write().outputs["data"]))
 
     return compiled(pipeline)
 
@@ -323,6 +329,10 @@ def _control() -> dict[str, tuple[Text, Text]]:
 
 
 def _caching() -> dict[str, tuple[Text, Text]]:
+    def pushing(cached: bool) -> str:
+        command = ["python", "-m", "penstock.components.push_model"]
+        return running(*EXECUTOR_INPUT, command=command, change=lambda task: task.set_caching_options(cached))
+
     def optional(cached: bool) -> str:
         @dsl.pipeline(name="optional-artifact")
         def pipeline():
@@ -345,6 +355,8 @@ def _caching() -> dict[str, tuple[Text, Text]]:
         return compiled(outer)
 
     return {
+        "stale-answer": (lambda: pushing(True), lambda: pushing(False)),
+        "uri-in-cache": (lambda: running(*EXECUTOR_INPUT, given="gs://bucket/rows"), lambda: running(*EXECUTOR_INPUT, given="rows.csv")),
         "optional-artifact": (lambda: optional(True), lambda: optional(False)),
         "environment-in-cache": (lambda: environment(True), lambda: environment(False)),
         "cache-key": (lambda: saying(change=lambda task: task.set_caching_options(True, cache_key="mine")), saying),
