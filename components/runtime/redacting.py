@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 _HIDDEN = "***"
+_MARKS = ")];,.:"
 # URIs whose queries are Penstock's own options.
 _OPTIONS = ("local://", "kserve://", "vertex://", "pvc://")
 _SECRETS = re.compile(
@@ -37,10 +38,13 @@ def redact_all(value: Any) -> Any:
 
 def _said(match: re.Match[str]) -> str:
     if match["scheme"] is None:
-        return f"?{_HIDDEN}"
+        return _hidden(match[0])
     query = match["query"] or ""
-    if match["scheme"] in _OPTIONS:
-        query = redact(query)
-    elif len(query) > 1:
-        query = f"{query[0]}{_HIDDEN}"
+    query = redact(query) if match["scheme"] in _OPTIONS else _hidden(query)
     return f"{match['scheme']}{_HIDDEN + '@' if match['user'] else ''}{match['rest']}{query}"
+
+
+def _hidden(query: str) -> str:
+    """Returns what may be said of a query or fragment; the sentence's own marks behind it stay."""
+    kept = query.rstrip(_MARKS)
+    return f"{query[0]}{_HIDDEN}{query[len(kept) :]}" if len(kept) > 1 else query

@@ -24,6 +24,8 @@ from penstock.components.runtime import redact
         ("zip://rows.csv::https://u:PW@h/x.zip?sig=PW", "zip://***@h/x.zip?***"),
         ("cannot open 'https://h/x?sig=PW', give another", "cannot open 'https://h/x?***', give another"),
         ('url="https://u:PW@h/x?sig=PW" (403)', 'url="https://***@h/x?***" (403)'),
+        ("(https://h/x?sig=PW); correct it", "(https://h/x?***); correct it"),
+        ("(/x?sig=PW), twice", "(/x?***), twice"),
         ("URL('https://h/x?sig=PW')", "URL('https://h/x?***')"),
         ("(https://a:PW@b/c, https://d:PW@e/f)", "(https://***@b/c, https://***@e/f)"),
         ("Max retries exceeded with url: /b/x.csv?X-Amz-Signature=PW (Caused by", "Max retries exceeded with url: /b/x.csv?*** (Caused by"),
