@@ -58,8 +58,12 @@ def _announced(options: Options) -> Iterator[None]:
 
 def _leave_out_what_clients_did() -> None:
     """Keeps out of the log what a client reads in its answer: the log is for what is wrong with the server."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core has a line for every request that it refuses
     from kserve.errors import InvalidInput, ModelNotFound, ServerNotReady
 
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of every request that is none
+    # gRPC's Python has a traceback for every client that has gone before its answer.
+    logging.getLogger("grpc._cython.cygrpc").addFilter(lambda record: "ExecuteBatchError" not in record.getMessage())
     answers = (InvalidInput, ModelNotFound, ServerNotReady, NotImplementedError)
     logging.getLogger("kserve").addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], answers)))
 

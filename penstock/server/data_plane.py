@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from kserve import InferRequest
-from kserve.constants.constants import INFERENCE_CONTENT_LENGTH_HEADER
+from kserve.errors import InvalidInput
 from kserve.protocol.dataplane import DataPlane
 
-from .binary_request import read_binary_request
+from .checks import check_request
+from .limits import Limits
 from .models import Models
 
 
@@ -17,11 +17,12 @@ class VersionedDataPlane(DataPlane):
     Args:
         models: What is served.
         is_draining: Whether the server is about to end.
+        limits: What a request may have.
     """
 
-    def __init__(self, models: Models, is_draining: Callable[[], bool]) -> None:
+    def __init__(self, models: Models, is_draining: Callable[[], bool], limits: Limits) -> None:
         super().__init__(models)
-        self._is_draining = is_draining
+        self._is_draining, self._limits = is_draining, limits
 
     async def ready(self) -> bool:
         """Tells whether requests should come here."""
@@ -36,9 +37,28 @@ class VersionedDataPlane(DataPlane):
         metadata = await super().model_metadata(model_name)
         return metadata | {"versions": [self.get_model_from_registry(model_name).stable.version], "platform": "tensorflow_savedmodel"}
 
-    def decode_inference_request(self, body: Any, headers: Any, model_name: str) -> InferRequest:
-        """Reads a V2 request."""
-        length = headers.get(INFERENCE_CONTENT_LENGTH_HEADER, "")
-        if isinstance(body, bytes) and length.isdecimal():
-            return read_binary_request(body, int(length), model_name)
-        return super().decode_inference_request(body, headers, model_name)
+    def decode(self, body: Any, headers: Any, *arguments: Any, **named: Any) -> tuple[Any, dict[str, Any]]:
+        """Reads a request that did not come by the short way: a CloudEvent.
+
+        Raises:
+            InvalidInput: It cannot be read; KServe knows only some of the reasons.
+        """
+        try:
+            return super().decode(body, headers, *arguments, **named)
+        except InvalidInput:
+            raise
+        except Exception as error:
+            raise InvalidInput(f"the request cannot be read: {error!r:.200}") from error
+
+    async def infer(self, model_name: str, request: Any, headers: dict[str, str] | None = None) -> tuple[Any, dict[str, str]]:
+        """Answers a request.
+
+        Raises:
+            InvalidInput: It has more than it may have, or does not fit the model.
+        """
+        model = self.get_model_from_registry(model_name)
+        try:
+            check_request(request, self._limits)
+        except InvalidInput as refusal:
+            raise model.stable.refuse(refusal.reason) from refusal
+        return await super().infer(model_name, request, headers)

@@ -1,18 +1,29 @@
-"""V2 over gRPC: KServe's servicer, on the address that was asked for."""
+"""V2 over gRPC: KServe's servicer, on the address that was asked for, within limits."""
 
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import Any
 
+import grpc
+from google.protobuf.message import DecodeError
 from grpc import aio
-from kserve.constants.constants import MAX_GRPC_MESSAGE_LENGTH
 from kserve.protocol.dataplane import DataPlane
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
-from kserve.protocol.grpc.interceptors import ExceptionToStatusInterceptor, LoggingInterceptor
+from kserve.protocol.grpc.interceptors import ExceptionToStatusInterceptor
 from kserve.protocol.grpc.servicer import InferenceServicer
 from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 
+from .bodies import Bodies, Body, Refused
+from .connection import count_refused
+from .limits import Limits
+
 _THREADS = 4
 _GRACE_SECONDS = 30
-_OPTIONS = [("grpc.max_send_message_length", MAX_GRPC_MESSAGE_LENGTH), ("grpc.max_receive_message_length", MAX_GRPC_MESSAGE_LENGTH)]
+_IDLE_SECONDS = 65  # as KServe's HTTP connections
+# Of requests that are still coming, so many are waited for longer than a moment.
+_COMING, _MOMENT = 64, 1.0
 
 
 class GrpcServer:
@@ -23,17 +34,22 @@ class GrpcServer:
         port: The port.
         data_plane: What answers.
         repository: What loads and unloads models.
+        bodies: What all requests hold, and their limits.
     """
 
-    def __init__(self, host: str, port: int, data_plane: DataPlane, repository: ModelRepositoryExtension) -> None:
+    def __init__(self, host: str, port: int, data_plane: DataPlane, repository: ModelRepositoryExtension, bodies: Bodies) -> None:
         self._address = f"{_grpc_host(host)}:{port}"
         self._servicer = InferenceServicer(data_plane, repository)
+        self._bodies = bodies
         self._server: aio.Server | None = None
 
     async def serve(self) -> None:
         """Answers until it is stopped."""
         self._server = aio.server(
-            ThreadPoolExecutor(_THREADS), interceptors=(LoggingInterceptor(), ExceptionToStatusInterceptor()), options=_OPTIONS
+            ThreadPoolExecutor(_THREADS),
+            interceptors=(LimitedRequests(self._bodies), ExceptionToStatusInterceptor()),
+            options=_options(self._bodies.limits),
+            maximum_concurrent_rpcs=self._bodies.limits.max_connections,
         )
         add_GRPCInferenceServiceServicer_to_server(self._servicer, self._server)
         self._server.add_insecure_port(self._address)
@@ -44,6 +60,74 @@ class GrpcServer:
         """Takes no more requests, and ends once those under way have ended."""
         if self._server:
             await self._server.stop(_GRACE_SECONDS)
+
+
+class LimitedRequests(aio.ServerInterceptor):
+    """Waits a limited time for a request's message, and holds it as REST holds a body. gRPC has a limit on its size alone.
+
+    Args:
+        bodies: What all requests hold, and their limits.
+    """
+
+    def __init__(self, bodies: Bodies) -> None:
+        self._bodies = bodies
+        self._coming: dict[asyncio.Timeout, float] = {}
+
+    async def intercept_service(
+        self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]], handler_call_details: grpc.HandlerCallDetails
+    ) -> Any:
+        """Reads the message itself: a stream of one."""
+        handler = await continuation(handler_call_details)
+        if handler is None or handler.unary_unary is None:
+            return handler
+
+        async def answer(messages: AsyncIterator[bytes], context: aio.ServicerContext) -> Any:
+            body = Body(self._bodies)
+            try:
+                content = await self._message(messages)
+                await body.hold(len(content))
+                return await handler.unary_unary(handler.request_deserializer(content), context)
+            except TimeoutError:
+                await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the request took too long to come")
+            except Refused as refusal:
+                await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(refusal))
+            except (StopAsyncIteration, DecodeError):
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the request has no message that can be read")
+            finally:
+                body.release()
+
+        return grpc.stream_unary_rpc_method_handler(answer, None, handler.response_serializer)
+
+    async def _message(self, messages: AsyncIterator[bytes]) -> bytes:
+        """Waits for a message; where many are coming, whoever has kept the server waiting longest is not waited for any more."""
+        now = asyncio.get_running_loop().time()
+        oldest, since = next(iter(self._coming.items()), (None, now))
+        if oldest and len(self._coming) >= _COMING and since < now - _MOMENT:
+            del self._coming[oldest]
+            oldest.reschedule(now)
+        try:
+            async with asyncio.timeout(self._bodies.limits.request_timeout) as timeout:
+                self._coming[timeout] = now
+                return await anext(aiter(messages))
+        except TimeoutError:
+            count_refused(HTTPStatus.REQUEST_TIMEOUT)
+            raise
+        finally:
+            self._coming.pop(timeout, None)
+
+
+def _options(limits: Limits) -> list[tuple[str, int]]:
+    """Returns gRPC's own limits: https://github.com/grpc/grpc/blob/master/include/grpc/impl/channel_arg_names.h."""
+    return [
+        ("grpc.max_send_message_length", limits.max_body),
+        ("grpc.max_receive_message_length", limits.max_body),
+        ("grpc.max_metadata_size", limits.max_header),
+        ("grpc.max_concurrent_streams", limits.max_connections),
+        ("grpc.max_allowed_incoming_connections", limits.max_connections),
+        ("grpc.server_handshake_timeout_ms", int(limits.request_timeout * 1000)),
+        ("grpc.max_connection_idle_ms", _IDLE_SECONDS * 1000),
+        ("grpc.compression_enabled_algorithms_bitset", 1),  # none: a small message may become any size
+    ]
 
 
 def _grpc_host(host: str) -> str:

@@ -23,6 +23,8 @@ _PLAIN: dict[str, frozenset[type]] = {
     "b": frozenset({bool}),
     "O": frozenset({str}),
 }
+# What may be in nested lists; whole numbers may come as floats.
+_LEAVES = _PLAIN | {kind: frozenset({int, float}) for kind in "iu"}
 
 
 def to_column(name: str, values: list[Any], spec: tf.TensorSpec) -> np.ndarray:
@@ -76,9 +78,11 @@ def _plain_column(values: list[Any], spec: tf.TensorSpec) -> np.ndarray:
 
 def _nested_column(name: str, values: list[Any], spec: tf.TensorSpec) -> np.ndarray:
     if spec.dtype == tf.string:
-        return np.array([_map_leaves(value, lambda leaf: _to_bytes(name, leaf)) for value in values], dtype=object)
-    if spec.dtype.is_floating:
-        values = [_map_leaves(value, lambda leaf: math.nan if leaf is None else leaf) for value in values]
+        array = np.array([_map_leaves(value, lambda leaf: _to_bytes(name, leaf)) for value in values], dtype=object)
+        if any(type(leaf) is not bytes for leaf in array.flat):  # NumPy keeps what differs in shape as lists
+            raise InvalidInput(f"feature {name!r}: the rows differ in shape")
+        return array
+    values = [_map_leaves(value, lambda leaf: _to_number(name, leaf, spec)) for value in values]
     try:
         return np.array(values)
     except ValueError as error:
@@ -101,6 +105,13 @@ def _cast(name: str, values: np.ndarray, spec: tf.TensorSpec) -> np.ndarray:
 
 def _map_leaves(value: Any, function: Callable[[Any], Any]) -> Any:
     return [_map_leaves(item, function) for item in value] if isinstance(value, list) else function(value)
+
+
+def _to_number(name: str, value: Any, spec: tf.TensorSpec) -> Any:
+    """Lets a number pass; of texts NumPy would make an array as wide as the longest in all rows."""
+    if type(value) not in _LEAVES.get(_kind(spec), _LEAVES["f"]):
+        raise InvalidInput(f"feature {name!r} must be {spec.dtype.name}, not {value!r:.60}")
+    return math.nan if value is None else value
 
 
 def _to_bytes(name: str, value: Any) -> bytes:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from kserve import InferOutput, InferRequest, InferResponse, Model, ModelRepository
 from kserve.errors import InvalidInput, ModelNotFound
+from kserve.metrics import PREDICT_HIST_TIME, get_labels
 from kserve.utils.numpy_codec import from_np_dtype
 
 from .metrics import SERVED
-from .saved_model import Arrays
+from .saved_model import Arrays, some
+from .tensors import to_arrays
 from .version import LoadedVersion
 
 if TYPE_CHECKING:
@@ -50,6 +52,9 @@ class ServedModel(Model):
         self._percent, self._shadow, self._log = percent if candidate and not shadow else 0, shadow, log
         self._due = 0
         self._copies: set[asyncio.Task] = set()
+        self.seconds = PREDICT_HIST_TIME.labels(
+            **get_labels(name)
+        )  # KServe's; to look its labels up each time costs as much as to read a body
         self.ready = True
 
     @property
@@ -71,7 +76,7 @@ class ServedModel(Model):
     async def predict(self, payload: Any, headers: Any = None, response_headers: Any = None) -> dict[str, Any] | InferResponse:
         """Answers a V1 body or a V2 request."""
         if isinstance(payload, InferRequest):
-            arrays = {tensor.name: tensor.as_numpy() for tensor in payload.inputs}
+            arrays = self._arrays(payload)
             version, outputs = await self._answer(lambda version: version.predict_arrays(arrays))
             if self._log:
                 self._log.offer(version, arrays, outputs)
@@ -105,14 +110,30 @@ class ServedModel(Model):
         self._due -= 100
         return self.candidate
 
+    def _arrays(self, request: InferRequest) -> Arrays:
+        try:
+            unknown = {asked.name for asked in request.request_outputs or []} - self.stable.model.outputs.keys()
+            if unknown:
+                raise InvalidInput(f"unknown output: {some(unknown)}; the model gives {', '.join(sorted(self.stable.model.outputs))}")
+            return to_arrays(request)
+        except InvalidInput as refusal:
+            raise self.stable.refuse(refusal.reason) from refusal
+
     def _response(self, request: InferRequest, version: LoadedVersion, outputs: Arrays) -> InferResponse:
-        tensors = []
-        for name, values in outputs.items():
-            tensor = InferOutput(name, list(values.shape), from_np_dtype(values.dtype))
-            tensor.set_data_from_numpy(values, binary_data=request.use_binary_outputs)
-            tensors.append(tensor)
+        asked = [one.name for one in request.request_outputs or []] or list(outputs)
+        tensors = [InferOutput(name, list(outputs[name].shape), from_np_dtype(outputs[name].dtype), outputs[name]) for name in asked]
+        if request.from_grpc:
+            for tensor in tensors:
+                tensor.set_data_from_numpy(tensor.data, binary_data=request.use_binary_outputs)
         # KServe's own answer to a request without an id is refused by KServe's response model.
-        return InferResponse(request.id or str(uuid.uuid4()), self.name, tensors, model_version=version.version)
+        return InferResponse(
+            request.id or str(uuid.uuid4()),
+            self.name,
+            tensors,
+            model_version=version.version,
+            use_binary_outputs=bool(request.use_binary_outputs),
+            requested_outputs=request.request_outputs,
+        )
 
 
 class Models(ModelRepository):

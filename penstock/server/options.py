@@ -9,6 +9,8 @@ from pathlib import Path
 
 from penstock.components.runtime.names import is_model_name
 
+from .limits import Limits
+
 _EXAMPLES = """examples:
   python -m penstock.server serving --port 8501                                  the folder of a local:// destination
   python -m penstock.server --model_name flights --model_dir /mnt/models         one SavedModel, as a KServe predictor
@@ -36,6 +38,7 @@ class Options:
         prediction_log_sample: The share of the requests that are logged, above 0 and up to 1.
         prediction_log_mib: The size at which a file of the log is written, in MiB.
         prediction_log_seconds: The age at which it is written, whatever its size.
+        limits: What a request may have, and all of them together.
     """
 
     folder: Path | None
@@ -52,6 +55,7 @@ class Options:
     prediction_log_sample: float
     prediction_log_mib: float
     prediction_log_seconds: float
+    limits: Limits
 
 
 def read_options(arguments: list[str] | None, environment: Mapping[str, str] = os.environ) -> Options:
@@ -92,6 +96,7 @@ def read_options(arguments: list[str] | None, environment: Mapping[str, str] = o
         prediction_log_sample=given.prediction_log_sample,
         prediction_log_mib=given.prediction_log_mib,
         prediction_log_seconds=given.prediction_log_seconds,
+        limits=Limits.from_arguments(given, parser),
     )
 
 
@@ -116,4 +121,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--prediction_log_sample", type=float, default=0.1, help="the share of requests to log (default: 0.1)")
     parser.add_argument("--prediction_log_mib", type=float, default=16, help="begin a new file at this size (default: 16)")
     parser.add_argument("--prediction_log_seconds", type=float, default=300, help="begin a new file at this age (default: 300)")
+    Limits.add_arguments(parser)
     return parser

@@ -6,6 +6,7 @@ import logging
 import sys
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING
@@ -15,9 +16,11 @@ from kserve.errors import InvalidInput
 
 from penstock.components.runtime import TaskError
 
+from .bodies import Bodies
 from .fetch import local_model
 from .folder import FolderModels
 from .grpc_server import GrpcServer
+from .limits import Limits, allowed_connections
 from .models import Models
 from .one_model import load_one
 from .options import Options
@@ -55,15 +58,27 @@ async def _serve(options: Options, models: Models, listener: socket) -> None:
         await models.load_all()
     gc.collect()
     gc.freeze()  # going through all that was imported takes the garbage collector 0.2 s, in which nobody is answered
-    rest = Rest(models, options.http_port, options.drain_seconds, options.health_route, options.predict_route)
+    bodies = Bodies(_limits(options))
+    rest = Rest(models, options, bodies)
     servers = [asyncio.create_task(rest.serve(listener))]
-    grpc = GrpcServer(options.host, options.grpc_port, rest.dataplane, rest.extension)
+    grpc = GrpcServer(options.host, options.grpc_port, rest.dataplane, rest.extension, bodies)
     if options.grpc_port:
         servers.append(asyncio.create_task(grpc.serve()))
     logger.info("serving %s on port %d", ", ".join(models.get_models()) or "no model yet", options.http_port)
     await asyncio.wait(servers, return_when=asyncio.FIRST_COMPLETED)
     await grpc.stop()
     await asyncio.gather(*servers)
+
+
+def _limits(options: Options) -> Limits:
+    """Returns the limits, with no more connections than this process may have files."""
+    wanted = options.limits.max_connections
+    allowed = allowed_connections(wanted, ports=2 if options.grpc_port else 1)
+    if allowed < wanted:
+        logger.warning(
+            "with the files that this process may open there is room for %d connections, not %d (see ulimit -n)", allowed, wanted
+        )
+    return replace(options.limits, max_connections=allowed)
 
 
 def _prediction_log(options: Options) -> "PredictionLog":

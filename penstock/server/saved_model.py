@@ -1,7 +1,7 @@
 """A SavedModel: what its signature asks for, and its answers to several requests at once."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from .json_rows import fit, to_column, to_rows
 
 SIGNATURE = "serving_default"
 Arrays = dict[str, np.ndarray]
+_SHOWN = 20
 
 
 class SavedModel:
@@ -72,7 +73,14 @@ class SavedModel:
         """
         if arrays.keys() != self.inputs.keys():
             _refuse_names(arrays.keys(), self.inputs.keys())
-        return {name: fit(name, arrays[name], spec) for name, spec in self.inputs.items()}
+        fitting = {name: fit(name, arrays[name], spec) for name, spec in self.inputs.items()}
+        rows = {name: values.shape[0] for name, values in fitting.items() if self.takes_batches}
+        if len(set(rows.values())) > 1:  # together with other requests, theirs would be taken for its own
+            counts = ", ".join(f"{name}: {rows[name]}" for name in sorted(rows))
+            raise InvalidInput(f"the features differ in their number of rows: {counts}")
+        if 0 in rows.values():
+            raise InvalidInput("the request needs at least one row")
+        return fitting
 
     def predict_rows(self, requests: Sequence[list[dict[str, Any]]]) -> list[list[Any]]:
         """Answers requests in rows: a plain value per row where there is one output, else values by output name.
@@ -139,5 +147,11 @@ def _parts(sizes: list[int], outputs: Arrays) -> list[slice]:
 
 def _refuse_names(given: Any, expected: Any, where: str = "") -> None:
     if missing := expected - given:
-        raise InvalidInput(f"missing feature{where}: {', '.join(sorted(missing))}")
-    raise InvalidInput(f"unknown feature{where}: {', '.join(sorted(given - expected))}; the model takes {', '.join(sorted(expected))}")
+        raise InvalidInput(f"missing feature{where}: {some(missing)}")
+    raise InvalidInput(f"unknown feature{where}: {some(given - expected)}; the model takes {', '.join(sorted(expected))}")
+
+
+def some(names: Iterable[str]) -> str:
+    """Returns names for a message; a request may have any number of any length."""
+    shown = [f"{name:.60}" for name in sorted(names)]
+    return ", ".join(shown[:_SHOWN]) + (f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else "")

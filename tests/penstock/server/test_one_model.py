@@ -1,16 +1,14 @@
 """One SavedModel under one name: as KServe and Vertex AI start the server."""
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import grpc
 import httpx
@@ -18,75 +16,10 @@ import psutil
 import pytest
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
-from prometheus_client.parser import text_string_to_metric_families
 
-from penstock.components.runtime import fingerprint, serving
+from penstock.components.runtime import fingerprint
 
-NAME = "flights"
-ROW = {"distance": 100.0, "carrier": "AA", "month": 1}
-
-
-class Server:
-    """A server process with one model."""
-
-    def __init__(self, folder: Path, environment: dict[str, str], port: int, *options: str) -> None:
-        self.log = folder / "server.log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "penstock.server", *options], env=environment, stdout=log, stderr=log, cwd=folder
-            )
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30)
-
-    def ready(self, route: str = "/v2/health/ready") -> "Server":
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                if self.http.get(route).status_code == 200:
-                    return self
-            except httpx.ConnectError:
-                time.sleep(0.05)
-        raise AssertionError(self.log.read_text())
-
-    def predict(self, instances: Any, route: str = f"/v1/models/{NAME}:predict") -> httpx.Response:
-        return self.http.post(route, json={"instances": instances})
-
-    def samples(self, name: str) -> dict[tuple[str, ...], float]:
-        families = text_string_to_metric_families(self.http.get("/metrics").text)
-        found = [sample for family in families for sample in family.samples if sample.name == name]
-        return {(sample.labels["version"], sample.labels.get("code", "")): sample.value for sample in found}
-
-    def stop(self) -> int:
-        self.process.terminate()
-        return self.process.wait(30)
-
-
-@pytest.fixture
-def start(tmp_path: Path, family_environment: dict[str, str], free_ports: Callable[[], int]) -> Iterator[Callable[..., Server]]:
-    """Starts servers with one model, by KServe's arguments."""
-    servers: list[Server] = []
-
-    def start(model: Path, *options: str, **variables: str) -> Server:
-        port = free_ports()
-        command = ["--model_name", NAME, "--model_dir", str(model), "--http_port", str(port)]
-        if "--grpc_port" not in options:
-            command += ["--grpc_port", "0"]
-        servers.append(Server(tmp_path, family_environment | variables, port, *command, *options))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.process.kill()
-        server.process.wait()
-
-
-@pytest.fixture
-def placed(saved_models: Path, tmp_path: Path) -> Path:
-    """A model beside its record, as it lies in a bucket."""
-    place = tmp_path / "placed"
-    shutil.copytree(saved_models / "first" / "model", place / "model")
-    probe = json.loads((saved_models / "first" / "probe.json").read_text())
-    serving.write_release(place, serving.Release(fingerprint(place / "model"), "7", probe))
-    return place / "model"
+from .processes import NAME, ROW, Server
 
 
 def test_every_protocol_answers_alike(placed: Path, saved_models: Path, start: Callable[..., Server], free_port: int):

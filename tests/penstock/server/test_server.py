@@ -468,7 +468,7 @@ def test_sigterm_lets_a_request_end(
     port = free_ports()
     process = start(tmp_path, port, family_environment)
     client = wait(tmp_path, port)
-    rows = [ROW] * 100_000
+    rows = [ROW] * 10_000
 
     def body() -> Iterator[bytes]:
         """A request that is half sent when the server is told to end."""
