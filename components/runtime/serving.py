@@ -103,6 +103,7 @@ class ServerInfo(Stored):
         started: When it started, in seconds since the epoch.
         prediction_log: Where it keeps some of the requests and answers; empty: nowhere.
         prediction_log_sample: The share of the requests that it keeps there.
+        version: Its version of Penstock; empty: 0.1.0, which cannot read what a later version writes.
     """
 
     pid: int
@@ -111,6 +112,7 @@ class ServerInfo(Stored):
     started: float
     prediction_log: str = ""
     prediction_log_sample: float = 0.0
+    version: str = ""
 
     def predict_url(self, model: str) -> str:
         """Returns the V1 URL that answers predictions of a model."""

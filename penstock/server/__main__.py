@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
+import penstock
 from penstock.components.runtime import serving
 from penstock.components.runtime.server_token import write_token
 
@@ -48,7 +49,7 @@ def _announced(options: Options) -> Iterator[None]:
     folder = options.folder
     assert folder
     log = options.prediction_log, options.prediction_log_sample if options.prediction_log else 0.0
-    info = serving.ServerInfo(os.getpid(), options.host, options.http_port, time.time(), *log)
+    info = serving.ServerInfo(os.getpid(), options.host, options.http_port, time.time(), *log, penstock.__version__)
     with serving.announced(folder, info) as is_first:
         if not is_first:
             sys.exit(f"error: another model server runs in {folder}; stop it: penstock serve stop {folder}")

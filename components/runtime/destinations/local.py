@@ -76,6 +76,11 @@ class LocalDestination:
         if not serving.try_lock(self._lock):
             self._lock.close()
             raise TaskError(f"another push to {self._folder} is under way; push again when it has ended")
+        try:
+            self._server.find()  # one that cannot follow is said before anything is changed
+        except TaskError:
+            self._lock.close()
+            raise
         return self
 
     def __exit__(self, *_: Any) -> None:

@@ -45,9 +45,13 @@ class LocalServer:
         """Returns the folder's server if it runs.
 
         Raises:
-            TaskError: It listens on another port than the destination names, or keeps another prediction log.
+            TaskError: It listens on another port than the destination names, keeps another prediction log, or is one of 0.1.0.
         """
         info = serving.running_server(self._folder)
+        if info and not info.version:
+            raise TaskError(
+                f"the model server of {self._folder} was started by Penstock 0.1.0 and cannot read what this version writes; first: penstock serve stop {self._folder}"
+            )
         if info and info.port != self._port:
             raise TaskError(
                 f"the model server of {self._folder} listens on port {info.port}, not {self._port}; push to that port, or first: penstock serve stop {self._folder}"

@@ -65,25 +65,29 @@ def local_site(tmp_path: Path, free_port: int) -> Iterator[Callable[[dict[str, A
 
 
 @pytest.fixture
-def kserve_site(
-    tmp_path: Path, model_servers: ModelServers, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[dict[str, Any], str], Site]]:
-    """Makes a cluster with KServe a site; models travel through a volume."""
+def kserve_cluster(tmp_path: Path, model_servers: ModelServers, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesDouble]:
+    """A cluster with KServe; models travel through a volume."""
     (tmp_path / "volumes" / "models").mkdir(parents=True)
     monkeypatch.setenv("PENSTOCK_PVC_ROOT", str(tmp_path / "volumes"))
     with KubernetesDouble(model_servers, resolve) as cluster:
         cluster.progress_deadline = 10.0
         monkeypatch.setenv("KUBECONFIG", str(cluster.write_kubeconfig(tmp_path / "kubeconfig")))
+        yield cluster
 
-        def make(common: dict[str, Any], mode: str) -> Site:
-            return Site(
-                **common,
-                destination=f"kserve://models/flights?mode={mode}&storage=pvc://models/released&lease=5&timeout=30",
-                url=f"{cluster.url}/serving/models/flights/v1/models/flights:predict",
-                kept=f"{tmp_path}/volumes/models/released/flights",
-            )
 
-        yield make
+@pytest.fixture
+def kserve_site(kserve_cluster: KubernetesDouble, tmp_path: Path) -> Callable[[dict[str, Any], str], Site]:
+    """Makes a cluster with KServe a site."""
+
+    def make(common: dict[str, Any], mode: str) -> Site:
+        return Site(
+            **common,
+            destination=f"kserve://models/flights?mode={mode}&storage=pvc://models/released&lease=5&timeout=30",
+            url=f"{kserve_cluster.url}/serving/models/flights/v1/models/flights:predict",
+            kept=f"{tmp_path}/volumes/models/released/flights",
+        )
+
+    return make
 
 
 @pytest.fixture(scope="session")
