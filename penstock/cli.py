@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 import penstock
-from penstock.components.runtime import TaskError
+from penstock.components.runtime import TaskError, redact
 
 from .errors import UserError, before_anything_starts, room_told
 from .image_building import images
@@ -31,6 +31,9 @@ class _Commands(click.Group):
                 return super().invoke(context)
         except TaskError as error:
             raise UserError(str(error)) from error
+        except click.ClickException as error:
+            vars(error)["message"] = redact(error.message)  # which click declares final
+            raise
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -52,7 +52,7 @@ class Target:
         except TaskError as error:
             raise click.UsageError(redact(str(error))) from error
         if model_name and not is_model_name(model_name):
-            raise click.UsageError(f"--model-name {model_name[:80]!r} is no model's name")
+            raise click.UsageError(f"--model-name {redact(model_name)[:80]!r} is no model's name")
         given = f" --model-name {shlex.quote(model_name)}" if model_name else ""
         name = model_name or (_only_model(Path(path)) if scheme == "local" else _last_part(path))
         return cls(destination, name, f"{shlex.quote(destination)}{given}")

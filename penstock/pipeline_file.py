@@ -13,6 +13,7 @@ from kfp.dsl import executor
 from kfp.local import graph_utils, utils
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from .components.runtime.redacting import redact
 from .errors import UserError
 from .local.commands import component_of
 from .yaml_text import load_document, load_documents
@@ -182,7 +183,7 @@ def _parse(name: str, text: str, kind: int) -> Any:
     try:
         return json.loads(text.lower() if kind == _Types.BOOLEAN else text)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"parameter {name} must be {_WORDS[kind]}, not {text[:200]!r}") from error
+        raise UserError(f"parameter {name} must be {_WORDS[kind]}, not {redact(text)[:200]!r}") from error
 
 
 def _check_type(name: str, value: Any, kind: int) -> None:

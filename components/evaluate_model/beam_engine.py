@@ -12,7 +12,7 @@ from tensorflow_model_analysis.api import model_eval_lib
 from tensorflow_model_analysis.extractors import materialized_predictions_extractor, sql_slice_key_extractor
 from tensorflow_model_analysis.proto import config_pb2
 
-from penstock.components.runtime import TaskError
+from penstock.components.runtime import TaskError, redact
 from penstock.components.runtime.tensors import Tensors
 
 from .predict import Batch, ModelError, Predictor
@@ -133,7 +133,7 @@ def _with_prediction_columns(eval_config: config_pb2.EvalConfig) -> config_pb2.E
 
 def _explained(error: Exception) -> TaskError:
     """Finds what a person can mend in what Beam raised: a worker's exception comes back as text."""
-    text = str(error)
+    text = redact(str(error))  # before anything is cut short
     if found := re.search(r"ModelError: (.*?)(?: \[while running|$)", text, re.MULTILINE):
         name = constants.BASELINE_KEY if f"the {constants.BASELINE_KEY}" in found[1] else constants.CANDIDATE_KEY
         return ModelError(name, found[1])

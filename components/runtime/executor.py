@@ -64,7 +64,7 @@ def command(package: str) -> typing.NoReturn:
     sys.stdout.flush()
     sys.stderr.write(trace)
     sys.stderr.flush()
-    _say(last)
+    _say(last and f"\n{last}")  # a progress bar that was broken off has left its line open
     if isinstance(code, str):
         print(code, file=sys.stderr, flush=True)
     os._exit(code if isinstance(code, int) else 1)
@@ -222,7 +222,7 @@ def _convert(task: str, name: str, value: Any, kind: type) -> Any:
         return float(value)
     if kind not in (int, float) and isinstance(value, kind):
         return whole_numbers(value)
-    raise TaskError(f"parameter {name} of {task} must be {kind.__name__}, not {type(value).__name__} {json.dumps(value)[:80]}")
+    raise TaskError(f"parameter {name} of {task} must be {kind.__name__}, not {type(value).__name__} {redact(json.dumps(value))[:80]}")
 
 
 def _scratch(destination: Path) -> Path:

@@ -8,6 +8,7 @@ import math
 from typing import Any, NoReturn
 
 from .errors import TaskError
+from .redacting import redact
 
 _DEEPEST = 100
 _INT64 = 1 << 63
@@ -87,7 +88,7 @@ def _is_encodable(text: str) -> bool:
 def _object(value: Any, where: str) -> dict[str, Any]:
     """Returns an object; nothing counts as an empty one."""
     if value is not None and not isinstance(value, dict):
-        _refuse(where, f"is no object but {json.dumps(value)[:60]}")
+        _refuse(where, f"is no object but {redact(json.dumps(value))[:60]}")
     return value or {}
 
 
@@ -95,7 +96,7 @@ def _check_artifacts(entry: Any, where: str) -> bool:
     """Checks an `ArtifactList`; tells whether it names an artifact."""
     artifacts = _object(entry, where).get("artifacts")
     if artifacts is not None and not isinstance(artifacts, list):
-        _refuse(f"{where}.artifacts", f"is no list but {json.dumps(artifacts)[:60]}")
+        _refuse(f"{where}.artifacts", f"is no list but {redact(json.dumps(artifacts))[:60]}")
     for artifact in artifacts or []:
         if artifact is None:
             _refuse(where, "has an artifact that is null")
@@ -112,6 +113,6 @@ def _check_artifacts(entry: Any, where: str) -> bool:
 
 def _check_path(value: Any, where: str) -> None:
     if not isinstance(value, str) or not value.strip():
-        _refuse(where, f"is no path but {json.dumps(value)[:60]}")
+        _refuse(where, f"is no path but {redact(json.dumps(value))[:60]}")
     if len(value.encode()) > _LONGEST_PATH:
         _refuse(where, f"is longer than {_LONGEST_PATH} bytes")

@@ -3,6 +3,7 @@
 import re
 
 from .errors import TaskError
+from .redacting import redact
 
 # The longest display name that Vertex AI takes, and short enough for any file system.
 LONGEST = 128
@@ -22,5 +23,5 @@ def check_model_name(name: str) -> None:
     """
     if not is_model_name(name):
         raise TaskError(
-            f"model_name {name[:80]!r} cannot be part of a URL: use letters, digits, '-', '_' and '.', a letter or digit first, {LONGEST} at most"
+            f"model_name {redact(name)[:80]!r} cannot be part of a URL: use letters, digits, '-', '_' and '.', a letter or digit first, {LONGEST} at most"
         )

@@ -9,10 +9,12 @@ _MARKS = ")];,.:"
 _OPTIONS = ("local://", "kserve://", "vertex://", "pvc://")
 _SECRETS = re.compile(
     r"""(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,30}://)
-    (?P<user>[^\s/?#@:'"<>]{0,1000}:(?!\d{1,5}(?:[^\w%@:]|$))[^\s@]{0,1000}@(?:[^\s/?#@'"<>]{0,1000}@)*|[^\s/?#@'"<>]{1,1000}@)?
-    (?P<rest>[^\s?#'"<>]*)
-    (?P<query>[?#][^\s'"<>]*)?
-    |(?P<path>(?<=[\w/.~%-]))\?(?=[\w.~%-]{1,100}=)[^\s'"<>]*""",
+    (?P<user>[^\s/?#@:'"<>]{0,2000}:(?!\d{1,5}(?:[^\w%@:]|$))[^\s@]{0,2000}@(?:[^\s/?#@'"<>]{0,2000}@)*|[^\s/?#@'"<>]{1,2000}(?:@|%40))?
+    (?P<rest>(?:[^\s?#'"<>;]|;(?![\w.~%-]{1,100}=))*)
+    (?P<query>[?#;](?:[^\s'"<>]|['"](?=\w))*)?
+    |(?P<path>(?<=[\w/.~%\s'"(-]))\?(?=[\w.~%-]{1,100}=)(?:[^\s'"<>]|['"](?=\w))*
+    |(?P<escaped>[A-Za-z][A-Za-z0-9+.-]{0,30}%3[Aa]%2[Ff]%2[Ff])(?=[^\s'"<>&]{0,300}%(?:40|3[Ff]))[^\s'"<>&]*
+    |(?P<bare>(?<![\w.%+~@-])[\w.%+~-]{1,200}:[^\s/@'"<>]{1,500}@(?!sha\d+:)(?=[\w\[]))""",
     re.VERBOSE,
 )
 
@@ -37,6 +39,10 @@ def redact_all(value: Any) -> Any:
 
 
 def _said(match: re.Match[str]) -> str:
+    if match["escaped"]:
+        return f"{match['escaped']}{_HIDDEN}"
+    if match["bare"]:
+        return f"{_HIDDEN}@"
     if match["scheme"] is None:
         return _hidden(match[0])
     query = match["query"] or ""

@@ -18,6 +18,7 @@ from types import ModuleType
 
 from .artifacts import local_path
 from .errors import TaskError
+from .redacting import redact
 from .tfx_types import offer_tfx
 
 PREFIX = "bz2+base64:"
@@ -65,7 +66,9 @@ def read_text(value: str, what: str) -> str:
     except TaskError:
         raise
     except Exception as error:  # every filesystem has exceptions of its own
-        raise TaskError(f"{what}: cannot read {value[:200]!r} ({error}); give a readable path or URI, or the text itself") from error
+        raise TaskError(
+            f"{what}: cannot read {redact(value)[:200]!r} ({error}); give a readable path or URI, or the text itself"
+        ) from error
 
 
 def _unpack(packed: str) -> str:

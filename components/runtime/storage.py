@@ -14,6 +14,7 @@ from .artifacts import Input
 from .errors import TaskError
 from .fingerprint import fingerprint, fingerprint_of, stream_sha256
 from .folders import files_of
+from .redacting import redact
 from .release import Release
 from .remote import open_store
 
@@ -191,7 +192,7 @@ def _one_line(what: str, uri: str, kind: type[TaskError] = TaskError) -> Iterato
     except TaskError:
         raise
     except Exception as error:  # every store has errors of its own
-        said = " ".join(str(error).split()) or type(error).__name__
+        said = " ".join(redact(str(error)).split()) or type(error).__name__
         raise kind(f"{what} {uri} ({said:.200}); {_remedy(error)}") from error
 
 

@@ -12,6 +12,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .errors import TaskError
+from .redacting import redact
 
 SCHEMA = 1
 _KEY = "schema"
@@ -175,7 +176,7 @@ def _fitting_one(kinds: tuple[Any, ...], value: Any, place: str) -> Any:
 def _misfit(kind: Any, value: Any, place: str) -> ValueError:
     origin = get_origin(kind) or kind
     name = "object" if _is_stored(kind) or origin is dict else "list" if origin is tuple else getattr(origin, "__name__", kind)
-    return ValueError(f"{place or 'it'} is {value!r:.60}, not of type {name}")
+    return ValueError(f"{place or 'it'} is {redact(repr(value))[:60]}, not of type {name}")
 
 
 def _is_stored(kind: Any) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.components.runtime.names import is_model_name
+from penstock.components.runtime.redacting import redact
 
 from .limits import Limits
 
@@ -77,7 +78,7 @@ def read_options(arguments: list[str] | None, environment: Mapping[str, str] = o
             f"--fingerprint {given.fingerprint!r} must be the 64 hexadecimal digits of one model's; a folder's models have their own"
         )
     if not is_model_name(given.model_name):
-        parser.error(f"--model_name {given.model_name[:80]!r} is no model's name")
+        parser.error(f"--model_name {redact(given.model_name)[:80]!r} is no model's name")
     if not 0 < given.prediction_log_sample <= 1:
         parser.error(f"--prediction_log_sample {given.prediction_log_sample:g} must be above 0 and at most 1")
     on_vertex = is_one_model and not given.model_dir

@@ -88,3 +88,24 @@ def test_compile_check_finds_what_was_edited_and_compile_mends_it(penstock, tmp_
     assert edited.read_text() == before
     assert not stale.exists()
     assert penstock("compile", "--check").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "run training -p https://u:SECRET@h",
+        "run training --runner https://u:SECRET@h",
+        "run training --params https://u:SECRET@h",
+        "run train_model -p train_args=https://u:SECRET@h",
+        f"run train_model -p train_args=https://u:{'SECRET' * 60}@h",
+        "run https://u:SECRET@h/x.yaml",
+        "submit training --target u:SECRET@h",
+        "status local://u:SECRET@h?x=1",
+        "rollback https://u:SECRET@h",
+    ],
+)
+def test_no_message_about_what_was_typed_tells_a_secret(penstock, typed):
+    done = penstock(*typed.split())
+    assert done.returncode == 2
+    assert "SECRET" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr

@@ -15,6 +15,7 @@ TASK = '''
 import atexit
 import logging
 import os
+import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -42,6 +43,11 @@ def toy(made: Output, unmade: Output, how: str, size: int = 1, given: Input | No
         (given.path / "rows").write_text("2")
     if how == "touch":
         (given.path / "rows").touch()
+    if how.startswith("half a line"):
+        sys.stderr.write("50%|#####     |")
+        sys.stdout.write("step 1")
+        if how == "half a line, and a mistake":
+            raise TaskError("mend it")
     if how == "link":
         (made.path / "more").symlink_to(made.path / "part")
     if how == "pipe":

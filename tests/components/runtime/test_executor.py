@@ -18,7 +18,7 @@ FILES = ["deep/output.json", "made/part", "parameters/count", "parameters/word"]
 def test_a_good_run_writes_everything_and_tells_what_it_made(toy):
     code, out, err = toy.run("well", size=3)
     assert (code, err) == (0, "")
-    *figures, outputs = out.splitlines()
+    *figures, _, outputs = out.splitlines()
     assert figures == ["[penstock] half way", "[penstock] done"]
     assert toy.files() == FILES
     assert (toy.root / "parameters" / "count").read_text() == "3"
@@ -104,6 +104,20 @@ def test_what_a_person_can_mend_is_said_in_a_marked_line_for_whoever_reads_the_l
     code, out, err = toy.run("surrogate")
     assert (code, err) == (1, "error: a \\ud800 is no character\n")
     assert out.splitlines()[-1] == "[penstock-error] a \\ud800 is no character"
+
+
+@pytest.mark.parametrize("how", ["half a line", "half a line, and a mistake"])
+def test_the_last_words_have_a_line_of_their_own(toy, how):
+    with toy.start(toy.input(how), stderr=subprocess.STDOUT) as process:
+        lines = process.stdout.read().splitlines()
+    assert ("[penstock-error] mend it" if "mistake" in how else f"[penstock-outputs] {json.dumps(toy.output())}") in lines
+
+
+def test_a_secret_that_a_message_has_no_room_for_is_not_cut_in_two(toy):
+    secret = "SECRET" * 40
+    code, out, err = toy.run("well", size=f"https://user:{secret}@host")
+    assert code == 1
+    assert "SECRET" not in out + err
 
 
 def test_the_last_words_are_the_tasks_own(toy):
@@ -229,7 +243,7 @@ def test_an_input_that_is_not_what_its_metadata_says_is_refused(toy, tmp_path):
     assert toy.run_spec(give(toy.input("well"), data, fingerprint=said))[0] == 0
     data.write_text("as it is now")
     code, out, err = toy.run_spec(give(toy.input("well"), data, fingerprint=said))
-    assert (code, f"error: {out.removeprefix('[penstock-error] ')}") == (1, err)
+    assert (code, f"error: {out.strip().removeprefix('[penstock-error] ')}\n") == (1, err)
     assert err.startswith(f"error: the artifact at {data} is not what its metadata says")
     assert err.count("\n") == 1
     assert toy.run_spec(give(toy.input("well"), data))[0] == 0

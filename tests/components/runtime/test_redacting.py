@@ -29,6 +29,20 @@ from penstock.components.runtime import redact
         ("URL('https://h/x?sig=PW')", "URL('https://h/x?***')"),
         ("(https://a:PW@b/c, https://d:PW@e/f)", "(https://***@b/c, https://***@e/f)"),
         ("Max retries exceeded with url: /b/x.csv?X-Amz-Signature=PW (Caused by", "Max retries exceeded with url: /b/x.csv?*** (Caused by"),
+        ("https://u%3APW%40h/x", "https://***@h/x"),
+        ("https://h/x;token=PW", "https://h/x;***"),
+        ("https://h/x?sig=a'PW", "https://h/x?***"),
+        ("asked with ?sig=PW", "asked with ?***"),
+        ("'/tmp/x'?sig=PW", "'/tmp/x'?***"),
+        ("https%3A%2F%2Fu%3APW%40h%2Fx", "https%3A%2F%2F***"),
+        ("https%3A%2F%2Fh%2Fx%3fsig%3dPW&b=1", "https%3A%2F%2F***&b=1"),
+        ("kserve://models/m?storage=s3%3A%2F%2Fu%3APW%40b&mode=standard", "kserve://models/m?storage=s3%3A%2F%2F***&mode=standard"),
+        ("u:PW@h:5000", "***@h:5000"),
+        ("cannot reach u:PW@[::1]:80", "cannot reach ***@[::1]:80"),
+        ("//u:PW@h/x", "//***@h/x"),
+        ("https:/u:PW@h/x", "https:/***@h/x"),
+        (r"https:\/\/u:PW@h", r"https:\/\/***@h"),
+        (f"https://oauth2:{'PW' * 900}@h/x", "https://***@h/x"),
         ("kserve://models/m?mode=standard&storage=s3://u:PW@b/x", "kserve://models/m?mode=standard&storage=s3://***@b/x"),
     ],
 )
@@ -51,6 +65,10 @@ def test_secrets_are_left_out(text, said):
         "a?b",
         "mail me@example.com",
         "sqlite:////srv/mlflow.db",
+        "registry:5000/penstock-tf:0.1.0@sha256:00ff",
+        "models:/flights@champion",
+        "s3%3A%2F%2Fbucket%2Frows.csv",
+        "gs://bucket/rows.csv; give another",
         "",
     ],
 )
@@ -58,7 +76,10 @@ def test_all_else_is_left_alone(text):
     assert redact(text) == text
 
 
-@pytest.mark.parametrize("piece", ["a", ":", "a://", "a://b:", "a://'", "?a", "a://?", "@", "a://b@", "://"])
+@pytest.mark.parametrize(
+    "piece",
+    ["a", ":", "a://", "a://b:", "a://'", "?a", "a://?", "@", "a://b@", "://", "a:", "a:b", "%3A%2F%2F", "a%3A%2F%2F", "'?a=", ";a"],
+)
 def test_no_text_takes_long(piece):
     started = time.monotonic()
     redact(piece * 100_000)
