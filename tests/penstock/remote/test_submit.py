@@ -9,7 +9,7 @@ from kfp import dsl
 
 from ...doubles.kubeflow.double import KubeflowDouble
 from ...doubles.vertex.double import VertexDouble
-from ..pipelines import chain, compiled, gate, nested_gates, read, say
+from ..pipelines import chain, compiled, gate, nested_gates, push_model, read, say
 from .backends import Backend, Kubeflow, Vertex
 from .person import Person, run_id
 
@@ -34,6 +34,11 @@ def concatenating(folder: str):
 @dsl.pipeline(name="placeholders-of-kubeflow")
 def asking(folder: str):
     if_present(folder=folder)
+
+
+@dsl.pipeline(name="pushing-cached")
+def pushing_cached(folder: str):
+    push_model().set_caching_options(True)
 
 
 @dsl.pipeline(name="given")
@@ -96,6 +101,13 @@ def test_what_only_the_other_backend_takes_is_not_sent(backend: Backend, person:
         assert done.stdout == ""
     else:
         assert done.returncode == 0, done.stderr
+    assert backend.calls() == []
+
+
+def test_what_is_true_once_is_not_sent_to_be_cached(backend: Backend, person: Person) -> None:
+    done = person.submits(pushing_cached)
+    assert done.returncode == 2
+    assert "(stale-answer); nothing was sent" in done.stderr
     assert backend.calls() == []
 
 
