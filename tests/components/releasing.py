@@ -13,6 +13,8 @@ import pytest
 from penstock.components.runtime import fingerprint
 
 NAME = "flights"
+# Making a client takes longer than an answer. A connection for each request: a server may have been started again meanwhile.
+_CLIENT = httpx.Client(trust_env=False, timeout=60, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 @dataclass
@@ -99,7 +101,7 @@ class Push:
 
     def post(self, instances: list[Any]) -> tuple[str, list[Any]]:
         """Asks as any client does; returns what went wrong, if anything, and the predictions."""
-        answer = httpx.post(self.url, json={"instances": instances}, trust_env=False, timeout=60)
+        answer = _CLIENT.post(self.url, json={"instances": instances})
         return (f"error {answer.status_code}: {answer.text}", []) if answer.is_error else ("", answer.json()["predictions"])
 
     def serves(self, name: str) -> None:

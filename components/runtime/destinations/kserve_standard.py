@@ -47,7 +47,7 @@ class Standard:
         if version.is_same(state.candidate):
             return [Step(lambda _: None, _is_canary_ready if state.serving else _is_ready, starts_pods=True)]
         _check_kinds(service["spec"]["predictor"], version.predictor)
-        return [Step(_put_canary(version.staged_beside(state.serving)), _is_canary_ready, starts_pods=True)]
+        return [Step(_put_canary(version.staged_beside(state.serving), even_warm=True), _is_canary_ready, starts_pods=True)]
 
     def shift(self, service: InferenceService, percent: int) -> list[Step]:
         """Sets the canary's share; with all of it, has it exchange places with the predictor, which is kept warm as the canary then."""
@@ -110,10 +110,12 @@ def _canary(service: InferenceService) -> dict[str, Any] | None:
 
 
 def _is_kept_warm(service: InferenceService) -> bool:
-    """Tells whether the canary is what served before; one with traffic is on its way back."""
-    canary = _canary(service)
-    previous = read_version(service["spec"]["predictor"]).previous
-    return bool(canary and previous and canary["trafficPercent"] == 0 and canary["predictor"]["name"] == previous.name)
+    """Tells whether the canary is what served before; one with traffic is on its way back, one staged beside what serves is released again."""
+    canary, serving = _canary(service), read_version(service["spec"]["predictor"])
+    if canary is None or canary["trafficPercent"] or serving.previous is None or canary["predictor"]["name"] != serving.previous.name:
+        return False
+    staged = serving.entry().staged_beside(serving).history
+    return [version.digest for version in read_version(canary["predictor"]).history] != [version.digest for version in staged]
 
 
 def _check_kinds(serving: dict[str, Any], predictor: dict[str, Any]) -> None:
@@ -126,11 +128,13 @@ def _check_kinds(serving: dict[str, Any], predictor: dict[str, Any]) -> None:
         )
 
 
-def _put_canary(version: Version) -> Any:
+def _put_canary(version: Version, *, even_warm: bool = False) -> Any:
+    """Makes a change that makes a version the canary, unless it is; even if it is kept warm as such, where that is said."""
+
     def change(service: InferenceService) -> None:
         service["metadata"].setdefault("annotations", {}).update(annotations(STANDARD))
         canary = _canary(service)
-        if canary and canary["predictor"]["name"] == version.name:
+        if canary and canary["predictor"]["name"] == version.name and not (even_warm and _is_kept_warm(service)):
             return
         service["spec"]["canary"] = [_as_canary(write_version(version))]
 

@@ -234,6 +234,22 @@ def test_the_version_before_serves_again_at_once_while_it_is_kept_warm(site: Sit
 
 
 @BOTH
+@pytest.mark.parametrize("warm", [False, True], ids=["", "while it is kept warm"])
+def test_the_version_before_can_be_released_again(site: Site, mode: str, warm: bool):
+    site.push("first")
+    if warm:
+        with site.open() as destination:
+            site.stage(destination, "second")
+            destination.shift(100)
+    else:
+        site.push("second")
+    for name in ("first", "second"):
+        assert site.push(name) == "pushed"
+        assert site.serves() == name
+    assert site.open().current().candidate is None
+
+
+@BOTH
 def test_a_version_kept_warm_that_answers_wrongly_does_not_get_its_place_back(site: Site, mode: str):
     site.push("first")
     with site.open() as destination:
