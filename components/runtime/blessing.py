@@ -24,13 +24,16 @@ def require_blessing(model: Input, evaluation: Path) -> dict[str, Any]:
         The blessing; its `["model"]["fingerprint"]` is the model's.
 
     Raises:
-        TaskError: There is no model, no blessing, or the blessing is of other bytes or says anything but `blessed`.
+        TaskError: There is no model, no blessing, or the blessing is of other bytes, says anything but `blessed`, or has thresholds that
+            say otherwise.
     """
     blessing = _read_object(evaluation / "blessing.json", "the blessing")
     if blessing.get("verdict") != "blessed":
         raise TaskError(
             f"the Evaluation at {evaluation} says {blessing.get('verdict')!r}, not 'blessed'; only a blessed model may be released"
         )
+    if doubt := _doubt(blessing):
+        raise TaskError(f"the Evaluation at {evaluation} says 'blessed', but {doubt}; evaluate the model again")
     if not model.path.is_dir() or not any(model.path.iterdir()):
         raise TaskError(f"there is no model at {model.path}; train it again")
     blessed = field(blessing, "model", "fingerprint")
@@ -59,6 +62,10 @@ def require_check(serving_check: Path, fingerprint: str) -> dict[str, Any]:
         raise TaskError(
             f"the serving check at {serving_check} says {check.get('verdict')!r}, not 'passed'; only a checked model may be released"
         )
+    if reasons := check.get("reasons"):
+        raise TaskError(
+            f"the serving check at {serving_check} says 'passed', but gives reasons against it ({reasons!r:.80}); check the model with check_serving"
+        )
     checked = field(check, "model", "fingerprint")
     if checked != fingerprint:
         raise TaskError(
@@ -79,7 +86,9 @@ def read_probe(folder: Path) -> dict[str, Any]:
     if probe.get("instances") == probe.get("predictions") == []:
         raise EmptyProbe(f"{path} holds no requests with known answers; export the model with serving_default and evaluate it again")
     if not is_probe(probe):
-        raise TaskError(f"{path} must hold as many predictions as instances, at least one, and a tolerance; evaluate the model again")
+        raise TaskError(
+            f"{path} must hold as many predictions as instances, at least one, and a tolerance from 0 to below 1; evaluate the model again"
+        )
     return probe
 
 
@@ -89,6 +98,17 @@ def field(blessing: dict[str, Any], *names: str) -> Any:
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value
+
+
+def _doubt(blessing: dict[str, Any]) -> str:
+    """Says what speaks against a verdict of `blessed`; empty where nothing does."""
+    thresholds = blessing.get("thresholds")
+    if not isinstance(thresholds, list) or not thresholds:
+        return "it has no thresholds"
+    passed = [field(threshold, "passed") for threshold in thresholds]
+    if not all(one is True or one is None for one in passed):
+        return "a threshold of it has not passed"
+    return "" if True in passed or blessing.get("rubber_stamp") is True else "nothing was measured"
 
 
 def _read_object(path: Path, what: str, remedy: str = "evaluate the model again") -> dict[str, Any]:

@@ -60,6 +60,18 @@ class ServingState(Stored):
     abandoned: list[str] = field(default_factory=list)
     warm: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuses versions that are no folders of the model's own, and what is no share.
+
+        Raises:
+            ValueError: There is one.
+        """
+        for version in (*self.served, self.candidate or "1"):
+            if version.startswith(".") or "/" in version or "\0" in version:
+                raise ValueError(f"{version!r:.60} is no version")
+        if not 0 <= self.percent <= 100:
+            raise ValueError(f"percent is {self.percent}, not from 0 to 100")
+
     @property
     def served(self) -> list[str]:
         """The versions that serve or have served."""
@@ -114,9 +126,23 @@ class ServerInfo(Stored):
     prediction_log_sample: float = 0.0
     version: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuses what is no single process, so that ending it would end others, and what is no port.
+
+        Raises:
+            ValueError: It is.
+        """
+        if self.pid < 1 or not 0 < self.port < 2**16:
+            raise ValueError(f"process {self.pid} or port {self.port} is none")
+
     def predict_url(self, model: str) -> str:
         """Returns the V1 URL that answers predictions of a model."""
-        return f"http://{self.host}:{self.port}/v1/models/{model}:predict"
+        return predict_url(self.host, self.port, model)
+
+
+def predict_url(host: str, port: int, model: str) -> str:
+    """Returns the V1 URL that answers predictions of a model."""
+    return f"http://{host}:{port}/v1/models/{model}:predict"
 
 
 def read_state(folder: Path, model: str) -> ServingState:

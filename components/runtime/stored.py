@@ -74,13 +74,26 @@ def load(text: str | bytes, what: str, remedy: str) -> dict[str, Any]:
         TooNew: Its schema is newer than this version of Penstock.
     """
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_unambiguous)
     except (ValueError, RecursionError) as error:
         raise Malformed(f"{what} cannot be read ({error}); {remedy}") from error
     if not isinstance(content, dict):
         raise Malformed(f"{what} is not a JSON object; {remedy}")
     schema = content.pop(_KEY, SCHEMA)
     check_schema(schema, what, remedy)
+    return content
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Returns an object whose keys stand there once: readers differ in which of two counts.
+
+    Raises:
+        ValueError: One stands there twice.
+    """
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r:.40} stands there twice")
     return content
 
 

@@ -53,6 +53,7 @@ class Push:
         compared = self.serving if baseline is None else baseline
         blessing = {
             "verdict": "blessed",
+            "thresholds": [{"metric": "auc", "passed": True}],
             "model": {"fingerprint": self.fingerprint(name)},
             "baseline": {"fingerprint": self.fingerprint(compared), "version": ""} if compared else None,
         }

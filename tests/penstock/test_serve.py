@@ -128,5 +128,17 @@ def test_a_state_that_cannot_be_read(folder: Path):
 
 
 @pytest.mark.parametrize("command", ["status", "stop"])
+@pytest.mark.parametrize(("name", "value"), [("pid", -1), ("pid", 0), ("port", 99999)])
+def test_a_server_whose_file_names_no_process(command: str, name: str, value: int, folder: Path):
+    info = serving.ServerInfo(7, "127.0.0.1", 7, 0.0)
+    with serving.announced(folder, info):
+        (folder / "server.json").write_text(serving.stored.dump(info).replace(f'"{name}": 7', f'"{name}": {value}'))
+        result = serve(command, str(folder))
+    assert result.exit_code == 1
+    assert f"{name.replace('pid', 'process')} {value}" in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("command", ["status", "stop"])
 def test_help_has_an_example(command: str):
     assert f"Example: penstock serve {command}" in serve(command, "--help").output

@@ -47,7 +47,7 @@ class LocalDestination:
         self._folder, self._name = folder, model_name
         self._server = LocalServer(folder, port, log)
         self._agrees: ServerInfo | None = None
-        self.url = ServerInfo(0, HOST, port, 0.0).predict_url(model_name)
+        self.url = serving.predict_url(HOST, port, model_name)
         self.stop_command = f"penstock serve stop {shlex.quote(str(folder.absolute()))}"
 
     @classmethod

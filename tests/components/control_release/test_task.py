@@ -256,6 +256,11 @@ def test_what_a_newer_version_has_recorded_goes_through_every_verb(
         ('{"stable": 1, "fingerprint": 2}', "is 1, not of type str|is 2, not of type str"),
         ('{"history": {}, "fingerprint": null}', "is {}, not of type list|is None, not of type str"),
         ('{"history": [null], "probe": 1}', "is None, not of type str|fingerprint is missing"),
+        ('{"stable": "1-aaa", "stable": "1-aaa"}', "'stable' stands there twice|fingerprint is missing"),
+        ('{"stable": "../flights/1-aaa", "fingerprint": 2}', "'../flights/1-aaa' is no version|is 2, not of type str"),
+        ('{"history": ["/etc"], "fingerprint": 2}', "'/etc' is no version|is 2, not of type str"),
+        ('{"candidate": "..", "fingerprint": 2}', "'..' is no version|is 2, not of type str"),
+        ('{"stable": "1-aaa", "percent": 101, "fingerprint": 2}', "percent is 101|is 2, not of type str"),
         ('{"fingerprint": "f", "stable": [], "probe": {"instances": 1}}', "its probe holds no requests|is \\[\\], not of type str"),
     ],
 )

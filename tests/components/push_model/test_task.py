@@ -181,6 +181,7 @@ def test_what_is_not_blessed_is_not_pushed(push: Push, folder: Path, changes: di
     [
         ({"verdict": "failed"}, "not 'passed'"),
         ({"verdict": None}, "not 'passed'"),
+        ({"reasons": ["it is slow"]}, "gives reasons against it"),
         ({"model": {"fingerprint": "0" * 64}}, "is of other bytes"),
         ({"model": None}, "is of other bytes"),
     ],
@@ -204,8 +205,11 @@ def test_evidence_that_is_missing(push: Push, folder: Path, run_task: Callable[.
     assert not folder.exists()
 
 
-def test_a_probe_of_nothing(push: Push, folder: Path):
-    done = push("first", probe={"instances": [], "predictions": []})
+@pytest.mark.parametrize(
+    "probe", [{"instances": [], "predictions": []}, *({"tolerance": value} for value in (float("inf"), float("nan"), -1, 1e9, 10**400))]
+)
+def test_a_probe_by_which_nothing_can_be_told(push: Push, folder: Path, probe: dict[str, Any]):
+    done = push("first", probe=probe)
     assert done.code == 1
     assert "probe.json" in done.error
     assert not folder.exists()

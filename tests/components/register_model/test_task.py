@@ -33,6 +33,7 @@ def evaluation(tmp_path: Path, model: Path) -> Path:
 def write(evaluation: Path, model: Path, /, **changes: Any) -> None:
     blessing = {
         "verdict": "blessed",
+        "thresholds": [{"metric": "auc", "passed": True}],
         "model": {"fingerprint": fingerprint(model)},
         "baseline": {"fingerprint": "b" * 64, "version": "4"},
         "examples": {"fingerprint": "d" * 64, "span": 7},
@@ -126,6 +127,12 @@ def test_a_blessing_without_a_baseline(register: Callable[..., Any], model: Path
         ({"verdict": True}, "not 'blessed'"),
         ({"model": {"fingerprint": "0" * 64}}, "blesses other bytes"),
         ({"model": []}, "blesses other bytes"),
+        ({"thresholds": [{"passed": True}, {"passed": False}]}, "a threshold of it has not passed"),
+        ({"thresholds": [{"passed": True}, {"passed": 0}]}, "a threshold of it has not passed"),
+        ({"thresholds": [{"passed": None}]}, "nothing was measured"),
+        ({"thresholds": [{"passed": None}], "rubber_stamp": "yes"}, "nothing was measured"),
+        ({"thresholds": []}, "it has no thresholds"),
+        ({"thresholds": None}, "it has no thresholds"),
     ],
 )
 def test_what_is_not_blessed_is_not_registered(
@@ -158,7 +165,7 @@ def test_what_has_not_passed_the_check_is_not_registered(
     assert open_registry(NAME, tracking_uri).version("1") is None
 
 
-@pytest.mark.parametrize("content", [None, "", "[]", "{", '{"verdict": "blessed"}'])
+@pytest.mark.parametrize("content", [None, "", "[]", "{", '{"verdict": "blessed"}', '{"verdict": "failed", "verdict": "blessed"}'])
 def test_blessings_that_are_none(register: Callable[..., Any], evaluation: Path, tracking_uri: str, content: str | None):
     (evaluation / "blessing.json").unlink()
     if content is not None:
