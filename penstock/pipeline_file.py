@@ -13,6 +13,7 @@ from kfp.dsl import executor
 from kfp.local import graph_utils, utils
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from .components.runtime.executor_input import find_fault
 from .components.runtime.redacting import redact
 from .errors import UserError
 from .local.commands import component_of
@@ -112,6 +113,8 @@ class PipelineFile:
         for name, spec in inputs.parameters.items():
             if name in given:
                 _check_type(name, given[name], spec.parameter_type)
+                if fault := find_fault(given[name], name):
+                    raise UserError(f"parameter {' '.join(fault)}, and no backend takes it; correct it")
             elif not spec.is_optional and not spec.HasField("default_value"):
                 raise UserError(f"parameter {name} of {self.path.name} is missing: give it with --param {name}=VALUE")
         for name, artifact in inputs.artifacts.items():
@@ -200,9 +203,25 @@ def _artifact(name: str, path: str, schema_title: str) -> dsl.Artifact:
     place = Path(path).resolve()  # an artifact is no link
     if not place.exists():
         raise UserError(f"input artifact {name}: nothing is at {path}; give the path of an artifact that an earlier run wrote")
-    metadata: dict[str, Any] = {}
     beside = place.parent / "executor_output.json"
-    if beside.is_file():
-        entries = json.loads(beside.read_text(encoding="utf-8")).get("artifacts", {}).get(place.name, {}).get("artifacts") or [{}]
-        metadata = entries[0].get("metadata", {})
+    try:
+        metadata = _metadata(json.loads(beside.read_bytes()), place.name) if beside.exists() else {}
+    except (OSError, ValueError, RecursionError, AttributeError, LookupError, TypeError, OverflowError) as error:
+        raise UserError(
+            f"input artifact {name}: {beside}, the record of the task that wrote it, cannot be read; make the artifact again"
+        ) from error
     return executor.create_artifact_instance({"name": name, "uri": str(place), "metadata": metadata, "type": {"schemaTitle": schema_title}})
+
+
+def _metadata(record: dict[str, Any], artifact: str) -> dict[str, Any]:
+    """Returns an artifact's metadata in an `ExecutorOutput`; nothing where that has another task's.
+
+    Raises:
+        AttributeError, LookupError, TypeError, ValueError, OverflowError: It is none.
+    """
+    from google.protobuf import struct_pb2
+
+    entries = record.get("artifacts", {}).get(artifact, {}).get("artifacts", [{}])
+    metadata = dict(entries[0].get("metadata", {}).items())
+    struct_pb2.Struct().update(metadata)
+    return metadata

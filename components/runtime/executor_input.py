@@ -31,7 +31,8 @@ def parse(text: str) -> dict[str, Any]:
         raise TaskError(
             f"--executor_input is not JSON: {reason}; pass the executor input that the backend fills in for {{{{$}}}}"
         ) from error
-    _check_values(executor_input)
+    if fault := find_fault(executor_input):
+        _refuse(*fault)
     whole = _object(executor_input or [], "the whole")
     inputs = _object(whole.get("inputs"), "inputs")
     _object(inputs.get("parameterValues"), "inputs.parameterValues")
@@ -56,9 +57,17 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number of JSON's")
 
 
-def _check_values(executor_input: Any) -> None:
-    """Checks what JSON allows and no backend sends: it would break somewhere in the middle of the task."""
-    level = [("the whole", executor_input)]
+def find_fault(values: Any, whole: str = "the whole") -> tuple[str, str] | None:
+    """Looks for what JSON or Python allows and no backend takes or sends: it would break somewhere in the middle of a task.
+
+    Args:
+        values: JSON values.
+        whole: What they are called.
+
+    Returns:
+        Where and what the first fault is; None if there is none.
+    """
+    level = [(whole, values)]
     for _ in range(_DEEPEST):
         below: list[tuple[str, Any]] = []
         for where, value in level:
@@ -68,13 +77,13 @@ def _check_values(executor_input: Any) -> None:
             elif isinstance(value, list):
                 below += ((f"{where}[{place}]", item) for place, item in enumerate(value))
             elif isinstance(value, str) and ("\0" in value or not _is_encodable(value)):
-                _refuse(where, "has a character that no text has")
+                return where, "has a character that no text has"
             elif isinstance(value, (int, float)) and not (math.isfinite(value) if isinstance(value, float) else -_INT64 <= value < _INT64):
-                _refuse(where, "is a number beyond 64 bits")
+                return where, "is no number of 64 bits"
         level = below
         if not level:
-            return
-    raise TaskError(f"the executor input is nested deeper than {_DEEPEST}; give plainer values")
+            return None
+    return whole, f"is nested deeper than {_DEEPEST}"
 
 
 def _is_encodable(text: str) -> bool:

@@ -224,6 +224,10 @@ def test_parameter_file_and_types(penstock, tmp_path):
         ([], "parameter folder of nested-gates.yaml is missing"),
         (["--param", "folder=x", "--param", "least=many"], "parameter least must be a whole number, not 'many'"),
         (["--param", "folder=x", "--param", "least=2.5"], "parameter least must be a whole number, not 2.5"),
+        (["--param", "folder=x", "--param", "share=NaN"], "parameter share is no number of 64 bits"),
+        (["--param", "folder=x", "--param", "share=-Infinity"], "parameter share is no number of 64 bits"),
+        (["--param", "folder=x", "--param", f"least=1{'0' * 400}"], "parameter least is no number of 64 bits"),
+        (["--param", "folder=x", "--param", "least=9223372036854775808"], "parameter least is no number of 64 bits"),
         (["--params", "absent.yaml"], "cannot read the parameters in absent.yaml"),
     ],
 )

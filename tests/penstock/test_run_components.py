@@ -104,6 +104,38 @@ def test_any_file_as_input_artifact(penstock, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "metadata",
+    [
+        "",
+        "{",
+        "[]",
+        "1",
+        "\xff",
+        *(
+            f'{{"artifacts": {entry}}}'
+            for entry in (
+                "[]",
+                '{"data.txt": 1}',
+                '{"data.txt": {"artifacts": [1]}}',
+                '{"data.txt": {"artifacts": [{"metadata": []}]}}',
+                '{"data.txt": {"artifacts": {"0": 1}}}',
+                '{"data.txt": {"artifacts": [{"metadata": {"a": 1' + "0" * 400 + "}}]}}",
+            )
+        ),
+    ],
+)
+def test_artifact_of_a_person_beside_a_damaged_record(penstock, tmp_path, metadata):
+    (tmp_path / "data.txt").write_text("of a person")
+    (tmp_path / "executor_output.json").write_text(metadata, encoding="latin-1")
+    done = penstock("run", compiled(read, tmp_path), "--param", "artifact=data.txt", "--param", f"folder={to(tmp_path)}")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: input artifact artifact: ")
+    assert "executor_output.json" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "read").exists()
+
+
+@pytest.mark.parametrize(
     ("given", "said"), [([], "input artifact examples of validate_examples.yaml is missing"), (["examples=absent"], "nothing is at absent")]
 )
 def test_missing_artifact(penstock, given, said):

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from penstock.components.runtime import fingerprint, serving
+from penstock.components.runtime import fingerprint, server_token, serving
 from penstock.components.runtime.server_token import read_token
 
 VERSIONS = {"first": "1-aaa", "second": "2-bbb"}
@@ -264,6 +264,27 @@ def test_who_cannot_read_the_folder_changes_nothing(client: httpx.Client, folder
     asked = client.options(f"/v2/repository/models/flights/{verb}", headers=preflight)
     assert (asked.status_code, "access-control-allow-origin" in asked.headers) == (404, False)
     assert client.get("/v2/models/flights").json()["versions"] == ["1-aaa"]
+
+
+@pytest.mark.parametrize("damage", ["absent", "empty", "no text", "folder", "link to itself"])
+def test_nobody_has_a_token_that_cannot_be_read(client: httpx.Client, folder: Path, tmp_path: Path, damage: str):
+    token, path = read_token(folder), folder / "server.token"
+    kept = path.rename(folder / "kept.token")
+    try:
+        if damage == "folder":
+            path.mkdir()
+        elif damage == "link to itself":
+            path.symlink_to(path)
+        elif damage != "absent":
+            path.write_bytes(b"\xff" if damage == "no text" else b"")
+        assert (read_token(folder), server_token.authorization(folder)) == ("", {})
+        for given in (f"Bearer {token}", "Bearer", "Bearer \xff"):
+            answer = client.post("/v2/repository/models/flights/unload", headers={"Authorization": given.encode("latin-1")})
+            assert answer.status_code == 403, given
+    finally:
+        if path.is_dir():
+            path.rmdir()
+        kept.replace(path)
 
 
 def test_the_token_is_nowhere_but_in_its_file(client: httpx.Client, folder: Path):
