@@ -95,7 +95,9 @@ class LimitedConnection(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Takes a part of the body."""
-        self._beside = max(self._beside - len(body) - _FRAME, 0)
+        self._beside -= len(body) + _FRAME
+        if self._beside < 0:
+            self._beside = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:

@@ -77,6 +77,8 @@ def _plain_column(values: list[Any], spec: tf.TensorSpec) -> np.ndarray:
 
 
 def _nested_column(name: str, values: list[Any], spec: tf.TensorSpec) -> np.ndarray:
+    if spec.shape.rank == 1:
+        _check_lengths(name, values, spec)
     if spec.dtype == tf.string:
         array = np.array([_map_leaves(value, lambda leaf: _to_bytes(name, leaf)) for value in values], dtype=object)
         if any(type(leaf) is not bytes for leaf in array.flat):  # NumPy keeps what differs in shape as lists
@@ -87,6 +89,16 @@ def _nested_column(name: str, values: list[Any], spec: tf.TensorSpec) -> np.ndar
         return np.array(values)
     except ValueError as error:
         raise InvalidInput(f"feature {name!r}: the rows differ in shape") from error
+
+
+def _check_lengths(name: str, values: list[Any], spec: tf.TensorSpec) -> None:
+    """Refuses lists where a value is wanted before each of what may be millions of items is looked at."""
+    lengths = {len(value) if isinstance(value, list) else None for value in values}
+    if len(lengths) > 1:
+        raise InvalidInput(f"feature {name!r}: the rows differ in shape")
+    (length,) = lengths
+    if length not in (None, 1):
+        raise InvalidInput(f"feature {name!r} must have the shape {spec.shape.as_list()}, not {[len(values), length]}")
 
 
 def _cast(name: str, values: np.ndarray, spec: tf.TensorSpec) -> np.ndarray:

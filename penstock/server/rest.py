@@ -46,6 +46,7 @@ class Rest(RESTServer):
         super().__init__(FASTAPI_APP_IMPORT_STRING, self._data_plane, self.extension, options.http_port)
         self.config.access_log = False  # `/metrics` counts; a line for each request costs as much as the answer
         self.config.http = functools.partial(LimitedConnection, limits=bodies.limits)
+        self.config.proxy_headers = False  # who asks through which proxy decides nothing here
         self.config.ws = "none"  # a WebSocket would be a connection without limits
         self.config.backlog = BACKLOG
         self._server = DrainingServer(self.config, options.drain_seconds)
