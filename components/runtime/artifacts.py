@@ -10,6 +10,7 @@ from .errors import TaskError
 from .fingerprint import file_marks, fingerprint, fingerprint_of
 
 _Read = TypeVar("_Read")
+_Marks = dict[str, tuple[int, int, int]]
 # Where each backend shows an object store's contents to a container (KFP launcher, Vertex AI).
 _MOUNTS = {"gs://": "/gcs/", "s3://": "/s3/", "minio://": "/minio/"}
 
@@ -61,20 +62,23 @@ class Input(Artifact):
         )
 
     def require_unchanged(self) -> None:
-        """Makes sure that what was read since is what the fingerprint speaks of. Reads it again only if something was written.
+        """Makes sure that what was read since is what the fingerprint speaks of.
+
+        What was written is refused, also if the same bytes are there again: nobody knows what was read in between. Where only a file's
+        rights or links may have changed, it is read again.
 
         Raises:
             TaskError: It is not.
         """
-        read = self.fingerprint
-        if self._look() != self._marks and self._read(fingerprint, fingerprint_of({})) != read:
+        read, now = self.fingerprint, self._look()
+        if now != self._marks and (_written(now) != _written(self._marks) or self._read(fingerprint, fingerprint_of({})) != read):
             raise self._changed()
 
     def _changed(self) -> TaskError:
         return TaskError(f"the artifact at {self.path} changed while the task read it; run the task again, and let nothing write there")
 
-    def _look(self) -> dict[str, tuple[int, int, int]]:
-        return self._read(file_marks, dict[str, tuple[int, int, int]]())
+    def _look(self) -> _Marks:
+        return self._read(file_marks, _Marks())
 
     def _read(self, read: Callable[[Path], _Read], nothing: _Read) -> _Read:
         try:
@@ -89,6 +93,10 @@ class Input(Artifact):
 
 class Output(Artifact):
     """An artifact that a task writes. Its path lies in a scratch folder until the task has ended well."""
+
+
+def _written(marks: _Marks) -> dict[str, tuple[int, int]]:
+    return {name: (size, modified) for name, (size, modified, _) in marks.items()}
 
 
 def local_path(uri: str) -> str:

@@ -41,8 +41,11 @@ def toy(made: Output, unmade: Output, how: str, size: int = 1, given: Input | No
         raise RuntimeError("a bug")
     if how == "change":
         (given.path / "rows").write_text("2")
-    if how == "touch":
-        (given.path / "rows").touch()
+    if how == "change and back":
+        (given.path / "rows").write_text("2")
+        (given.path / "rows").write_text("1")
+    if how == "permit":
+        (given.path / "rows").chmod(0o640)
     if how.startswith("half a line"):
         sys.stderr.write("50%|#####     |")
         sys.stdout.write("step 1")
