@@ -151,7 +151,7 @@ def read_values(path: str | Path) -> dict[str, Any]:
         values = load_document(Path(path).read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the parameters in {path}: {error}") from error
-    if not isinstance(values, dict):
+    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
         raise UserError(f"the parameters in {path} must be `name: value` lines")
     return values
 

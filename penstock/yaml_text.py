@@ -36,22 +36,27 @@ def load_document(text: str) -> Any:
 
 
 def _check(text: str) -> None:
-    """Counts what a text stands for without building it."""
+    """Counts what a text stands for without building it, and looks for names that stand twice: which of them counts is no one's to say."""
     if len(text) > _LONGEST:
         raise yaml.YAMLError(f"it is longer than {_LONGEST >> 20} MiB")
     open_nodes: list[tuple[str | None, int]] = []  # the anchor, and how much had been counted before
     sizes: dict[str, int] = {}
+    names: list[_Names] = []
     count = 0
     for event in yaml.parse(text, Loader=_LOADER):
+        if names and isinstance(event, yaml.NodeEvent):
+            names[-1].next(event)
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in sizes:
                 raise yaml.YAMLError(f"*{event.anchor} names nothing, or what it is itself part of")
             count += sizes[event.anchor]
         elif isinstance(event, yaml.CollectionStartEvent):
             open_nodes.append((event.anchor, count))
+            names.append(_Names(isinstance(event, yaml.MappingStartEvent)))
             count += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             anchor, before = open_nodes.pop()
+            names.pop()
             if anchor:
                 sizes[anchor] = count - before
         elif isinstance(event, yaml.ScalarEvent):
@@ -64,3 +69,22 @@ def _check(text: str) -> None:
             raise yaml.YAMLError(f"it is nested deeper than {_DEEPEST}")
         if count > _MOST_NODES:
             raise yaml.YAMLError(f"it stands for more than {_MOST_NODES:,} values")
+
+
+class _Names:
+    """The names in a mapping, or in a list, which has none."""
+
+    def __init__(self, has_names: bool) -> None:
+        self._has_names, self._is_name, self._seen = has_names, True, set[str]()
+
+    def next(self, event: yaml.NodeEvent) -> None:
+        """Takes in the start of the next name or value.
+
+        Raises:
+            YAMLError: It is a name that was there before.
+        """
+        if self._has_names and self._is_name and isinstance(event, yaml.ScalarEvent):
+            if event.value in self._seen and event.value != "<<":
+                raise yaml.YAMLError(f"{event.value[:80]!r} stands there twice (line {event.start_mark.line + 1})")
+            self._seen.add(event.value)
+        self._is_name = not self._is_name

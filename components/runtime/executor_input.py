@@ -72,6 +72,8 @@ def find_fault(values: Any, whole: str = "the whole") -> tuple[str, str] | None:
         below: list[tuple[str, Any]] = []
         for where, value in level:
             if isinstance(value, dict):
+                if not all(isinstance(name, str) for name in value):
+                    return where, "has a name that is no text"
                 below += ((f"{where}.{name}".removeprefix("the whole."), item) for name, item in value.items())
                 below += (("a name", name) for name in value)
             elif isinstance(value, list):
@@ -80,6 +82,8 @@ def find_fault(values: Any, whole: str = "the whole") -> tuple[str, str] | None:
                 return where, "has a character that no text has"
             elif isinstance(value, (int, float)) and not (math.isfinite(value) if isinstance(value, float) else -_INT64 <= value < _INT64):
                 return where, "is no number of 64 bits"
+            elif not isinstance(value, (str, int, float, type(None))):  # YAML has dates and more
+                return where, f"is a {type(value).__name__}, which JSON has not"
         level = below
         if not level:
             return None

@@ -218,6 +218,29 @@ def test_parameter_file_and_types(penstock, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1: 2", "must be `name: value` lines"),
+        ("~: 2", "must be `name: value` lines"),
+        ("input_format: 2024-01-01", "parameter input_format must be a string"),
+        ("splits: {a: 2024-01-01}", "parameter splits.a is a date"),
+        ("splits: {a: [!!binary aGVsbG8=]}", "parameter splits.a[0] is a bytes"),
+        ("splits: {1: 2}", "parameter splits has a name that is no text"),
+        ("splits: {a: .nan}", "parameter splits.a is no number of 64 bits"),
+        ('splits: {a: "\\0"}', "parameter splits.a has a character that no text has"),
+        ("splits: {a: 1}\nsplits: {a: 2}", "'splits' stands there twice"),
+    ],
+)
+def test_a_parameter_file_with_what_is_no_parameter_is_one_line(penstock, tmp_path, text, said):
+    (tmp_path / "values.yaml").write_text(text)
+    done = penstock("run", "ingest_examples", "--param", "input_uri=x", "--params", "values.yaml")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "local_outputs").exists()
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--param", "foldr=x"], "has no parameter foldr; did you mean folder?"),

@@ -24,6 +24,9 @@ HOSTILE = {
     "tag": "a: !!python/object/apply:os.system ['touch ran']",
     "unhashable": "? [a]\n: b",
     "character": "a: \x07",
+    "twice": "a: 1\nb: 2\na: 3",
+    "twice, deep": "- x: {a: {b: 1}, c: [a], a: 2}",
+    "twice, written in two ways": "'a': 1\na: 2",
 }
 
 
@@ -33,6 +36,12 @@ def test_is_refused_at_once(name):
     with pytest.raises(yaml.YAMLError):
         load_documents(HOSTILE[name])
     assert time.monotonic() - started < 10
+
+
+def test_the_same_name_in_two_places_is_no_crime():
+    assert load_document("a: {a: a, b: a}\nb: [{a: 1}, {a: 2}, a, a]")["b"] == [{"a": 1}, {"a": 2}, "a", "a"]
+    assert load_document("a: &a {x: 1}\nb: {<<: *a, x: 2}\nc: {<<: *a, <<: {y: 1}}")["b"] == {"x": 2}
+    assert len(load_documents("a: 1\n---\na: 1")) == 2
 
 
 def test_anchors_are_no_crime():
