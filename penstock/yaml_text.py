@@ -85,6 +85,7 @@ class _Names:
         """
         if self._has_names and self._is_name and isinstance(event, yaml.ScalarEvent):
             if event.value in self._seen and event.value != "<<":
-                raise yaml.YAMLError(f"{event.value[:80]!r} stands there twice (line {event.start_mark.line + 1})")
+                line = getattr(event.start_mark, "line", 0) + 1
+                raise yaml.YAMLError(f"{event.value[:80]!r} stands there twice, again in line {line}")
             self._seen.add(event.value)
         self._is_name = not self._is_name
