@@ -3,7 +3,7 @@
 import re
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from rich.console import Console
@@ -25,6 +25,7 @@ _STYLES = {
     "skipped": "dim",
     "waiting": "dim",
     "not run": "dim",
+    "unknown": "yellow",
 }
 _SECONDS_BETWEEN_FIGURES = 5.0
 _LOG_LINES = 15
@@ -77,12 +78,12 @@ class Display:
         if self._live:
             self._live.__exit__(*error)
 
-    def ended(self) -> None:
-        """Shows what has not run; the run is over."""
+    def ended(self, unknown: Collection[str] = ()) -> None:
+        """Shows what has not run, and of what nobody tells what became of it; the run is over."""
         with self._lock:
             for row in self._rows.values():
                 if row.state == "waiting":
-                    row.state = "not run"
+                    row.state = "unknown" if row.planned.name in unknown else "not run"
                     self._say(row)
 
     def started(self, task: Task) -> None:

@@ -18,6 +18,8 @@ _SERVING_GATE, _PASSED = "check_serving", "passed"
 # Its `rolled_back` is what somebody asked for, unless it gives a reason.
 _BY_HAND = "control_release"
 _RELEASES = {"push_model", _BY_HAND}
+# What of a task's outputs says whether the model is released.
+_TELLING = {"evaluate_model": "verdict", _SERVING_GATE: "verdict"} | dict.fromkeys(_RELEASES, "outcome")
 _UNKNOWN = "unknown: the backend does not tell, and its log is gone"
 
 
@@ -30,7 +32,7 @@ def report(result: Result, seconds: float, console: Console) -> int:
         console: Where to.
 
     Returns:
-        The exit code: 0 done, 1 failed, 3 finished but the model is not blessed, fails its serving check, or was rolled back.
+        The exit code: 0 done, 1 failed or unknown, 3 finished but the model is not blessed, fails its serving check, or was rolled back.
     """
     pages = [_readable(result.folder, task, page).as_uri() for task in result.tasks for page in task.reports]
     return conclude(Ending(str(result.folder), result.tasks, "failed" if result.failed else "done", seconds, pages), console)
@@ -47,6 +49,8 @@ class Ending:
         seconds: How long it took.
         pages: The URIs of the pages that its tasks wrote.
         held_back: Whether a gate is known to have closed although no task's outputs say so.
+        unknown: The tasks of which it is not known what became of them.
+        is_unsure: Whether a gate may have closed, and nobody tells.
     """
 
     place: str
@@ -55,6 +59,15 @@ class Ending:
     seconds: float
     pages: list[str]
     held_back: bool = False
+    unknown: tuple[str, ...] = ()
+    is_unsure: bool = False
+
+    @property
+    def doubt(self) -> str:
+        """What is not known of a run that is done; empty if enough is."""
+        if self.unknown:
+            return f"what became of {', '.join(self.unknown)} is unknown"
+        return "whether the model is released is unknown" if self.is_unsure or any(map(_is_silent, self.tasks)) else ""
 
 
 def conclude(ending: Ending, console: Console) -> int:
@@ -63,11 +76,18 @@ def conclude(ending: Ending, console: Console) -> int:
     console.print()
     for name, value in lines:
         console.print(f"{name:<10} {value}", markup=False, highlight=False, soft_wrap=True)
-    held_back = ending.held_back or any(map(_is_held_back, ending.tasks))
-    code = EXIT_FAILED if ending.state != "done" else EXIT_NOT_RELEASED if held_back else EXIT_DONE
-    word = "done; the model is not released" if code == EXIT_NOT_RELEASED else ending.state
+    code, word = _outcome(ending)
     console.print(f"{word} in {duration(ending.seconds)}", style="green" if code == EXIT_DONE else "red", highlight=False)
     return code
+
+
+def _outcome(ending: Ending) -> tuple[int, str]:
+    """Returns the exit code, and what it stands for: what is known to be so comes before what is not known."""
+    if ending.state != "done":
+        return EXIT_FAILED, ending.state
+    if ending.held_back or any(map(_is_held_back, ending.tasks)):
+        return EXIT_NOT_RELEASED, "done; the model is not released"
+    return (EXIT_FAILED, f"done; {ending.doubt}") if ending.doubt else (EXIT_DONE, "done")
 
 
 def _facts(tasks: list[Task]) -> list[tuple[str, str]]:
@@ -75,9 +95,9 @@ def _facts(tasks: list[Task]) -> list[tuple[str, str]]:
     by_component = {task.component: task for task in tasks if task.state != "failed"}
     facts: list[tuple[str, Any]] = []
     if evaluated := by_component.get("evaluate_model"):
-        facts.append(("verdict", evaluated.figure))
+        facts.append(("verdict", evaluated.figure or evaluated.outputs.get("verdict", _UNKNOWN)))
     if checked := by_component.get(_SERVING_GATE):
-        facts.append(("serving", checked.figure))
+        facts.append(("serving", checked.figure or checked.outputs.get("verdict", _UNKNOWN)))
     if registered := by_component.get("register_model"):
         facts.append(("version", registered.outputs.get("version")))
     if pushed := by_component.get("push_model"):
@@ -96,11 +116,14 @@ def _metadata(task: Task, artifact: str) -> dict[str, Any]:
 def _is_held_back(task: Task) -> bool:
     if task.component == _SERVING_GATE and task.outputs.get("verdict", _PASSED) != _PASSED:
         return True
-    if task.component in _RELEASES and task.state != "failed" and "outcome" not in task.outputs:
-        return True  # it ended well, and nobody tells how
     if task.component == _BY_HAND and task.state != "failed":
         return bool(_metadata(task, "release_state").get("reason"))
     return any(task.outputs.get(name) == value for name, value in _NOT_RELEASED)
+
+
+def _is_silent(task: Task) -> bool:
+    """Tells whether a task ended well, and nobody tells how: whether the model is released depends on it."""
+    return task.state in {"done", "cached"} and task.component in _TELLING and _TELLING[task.component] not in task.outputs
 
 
 def _readable(folder: Path, task: Task, page: Path) -> Path:

@@ -8,9 +8,10 @@ from typing import Any, Protocol
 from ..errors import UserError
 from ..pipeline_file import PipelineFile
 
-# States of a run. A task has one of these too, or `cached`, `skipped` (a condition kept it from running) or `not run`.
+# States of a run. A task has one of these too, or `cached`, `skipped` (a condition kept it from running), `not run`, or `unknown`
+# where its run has ended and the backend does not tell how it fared.
 WAITING, RUNNING, DONE, FAILED, CANCELED = "waiting", "running", "done", "failed", "canceled"
-CACHED, SKIPPED, NOT_RUN = "cached", "skipped", "not run"
+CACHED, SKIPPED, NOT_RUN, UNKNOWN = "cached", "skipped", "not run", "unknown"
 ENDED = {DONE, FAILED, CANCELED}
 
 
@@ -59,6 +60,7 @@ class TaskState:
         started: When its container started.
         ended: When it ended.
         error: Why it failed, in the backend's words.
+        closed: The condition that was not met, of a task that is skipped, where the backend tells which.
         outputs: Its output parameters and artifacts (`dsl.Artifact`, with metadata), as far as the backend tells; what it
             does not tell is in the task's log (see `penstock.said.Said`).
     """
@@ -68,6 +70,7 @@ class TaskState:
     started: datetime | None = None
     ended: datetime | None = None
     error: str = ""
+    closed: str = ""
     outputs: dict[str, Any] = field(default_factory=dict)
 
 

@@ -20,16 +20,17 @@ from ..errors import UserError
 from ..local.commands import component_of
 from ..local.conditions import ConditionError, evaluate
 from ..local.tasks import Task, figure_of, pages, summary_of
-from ..pipeline_file import PipelineFile, PlannedTask
+from ..pipeline_file import PipelineFile
 from ..report import Ending
 from ..said import Said
-from .target import CACHED, CANCELED, DONE, ENDED, FAILED, RUNNING, SKIPPED, NoAnswer, NotYet, Run, Target, TaskState
+from .target import CACHED, CANCELED, DONE, ENDED, FAILED, RUNNING, SKIPPED, UNKNOWN, NoAnswer, NotYet, Run, Target, TaskState
 
 _Answer = TypeVar("_Answer")
 _SECONDS_BETWEEN_LOOKS = 2.0
 _LONGEST_PAUSE = 30.0
-# What a gate says; behind a condition on it nothing runs that it does not let pass.
-_VERDICT = "-verdict']"
+_GATE = re.compile(rf"inputs\.parameter_values\['{CHANNEL}([^']+)-verdict'\]")
+_MET = re.compile(rf"{_GATE.pattern} == '([^']*)'")
+_SERVING_GATE = "check_serving"
 _FINISHED = {DONE, CACHED, FAILED, CANCELED}
 _ITERATION = re.compile(r"([^/]+)/(\d+)/")
 
@@ -55,7 +56,7 @@ class Watch:
         self._components = _components(pipeline) if pipeline else {}
         self._values = {f"{CHANNEL}{name}": value for name, value in ((_defaults(pipeline) if pipeline else {}) | parameters).items()}
         self._tasks: dict[str, Task] = {}
-        self._held_back = False
+        self._held_back = self._is_unsure = False
 
     def follow(self, run_id: str) -> Ending:
         """Shows the run until it has ended.
@@ -68,12 +69,14 @@ class Watch:
                 self._show(run, display)
                 time.sleep(_SECONDS_BETWEEN_LOOKS)
             self._show(run, display)
+            self._learn(run)
             self._show_skipped(run, display)
-            display.ended()
+            unknown = self._unknown(run)
+            display.ended(unknown)
             if run.state == FAILED and run.error and not any(task.state == FAILED for task in display.tasks):
                 display.broken(run.error)
         found = [page.uri for task in display.tasks for page in pages(task.outputs)]
-        return Ending(run.url or run.id, display.tasks, run.state, _seconds(run), found, self._held_back)
+        return Ending(run.url or run.id, display.tasks, run.state, _seconds(run), found, self._held_back, unknown, self._is_unsure)
 
     def _ask(self, question: Callable[[], _Answer], display: Display, *, awaits: bool = True) -> _Answer:
         """Asks again and again where there is no answer; where it is one that comes later, only if it is to be awaited."""
@@ -142,25 +145,70 @@ class Watch:
         """Where the logs of tasks that failed are kept for the person to read."""
         return Path(tempfile.mkdtemp(prefix="penstock-logs-"))
 
+    def _learn(self, run: Run) -> None:
+        """Takes the verdicts that nobody tells from the conditions on them that are known to have been met."""
+        for key in (_last(state) for state in run.tasks if state.state in _FINISHED):
+            for met in filter(None, map(_MET.fullmatch, self._conditions(key))):
+                gate, verdict = met.groups()
+                self._values.setdefault(f"{CHANNEL}{gate}-verdict", verdict)
+                if gate in self._tasks:
+                    self._tasks[gate].outputs.setdefault("verdict", verdict)
+
     def _show_skipped(self, run: Run, display: Display) -> None:
         """Shows which conditions were not met: what lies behind them has not run although the run is done."""
-        told = {state.key for state in run.tasks if state.state == SKIPPED}
-        have_run = {key.rpartition("/")[2] for key in self._tasks}
-        for key, planned in self._plan.items():
-            is_skipped = key in told or (run.state == DONE and key not in have_run)
-            if is_skipped and (condition := self._closed(planned)):
-                self._held_back |= _VERDICT in condition
-                display.skipped(condition, self._values)
+        for state in (state for state in run.tasks if state.state == SKIPPED):
+            self._skip([state.closed] if state.closed else self._unmet(_last(state)), display)
+        told = set(map(_last, run.tasks))
+        for key in (key for key in self._plan if run.state == DONE and key not in told):
+            self._skip(self._known_unmet(key), display)
 
-    def _closed(self, planned: PlannedTask) -> str:
-        """Returns the outermost condition that was not met, or that is not known to have been; empty if all were."""
-        for condition in planned.conditions:
-            try:
-                if not evaluate(condition, self._values):
-                    return condition
-            except ConditionError:
-                return condition
-        return ""
+    def _skip(self, closed: list[str], display: Display) -> None:
+        """Shows what a condition keeps from running: the only one of several, or the first where nobody tells which was not met."""
+        holding = [self._holds_back(condition) for condition in closed]
+        held_back = bool(holding) and all(holding)
+        self._held_back |= held_back
+        self._is_unsure |= not held_back and any(each is not False for each in holding)
+        for condition in closed[:1]:
+            display.skipped(condition, self._values)
+
+    def _conditions(self, key: str) -> tuple[str, ...]:
+        return self._plan[key].conditions if key in self._plan else ()
+
+    def _known_unmet(self, key: str) -> list[str]:
+        """Returns the outermost condition of a task that is known not to have been met, if there is one."""
+        return [condition for condition in self._conditions(key) if self._is_met(condition) is False][:1]
+
+    def _unmet(self, key: str) -> list[str]:
+        """Returns the same; where it is not known, all that may not have been met."""
+        return self._known_unmet(key) or [condition for condition in self._conditions(key) if self._is_met(condition) is None]
+
+    def _is_met(self, condition: str, values: dict[str, Any] | None = None) -> bool | None:
+        """Returns whether a condition was met, or would have been with other values; None if nobody tells."""
+        try:
+            return evaluate(condition, self._values | (values or {}))
+        except ConditionError:
+            return None
+
+    def _holds_back(self, condition: str) -> bool | None:
+        """Tells whether a condition that was not met would have been if a gate had let pass; None if nobody tells."""
+        gates = set(_GATE.findall(condition))
+        passing = {f"{CHANNEL}{gate}-verdict": "passed" if self._components.get(gate) == _SERVING_GATE else "blessed" for gate in gates}
+        return self._is_met(condition, passing) if gates else False
+
+    def _unknown(self, run: Run) -> tuple[str, ...]:
+        """Returns the tasks of which nobody tells what became of them although the run is done."""
+        if run.state != DONE:
+            return ()
+        silent = {_last(state) for state in run.tasks if state.state == UNKNOWN}
+        untold = self._plan.keys() - set(map(_last, run.tasks))
+        silent |= {key for key in untold if not self._plan[key].looped and not self._known_unmet(key)}
+        names = [self._plan[key].name if key in self._plan else key for key in sorted(silent)]
+        return tuple(names) if run.tasks else ("its tasks",)
+
+
+def _last(state: TaskState) -> str:
+    """Returns a task's key in its DAG, without the loops that it lies in."""
+    return state.key.rpartition("/")[2]
 
 
 def _defaults(pipeline: PipelineFile) -> dict[str, Any]:

@@ -53,3 +53,15 @@ def test_a_check_that_broke_is_a_failure():
     code, said = told(task("check_serving", state="failed"), failed=True)
     assert code == EXIT_FAILED
     assert "serving" not in said
+
+
+@pytest.mark.parametrize("component", ["evaluate_model", "check_serving", "push_model", "control_release"])
+@pytest.mark.parametrize("state", ["done", "cached"])
+def test_what_nobody_tells_is_unknown(component: str, state: str):
+    code, said = told(task(component, state=state))
+    assert code == EXIT_FAILED
+    assert "done; whether the model is released is unknown in 3.0 s" in said
+
+
+def test_what_is_known_comes_before_what_is_not():
+    assert told(task("check_serving"), task("push_model", outcome="rolled_back"))[0] == EXIT_NOT_RELEASED

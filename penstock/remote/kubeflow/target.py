@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from ...errors import UserError
@@ -91,9 +92,12 @@ class KubeflowTarget:
     def logs(self, run_id: str, task: str) -> Iterator[str]:
         """Yields the lines of a task's container."""
         run = self._get_run(run_id)
-        pod = self._workflow(run).pod(task)
+        workflow = self._workflow(run)
+        pod = workflow.pod(task)
         if pod is None:
             raise UserError(f"run {run_id} has no task {task}: penstock runs show {run_id} lists them")
+        if not workflow.tells_pods:
+            raise UserError(f"nobody tells where task {task} of run {run_id} ran: the installation has no workflow of it any more")
         if not pod:
             raise UserError(f"task {task} of run {run_id} has no log: no container was started for it")
         yield from read_log(self._connection, run, pod)
@@ -180,7 +184,8 @@ class KubeflowTarget:
 
     def _workflow(self, run: Any) -> Workflow:
         manifest = self._connection.get_json(_WORKFLOW, {"run_id": run.run_id}).get("pipeline_runtime", {}).get("workflow_manifest")
-        return Workflow(json.loads(manifest) if manifest else in_brief(run), self._spec(run))
+        spec = self._spec(run)
+        return Workflow(json.loads(manifest), spec, terminated=_terminated(run)) if manifest else in_brief(run, spec)
 
     def _spec(self, run: Any) -> dict[str, Any]:
         """Returns the PipelineSpec of a run."""
@@ -214,5 +219,10 @@ def _runtime(submission: Submission) -> dict[str, Any]:
 def _state(run: Any) -> str:
     """Returns a run's state. A terminated run ends as a failed one; that it was being canceled is in its history."""
     state = _STATES.get(run.state, WAITING)
-    was_canceled = any(status.state == "CANCELING" for status in run.state_history or ())
-    return CANCELED if state == FAILED and was_canceled else state
+    return CANCELED if state == FAILED and _terminated(run) else state
+
+
+def _terminated(run: Any) -> datetime | None:
+    """Returns when somebody asked for a run's end, unless it was retried after that."""
+    going = [status for status in run.state_history or () if _STATES.get(status.state) not in ENDED]
+    return moment(going[-1].update_time) if going and going[-1].state == "CANCELING" else None

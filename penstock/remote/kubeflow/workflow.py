@@ -4,41 +4,40 @@ Kubeflow's v2 API tells of a run's nodes only their display names and states: no
 name, not the pods, whether a task was cached, or why one failed. Its v1 API, which the log's address belongs to as well, gives
 the whole workflow. What Kubeflow makes of a pipeline is in backend/src/v2/compiler/argocompiler of kubeflow/pipelines: for the task
 `train` of the DAG `root` the node `NAME.root.train-driver`, a pod that resolves the inputs, asks the cache and evaluates
-the condition; the node `NAME.root.train`; and below that, unless it is cached, the pod `NAME.root.train.executor`.
+the condition; the node `NAME.root.train`; and below that, unless it is cached, the pod `NAME.root.train.executor`. Where templates
+are retried, each of these names has the number of the attempt (`NAME(0).root(0).train(0).executor(0)`), so that nodes are found by
+what they lie in (see `nodes`).
 """
 
-import base64
-import json
-import re
-import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from ..target import CACHED, CANCELED, DONE, FAILED, NOT_RUN, RUNNING, SKIPPED, WAITING, TaskState
-from .times import moment
+from ..target import CACHED, CANCELED, DONE, FAILED, NOT_RUN, RUNNING, SKIPPED, UNKNOWN, WAITING, TaskState
+from .nodes import FAILED_PHASES, UNKNOWN_PHASE, NamedNodes, Node, Nodes, ToldNodes, phase_of
 
-_FAILED_PHASES = {"Failed", "Error"}
-_PHASES = {"SUCCEEDED": "Succeeded", "FAILED": "Failed", "CANCELED": "Failed", "SKIPPED": "Skipped", "RUNNING": "Running"}
-_GZIP = zlib.MAX_WBITS | 16
-_MOST_BYTES = 256 << 20
 _EXIT_TASK = "ALL_UPSTREAM_TASKS_COMPLETED"
+_BEHIND = {"Skipped": SKIPPED, "Omitted": NOT_RUN, UNKNOWN_PHASE: UNKNOWN}
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a DAG lies.
+    """Where a task lies.
 
     Attributes:
-        node: The name of its node.
+        node: Its node.
+        driver: The node of its driver.
         keys: The keys that lead to it, each loop's followed by the iteration's number.
-        behind: SKIPPED if a condition has kept it from running, otherwise empty.
+        behind: The state of all that lies in it, where something has kept it from running; otherwise empty.
+        closed: The condition that has.
     """
 
-    node: str
+    node: Node
+    driver: Node
     keys: tuple[str, ...] = ()
     behind: str = ""
+    closed: str = ""
 
 
 class Workflow:
@@ -47,27 +46,40 @@ class Workflow:
     Args:
         manifest: The workflow in JSON form; empty as long as the server has none.
         spec: The PipelineSpec in JSON form.
+        nodes: Its nodes; by default those of the manifest.
+        terminated: When somebody asked for its end, where that is told.
     """
 
-    def __init__(self, manifest: dict[str, Any], spec: dict[str, Any]) -> None:
+    def __init__(
+        self, manifest: dict[str, Any], spec: dict[str, Any], nodes: Nodes | None = None, terminated: datetime | None = None
+    ) -> None:
         self._name = manifest.get("metadata", {}).get("name", "")
         self._components = spec.get("components", {})
         self._dag = spec.get("root", {}).get("dag", {"tasks": {}})
         self._status = manifest.get("status", {})
-        self._nodes = {node["name"]: node for node in _nodes(self._status).values()}
+        self._nodes = ToldNodes(manifest) if nodes is None else nodes
         self._v1_names = manifest.get("metadata", {}).get("annotations", {}).get("workflows.argoproj.io/pod-name-format") == "v1"
-        self._has_ended = self._status.get("phase") in {"Succeeded", *_FAILED_PHASES}
+        self._phase = self._status.get("phase", "")
+        self._has_ended = self._phase in {"Succeeded", *FAILED_PHASES}
+        self._terminated = terminated
         # How the server ends a workflow early.
         self.is_terminated = manifest.get("spec", {}).get("activeDeadlineSeconds") == 0
 
     @property
     def error(self) -> str:
-        """Why it failed as a whole."""
-        return self._status.get("message", "") if self._status.get("phase") in _FAILED_PHASES else ""
+        """Why it failed as a whole: because of a driver that has kept tasks from starting, or in its own words."""
+        if self._phase not in FAILED_PHASES or self.is_terminated:
+            return ""
+        return self._why(self._nodes.failed_driver()) or self._status.get("message", "")
+
+    @property
+    def tells_pods(self) -> bool:
+        """Whether it is known which pods there are."""
+        return self._nodes.are_whole
 
     def tasks(self) -> Iterator[TaskState]:
         """Yields the tasks that run a container; those of a loop as soon as its iterations are known."""
-        for key, place in self._walk(self._dag, _Place(f"{self._name}.root")):
+        for key, place in self._walk(self._dag, self._root()):
             yield self._state(key, place)
 
     def pod(self, key: str) -> str | None:
@@ -76,12 +88,15 @@ class Workflow:
         Returns:
             Empty if there is none, as for a cached task; None if there is no such task.
         """
-        found = next((place for each, place in self._walk(self._dag, _Place(f"{self._name}.root")) if each == key), None)
+        found = next((place for each, place in self._walk(self._dag, self._root()) if each == key), None)
         if found is None:
             return None
-        driver = self._node(f"{found.node}-driver")
-        pods = self._pods(found.node) or ([driver] if driver.get("phase") in _FAILED_PHASES else [])
-        return self._pod_name(pods[-1]) if pods else ""
+        pod = self._pod(found.node) or (self._pod(found.driver) if found.driver.get("phase") in FAILED_PHASES else {})
+        return self._pod_name(pod) if pod else ""
+
+    def _root(self) -> _Place:
+        entry = self._nodes.entry()
+        return _Place(self._nodes.inside(entry, "root"), self._nodes.inside(entry, "root-driver"))
 
     def _walk(self, dag: dict[str, Any], place: _Place) -> Iterator[tuple[str, _Place]]:
         """Yields each task's key and place, in the order in which they can run."""
@@ -95,83 +110,98 @@ class Workflow:
                     yield _key(each.keys), each
 
     def _places(self, key: str, task: dict[str, Any], place: _Place) -> Iterator[_Place]:
-        """Yields where a task lies: in a loop, once for each iteration."""
-        node = f"{place.node}.{key}"
-        if task.get("triggerPolicy", {}).get("strategy") == _EXIT_TASK:
-            hooks = (f"{place.node}.{upstream}.onExit.{key}" for upstream in task.get("dependentTasks", ()))
-            node = next((hook for hook in hooks if f"{hook}-driver" in self._nodes), node)
-        behind = place.behind or (SKIPPED if self._node(node).get("phase") == "Skipped" else "")
-        keys = (*place.keys, key)
-        if "parameterIterator" not in task:
-            yield _Place(node, keys, behind)
+        """Yields where a task lies: in a loop, once for each iteration, if there are any."""
+        whole = self._place(key, task, place)
+        if "parameterIterator" not in task or whole.behind:
+            yield whole
             return
-        each = re.compile(rf"{re.escape(node)}\.iteration-iterations\((\d+):.*?\)")
-        for number in sorted({int(found[1]) for name in self._nodes if (found := each.fullmatch(name))}):
-            item = next(name for name in self._nodes if (found := each.fullmatch(name)) and int(found[1]) == number)
-            yield _Place(f"{item}.iteration-item", (*keys, str(number)), behind)
+        if not self._nodes.are_whole:
+            yield replace(whole, behind=UNKNOWN)
+            return
+        group = self._nodes.inside(whole.node, "iteration-iterations")
+        for number, iteration in self._nodes.iterations(group).items():
+            yield self._inside(iteration, "iteration-item", (*whole.keys, str(number)))
+
+    def _place(self, key: str, task: dict[str, Any], place: _Place) -> _Place:
+        found = self._inside(place.node, key, (*place.keys, key))
+        if task.get("triggerPolicy", {}).get("strategy") == _EXIT_TASK:
+            found = self._exit_place(key, task, place) or found
+        if place.behind:
+            return replace(found, behind=place.behind, closed=place.closed)
+        behind = _BEHIND.get(found.node.get("phase", ""), "")
+        return replace(found, behind=behind, closed=task.get("triggerPolicy", {}).get("condition", "") if behind == SKIPPED else "")
+
+    def _exit_place(self, key: str, task: dict[str, Any], place: _Place) -> _Place | None:
+        """Returns where a task lies that runs when another has ended, however: in that one's hook."""
+        keys = (*place.keys, key)
+        for upstream in task.get("dependentTasks", ()):
+            if hook := self._nodes.inside(place.node, f"{upstream}.onExit"):
+                return self._inside(hook, key, keys)
+            if self._nodes.inside(place.node, upstream).get("phase") in _BEHIND:
+                return _Place({"phase": "Omitted"}, {}, keys)
+        return None
+
+    def _inside(self, node: Node, key: str, keys: tuple[str, ...]) -> _Place:
+        return _Place(self._nodes.inside(node, key), self._nodes.inside(node, f"{key}-driver"), keys)
 
     def _state(self, key: str, place: _Place) -> TaskState:
-        node, driver = self._node(place.node), self._node(f"{place.node}-driver")
-        pods = self._pods(place.node)
-        pod = pods[-1] if pods else {}
-        failed = any(each.get("phase") in _FAILED_PHASES for each in (driver, node))
+        failed = any(each.get("phase") in FAILED_PHASES for each in (place.driver, place.node))
+        if place.behind and not failed:
+            is_known = place.behind != UNKNOWN or self._has_ended
+            return TaskState(key=key, state=place.behind if is_known else WAITING, closed=place.closed)
+        node, pod = place.node, self._pod(place.node)
+        state = self._failure(place) if failed else self._word(node, pod)
+        end = pod.get("finishedAt") or node.get("finishedAt") or (place.driver.get("finishedAt") if failed else None)
         return TaskState(
             key=key,
-            state=place.behind or self._word(node, pod, failed),
+            state=state,
             started=_time(pod.get("startedAt")),
-            ended=_time(pod.get("finishedAt") or node.get("finishedAt") or (driver.get("finishedAt") if failed else None)),
-            error=(pod.get("message") or driver.get("message") or node.get("message", "")) if failed else "",
+            ended=_time(end),
+            error=(pod.get("message") or self._why(place.driver) or node.get("message", "")) if state == FAILED else "",
         )
 
-    def _word(self, node: dict[str, Any], pod: dict[str, Any], failed: bool) -> str:
-        if failed:
-            return CANCELED if self.is_terminated else FAILED
+    def _failure(self, place: _Place) -> str:
+        """Returns what a task is that has failed: somebody may have asked for that, or all around it is tried again."""
+        if self.is_terminated:
+            end = _time((self._pod(place.node) or place.driver).get("finishedAt"))
+            return FAILED if end and self._terminated and end < self._terminated else CANCELED
+        is_error = "Error" in {place.node.get("phase"), place.driver.get("phase")}
+        is_tried_again = is_error and not self._has_ended and self._nodes.entry().get("type") == "Retry"
+        return WAITING if is_tried_again else FAILED
+
+    def _word(self, node: Node, pod: Node) -> str:
         if node.get("phase") == "Succeeded":
-            return CACHED if self._nodes.get(f"{node['name']}.executor", {}).get("phase") == "Skipped" else DONE
+            return CACHED if self._nodes.inside(node, "executor").get("phase") == "Skipped" else DONE
         if pod.get("phase") == "Running":
             return RUNNING
-        return NOT_RUN if self._has_ended or node.get("phase") == "Omitted" else WAITING
+        if not self._has_ended:
+            return WAITING
+        # Of a workflow that is done, whatever is not skipped has run: what has no node is not where it is looked for.
+        return NOT_RUN if self._phase in FAILED_PHASES and self._nodes else UNKNOWN
 
-    def _node(self, name: str) -> dict[str, Any]:
-        """Returns a node; empty if there is none yet. A node that is told of in brief has its last name only."""
-        return self._nodes.get(name) or self._nodes.get(name.rpartition(".")[2], {})
+    def _why(self, driver: Node) -> str:
+        """Returns why a driver failed; empty if it has not."""
+        if driver.get("phase") not in FAILED_PHASES:
+            return ""
+        said = self._nodes.last_attempt(driver).get("message") or driver.get("message") or "it failed"
+        return f"{driver.get('displayName', 'driver')}: {said}"
 
-    def _pods(self, node: str) -> list[dict[str, Any]]:
-        """Returns the pods of a node, in the order of the attempts."""
-        attempt = re.compile(rf"{re.escape(node)}\.executor(\(\d+\))?")
-        found = [self._node(node), *(each for name, each in self._nodes.items() if attempt.fullmatch(name))]
-        pods = [each for each in found if each.get("type") == "Pod"]
-        return sorted(pods, key=lambda pod: int("".join(re.findall(r"\((\d+)\)$", pod["name"])) or 0))
+    def _pod(self, node: Node) -> Node:
+        """Returns the pod that does the work of a task or of a driver: of the last attempt; empty if there is none."""
+        own = self._nodes.last_attempt(node)
+        executor = self._nodes.last_attempt(self._nodes.inside(node, "executor"))
+        return next((each for each in (own, executor) if each.get("type") == "Pod"), {})
 
-    def _pod_name(self, node: dict[str, Any]) -> str:
+    def _pod_name(self, node: Node) -> str:
         """Names a node's pod as Argo does, and as the server expects it of those who ask for a log."""
         if self._v1_names or "templateName" not in node:
             return node["id"]
         return f"{self._name}-{node['templateName']}-{node['id'].rpartition('-')[2]}"
 
 
-def in_brief(run: Any) -> dict[str, Any]:
-    """Returns the like of a workflow of what the v2 API tells of one (V2beta1Run), for servers without the v1 API."""
-    nodes = {
-        detail.task_id: {
-            "id": detail.pod_name or "",
-            "name": detail.display_name,
-            "type": "Pod",
-            "phase": _PHASES.get(detail.state, "Pending"),
-            "startedAt": _text(detail.start_time),
-            "finishedAt": _text(detail.end_time),
-            "message": detail.error.message if detail.error else "",
-        }
-        for detail in (run.run_details.task_details if run.run_details else None) or ()
-        if detail.display_name != "executor"
-    }
-    return {"status": {"phase": _PHASES.get(run.state, "Pending"), "nodes": nodes}}
-
-
-def _nodes(status: dict[str, Any]) -> dict[str, Any]:
-    if packed := status.get("compressedNodes"):
-        return json.loads(zlib.decompressobj(_GZIP).decompress(base64.b64decode(packed), _MOST_BYTES))
-    return status.get("nodes") or {}
+def in_brief(run: Any, spec: dict[str, Any]) -> Workflow:
+    """Returns what can be known without the workflow, of what the v2 API tells of a run (V2beta1Run)."""
+    return Workflow({"status": {"phase": phase_of(run)}}, spec, NamedNodes(run))
 
 
 def _in_order(tasks: dict[str, Any]) -> Iterator[str]:
@@ -194,11 +224,6 @@ def _key(keys: tuple[str, ...]) -> str:
     """Names a task by its key in its DAG; in a loop, below the loop's and the iteration (`for-loop-1/0/say`)."""
     first = next((place for place, key in enumerate(keys) if key.isdigit()), None)
     return keys[-1] if first is None else "/".join(keys[first - 1 :])
-
-
-def _text(time: datetime | None) -> str | None:
-    known = moment(time)
-    return known.isoformat() if known else None
 
 
 def _time(text: str | None) -> datetime | None:

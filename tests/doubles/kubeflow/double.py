@@ -24,6 +24,7 @@ from .errors import UNIMPLEMENTED, KfpError, panic
 from .experiments import Experiments
 from .pages import Pages
 from .pipelines import Pipelines
+from .recorded import Recorded
 from .records import Records, Run
 from .recurring import RecurringRuns
 from .routing import PREFIX, Call, Route
@@ -50,6 +51,7 @@ class KubeflowDouble:
         multi_user: bool = False,
         token: str = "",
         password: str = "",
+        default_retries: bool = True,
     ) -> None:
         """Starts it.
 
@@ -59,13 +61,14 @@ class KubeflowDouble:
             multi_user: Whether it has namespaces: `NAMESPACE` is `USER`'s, `other` is somebody else's.
             token: The bearer token to ask for; empty for none.
             password: `USER`'s password at the login page; empty for no login page.
+            default_retries: Whether every template has a retry strategy, as 2.17 is installed; not so before.
         """
         namespaces = {NAMESPACE: {USER}, "other": {"other@example.com"}} if multi_user else {}
         self.access = Access(multi_user, {token: USER} if token else {}, {USER: password} if password else {}, namespaces)
         self.records = Records()
         self._dex = Dex(self.access)
         experiments, pipelines = Experiments(self.records, self.access), Pipelines(self.records, self.access)
-        self._runs = Runs(self.records, self.access, experiments, pipelines, folder)
+        self._runs = Runs(self.records, self.access, experiments, pipelines, folder, default_retries)
         self._pages = Pages(self.access, self._runs)
         self._recurring = RecurringRuns(self.records, self.access, experiments, pipelines, self._runs)
         self._routes = [Route("GET", "/healthz", self._healthz)]
@@ -107,6 +110,10 @@ class KubeflowDouble:
         """Makes the run that a recurring run's schedule would make now; None where it would make none."""
         with self.records.lock:
             return self._recurring.fire(recurring_id)
+
+    def replay(self, recorded: Recorded) -> None:
+        """Tells of a recorded run too."""
+        self._routes = [*recorded.routes(), *self._routes]
 
     def run(self, run_id: str) -> Run:
         """Returns a run, for what the API does not tell: its engine, its workflow."""

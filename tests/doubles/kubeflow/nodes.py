@@ -6,14 +6,15 @@ backend/src/common/util/workflow.go and backend/src/apiserver/server/api_convert
 workflow/controller and pkg/apis/workflow/v1alpha1.
 """
 
-import re
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ..pipeline_runs import ObservedTask
+from .node import Node, bounded, node_id
+from .retries import retried
 
 if TYPE_CHECKING:
     from .records import Run
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 _IMPLEMENTATION = "system-container-impl"
 _EXIT = "ALL_UPSTREAM_TASKS_COMPLETED"
 _PHASES = {"RUNNING": "Running", "SUCCEEDED": "Succeeded", "FAILED": "Failed", "SKIPPED": "Skipped", "": "Omitted"}
-_POD = re.compile(r"system-(dag|container)-driver|(retry-)?system-container-impl|system-importer")
 # A time that Go has never set, which is what a node that goes on has for its end.
 _UNSET = "0001-01-01T00:00:00Z"
 # Argo's phases in the API's words; `Omitted` is none of them, and comes out as unspecified, which JSON leaves out.
@@ -33,39 +33,6 @@ _STATES = {
     "skipped": "SKIPPED",
     "not run": "",
 }
-
-
-@dataclass
-class Node:
-    """A node of a workflow.
-
-    Attributes:
-        name: Its path in the workflow, which its id is made of.
-        template: The template that it is made from.
-        display_name: Its name among its siblings.
-        state: Its state in the API's words.
-        started: When it started.
-        ended: When it ended.
-        task: The task whose container its pod runs.
-        children: The ids of the nodes that follow.
-    """
-
-    name: str
-    template: str
-    display_name: str
-    state: str
-    started: datetime
-    ended: datetime | None
-    task: ObservedTask | None = None
-    children: list[str] = field(default_factory=list)
-
-    def id(self, workflow: str) -> str:
-        """Returns its id: the workflow's name, and the FNV-1a hash of the node's."""
-        return workflow if self.name == workflow else f"{workflow}-{_fnv(self.name)}"
-
-    def pod(self, workflow: str) -> str:
-        """Returns its pod's name, in Argo's second format."""
-        return workflow if self.name == workflow else f"{workflow}-{self.template}-{_fnv(self.name)}"
 
 
 def details(run: "Run") -> list[dict[str, Any]]:
@@ -88,18 +55,19 @@ def manifest(run: "Run") -> dict[str, Any]:
 
 
 def _manifested(run: "Run", node: Node) -> dict[str, Any]:
-    is_pod = _POD.fullmatch(node.template)
     form = {
         "id": node.id(run.workflow),
         "name": node.name,
         "displayName": node.display_name,
         "templateName": node.template,
-        "type": "Skipped" if node.state in {"SKIPPED", ""} else "Pod" if is_pod else "DAG",
+        "boundaryID": node_id(node.boundary, run.workflow) if node.boundary else "",
+        "type": node.kind,
         "phase": _PHASES[node.state],
-        "message": "Error (exit code 1)" if node.state == "FAILED" and is_pod else "",
+        "message": "main: Error (exit code 1)" if node.state == "FAILED" and node.is_container else "",
+        "nodeFlag": {"hooked": True} if node.is_hook else {},
         "startedAt": moment(node.started),
         "finishedAt": moment(node.ended) if node.ended else None,
-        "children": node.children,
+        "children": [node_id(child, run.workflow) for child in node.children],
     }
     return {name: value for name, value in form.items() if value or name == "finishedAt"}
 
@@ -120,13 +88,19 @@ def _detail(run: "Run", node: Node) -> dict[str, Any]:
         "end_time": moment(node.ended) if node.ended else _UNSET,
         "state": node.state,
         "state_history": [{name: value for name, value in changed.items() if value}],
-        "child_tasks": [{"pod_name": child} for child in node.children],
+        "child_tasks": [{"pod_name": node_id(child, run.workflow)} for child in node.children],
     }
     return {name: value for name, value in form.items() if value}
 
 
 def _nodes(run: "Run") -> list[Node]:
     """Returns the nodes that there are by now."""
+    made = list(bounded(_plain_nodes(run)))
+    return retried(made) if run.has_default_retries else made
+
+
+def _plain_nodes(run: "Run") -> list[Node]:
+    """Returns the nodes of templates that are not retried, unless a task asks for it."""
     tasks = {task.path: task for task in run.engine.tasks.values()}
     if not any(task.state != "waiting" for task in tasks.values()):
         return []
@@ -135,9 +109,9 @@ def _nodes(run: "Run") -> list[Node]:
     whole = _whole(inner)
     root = Node(f"{run.workflow}.root", "root", "root", whole.state, whole.started, whole.ended, children=maker.first)
     driver = Node(f"{root.name}-driver", "system-dag-driver", "root-driver", "SUCCEEDED", whole.started, whole.started)
-    driver.children = [root.id(run.workflow)]
+    driver.children = [root.name]
     entry = Node(run.workflow, "entrypoint", run.workflow, whole.state, whole.started, whole.ended)
-    entry.children = [driver.id(run.workflow)]
+    entry.children = [driver.name]
     return [entry, driver, root, *inner]
 
 
@@ -185,6 +159,8 @@ class _Maker:
             if task.get("triggerPolicy", {}).get("strategy") == _EXIT:
                 where = f"{above}.{(task.get('dependentTasks') or [key])[0]}.onExit.{key}"
             made[key] = list(self._task(key, task, where, (*path, key)))
+            if made[key] and where != f"{above}.{key}":
+                made[key].insert(0, self._hook(where.removesuffix(f".{key}"), made[key]))
         ends = {key: [node for node in nodes if not node.children] for key, nodes in made.items()}
         self.first = []
         for key, nodes in made.items():
@@ -192,9 +168,9 @@ class _Maker:
                 continue
             before = [node for other in dag["tasks"][key].get("dependentTasks", []) for node in ends.get(other, [])]
             for node in before:
-                node.children.append(nodes[0].id(self._workflow))
+                node.children.append(nodes[0].name)
             if not before:
-                self.first.append(nodes[0].id(self._workflow))
+                self.first.append(nodes[0].name)
             yield from nodes
 
     def _task(self, key: str, task: dict[str, Any], name: str, path: tuple[str, ...]) -> Iterator[Node]:
@@ -213,6 +189,12 @@ class _Maker:
         else:
             yield from self._container_task(key, task, name, inside[0])
 
+    def _hook(self, name: str, inner: list[Node]) -> Node:
+        """Returns the node of an exit handler, which lies beside what it is the handler of."""
+        whole = _whole(inner)
+        display_name = ".".join(name.rsplit(".", 2)[1:])
+        return Node(name, "exit-hook", display_name, whole.state, whole.started, whole.ended, children=[inner[0].name])
+
     def _container_task(self, key: str, task: dict[str, Any], name: str, observed: ObservedTask) -> Iterator[Node]:
         prefix = "retry-" if "retryPolicy" in task else ""
         if observed.state == "not run":
@@ -220,14 +202,15 @@ class _Maker:
             return
         node = self._container(key, f"{prefix}system-container-executor", name, None, observed.state, observed)
         driver = Node(f"{name}-driver", "system-container-driver", f"{key}-driver", "SUCCEEDED", node.started, node.started)
-        driver.children = [node.id(self._workflow)]
+        driver.children = [node.name]
         if observed.state == "skipped":
             yield from (driver, node)
             return
         state = "skipped" if observed.state == "cached" else observed.state
         template = f"{prefix}{_IMPLEMENTATION}"
         executor = self._container("executor", template, f"{name}.executor", None if prefix else observed, state, observed)
-        node.children = [executor.id(self._workflow)]
+        executor.has_attempts = bool(prefix)
+        node.children = [executor.name]
         yield from (driver, node, executor)
         if prefix and state != "skipped":
             yield from self._attempts(executor, observed, state)
@@ -238,7 +221,7 @@ class _Maker:
             outcome = state if number == observed.attempts - 1 else "failed"
             name = f"{executor.name}({number})"
             pod = self._container(f"executor({number})", executor.template, name, observed, outcome)
-            executor.children.append(pod.id(self._workflow))
+            executor.children.append(pod.name)
             yield pod
 
     def _inner_dag(
@@ -269,11 +252,11 @@ class _Maker:
         inner = [node for number in numbers for node in self._iteration(number, component, reference, group, path)]
         whole = _whole(inner)
         iterations = Node(group, f"{reference}-iteration", "iteration-iterations", whole.state, whole.started, whole.ended)
-        iterations.children = [node.id(self._workflow) for node in inner if node.display_name.startswith("iteration-iterations(")]
+        iterations.children = [node.name for node in inner if node.display_name.startswith("iteration-iterations(")]
         driver = Node(f"{name}.iteration-driver", "system-dag-driver", "iteration-driver", "SUCCEEDED", whole.started, whole.started)
-        driver.children = [iterations.id(self._workflow)]
+        driver.children = [iterations.name]
         node = Node(name, f"{reference}-{key}-iterator", key, whole.state, whole.started, whole.ended)
-        node.children = [driver.id(self._workflow)]
+        node.children = [driver.name]
         yield from (node, driver, iterations, *inner)
 
     def _iteration(self, number: int, component: dict[str, Any], reference: str, group: str, path: tuple[str, ...]) -> Iterator[Node]:
@@ -283,12 +266,12 @@ class _Maker:
         item = Node(f"{name}.iteration-item", reference, "iteration-item", whole.state, whole.started, whole.ended, children=self.first)
         driver = self._driver("iteration-item", item.name, item)
         node = Node(name, f"{reference}-iteration", name.rpartition(".")[2], whole.state, whole.started, whole.ended)
-        node.children = [driver.id(self._workflow)]
+        node.children = [driver.name]
         yield from (node, driver, item, *inner)
 
     def _driver(self, key: str, name: str, of: Node) -> Node:
         driver = Node(f"{name}-driver", "system-dag-driver", f"{key}-driver", "SUCCEEDED", of.started, of.started)
-        driver.children = [of.id(self._workflow)]
+        driver.children = [of.name]
         return driver
 
     def _omitted(self, key: str, template: str, name: str, driver_template: str) -> Iterator[Node]:
@@ -296,7 +279,7 @@ class _Maker:
         time = max((task.ended for task in self._tasks.values() if task.ended), default=self._created)
         node = Node(name, template, key, "", time, time)
         if driver_template:
-            yield Node(f"{name}-driver", driver_template, f"{key}-driver", "", time, time, children=[node.id(self._workflow)])
+            yield Node(f"{name}-driver", driver_template, f"{key}-driver", "", time, time, children=[node.name])
         yield node
 
     def _container(
@@ -310,14 +293,6 @@ class _Maker:
 
     def _executor(self, component: dict[str, Any]) -> dict[str, Any]:
         return self._spec["deploymentSpec"]["executors"][component["executorLabel"]]
-
-
-def _fnv(text: str) -> int:
-    """Returns the 32-bit FNV-1a hash, as Argo's `NodeID` takes it (http://www.isthe.com/chongo/tech/comp/fnv)."""
-    value = 0x811C9DC5
-    for byte in text.encode():
-        value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
-    return value
 
 
 def moment(time: datetime) -> str:

@@ -81,6 +81,7 @@ class Run:
         workflow: The name of its Argo workflow, which its pods' names begin with.
         engine: What runs it.
         reported: The states that the persistence agent has reported so far, with the time of each.
+        has_default_retries: Whether every template of its workflow has a retry strategy.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Run:
     is_archived: bool = False
     is_terminating: bool = False
     reported: list[tuple[str, datetime]] = field(default_factory=list)
+    has_default_retries: bool = True
 
     @property
     def state(self) -> str:

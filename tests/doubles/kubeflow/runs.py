@@ -34,9 +34,13 @@ class Runs:
 
     Args:
         folder: Where the engine works.
+        default_retries: Whether every template has a retry strategy.
     """
 
-    def __init__(self, records: Records, access: Access, experiments: Experiments, pipelines: Pipelines, folder: Path) -> None:
+    def __init__(
+        self, records: Records, access: Access, experiments: Experiments, pipelines: Pipelines, folder: Path, default_retries: bool
+    ) -> None:
+        self._default_retries = default_retries
         self._records = records
         self._access = access
         self._experiments = experiments
@@ -89,6 +93,7 @@ class Runs:
         account = account or (_MULTI_USER_ACCOUNT if self._access.is_multi_user else _DEFAULT_ACCOUNT)
         engine = self._engine(source)
         run = Run(name, experiment, source, account, description, recurring_id, workflow, engine)
+        run.has_default_retries = self._default_retries
         run.reported.append(("PENDING", run.created))
         experiment.last_run = now()
         self._records.runs[run.id] = run

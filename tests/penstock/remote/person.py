@@ -22,7 +22,7 @@ SECONDS = 90
 # Whoever runs the tests may be deaf to Ctrl-C, as a job in a shell's background is, and with it what it starts.
 _HEARING = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
 _END = ""
-_STATES = "running|cached|done|failed|canceled|skipped|not run"
+_STATES = "running|cached|done|failed|canceled|skipped|not run|unknown"
 _LINE = re.compile(rf"^(\S+) +({_STATES})(?: +((?:\d+ m )?[\d.]+ s))?(?:  +(.*))?$")
 
 

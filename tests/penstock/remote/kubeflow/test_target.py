@@ -168,8 +168,25 @@ class TestRuns:
         kubeflow.faults.append(Fault(Fail(404, "Not Found"), when=lambda call: "/v1beta1/" in call.path, times=0))
         run, tasks = finished(target, submission("failing"))
         assert (run.state, states(tasks)) == (FAILED, {"fail": FAILED, "say": NOT_RUN})
-        with pytest.raises(UserError, match=r"task fail of run .* has no log"):
+        with pytest.raises(UserError, match=r"nobody tells where task fail of run .* ran"):
             list(target.logs(run.id, "fail"))
+
+    @pytest.mark.parametrize(
+        ("name", "wanted"),
+        [
+            ("gate", {"make": DONE, "say": DONE}),
+            ("failing", {"fail": FAILED, "say": NOT_RUN}),
+            ("handled", {"fail": FAILED, "final": DONE}),
+            ("retried", {"fail-once": DONE}),
+            ("loop", {"make": DONE} | {f"for-loop-1/{i}/{key}": DONE for i in range(3) for key in ("say", "say-2")}),
+        ],
+    )
+    def test_tells_the_same_where_no_template_is_retried(self, submission, tmp_path: Path, name: str, wanted: dict[str, str]):
+        with KubeflowDouble(tmp_path / "before", default_retries=False) as before:
+            target = KubeflowTarget(KubeflowSettings(host=before.url))
+            run, tasks = finished(target, submission(name, caching=False))
+            assert states(tasks) == wanted
+            assert list(target.logs(run.id, next(iter(tasks))))
 
 
 class TestLogs:

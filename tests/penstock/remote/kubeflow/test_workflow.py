@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from penstock.pipeline_file import PipelineFile
 from penstock.remote.kubeflow.workflow import Workflow
-from penstock.remote.target import CACHED, CANCELED, DONE, FAILED, NOT_RUN, RUNNING, SKIPPED, WAITING, TaskState
+from penstock.remote.target import CACHED, CANCELED, DONE, FAILED, NOT_RUN, RUNNING, SKIPPED, UNKNOWN, WAITING, TaskState
 
 from ...pipelines import chain, compiled, nested_gates, retried
 
@@ -19,19 +20,28 @@ IMPLEMENTATION = "system-container-impl"
 START, END = "2026-05-04T06:00:00Z", "2026-05-04T06:00:09Z"
 
 
+def node_id(name: str) -> str:
+    return NAME if name == NAME else f"{NAME}-{sum(map(ord, name))}"
+
+
 def node(path: str, phase: str, **fields: Any) -> dict[str, Any]:
-    """A node as Argo writes it into a workflow's status."""
-    name = f"{NAME}.root.{path}"
-    number = sum(map(ord, name))
+    """A node as Argo writes it into a workflow's status, whose templates are not retried."""
+    name = f"{NAME}.root.{path}" if path else NAME
+    above, _, own = name.rpartition(".")
     is_pod = path.endswith(("-driver", "executor", ")"))
-    written = {"id": f"{NAME}-{number}", "name": name, "type": "Pod" if is_pod else "DAG", "phase": phase, "startedAt": START}
+    written = {"id": node_id(name), "name": name, "type": "Pod" if is_pod else "DAG", "phase": phase, "startedAt": START}
+    written |= {"displayName": own, "boundaryID": node_id(above) if above else "", "children": []}
     written["templateName"] = IMPLEMENTATION if "executor" in path else "system-container-executor"
     return written | ({"finishedAt": END} if phase not in {"Running", "Pending"} else {"finishedAt": None}) | fields
 
 
-def workflow(of: dict[str, Any], /, *nodes: dict[str, Any], phase: str = "Running", **manifest: Any) -> Workflow:
-    status = {"phase": phase, "nodes": {each["id"]: each for each in nodes}}
-    return Workflow({"metadata": {"name": NAME}, "status": status} | manifest, of)
+def workflow(
+    of: dict[str, Any], /, *nodes: dict[str, Any], phase: str = "Running", terminated: datetime | None = None, **manifest: Any
+) -> Workflow:
+    entry = node("", phase)
+    root = entry | {"id": node_id(f"{NAME}.root"), "name": f"{NAME}.root", "displayName": "root", "boundaryID": NAME}
+    status = {"phase": phase, "nodes": {each["id"]: each for each in (entry, root, *nodes)}}
+    return Workflow({"metadata": {"name": NAME}, "status": status} | manifest, of, terminated=terminated)
 
 
 def told(workflow: Workflow) -> dict[str, TaskState]:
@@ -73,7 +83,7 @@ def test_a_task_whose_driver_fails_has_failed(spec: dict[str, Any]) -> None:
     nodes = [node("write-driver", "Error", message="cannot resolve the inputs"), node("write", "Omitted", type="Skipped")]
     failed = workflow(spec, *nodes, phase="Failed")
     tasks = told(failed)
-    assert (tasks["write"].state, tasks["write"].error, tasks["read"].state) == (FAILED, "cannot resolve the inputs", NOT_RUN)
+    assert (tasks["write"].state, tasks["write"].error, tasks["read"].state) == (FAILED, "write-driver: cannot resolve the inputs", NOT_RUN)
     assert failed.pod("write") == f"{NAME}-system-container-executor-{nodes[0]['id'].rpartition('-')[2]}"
 
 
@@ -86,6 +96,40 @@ def test_a_cached_task_has_no_pod(spec: dict[str, Any]) -> None:
 def test_the_reason_is_the_containers(spec: dict[str, Any]) -> None:
     nodes = [node("write", "Failed", message="child 'x' failed"), node("write.executor", "Failed", message="OOMKilled (exit code 137)")]
     assert told(workflow(spec, *nodes, phase="Failed"))["write"].error == "OOMKilled (exit code 137)"
+
+
+def test_what_failed_before_a_run_was_canceled_has_failed(spec: dict[str, Any]) -> None:
+    nodes = [node("write", "Failed"), node("write.executor", "Failed", message="main: Error (exit code 1)")]
+    status = {"spec": {"activeDeadlineSeconds": 0}}
+    ended = workflow(spec, *nodes, phase="Failed", terminated=datetime.fromisoformat(END.replace("Z", "+00:00")), **status)
+    assert told(ended)["write"].state == CANCELED
+    later = datetime.fromisoformat("2026-05-04T06:00:10+00:00")
+    assert told(workflow(spec, *nodes, phase="Failed", terminated=later, **status))["write"].state == FAILED
+
+
+def test_a_task_whose_workflow_is_tried_again_has_not_failed(spec: dict[str, Any]) -> None:
+    nodes = [node("write", "Error"), node("write.executor", "Error", message="cannot be created")]
+    again = workflow(spec, *nodes)
+    assert told(again)["write"].state == FAILED
+    entry = node("", "Running", type="Retry", children=[node_id(f"{NAME}(0)")])
+    attempt = node("", "Running") | {"id": node_id(f"{NAME}(0)"), "name": f"{NAME}(0)", "displayName": f"{NAME}(0)"}
+    root = {"id": node_id(f"{NAME}.root"), "name": f"{NAME}(0).root", "displayName": "root", "boundaryID": attempt["id"], "type": "DAG"}
+    status = {"phase": "Running", "nodes": {each["id"]: each for each in (entry, attempt, root, *nodes)}}
+    assert told(Workflow({"metadata": {"name": NAME}, "status": status}, spec))["write"].state == WAITING
+
+
+def test_what_a_done_workflow_has_no_node_of_is_unknown(spec: dict[str, Any]) -> None:
+    done = workflow(spec, node("write", "Succeeded"), node("read", "Omitted", type="Skipped"), phase="Succeeded")
+    assert {key: task.state for key, task in told(done).items()} == {"write": DONE, "read": NOT_RUN}
+    done = workflow(spec, node("write", "Succeeded"), phase="Succeeded")
+    assert {key: task.state for key, task in told(done).items()} == {"write": DONE, "read": UNKNOWN}
+
+
+def test_a_dag_whose_driver_fails_says_why(folder: Path) -> None:
+    spec = PipelineFile(compiled(nested_gates, folder)).document
+    nodes = [node("make", "Succeeded"), node("condition-1-driver", "Failed", message="no such value"), node("condition-1", "Omitted")]
+    failed = workflow(spec, *nodes, phase="Failed")
+    assert (failed.error, told(failed)["say"].state) == ("condition-1-driver: no such value", NOT_RUN)
 
 
 def test_what_a_canceled_run_ends_is_canceled(spec: dict[str, Any]) -> None:
@@ -103,7 +147,8 @@ class TestAttempts:
 
     def nodes(self, *phases: str) -> list[dict[str, Any]]:
         attempts = [node(f"fail-once.executor({number})", phase) for number, phase in enumerate(phases)]
-        return [node("fail-once", "Running"), node("fail-once.executor", "Running", type="Retry"), *attempts]
+        children = [each["id"] for each in attempts]
+        return [node("fail-once", "Running"), node("fail-once.executor", "Running", type="Retry", children=children), *attempts]
 
     def test_a_failed_attempt_is_no_failed_task(self, spec: dict[str, Any]):
         assert told(workflow(spec, *self.nodes("Failed")))["fail-once"].state == WAITING
@@ -121,7 +166,8 @@ def test_what_lies_behind_a_closed_condition_is_skipped(folder: Path) -> None:
 
 
 def test_big_workflows_are_packed(spec: dict[str, Any]) -> None:
-    nodes = {each["id"]: each for each in (node("write", "Succeeded"), node("write.executor", "Succeeded"))}
+    root = node("", "Succeeded") | {"id": node_id(f"{NAME}.root"), "displayName": "root", "boundaryID": NAME}
+    nodes = {each["id"]: each for each in (node("", "Succeeded"), root, node("write", "Succeeded"), node("write.executor", "Succeeded"))}
     packed = base64.b64encode(gzip.compress(json.dumps(nodes).encode())).decode()
     assert told(Workflow({"metadata": {"name": NAME}, "status": {"compressedNodes": packed}}, spec))["write"].state == DONE
 
