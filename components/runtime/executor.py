@@ -15,9 +15,11 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import traceback
 import types
 import typing
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -319,14 +321,26 @@ def _set_quiet_defaults() -> None:
 
 
 def _redact_logging() -> None:
-    """Keeps secrets out of what libraries log: an HTTP client names the URL that it asks again."""
+    """Keeps secrets out of what libraries log, warn of and let fail in a thread: an HTTP client names the URL that it asks again."""
 
     def redacted(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record = make(*args, **kwargs)
         if isinstance(record.msg, str):
             with contextlib.suppress(TypeError, ValueError, KeyError):  # it does not fit its arguments; `logging` says so itself
                 record.msg, record.args = redact(record.getMessage()), None
+        if record.exc_info:
+            record.exc_text = redact(logging.Formatter().formatException(record.exc_info))
         return record
+
+    def warn(*args: Any, **kwargs: Any) -> str:
+        return redact(format_warning(*args, **kwargs))
+
+    def tell(failure: threading.ExceptHookArgs) -> None:
+        if failure.exc_type is not SystemExit:
+            lines = traceback.format_exception(failure.exc_type, failure.exc_value, failure.exc_traceback)
+            sys.stderr.write(redact("".join(["Exception in a thread:\n", *lines])))
 
     make = logging.getLogRecordFactory()
     logging.setLogRecordFactory(redacted)
+    format_warning, warnings.formatwarning = warnings.formatwarning, warn
+    threading.excepthook = tell

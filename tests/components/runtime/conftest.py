@@ -16,7 +16,9 @@ import atexit
 import logging
 import os
 import sys
+import threading
 import time
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 from penstock.components.runtime import GateFailed, Input, Output, TaskError, figure
@@ -74,10 +76,19 @@ def toy(made: Output, unmade: Output, how: str, size: int = 1, given: Input | No
         made.metadata |= {"source": [uri, {"of": uri}]}
         figure(f"read {uri}")
         logging.getLogger("library").warning("asks %s again", uri)
+        try:
+            raise OSError(f"gave up on {uri}")
+        except OSError as error:
+            logging.getLogger("library").exception("it failed")
+            given_up = error
+        warnings.warn(f"{uri} is old")
+        thread = threading.Thread(target=lambda: {}[f"not in {uri}"])
+        thread.start()
+        thread.join()
         if how == "secret reason":
             raise TaskError(f"{uri} does not answer")
         if how == "secret bug":
-            raise RuntimeError(uri)
+            raise RuntimeError(uri) from given_up
     if how == "sleep":
         Path(made.path.parent / "ready").touch()
         time.sleep(60)

@@ -136,6 +136,8 @@ def test_no_uri_tells_its_secrets(toy, how):
     assert code == (how != "secret")
     assert "postgresql://***@db/x?***" in out
     assert "asks postgresql://***@db/x?*** again" in err
+    for said in ("OSError: gave up on", "KeyError: 'not in", "UserWarning:"):
+        assert f"{said} postgresql://***@db/x?***" in err
     assert "SECRET" not in out + err
     if how == "secret":
         assert toy.output()["artifacts"]["made"]["artifacts"][0]["metadata"]["source"][0] == "postgresql://***@db/x?***"
