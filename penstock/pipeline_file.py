@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from .errors import UserError
 from .local.commands import component_of
 from .yaml_text import load_document, load_documents
 
+_PLACE = re.compile(r"[\w ()+:-][\w ()+:.-]{0,198}")
 _Types = pipeline_spec_pb2.ParameterType.ParameterTypeEnum
 _JSON_TYPES: dict[int, tuple[type, ...]] = {
     _Types.NUMBER_DOUBLE: (int, float),
@@ -171,7 +173,19 @@ def _load(path: Path) -> tuple[dict[str, Any], dict[str, Any] | None, pipeline_s
         raise UserError(f"{path} is not a compiled pipeline ({reason}); make one with `penstock compile` or kfp's compiler") from error
     if not spec.pipeline_info.name or not spec.root.dag.tasks:
         raise UserError(f"{path} is not a compiled pipeline (it has no tasks); make one with `penstock compile` or kfp's compiler")
+    for name in _places(spec):
+        if not _PLACE.fullmatch(name):
+            raise UserError(f"{path} is not a compiled pipeline (its name {redact(name)[:80]!r} cannot be a folder's); compile it again")
     return document, others[0] if others else None, spec
+
+
+def _places(spec: pipeline_spec_pb2.PipelineSpec) -> Iterator[str]:
+    """Yields the names of which kfp.local makes folders and files."""
+    yield spec.pipeline_info.name
+    for name, component in spec.components.items():
+        yield name.removeprefix("comp-")
+        yield from component.output_definitions.artifacts
+        yield from component.output_definitions.parameters
 
 
 def did_you_mean(name: str, known: list[str]) -> str:

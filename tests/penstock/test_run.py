@@ -271,6 +271,32 @@ def test_a_yaml_that_is_no_pipeline(penstock, tmp_path, text):
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("  name: gate\n", "  name: ../../gate\n"),
+        ("  name: gate\n", "  name: https://user:SECRET@host/gate\n"),
+        ("  name: gate\n", "  name: .gate\n"),
+        ("  name: gate\n", f"  name: {'gate' * 50}\n"),
+        ("  name: gate\n", '  name: "gate\\u001b[2J"\n'),
+        ("comp-make", "comp-../../make"),
+        ("verdict", "../verdict"),
+    ],
+)
+def test_a_name_is_no_path(penstock, tmp_path, was, becomes):
+    path = compiled(gate, tmp_path)
+    text = path.read_text()
+    assert was in text
+    path.write_text(text.replace(was, becomes))
+    done = penstock("run", path, "--param", f"folder={to(tmp_path)}", "--root", "deep/root")
+    assert done.returncode == 2
+    assert "its name" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "SECRET" not in done.stderr
+    assert "\x1b" not in done.stderr
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
 def test_a_file_that_is_missing(penstock):
     done = penstock("run", "missing.yaml")
     assert done.returncode == 2
