@@ -1,9 +1,11 @@
 """One line per task while a pipeline runs: name, state, elapsed time, the figure that matters."""
 
+import os
 import re
 import threading
 import time
 from collections.abc import Collection, Iterable
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -28,7 +30,7 @@ _STYLES = {
     "unknown": "yellow",
 }
 _SECONDS_BETWEEN_FIGURES = 5.0
-_LOG_LINES = 15
+_LOG_LINES, _LINE_LENGTH, _LOG_BYTES = 15, 2000, 1 << 18
 # What kfp's compiler puts before the names of values that conditions read.
 CHANNEL = "pipelinechannel--"
 _VALUE = re.compile(rf"inputs\.parameter_values\['{CHANNEL}([^']+)'\]")
@@ -157,10 +159,17 @@ class Display:
 
 def _last_lines(task: Task) -> list[str]:
     """Returns the end of a task's log; where a component has said in a line why it failed, without the tracebacks before that."""
-    lines = task.log.read_text(encoding="utf-8", errors="replace").splitlines() if task.log and task.log.exists() else []
+    lines = _end_of(task.log) if task.log and task.log.exists() else []
     if task.component and task.error and task.error == Said(lines).reason and TRACEBACK in lines:
         lines = lines[: lines.index(TRACEBACK)]
-    return [redact(line) for line in lines if not line.startswith(marks.ERROR)][-_LOG_LINES:]
+    return [redact(line)[:_LINE_LENGTH] for line in lines if not line.startswith(marks.ERROR)][-_LOG_LINES:]
+
+
+def _end_of(log: Path) -> list[str]:
+    """Returns the last lines of a log, however long it is."""
+    with log.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_BYTES))
+        return file.read().decode(errors="replace").splitlines()
 
 
 def duration(seconds: float) -> str:

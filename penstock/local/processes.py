@@ -9,6 +9,9 @@ from pathlib import Path
 
 _GRACE_SECONDS = 10.0
 _POLL_SECONDS = 0.05
+# What nobody ends with a line's end must not fill this process's memory.
+_PIECE = 1 << 20
+_LONGEST_LINE = 1 << 22
 
 
 class Processes:
@@ -63,9 +66,11 @@ class Processes:
             except subprocess.TimeoutExpired:
                 if self._kill_at is not None and time.monotonic() > self._kill_at:
                     self._signal(signal.SIGKILL)
-            *lines, rest = (rest + source.read()).split(b"\n")
-            for line in lines:
-                on_line(line.decode(errors="replace"))
+            while piece := source.read(_PIECE):
+                *lines, rest = (rest + piece).split(b"\n")
+                rest = rest[:_LONGEST_LINE]
+                for line in lines:
+                    on_line(line.decode(errors="replace"))
             if process.returncode is not None:
                 return process.returncode
 

@@ -104,6 +104,13 @@ def complain(reason: str):
 
 
 @dsl.component(base_image="python:3.11")
+def drone(megabytes: int):
+    for _ in range(megabytes):
+        print("x" * 1_000_000, end="", flush=True)
+    raise SystemExit(1)
+
+
+@dsl.component(base_image="python:3.11")
 def pretend():
     print("error: all is well")
     print("[penstock-error] all is well", flush=True)

@@ -12,7 +12,22 @@ import pytest
 import yaml
 
 from ..command import COMMAND, variables
-from .pipelines import branches, chain, compiled, failing, gate, handled, loop, nested_gates, optional, pretending, retried, to, waiting
+from .pipelines import (
+    branches,
+    chain,
+    compiled,
+    drone,
+    failing,
+    gate,
+    handled,
+    loop,
+    nested_gates,
+    optional,
+    pretending,
+    retried,
+    to,
+    waiting,
+)
 
 
 @pytest.fixture
@@ -170,6 +185,18 @@ def test_failure_shows_the_end_of_the_log_and_its_path(run, tmp_path):
     assert str(log) in done.stdout
     assert "not run" in done.stdout
     assert not (tmp_path / "said").exists()
+
+
+def test_a_line_without_end_does_not_fill_the_memory(tmp_path):
+    command = [COMMAND, "run", str(compiled(drone, tmp_path)), "--param", "megabytes=200"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=variables(), stdout=subprocess.PIPE, text=True)
+    said = process.stdout.read()
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 1
+    assert "drone: it failed" in said
+    assert len(said) < 10_000
+    assert used.ru_maxrss < 350_000, "kilobytes"
 
 
 def test_failed_task_is_not_cached(run, tmp_path):
