@@ -21,7 +21,6 @@ from .kserve_lease import Lease
 from .kserve_record import SHARE, Version, scaling, write_version
 from .kserve_spec import (
     KNATIVE,
-    LONGEST_NAME,
     MODES,
     STANDARD,
     build_predictor,
@@ -30,6 +29,8 @@ from .kserve_spec import (
     digest,
     inference_service,
     is_told,
+    longest_name,
+    predictor_name,
 )
 from .kserve_standard import Standard
 from .kserve_steps import InferenceService, Mode, State, Step
@@ -107,10 +108,10 @@ class KServeDestination:
         check_options(options, {"mode", "storage", "lease", "timeout", "call_timeout", "gateway"}, "kserve")
         namespace, _, name = path.partition("/")
         check_name("namespace", namespace)
-        check_name("InferenceService", name, LONGEST_NAME)
         if options.get("mode") not in MODES:
             raise TaskError(f"kserve://{path} needs ?mode=, {' or '.join(MODES)}, not {options.get('mode', 'none')!r}")
         mode = MODES[options["mode"]]
+        check_name("InferenceService", name, longest_name(namespace, mode))
         check_serving_options(serving, mode)
         lease, timeout, call_timeout = (
             _seconds(option, options.get(option, default))
@@ -251,7 +252,7 @@ class KServeDestination:
         predictor = build_predictor(self._name, uri, release.fingerprint, release.model_version, self._serving, self._mode_name)
         asked = digest(release.fingerprint, predictor)
         if self._mode_name == STANDARD:  # in Knative mode another name would be another Knative service
-            predictor["name"] = asked
+            predictor["name"] = predictor_name(asked)
         return Version(
             predictor, release.fingerprint, release.model_version, uri, placed.record_uri, digest=asked, scaling=scaling(predictor)
         )

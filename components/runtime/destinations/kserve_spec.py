@@ -32,8 +32,9 @@ _QUANTITIES = ("cpu", "memory")
 OPTIONS = {*_COUNTS, *_TEXTS, *_QUANTITIES, *prediction_log.OPTIONS}
 # The fields of a predictor that a canary must not have: its number of replicas follows from its share of the traffic.
 SCALING = ("minReplicas", "maxReplicas", "scaleTarget", "scaleMetric")
-# A service is called NAME-xxxxxxxx-predictor, and a label of a DNS name has 63 characters.
-LONGEST_NAME = 44
+# What KServe makes of names must fit into 63 characters: in mode standard the label isvc.NAME-xxxxxxxx-predictor, and the host
+# NAME-xxxxxxxx-predictor-NAMESPACE; in mode Knative the host latest-NAME-predictor.
+_LONGEST_STANDARD, _LONGEST_STANDARD_WITH_NAMESPACE, _LONGEST_KNATIVE = 39, 43, 46
 _DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 
 
@@ -47,6 +48,11 @@ def check_name(what: str, name: str, longest: int = 63) -> None:
         raise TaskError(
             f"{what} {name!r} is no DNS-1123 label that starts with a letter; use at most {longest} lower-case letters, digits and '-'"
         )
+
+
+def longest_name(namespace: str, mode: str) -> int:
+    """Returns how many characters the name of an InferenceService may have: KServe takes a longer one, and never gets it ready."""
+    return _LONGEST_KNATIVE if mode == KNATIVE else min(_LONGEST_STANDARD, _LONGEST_STANDARD_WITH_NAMESPACE - len(namespace))
 
 
 def check_serving_options(options: dict[str, Any], mode: str) -> None:
@@ -132,6 +138,11 @@ def build_predictor(name: str, uri: str, fingerprint: str, version: str, options
 def digest(fingerprint: str, predictor: dict[str, Any]) -> str:
     """Returns eight hexadecimal digits that tell a predictor of a model, as it was asked for, from any other."""
     return hashlib.sha256(json.dumps([fingerprint, predictor], sort_keys=True).encode()).hexdigest()[:8]
+
+
+def predictor_name(digest: str) -> str:
+    """Returns the eight characters that name a predictor in mode standard. KServe wants a letter first."""
+    return f"v{digest[:7]}"
 
 
 def is_told(predictor: dict[str, Any], fingerprint: str) -> bool:

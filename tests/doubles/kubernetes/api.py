@@ -16,7 +16,7 @@ from .errors import ApiError
 from .front import Front
 from .patches import PatchError, apply, merge
 from .resources import INFERENCE_SERVICES, NAMESPACES, RESOURCES, find
-from .schema import Schema, prune
+from .schema import Schema, prune, wrong_names
 from .store import Object, Resource, Store
 
 _PATH = re.compile(
@@ -186,7 +186,7 @@ def _check(request: Request, item: Object) -> None:
         cause = f"cannot be handled as a InferenceService: strict decoding error: {named}"
         raise errors.bad_request(f'InferenceService in version "v1beta1" {cause}')
     prune(item, unknown)
-    problems = findings.invalid + ([] if item.get("spec") else ["spec: Required value"])
+    problems = findings.invalid + wrong_names(item) + ([] if item.get("spec") else ["spec: Required value"])
     if problems:
         raise errors.invalid("InferenceService", "serving.kserve.io", item["metadata"].get("name", ""), problems)
 

@@ -85,6 +85,23 @@ class Schema:
         raise LookupError(f"no package has a model {type_name}")
 
 
+_PREDICTOR_NAME = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
+
+
+def wrong_names(service: dict[str, Any]) -> list[str]:
+    """Returns what the pattern of the InferenceService's definition says of its predictors' names: they begin with a letter."""
+    spec = service.get("spec") or {}
+    predictors = {"spec.predictor": spec.get("predictor") or {}}
+    predictors |= {
+        f"spec.canary[{number}].predictor": canary.get("predictor") or {} for number, canary in enumerate(spec.get("canary") or [])
+    }
+    return [
+        f"{path}.name: Invalid value: \"{name}\": {path}.name in body should match '{_PREDICTOR_NAME}'"
+        for path, predictor in predictors.items()
+        if (name := predictor.get("name")) and not re.fullmatch(_PREDICTOR_NAME, name)
+    ]
+
+
 def prune(value: dict[str, Any], unknown: list[str]) -> None:
     """Takes unknown fields out of an object, as the API server does unless it is asked to be strict."""
     for path in unknown:

@@ -120,6 +120,7 @@ def test_verbs_and_bodies_that_are_none(cluster: KubernetesDouble) -> None:
     [
         ({"minReplica": 1}, 400, 'strict decoding error: unknown field "spec.predictor.minReplica"'),
         ({"logger": {"mode": "all", "uri": "x"}}, 400, 'unknown field "spec.predictor.logger.uri"'),
+        ({"name": "9bbbd87b"}, 422, "spec.predictor.name in body should match '^[a-z]([-a-z0-9]*[a-z0-9])?$'"),
         ({"minReplicas": "one"}, 422, "spec.predictor.minReplicas in body must be of type integer"),
         ({"model": {"storageUri": "gs://bucket/first"}}, 422, "spec.predictor.model.modelFormat: Required value"),
         ({"containers": [{"name": "kserve-container"}]}, 403, "exactly one of"),

@@ -107,8 +107,8 @@ variable "model" {
   default     = "penstock"
 
   validation {
-    condition     = can(regex("^[a-z]([-a-z0-9]{0,42}[a-z0-9])?$", var.model))
-    error_message = "model has up to 44 lower-case letters, digits and hyphens, and starts with a letter."
+    condition     = can(regex("^[a-z]([-a-z0-9]{0,35}[a-z0-9])?$", var.model))
+    error_message = "model has up to 37 lower-case letters, digits and hyphens, and starts with a letter."
   }
 }
 
