@@ -215,7 +215,8 @@ def test_a_cache_adds_earlier_spans_to_the_analysis(run_task: Any, numbers: Any)
     third = run_task(NAME, {"module_file": MEAN, "analyzer_cache": f"file://{cache}"}, numbers([12], span=3))
     assert shifts(third) == [6]
     assert set(json.loads((third.outputs["updated_analyzer_cache"] / "datasets.json").read_text())) == {
-        f"span-{i}-train" for i in (1, 2, 3)
+        "schema",
+        *(f"span-{i}-train" for i in (1, 2, 3)),
     }
 
 
