@@ -45,9 +45,9 @@ class _Servers:
     def __init__(self, stack: ExitStack) -> None:
         self._pool = functools.cache(lambda: stack.enter_context(ModelServers()))
 
-    def get(self, model: Path, name: str) -> ModelServer:
+    def get(self, model: Path, name: str, expected: str = "") -> ModelServer:
         """Returns a server that is ready with a model under a name."""
-        return self._pool().get(model, name)
+        return self._pool().get(model, name, expected)
 
 
 def _announce(path: Path, double: VertexDouble, metadata_server: bool) -> None:

@@ -40,14 +40,14 @@ class RunningServer(Protocol):
 class ModelServers(Protocol):
     """Where model servers come from, such as `doubles.models.ModelServers`."""
 
-    def get(self, model: Path, name: str) -> RunningServer:
-        """Returns a server that is ready with a model under a name; raises if it does not load."""
+    def get(self, model: Path, name: str, expected: str = "") -> RunningServer:
+        """Returns a server that is ready with a model under a name; raises if it does not load, or is told to expect another fingerprint."""
 
 
 class NoServers:
     """Model servers for whoever deploys nothing."""
 
-    def get(self, model: Path, name: str) -> RunningServer:
+    def get(self, model: Path, name: str, expected: str = "") -> RunningServer:
         """Never asked."""
         raise AssertionError(f"no model is to be deployed here, and {name} is")
 

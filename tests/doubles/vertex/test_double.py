@@ -31,7 +31,7 @@ REPOSITORY = Path(__file__).parents[3]
 class DeafServers:
     """For tests in which nobody predicts."""
 
-    def get(self, model: Path, name: str) -> SimpleNamespace:
+    def get(self, model: Path, name: str, expected: str = "") -> SimpleNamespace:
         return SimpleNamespace(url="http://127.0.0.1:9")
 
 
