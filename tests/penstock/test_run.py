@@ -1,7 +1,6 @@
 """`penstock run`, through its own door, on pipelines that kfp compiled."""
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -88,11 +87,10 @@ def test_gate_that_cannot_be_evaluated_fails_the_run(penstock, tmp_path, was, be
 )
 def test_a_condition_is_never_handed_to_python(penstock, tmp_path, condition):
     path, ran = compiled(gate, tmp_path), tmp_path / "ran"
-    text = path.read_text()
-    (line,) = (line for line in text.splitlines() if "condition: " in line)
-    following = text.split(line)[1].splitlines()[1]
-    text = text.replace(f"{line}\n{following}", f"{line.partition(':')[0]}: {json.dumps(condition.format(ran))}")
-    path.write_text(text)
+    document = yaml.safe_load(path.read_text())
+    (policy,) = (task["triggerPolicy"] for task in document["root"]["dag"]["tasks"].values() if "triggerPolicy" in task)
+    policy["condition"] = condition.format(ran)
+    path.write_text(yaml.safe_dump(document))
     done = penstock("run", path, "--param", f"folder={to(tmp_path)}")
     assert done.returncode == 1
     assert "nothing behind it was run" in done.stdout
@@ -327,7 +325,9 @@ def test_a_name_is_no_path(penstock, tmp_path, was, becomes):
 def test_a_file_that_is_missing(penstock):
     done = penstock("run", "missing.yaml")
     assert done.returncode == 2
-    assert done.stderr == "error: cannot read missing.yaml: No such file or directory\n"
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: cannot read missing.yaml: No such file or directory; of Penstock's own there are ")
+    assert "training" in line
 
 
 def test_wrong_usage(penstock):
