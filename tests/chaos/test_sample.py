@@ -11,7 +11,7 @@ SAMPLE = (
     "kserve-standard:15:kill-after",
     "kserve-standard:21:409",
     "kserve-standard:27:hang-after",
-    "kserve-standard:24:500-after:wrong",
+    "kserve-standard:18:500-after:wrong",
     "kserve-knative:10:kill-after",
     "kserve-knative:16:503",
     "kserve-knative:22:drop-after",
