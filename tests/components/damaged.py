@@ -21,7 +21,19 @@ from .conftest import executor_input
 
 SEED = 7
 VALUES: list[Any] = [
-    *("", " ", "a" * 5000, "../../x", "/nonexistent/x", "/dev/null", "/proc/self/mem", "/proc", "/", "file:///etc", "http://127.0.0.1:1/x"),
+    *(
+        "",
+        " ",
+        "a" * 5000,
+        "../../x",
+        "/proc/nonexistent/x",
+        "/dev/null",
+        "/proc/self/mem",
+        "/proc",
+        "/",
+        "file:///etc",
+        "http://127.0.0.1:1/x",
+    ),
     *("\0", "\ud800", "a\nb", "{{$}}", "a" * 255, "/tmp/" + "b/" * 3000, None, True, 0, -1, 2.5, 1e308, math.nan, math.inf, 2**70, 10**400),
     *(
         [],

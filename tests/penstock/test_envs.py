@@ -104,8 +104,8 @@ def test_the_choice_of_tfdv_is_said(monkeypatch, glibc, said):
     assert envs.tfdv_choice() == said
 
 
-def test_no_gpu_no_gpu_libraries(monkeypatch):
-    monkeypatch.setattr(envs, "_NVIDIA", ("/nonexistent",))
+def test_no_gpu_no_gpu_libraries(monkeypatch, tmp_path):
+    monkeypatch.setattr(envs, "_NVIDIA", (tmp_path / "nothing",))
     assert environment("tf-gpu") == environment("tf")
     monkeypatch.setattr(envs, "_NVIDIA", ("/",))
     assert environment("tf-gpu").family == "tf-gpu"
