@@ -64,7 +64,19 @@ resource "kubernetes_role_binding_v1" "task" {
   }
 }
 
-# What push_model does to an InferenceService (components/runtime/destinations/kserve.py).
+# What push_model does to an InferenceService (components/runtime/destinations/kserve.py). Its tests have these rules, too, on a real API server.
+locals {
+  # What is made cannot be told by name beforehand; what is there can: by the names of the models.
+  release_rules = [
+    for rule in jsondecode(file("${path.module}/release_rules.json")) : {
+      group    = rule.group
+      resource = rule.resource
+      verbs    = rule.verbs
+      names    = can(rule.name) ? formatlist(rule.name, sort(var.models)) : null
+    }
+  ]
+}
+
 resource "kubernetes_role_v1" "release" {
   for_each = toset(var.models_namespace == null ? [] : [var.models_namespace])
 
@@ -74,49 +86,15 @@ resource "kubernetes_role_v1" "release" {
     labels    = local.labels
   }
 
-  # What is made cannot be told by name beforehand; what is there can.
   dynamic "rule" {
-    for_each = { "serving.kserve.io" = "inferenceservices", "coordination.k8s.io" = "leases" }
+    for_each = [for rule in local.release_rules : rule if try(length(rule.names) > 0, true)] # no names would mean all of them
 
     content {
-      api_groups = [rule.key]
-      resources  = [rule.value]
-      verbs      = ["create"]
+      api_groups     = [rule.value.group]
+      resources      = [rule.value.resource]
+      resource_names = rule.value.names
+      verbs          = rule.value.verbs
     }
-  }
-
-  dynamic "rule" {
-    for_each = length(var.models) == 0 ? [] : ["inferenceservices"]
-
-    content {
-      api_groups     = ["serving.kserve.io"]
-      resources      = [rule.value]
-      resource_names = var.models
-      verbs          = ["get", "update", "delete"]
-    }
-  }
-
-  dynamic "rule" {
-    for_each = length(var.models) == 0 ? [] : ["leases"]
-
-    content {
-      api_groups     = ["coordination.k8s.io"]
-      resources      = [rule.value]
-      resource_names = [for model in sort(var.models) : "penstock-${model}"]
-      verbs          = ["get", "update"]
-    }
-  }
-
-  rule {
-    api_groups = [""]
-    resources  = ["pods"]
-    verbs      = ["list"]
-  }
-
-  rule {
-    api_groups = ["apps"]
-    resources  = ["deployments"]
-    verbs      = ["get"]
   }
 }
 
