@@ -69,7 +69,7 @@ def _run(suite: Suite) -> Outcome:
 
 def _sdk() -> Suite:
     tests = ROOT / "tests"
-    folders = [tests / "penstock", tests / "pipelines", tests / "doubles", tests / "identity", tests / "components" / "test_contract.py"]
+    folders = [tests / name for name in ("penstock", "pipelines", "doubles", "identity", "recordings", "components/test_contract.py")]
     files = [file for folder in folders for file in ([folder] if folder.is_file() else folder.rglob("test_*.py"))]
     files += (ROOT / "tests" / "components").glob(f"*/{SDK_TEST}")
     shared = [ROOT / "tests" / folder for folder in SHARED]

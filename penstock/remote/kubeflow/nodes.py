@@ -64,7 +64,7 @@ class ToldNodes:
 
     def __init__(self, manifest: dict[str, Any]) -> None:
         self._entry_id = manifest.get("metadata", {}).get("name", "")
-        self._nodes: dict[str, Node] = _unpacked(manifest.get("status", {}))
+        self._nodes: dict[str, Node] = unpacked(manifest.get("status", {}))
         self._inside: dict[str, dict[str, Node]] = defaultdict(dict)
         for node in self._nodes.values():
             self._inside[node.get("boundaryID", "")][node.get("displayName", "")] = node
@@ -170,10 +170,11 @@ def _told_in_brief(detail: Any) -> Node:
     }
 
 
-def _unpacked(status: dict[str, Any]) -> dict[str, Node]:
+def unpacked(status: dict[str, Any]) -> dict[str, Node]:
+    """Returns the nodes of a workflow's status by their ids, also those that Argo has packed because they are many."""
     if packed := status.get("compressedNodes"):
-        unpacked: dict[str, Node] = json.loads(zlib.decompressobj(_GZIP).decompress(base64.b64decode(packed), _MOST_BYTES))
-        return unpacked
+        nodes: dict[str, Node] = json.loads(zlib.decompressobj(_GZIP).decompress(base64.b64decode(packed), _MOST_BYTES))
+        return nodes
     return status.get("nodes") or {}
 
 

@@ -19,6 +19,7 @@ class Recorded:
 
     Args:
         name: The recording's.
+        folder: Where it lies.
         without_workflow: Whether the v1 API is to have nothing, as in an installation without it.
 
     Attributes:
@@ -26,8 +27,8 @@ class Recorded:
         asked: The Argo nodes whose logs were asked for.
     """
 
-    def __init__(self, name: str, *, without_workflow: bool = False) -> None:
-        told = json.loads(gzip.decompress((FOLDER / f"{name}.json.gz").read_bytes()))
+    def __init__(self, name: str, folder: Path = FOLDER, *, without_workflow: bool = False) -> None:
+        told = json.loads(gzip.decompress((folder / f"{name}.json.gz").read_bytes()))
         self._run, self._version, self._v1 = told["v2"], told.get("version"), {} if without_workflow else told["v1"]
         self._logs = {each["pod"]: (node, each["log"]) for node, each in told["logs"].items()}
         self.run_id: str = self._run["run_id"]
