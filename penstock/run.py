@@ -93,6 +93,7 @@ def run(pipeline: PipelineFile, arguments: dict[str, Any], root: Path, fresh: bo
     with ExitStack() as stack:
         stack.enter_context(_interruptible(processes))
         stack.enter_context(_logged(folder / "orchestrator.log"))
+        stack.enter_context(runner.ready(pipeline))
         stack.enter_context(mended())
         stack.enter_context(replaced(executor_input_utils, "get_local_pipeline_resource_name", lambda _: run_name))
         stack.enter_context(conditions.watched(display))

@@ -9,6 +9,7 @@ import os
 import re
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from rich.console import Console
@@ -62,6 +63,10 @@ class DockerRunner:
             images.add(self._serve_image)
         for image in sorted(images):
             self._identifiers[image] = self._engine.image_id(image) or self._pull(image, console)
+
+    def ready(self, pipeline: PipelineFile) -> AbstractContextManager[None]:
+        """Keeps nothing: an image is ready."""
+        return nullcontext()
 
     def identity(self, image: str, component: str) -> list[str]:
         """Returns the image's content: its code, its packages and its model server are in it."""

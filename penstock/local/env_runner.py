@@ -1,7 +1,8 @@
 """`--runner env`: a task is its command in its family's virtualenv."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -9,11 +10,16 @@ from rich.console import Console
 from ..code import module_variables
 from ..pipeline_file import PipelineFile
 from ..surroundings import make_environments, set_serve_python
-from .commands import check, family_of, localize
+from .commands import check, component_of, family_of, localize
+from .fork_server import ForkServer
 from .identity import code_of, measured_here, other_server, packages
-from .processes import Processes
+from .processes import Processes, start_process
 from .runner import Job
 from .serving import STARTS_SERVERS
+
+# They are never cached, and MLflow takes longer to import than they to ask it.
+_ASK_REGISTRY = {"resolve_baseline", "register_model", "push_model"}
+_REGISTRY = "penstock.components.runtime.registry.imported"
 
 
 class EnvRunner:
@@ -21,6 +27,7 @@ class EnvRunner:
 
     def __init__(self) -> None:
         self._pythons: dict[str, Path] = {}
+        self._fork_servers: dict[str, ForkServer] = {}
 
     def prepare(self, pipeline: PipelineFile, root: Path, console: Console) -> None:
         """Makes the environments that are not there yet.
@@ -35,6 +42,20 @@ class EnvRunner:
         if STARTS_SERVERS & pipeline.components:
             set_serve_python(console)
 
+    @contextmanager
+    def ready(self, pipeline: PipelineFile) -> Iterator[None]:
+        """Has MLflow imported once, beside what the run does first, for the tasks that ask the registry."""
+        families = {
+            family_of(container.image) for _, container in pipeline.containers() if component_of(container.command) in _ASK_REGISTRY
+        }
+        try:
+            for python in {str(self._pythons[family]) for family in families}:
+                self._fork_servers[python] = ForkServer(Path(python), [_REGISTRY], module_variables({}))
+            yield
+        finally:
+            while self._fork_servers:
+                self._fork_servers.popitem()[1].close()
+
     def identity(self, image: str, component: str) -> list[str]:
         """Returns the code that a task runs and its environment, which its lock names."""
         if not (family := family_of(image)):
@@ -45,4 +66,7 @@ class EnvRunner:
         """Runs a task's process to its end."""
         local = localize(job.image, job.command, self._pythons)
         everything = os.environ | job.variables | {"PYTHONUNBUFFERED": "1"}
-        return processes.run(local.command, module_variables(job.variables) if local.isolated else everything, log, on_line)
+        # MLflow reads variables when it is imported: a task that has its own imports it itself.
+        forks = None if job.variables or job.component not in _ASK_REGISTRY else self._fork_servers.get(local.command[0])
+        start = forks.start if forks else start_process
+        return processes.run(local.command, module_variables(job.variables) if local.isolated else everything, log, on_line, start)

@@ -1,6 +1,7 @@
 """What a task's container stands for on this machine."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -39,6 +40,9 @@ class Runner(Protocol):
         Raises:
             UserError: It cannot be had, or a task cannot run this way.
         """
+
+    def ready(self, pipeline: PipelineFile) -> AbstractContextManager[None]:
+        """Keeps ready what tasks start from for as long as a run takes."""
 
     def identity(self, image: str, component: str) -> list[str]:
         """Returns what a task's outputs depend on beside its container's specification and its inputs."""

@@ -2,11 +2,13 @@
 
 import json
 import re
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
+from ..command import variables
 from ..small_training import SmallTraining, fact, rows, states, typed, write_csv
 
 CACHED = ("ingest-examples", "validate-examples", "transform-examples", "train-model", "evaluate-model", "check-serving")
@@ -46,6 +48,15 @@ def test_same_run_again_is_cached(small):
     assert {name: state for name, state in states(done).items() if name in CACHED} == dict.fromkeys(CACHED, "cached")
     assert fact(done, "push") == "already_serving"
     assert time.monotonic() - started < 20
+
+
+def test_what_the_registry_is_asked_through_is_imported_once(small):
+    """Three tasks that are never cached ask it: MLflow takes longer to import than all else that such a run does."""
+    saying = {"PYTHONPROFILEIMPORTTIME": "1"}
+    done = subprocess.run(small.command(), cwd=small.folder, env=variables() | saying, capture_output=True, text=True, check=True)
+    logs = {name: (Path(fact(done, "run")) / f"{name}.log").read_text() for name in ("resolve-baseline", "register-model", "push-model")}
+    assert all("import time:" in log for log in logs.values()), "each says what it imports itself"
+    assert not [name for name, log in logs.items() if re.search(r"\| +(mlflow|sqlalchemy)$", log, re.MULTILINE)]
 
 
 def test_drifted_span_fails_with_its_evidence(small, tmp_path):

@@ -1,0 +1,97 @@
+"""Tasks as forks of one process that has imported already what they import: for those that run each time, whatever is cached."""
+
+import json
+import select
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from typing import IO
+
+from ..code import module_command
+from .processes import Process, start_process
+
+_MODULE = "penstock.components.runtime.fork_server"
+
+
+class ForkServer:
+    """A process that imports modules, and then becomes whatever tasks it is asked for.
+
+    Where it does not answer, because the modules cannot be imported or somebody has ended it, a task is a process of its own, as any other
+    is, and says itself what is wrong.
+    """
+
+    def __init__(self, python: Path, imports: list[str], variables: dict[str, str]) -> None:
+        """Starts it, and waits for nothing.
+
+        Args:
+            python: The interpreter.
+            imports: The modules.
+            variables: Its whole environment: what is read when a module is imported must be the same for every task.
+        """
+        self._socket, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                module_command(python, _MODULE, *imports),
+                env=variables,
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The ID of the process that serves."""
+        return self._process.pid
+
+    def start(self, command: list[str], variables: dict[str, str], sink: IO[bytes]) -> Process:
+        """Starts a task, of which `command` is `python CODE MODULE ARGUMENTS...`; see `start_process`."""
+        line, theirs = socket.socketpair()
+        try:
+            with theirs:
+                socket.send_fds(self._socket, [b"."], [sink.fileno(), theirs.fileno()])
+            reader = line.makefile("rb")
+            if pid := reader.readline():
+                line.sendall(json.dumps({"command": command[2:], "variables": variables}).encode())
+                line.shutdown(socket.SHUT_WR)
+                return _Fork(int(pid), line, reader)
+        except OSError:  # it has ended
+            pass
+        except BaseException:  # this thread was interrupted; nothing starts that has not been told what
+            line.close()
+            raise
+        line.close()
+        return start_process(command, variables, sink)
+
+    def close(self) -> None:
+        """Ends it; tasks that it has become go on."""
+        self._socket.close()
+        self._process.terminate()
+        self._process.wait()
+
+
+class _Fork(Process):
+    """A task that somebody else is the parent of."""
+
+    def __init__(self, pid: int, line: socket.socket, reader: IO[bytes]) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._line = line
+        self._reader = reader
+
+    def poll(self) -> int | None:
+        if self.returncode is None and select.select([self._line], [], [], 0)[0]:
+            self._read()
+        return self.returncode
+
+    def wait(self, timeout: float) -> int:
+        if self.returncode is None and not select.select([self._line], [], [], timeout)[0]:
+            raise subprocess.TimeoutExpired(str(self.pid), timeout)
+        return self._read()
+
+    def _read(self) -> int:
+        if self.returncode is None:
+            self.returncode = int(self._reader.readline() or -signal.SIGKILL)
+            self._line.close()
+        return self.returncode

@@ -1,0 +1,178 @@
+"""Tasks as forks of one process: each as if it had been started by itself, but for what is imported once."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from penstock.code import module_command, module_variables
+from penstock.local.fork_server import ForkServer
+from penstock.local.processes import Processes
+
+# Imported by every task; says how often that took place, and takes long enough for somebody to interrupt it.
+HEAVY = """
+import os, pathlib, time
+with pathlib.Path(os.environ["IMPORTED"]).open("a") as file:
+    file.write("once ")
+time.sleep(float(os.environ.get("SECONDS_TO_IMPORT", 0)))
+"""
+TASK = """
+import atexit, heavy, os, pathlib, signal, subprocess, sys, time
+print("argv", sys.argv[1:], "variable", os.environ.get("OF_THIS_TASK"), "stdin", sys.stdin.read(), "group", os.getpgid(0) == os.getpid())
+print("and a line on stderr", file=sys.stderr)
+if sys.argv[1:] == ["kill yourself"]:
+    os.kill(os.getpid(), signal.SIGKILL)
+if sys.argv[1:] == ["wait"]:
+    subprocess.Popen(["sleep", "60"])
+    pathlib.Path(os.environ["STARTED"]).touch()
+    time.sleep(60)
+if sys.argv[1:] == ["a bug"]:
+    raise ZeroDivisionError("a bug")
+sys.exit(int(sys.argv[1]) if sys.argv[1:2] else 0)
+"""
+
+
+class Ground:
+    """A folder with the modules, and what a run has to start tasks with."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "heavy.py").write_text(HEAVY)
+        (folder / "task.py").write_text(TASK)
+        self.variables = module_variables({"IMPORTED": str(folder / "imported"), "STARTED": str(folder / "started")})
+        self.variables["PYTHONPATH"] += f":{folder}"
+        self.server: ForkServer | None = None
+        self.processes = Processes()
+
+    @property
+    def imported(self) -> str:
+        path = self.folder / "imported"
+        return path.read_text() if path.exists() else ""
+
+    def serve(self, *imports: str, **variables: str) -> ForkServer:
+        self.server = ForkServer(Path(sys.executable), list(imports or ["heavy"]), self.variables | variables)
+        return self.server
+
+    def run(self, *arguments: str, **variables: str) -> tuple[int, list[str]]:
+        lines: list[str] = []
+        command = module_command(Path(sys.executable), "task", *arguments)
+        log = self.folder / f"{time.monotonic_ns()}.log"
+        code = self.processes.run(command, self.variables | variables, log, lines.append, self.server.start)
+        assert lines == (log.read_text().splitlines() if log.exists() else [])
+        return code, lines
+
+
+@pytest.fixture
+def ground(tmp_path):
+    ground = Ground(tmp_path)
+    yield ground
+    ground.server.close()
+
+
+def test_what_is_imported_once_serves_every_task(ground):
+    ground.serve()
+    code, lines = ground.run("3", "é\n{{x}}", OF_THIS_TASK="one")
+    assert (code, lines) == (3, ["argv ['3', 'é\\n{{x}}'] variable one stdin  group True", "and a line on stderr"])
+    code, lines = ground.run(OF_THIS_TASK="two")
+    assert (code, lines[0]) == (0, "argv [] variable two stdin  group True")
+    assert ground.run()[1][0] == "argv [] variable None stdin  group True", "nothing of another task's is left"
+    assert ground.imported == "once "
+
+
+def test_arguments_may_be_long(ground):
+    ground.serve()
+    text = "x" * (1 << 20)
+    assert ground.run("0", text)[1][0].startswith(f"argv ['0', '{text}']")
+
+
+def test_tasks_that_run_at_once_are_told_apart(ground):
+    ground.serve()
+    found = {}
+    threads = [threading.Thread(target=lambda code=code: found.update({code: ground.run(str(code))[0]})) for code in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {code: code for code in range(8)}
+    assert ground.imported == "once "
+
+
+def test_a_signal_and_a_bug_are_told_as_of_any_process(ground):
+    ground.serve()
+    assert ground.run("kill yourself")[0] == -signal.SIGKILL
+    code, lines = ground.run("a bug")
+    assert code == 1
+    assert lines[-1] == "ZeroDivisionError: a bug"
+
+
+def test_an_interruption_ends_the_task_with_all_that_it_has_started(ground):
+    ground.serve()
+    threading.Thread(target=lambda: (_until((ground.folder / "started").exists), ground.processes.interrupt())).start()
+    assert ground.run("wait")[0] == -signal.SIGTERM
+    assert not _sleeping(ground.folder)
+
+
+def test_nothing_starts_after_an_interruption(ground):
+    ground.serve(SECONDS_TO_IMPORT="1")
+    threading.Timer(0.3, ground.processes.interrupt).start()
+    assert ground.run("wait")[0] == -signal.SIGTERM
+    assert ground.run("wait") == (-signal.SIGTERM, [])
+    assert not _sleeping(ground.folder)
+
+
+def test_who_is_told_nothing_ends(ground):
+    server = ground.serve(SECONDS_TO_IMPORT="0.5")
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupted)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    with pytest.raises(KeyboardInterrupt):
+        ground.run("wait")
+    signal.signal(signal.SIGALRM, before)
+    ground.processes = Processes()
+    assert ground.run("5")[0] == 5, "who comes next is served"
+    assert not (ground.folder / "started").exists()
+    server.close()
+
+
+@pytest.mark.parametrize("imports", [["missing_module"], ["heavy", "os.path.nothing"]])
+def test_where_the_modules_cannot_be_imported_a_task_is_a_process_of_its_own(ground, imports):
+    ground.serve(*imports)
+    assert ground.run("4", OF_THIS_TASK="x") == (4, ["argv ['4'] variable x stdin  group True", "and a line on stderr"])
+
+
+def test_where_somebody_has_ended_it_a_task_is_a_process_of_its_own(ground):
+    server = ground.serve()
+    assert ground.run()[0] == 0
+    os.kill(server.pid, signal.SIGKILL)
+    assert ground.run("6")[0] == 6
+
+
+def test_it_ends_with_the_run(ground):
+    server = ground.serve()
+    assert ground.run()[0] == 0
+    server.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(server.pid, 0)
+
+
+def _until(condition) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _sleeping(folder: Path) -> str:
+    """Returns what runs in this test's name still."""
+    listed = subprocess.run(["ps", "axeww", "-o", "stat=,args="], capture_output=True, text=True, check=True).stdout
+    return "\n".join(
+        line for line in listed.splitlines() if f"STARTED={folder}" in line and not line.startswith("Z") and "fork_server" not in line
+    )
