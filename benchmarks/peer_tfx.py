@@ -24,6 +24,7 @@ HEAVY = "tfx.v1, tensorflow_model_analysis"
 COUNTERPARTS = {
     "ingest-examples": ["CsvExampleGen"],
     "validate-examples": ["StatisticsGen", "ImportSchemaGen", "ExampleValidator"],
+    "require-verdict": [],
     "transform-examples": ["Transform"],
     "train-model": ["Trainer"],
     "resolve-baseline": ["Resolver"],

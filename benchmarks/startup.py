@@ -25,6 +25,7 @@ _LIBRARIES = {
     "transform_examples": ("tf", "tensorflow_transform.beam"),
     "train_model": ("tf", "keras, tfx_bsl.public.tfxio, mlflow"),
     "evaluate_model": ("tf", "tensorflow_model_analysis"),
+    "require_verdict": ("deploy", ""),
     "resolve_baseline": ("deploy", ""),
     "register_model": ("deploy", ""),
     "push_model": ("deploy", ""),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # else a type checker takes each for the package of the same 
     from .ingest_examples.component import ingest_examples
     from .push_model.component import push_model
     from .register_model.component import register_model
+    from .require_verdict.component import require_verdict
     from .resolve_baseline.component import resolve_baseline
     from .train_model.component import train_model
     from .transform_examples.component import transform_examples
@@ -21,6 +22,7 @@ if TYPE_CHECKING:  # else a type checker takes each for the package of the same 
 __all__ = [  # noqa: RUF022 - in the order of the path
     "ingest_examples",
     "validate_examples",
+    "require_verdict",
     "transform_examples",
     "train_model",
     "resolve_baseline",

@@ -51,6 +51,7 @@ class Ending:
         held_back: Whether a gate is known to have closed although no task's outputs say so.
         unknown: The tasks of which it is not known what became of them.
         is_unsure: Whether a gate may have closed, and nobody tells.
+        gone: The tasks whose logs are gone: what only these told is not known any more.
     """
 
     place: str
@@ -61,6 +62,7 @@ class Ending:
     held_back: bool = False
     unknown: tuple[str, ...] = ()
     is_unsure: bool = False
+    gone: tuple[str, ...] = ()
 
     @property
     def doubt(self) -> str:
@@ -73,6 +75,8 @@ class Ending:
 def conclude(ending: Ending, console: Console) -> int:
     """Prints how a run ended; returns the exit code, as `report` does."""
     lines = [("run", ending.place), *_facts(ending.tasks), *(("report", page) for page in ending.pages)]
+    if ending.gone:
+        lines.append(("gone", f"the logs of {', '.join(ending.gone)}, and what only these told"))
     console.print()
     for name, value in lines:
         console.print(f"{name:<10} {value}", markup=False, highlight=False, soft_wrap=True)

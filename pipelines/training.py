@@ -8,6 +8,7 @@ from penstock.components import (
     ingest_examples,
     push_model,
     register_model,
+    require_verdict,
     resolve_baseline,
     train_model,
     transform_examples,
@@ -135,8 +136,9 @@ def training(
         previous_statistics=previous_statistics,
         serving_statistics=serving_statistics,
         min_rows=min_rows,
-        on_anomalies=on_anomalies,
+        on_anomalies="warn",
     )
+    validated = require_verdict(evidence=validate.outputs["anomalies"], on_failure=on_anomalies)
     transform = transform_examples(
         examples=ingest.outputs["examples"],
         schema=validate.outputs["schema"],
@@ -146,7 +148,7 @@ def training(
         output_format=transformed_format,
         custom_config=custom_config,
         beam_pipeline_args=beam_pipeline_args,
-    )
+    ).after(validated)
     with dsl.If(post_transform_statistics == True, name="post-transform-statistics"):  # noqa: E712 - kfp reads the comparison
         validate_examples(examples=transform.outputs["transformed_examples"], on_anomalies="warn")
     train = train_model(

@@ -32,8 +32,8 @@ def require_blessing(model: Input, evaluation: Path) -> dict[str, Any]:
         raise TaskError(
             f"the Evaluation at {evaluation} says {blessing.get('verdict')!r}, not 'blessed'; only a blessed model may be released"
         )
-    if doubt := _doubt(blessing):
-        raise TaskError(f"the Evaluation at {evaluation} says 'blessed', but {doubt}; evaluate the model again")
+    if against := doubt(blessing):
+        raise TaskError(f"the Evaluation at {evaluation} says 'blessed', but {against}; evaluate the model again")
     if not model.path.is_dir() or not any(model.path.iterdir()):
         raise TaskError(f"there is no model at {model.path}; train it again")
     blessed = field(blessing, "model", "fingerprint")
@@ -100,7 +100,7 @@ def field(blessing: dict[str, Any], *names: str) -> Any:
     return value
 
 
-def _doubt(blessing: dict[str, Any]) -> str:
+def doubt(blessing: dict[str, Any]) -> str:
     """Says what speaks against a verdict of `blessed`; empty where nothing does."""
     thresholds = blessing.get("thresholds")
     if not isinstance(thresholds, list) or not thresholds:

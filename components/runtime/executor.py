@@ -38,6 +38,9 @@ from .room import is_out_of_room, without_room
 
 # On these mounts a rename is a copy: outputs are written in place, and the executor output file makes them count.
 _IN_PLACE = ("/gcs/",)
+# Where Kubernetes lets a container say why it ended: the pod's status, the workflow's node and Kubeflow's record of the run keep it.
+_TERMINATION_LOG = Path("/dev/termination-log")
+_LONGEST_TERMINATION = 4096
 _last_figure = ""
 
 
@@ -60,8 +63,9 @@ def command(package: str) -> typing.NoReturn:
         last, code = _run(package, None)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
-    except Exception:  # a bug: its traceback is what there is to say
+    except Exception as error:  # a bug: its traceback is what there is to say
         trace = redact(traceback.format_exc())
+        _terminate_with(redact(f"{type(error).__name__}: {error}"))
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.write(trace)
@@ -101,7 +105,15 @@ def _run(package: str, argv: list[str] | None) -> tuple[str, int | str]:
         # Kubeflow's API tells nobody what a task gave back: whoever may read its log, may know.
         return marks.OUTPUTS + json.dumps(redact_all(given), sort_keys=True), 0
     reason = redact(reason)
+    _terminate_with(reason)
     return marks.ERROR + reason, f"error: {reason}"
+
+
+def _terminate_with(reason: str) -> None:
+    """Says why the task failed where Kubernetes looks for it; elsewhere there is no such file."""
+    if _TERMINATION_LOG.is_file():
+        with contextlib.suppress(OSError):
+            _TERMINATION_LOG.write_bytes(reason.encode(errors="backslashreplace")[:_LONGEST_TERMINATION])
 
 
 def _say(line: str) -> None:

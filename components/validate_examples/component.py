@@ -47,7 +47,8 @@ def validate_examples(
             L-infinity norm for categories; both lie in [0, 1].
         skew_threshold: The same for features without a skew comparator.
         min_rows: The least number of rows that each Split must have.
-        on_anomalies: `fail`: the task fails on any Anomaly of severity ERROR, and keeps its evidence. `warn`: it goes on, and
-            `verdict` says so.
+        on_anomalies: `fail`: the task fails on any Anomaly of severity ERROR. `penstock run` keeps its evidence; Kubeflow keeps no
+            outputs of a task that fails, only its log. `warn`: the task goes on, and `verdict` says so; with require_verdict after
+            it, what depends on that fails, and the evidence is kept everywhere.
     """
     return container("tfdv", "validate_examples")

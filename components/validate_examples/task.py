@@ -6,13 +6,15 @@ from typing import Any, NamedTuple
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from penstock.components.runtime import GateFailed, Input, Output, TaskError, figure, stored
+from penstock.components.runtime import GateFailed, Input, Output, TaskError, figure, redact, stored
 from penstock.components.runtime.examples import split_folder, split_names
 
 from . import report as report_
 from . import schemas
 from . import statistics as statistics_
 from .checks import ERROR, Reference, Result, check_split
+
+_MOST_PRINTED = 100
 
 
 class Outputs(NamedTuple):
@@ -73,8 +75,9 @@ def validate_examples(
     statistics.metadata |= {"splits": {split: int(found.datasets[0].num_examples) for split, found in computed.items()}}
     anomalies.metadata |= {key: verdict[key] for key in ("verdict", "anomaly_count", "warning_count")}
     figure(summary)
+    _print_findings(verdict["findings"])
     if verdict["verdict"] == "failed" and on_anomalies == "fail":
-        raise GateFailed(_explain(verdict))
+        raise GateFailed(verdict["reason"])
     return Outputs(verdict["verdict"], verdict["anomaly_count"])
 
 
@@ -113,11 +116,12 @@ def _compute(examples: Path, splits: list[str], schema: schema_pb2.Schema | None
 def _verdict(results: dict[str, Result], examples: Input, schema: schema_pb2.Schema, is_inferred: bool) -> dict[str, Any]:
     """Builds `verdict.json`: every finding, and every limit with its measured value."""
     findings = [asdict(finding) for result in results.values() for finding in result.findings]
-    errors = sum(finding["severity"] == ERROR for finding in findings)
+    errors = [finding for finding in findings if finding["severity"] == ERROR]
     return {
         "verdict": "failed" if errors else "passed",
-        "anomaly_count": errors,
-        "warning_count": len(findings) - errors,
+        "reason": _explain(errors) if errors else "",
+        "anomaly_count": len(errors),
+        "warning_count": len(findings) - len(errors),
         "splits": list(results),
         "schema_inferred": is_inferred,
         "features": len(schema.feature),
@@ -142,13 +146,23 @@ def _count(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
-def _explain(verdict: dict[str, Any]) -> str:
-    errors = [finding for finding in verdict["findings"] if finding["severity"] == ERROR]
-    first = errors[0]
-    where = f"{first['feature']} in Split {first['split']}" if first["feature"] else f"Split {first['split']}"
+def _explain(errors: list[dict[str, Any]]) -> str:
     more = f", and {len(errors) - 1} more (see the report)" if len(errors) > 1 else ""
     count = _count(len(errors), "Anomaly", "Anomalies")
-    return f"{count}: {where}: {first['summary']}: {first['description'].rstrip('. ')}{more}; correct the data or the Schema, or set on_anomalies to warn"
+    return f"{count}: {_describe(errors[0])}{more}; correct the data or the Schema, or set on_anomalies to warn"
+
+
+def _describe(finding: dict[str, Any]) -> str:
+    where = f"{finding['feature']} in Split {finding['split']}" if finding["feature"] else f"Split {finding['split']}"
+    return f"{where}: {finding['summary']}: {finding['description'].rstrip('. ')}"
+
+
+def _print_findings(findings: list[dict[str, Any]]) -> None:
+    """Puts the findings into the log, which is all that Kubeflow keeps of a task that fails."""
+    for finding in findings[:_MOST_PRINTED]:
+        print(redact(f"{finding['severity']}: {_describe(finding)}"))
+    if len(findings) > _MOST_PRINTED:
+        print(f"and {len(findings) - _MOST_PRINTED} more")
 
 
 def _save_anomalies(results: dict[str, Result], verdict: dict[str, Any], folder: Path) -> None:

@@ -23,6 +23,10 @@ class NotYet(NoAnswer):
     """The backend has it, and gives it in a minute or two."""
 
 
+class LogGone(UserError):
+    """A task has printed something, and nobody has it any more."""
+
+
 @dataclass(frozen=True)
 class Submission:
     """A run to be made, or what a schedule makes runs of.
@@ -193,7 +197,8 @@ class Target(Protocol):
 
         Raises:
             NotYet: The log of a task that has just ended is not there yet.
-            UserError: There is no such task, or its log is gone.
+            LogGone: Its log is gone.
+            UserError: There is no such task, or it has printed nothing.
         """
 
     def create_schedule(self, submission: Submission, timetable: Timetable) -> Schedule:

@@ -23,7 +23,7 @@ from ..local.tasks import Task, figure_of, pages, summary_of
 from ..pipeline_file import PipelineFile
 from ..report import Ending
 from ..said import Said
-from .target import CACHED, CANCELED, DONE, ENDED, FAILED, RUNNING, SKIPPED, UNKNOWN, NoAnswer, NotYet, Run, Target, TaskState
+from .target import CACHED, CANCELED, DONE, ENDED, FAILED, RUNNING, SKIPPED, UNKNOWN, LogGone, NoAnswer, NotYet, Run, Target, TaskState
 
 _Answer = TypeVar("_Answer")
 _SECONDS_BETWEEN_LOOKS = 2.0
@@ -56,6 +56,7 @@ class Watch:
         self._components = _components(pipeline) if pipeline else {}
         self._values = {f"{CHANNEL}{name}": value for name, value in ((_defaults(pipeline) if pipeline else {}) | parameters).items()}
         self._tasks: dict[str, Task] = {}
+        self._gone: list[str] = []
         self._held_back = self._is_unsure = False
 
     def follow(self, run_id: str) -> Ending:
@@ -76,7 +77,8 @@ class Watch:
             if run.state == FAILED and run.error and not any(task.state == FAILED for task in display.tasks):
                 display.broken(run.error)
         found = [page.uri for task in display.tasks for page in pages(task.outputs)]
-        return Ending(run.url or run.id, display.tasks, run.state, _seconds(run), found, self._held_back, unknown, self._is_unsure)
+        place, gone = run.url or run.id, tuple(self._gone)
+        return Ending(place, display.tasks, run.state, _seconds(run), found, self._held_back, unknown, self._is_unsure, gone)
 
     def _ask(self, question: Callable[[], _Answer], display: Display, *, awaits: bool = True) -> _Answer:
         """Asks again and again where there is no answer; where it is one that comes later, only if it is to be awaited."""
@@ -132,7 +134,10 @@ class Watch:
 
         try:
             said = self._ask(read, display, awaits=bool(log))
-        except UserError:  # no container was started for it, or its log is gone: then nothing more can be known
+        except LogGone:
+            self._gone.append(task.name)
+            return
+        except UserError:  # no container was started for it: then nothing more can be known
             return
         task.log, task.figure = log, said.figure or task.figure
         if state.state == FAILED:

@@ -4,7 +4,9 @@ Each change of a task is a line of JSON on stdout, as is the error that ended th
 """
 
 import argparse
+import functools
 import json
+import shutil
 import sys
 import threading
 from collections.abc import Iterable
@@ -29,10 +31,15 @@ _telling = threading.Lock()
 
 
 class Told(Display):
-    """Tells a program, besides the person, whose console is elsewhere."""
+    """Tells a program, besides the person, whose console is elsewhere.
 
-    def __init__(self, console: Console, plan: Iterable[PlannedTask]) -> None:
+    Args:
+        uploads_failed: Whether what a task has made is there although it has failed.
+    """
+
+    def __init__(self, console: Console, plan: Iterable[PlannedTask], *, uploads_failed: bool) -> None:
         self._planned = list(plan)
+        self._uploads_failed = uploads_failed
         super().__init__(console, self._planned)
         for planned in self._planned:
             _tell(task=planned.name, state="waiting")
@@ -45,6 +52,8 @@ class Told(Display):
     def finished(self, task: Task) -> None:
         """Tells how a task ended, and what it gave."""
         super().finished(task)
+        if task.state == "failed" and task.log and not self._uploads_failed:
+            shutil.rmtree(task.log.with_suffix(""), ignore_errors=True)
         _tell(task=task.name, state=task.state, log=_text(task.log), error=task.error, outputs=_executor_output(task.outputs))
 
     def skipped(self, condition: str, values: dict[str, Any]) -> None:
@@ -67,11 +76,12 @@ def main() -> int:
     parser.add_argument("parameters", type=Path)
     parser.add_argument("root", type=Path)
     parser.add_argument("--fresh", action="store_true")
+    parser.add_argument("--drop-failed", action="store_true", help="what a task that failed has made is not uploaded")
     given = parser.parse_args()
     try:
         pipeline = PipelineFile(given.file)
         arguments = pipeline.arguments({}, read_values(given.parameters))
-        with replaced(run, "Display", Told):
+        with replaced(run, "Display", functools.partial(Told, uploads_failed=not given.drop_failed)):
             result = run.run(pipeline, arguments, given.root, given.fresh, run.make_runner("env"), Console(file=sys.stderr, soft_wrap=True))
     except UserError as error:
         _tell(error=error.message)

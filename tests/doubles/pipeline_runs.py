@@ -74,7 +74,9 @@ class PipelineRun:
         error: Why the pipeline could not go on, where that is not a task's failure.
     """
 
-    def __init__(self, folder: Path, spec: dict[str, Any], parameters: dict[str, Any], *, caching: bool = True) -> None:
+    def __init__(
+        self, folder: Path, spec: dict[str, Any], parameters: dict[str, Any], *, caching: bool = True, uploads_failed: bool = True
+    ) -> None:
         """Starts it.
 
         Args:
@@ -82,6 +84,7 @@ class PipelineRun:
             spec: The PipelineSpec in JSON form.
             parameters: The pipeline's parameters; relative paths among them lie in the checkout.
             caching: Whether outputs may be taken from the cache.
+            uploads_failed: Whether what a task has made is there although it has failed.
         """
         self.root = folder
         self.created = _now()
@@ -92,7 +95,8 @@ class PipelineRun:
         folder.mkdir(parents=True, exist_ok=True)
         place = Path(tempfile.mkdtemp(prefix="submitted-", dir=folder))
         files = [_write(place / "pipeline.yaml", _told_apart(spec)), _write(place / "parameters.yaml", _typed(spec, parameters))]
-        command = [sys.executable, "-m", f"{__package__}.observed_run", *map(str, files), str(folder), *([] if caching else ["--fresh"])]
+        flags = [*([] if caching else ["--fresh"]), *([] if uploads_failed else ["--drop-failed"])]
+        command = [sys.executable, "-m", f"{__package__}.observed_run", *map(str, files), str(folder), *flags]
         # The module is found in the working directory.
         environment = {name: value for name, value in variables().items() if name != "PYTHONSAFEPATH"}
         with (place / "run.log").open("wb") as log:

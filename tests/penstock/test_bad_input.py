@@ -22,6 +22,7 @@ COMPONENTS = Path(__file__).resolve().parents[2] / "compiled" / "components"
 TASKS = [
     "ingest-examples",
     "validate-examples",
+    "require-verdict",
     "transform-examples",
     "train-model",
     "resolve-baseline",
@@ -110,7 +111,8 @@ def test_empty_split(small, tmp_path):
 def test_rows_that_the_schema_forbids(small, tmp_path, table, header, words):
     path = write_csv(tmp_path / "rows.csv", table, header)
     done = small.run(input_uri=path)
-    _fails(done, "validate-examples", *words, "correct the data or the Schema")
+    _fails(done, "require-verdict", *words, "correct the data or the Schema")
+    assert states(done)["validate-examples"] == "done"
     assert "validate-examples.html" in done.stdout, "the evidence is kept"
 
 
@@ -129,7 +131,7 @@ def nan(small, tmp_path) -> Path:
 
 
 def test_nan_that_the_schema_forbids(small, nan):
-    _fails(small.run(input_uri=nan), "validate-examples", "distance in Split train", "NaN", "correct the data or the Schema")
+    _fails(small.run(input_uri=nan), "require-verdict", "distance in Split train", "NaN", "correct the data or the Schema")
 
 
 def test_model_that_nan_has_ruined(small, tmp_path, nan):
@@ -157,7 +159,7 @@ def test_label_of_one_class(small, tmp_path):
 def test_split_of_one_row(small, tmp_path):
     table = [row for row in rows() if row[0] == "train"] + [next(row for row in rows() if row[0] == "eval")]
     path = write_csv(tmp_path / "rows.csv", table)
-    _fails(small.run(input_uri=path, min_rows=100), "validate-examples", "Split eval", "1 examples")
+    _fails(small.run(input_uri=path, min_rows=100), "require-verdict", "Split eval", "1 examples")
     _fails(small.run(input_uri=path), "evaluate-model", "label late", "1 rows of Split 'eval'")
 
 

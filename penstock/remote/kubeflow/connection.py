@@ -1,9 +1,10 @@
 """Asking a Kubeflow Pipelines installation: every question has a timeout, every answer is checked, every refusal is one line."""
 
+import base64
 import contextlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +19,7 @@ from .client import api_client, make_client, namespace_of_kfp
 TIMEOUT = (10.0, 30.0)
 _PAGE_SIZE = 50
 _LONGEST_MESSAGE = 400
+_DATA = re.compile(rb'"data"\s*:\s*"')
 _ADVICE = (
     "give a token (PENSTOCK_KUBEFLOW_TOKEN or token_file), cookies (PENSTOCK_KUBEFLOW_COOKIES) or a user of Dex (username and "
     "PENSTOCK_KUBEFLOW_PASSWORD)"
@@ -119,12 +121,17 @@ class Connection:
             UserError: It refuses.
         """
         with self._errors(), self._get(path, path_params or {}, query or {}) as answer:
-            rest = b""
-            for piece in answer.stream():
-                *lines, rest = (rest + piece).split(b"\n")
-                yield from (line.decode("utf-8", "replace") for line in lines)
-            if rest:
-                yield rest.decode("utf-8", "replace")
+            yield from _lines(answer.stream())
+
+    def lines_of_file(self, path: str, path_params: dict[str, str]) -> Iterator[str]:
+        """Yields the lines of a file that comes as JSON, as they come.
+
+        Raises:
+            NoAnswer: The server cannot be reached, or cannot answer now.
+            UserError: It refuses.
+        """
+        with self._errors(), self._get(path, path_params, {}) as answer:
+            yield from _lines(_file(answer.stream()))
 
     def _get(self, path: str, path_params: dict[str, str], query: dict[str, str]) -> urllib3.BaseHTTPResponse:
         """Asks for what is yet to be read."""
@@ -196,6 +203,29 @@ class Connection:
     @property
     def _where(self) -> str:
         return self.host if "client" in vars(self) else self._settings.host or "Kubeflow Pipelines"
+
+
+def _lines(pieces: Iterable[bytes]) -> Iterator[str]:
+    rest = b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from (line.decode("utf-8", "replace") for line in lines)
+    if rest:
+        yield rest.decode("utf-8", "replace")
+
+
+def _file(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yields the bytes of a file in `{"data":"BASE64"}`."""
+    text, in_data = b"", False
+    for piece in pieces:
+        text += piece
+        if not in_data and (begins := _DATA.search(text)):
+            in_data, text = True, text[begins.end() :]
+        if in_data:
+            data = text.partition(b'"')[0]
+            whole = data[: len(data) // 4 * 4]
+            text = text[len(whole) :]
+            yield base64.b64decode(whole)
 
 
 def message(body: str) -> str:

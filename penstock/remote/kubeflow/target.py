@@ -98,7 +98,7 @@ class KubeflowTarget:
             raise UserError(f"run {run_id} has no task {task}: penstock runs show {run_id} lists them")
         if not workflow.tells_pods:
             raise UserError(f"nobody tells where task {task} of run {run_id} ran: the installation has no workflow of it any more")
-        if not pod:
+        if not pod.name:
             raise UserError(f"task {task} of run {run_id} has no log: no container was started for it")
         yield from read_log(self._connection, run, pod)
 

@@ -9,6 +9,7 @@ are retried, each of these names has the number of the attempt (`NAME(0).root(0)
 what they lie in (see `nodes`).
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,6 +19,8 @@ from ..target import CACHED, CANCELED, DONE, FAILED, NOT_RUN, RUNNING, SKIPPED, 
 from .nodes import FAILED_PHASES, UNKNOWN_PHASE, NamedNodes, Node, Nodes, ToldNodes, phase_of
 
 _EXIT_TASK = "ALL_UPSTREAM_TASKS_COMPLETED"
+# How Argo words that a container has failed which has said why, as Penstock's do (see `components.runtime.executor`).
+_SAID = re.compile(r"main: Error \(exit code \d+\): (.+)", re.DOTALL)
 _BEHIND = {"Skipped": SKIPPED, "Omitted": NOT_RUN, UNKNOWN_PHASE: UNKNOWN}
 
 
@@ -38,6 +41,19 @@ class _Place:
     keys: tuple[str, ...] = ()
     behind: str = ""
     closed: str = ""
+
+
+@dataclass(frozen=True)
+class Pod:
+    """Where a task's container ran.
+
+    Attributes:
+        name: The pod's name; empty if there was none, as for a cached task.
+        node: The id of the workflow's node.
+    """
+
+    name: str = ""
+    node: str = ""
 
 
 class Workflow:
@@ -82,17 +98,17 @@ class Workflow:
         for key, place in self._walk(self._dag, self._root()):
             yield self._state(key, place)
 
-    def pod(self, key: str) -> str | None:
+    def pod(self, key: str) -> Pod | None:
         """Returns the pod of a task's container, of the last attempt, or of the driver that kept it from starting.
 
         Returns:
-            Empty if there is none, as for a cached task; None if there is no such task.
+            None if there is no such task.
         """
         found = next((place for each, place in self._walk(self._dag, self._root()) if each == key), None)
         if found is None:
             return None
         pod = self._pod(found.node) or (self._pod(found.driver) if found.driver.get("phase") in FAILED_PHASES else {})
-        return self._pod_name(pod) if pod else ""
+        return Pod(self._pod_name(pod), pod["id"]) if pod else Pod()
 
     def _root(self) -> _Place:
         entry = self._nodes.entry()
@@ -157,7 +173,7 @@ class Workflow:
             state=state,
             started=_time(pod.get("startedAt")),
             ended=_time(end),
-            error=(pod.get("message") or self._why(place.driver) or node.get("message", "")) if state == FAILED else "",
+            error=_reason(pod.get("message") or self._why(place.driver) or node.get("message", "")) if state == FAILED else "",
         )
 
     def _failure(self, place: _Place) -> str:
@@ -224,6 +240,12 @@ def _key(keys: tuple[str, ...]) -> str:
     """Names a task by its key in its DAG; in a loop, below the loop's and the iteration (`for-loop-1/0/say`)."""
     first = next((place for place, key in enumerate(keys) if key.isdigit()), None)
     return keys[-1] if first is None else "/".join(keys[first - 1 :])
+
+
+def _reason(message: str) -> str:
+    """Returns what a failed container has said, without Argo's words before it; else Argo's words."""
+    said = _SAID.fullmatch(message)
+    return said[1] if said else message
 
 
 def _time(text: str | None) -> datetime | None:

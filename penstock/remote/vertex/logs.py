@@ -10,7 +10,7 @@ from google.auth.transport.requests import AuthorizedSession
 from google.cloud.aiplatform_v1 import PipelineJob
 
 from ...errors import UserError
-from ..target import NotYet
+from ..target import LogGone, NotYet
 from .api import PipelinesApi
 from .observed import located_tasks
 
@@ -33,6 +33,7 @@ def read_log(api: PipelinesApi, job: PipelineJob, key: str) -> Iterator[str]:
 
     Raises:
         NotYet: The task's lines are still to come.
+        LogGone: Its log is gone.
         UserError: There is no such task, or it has no log.
         GoogleAPICallError: Cloud Logging refuses.
     """
@@ -49,7 +50,7 @@ def read_log(api: PipelinesApi, job: PipelineJob, key: str) -> Iterator[str]:
             yield from _lines(entry)
             count += 1
     if not count:
-        raise (NotYet if _has_just_ended(job, key) else UserError)(
+        raise (NotYet if _has_just_ended(job, key) else LogGone)(
             f"Cloud Logging has no lines of {key}: they come a minute late, and are kept for 30 days unless the project says else"
         )
 

@@ -8,6 +8,6 @@ from ..damaged import check_mutations, input_of
 
 
 @pytest.mark.usefixtures("elsewhere")
-@pytest.mark.parametrize("component", ["resolve_baseline", "register_model", "push_model", "control_release"])
+@pytest.mark.parametrize("component", ["require_verdict", "resolve_baseline", "register_model", "push_model", "control_release"])
 def test_every_damaged_input_is_one_line(component: str, tmp_path: Path):
     check_mutations(f"penstock.components.{component}", input_of(component, tmp_path), tmp_path, 60)

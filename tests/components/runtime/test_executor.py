@@ -271,3 +271,40 @@ def test_an_output_is_made_of_files(toy, how):
     assert err.startswith(f"error: {toy.root}")
     assert err.count("\n") == 1
     assert toy.files() == []
+
+
+class TestTerminationLog:
+    """The file in which Kubernetes looks for why a container has ended, here in another place than `/dev`."""
+
+    @pytest.fixture
+    def file(self, toy, tmp_path) -> Path:
+        file = tmp_path / "termination-log"
+        start = f"from pathlib import Path\nfrom penstock.components.runtime import command, executor\nexecutor._TERMINATION_LOG = Path({str(file)!r})\n"
+        (toy._code / "toy" / "__main__.py").write_text(f"{start}command(__spec__.parent)\n")
+        return file
+
+    @pytest.mark.parametrize(
+        ("how", "said"),
+        [
+            ("mend", "the input is bad, here; mend it"),
+            ("gate", "the gate is closed; look"),
+            ("bug", "RuntimeError: a bug"),
+            ("surrogate", "a \\ud800 is no character"),
+            ("well", ""),
+        ],
+    )
+    def test_says_why_a_task_failed(self, toy, file, how, said):
+        file.touch()
+        toy.run(how)
+        assert file.read_text() == said
+
+    @pytest.mark.parametrize("how", ["secret reason", "secret bug"])
+    def test_tells_no_secret(self, toy, file, how):
+        file.touch()
+        toy.run(how)
+        assert "postgresql://" in file.read_text()
+        assert "SECRET" not in file.read_text()
+
+    def test_is_not_made_where_there_is_none(self, toy, file):
+        assert toy.run("mend")[0] == 1
+        assert not file.exists()

@@ -52,6 +52,7 @@ class KubeflowDouble:
         token: str = "",
         password: str = "",
         default_retries: bool = True,
+        archives_logs: bool = True,
     ) -> None:
         """Starts it.
 
@@ -62,13 +63,14 @@ class KubeflowDouble:
             token: The bearer token to ask for; empty for none.
             password: `USER`'s password at the login page; empty for no login page.
             default_retries: Whether every template has a retry strategy, as 2.17 is installed; not so before.
+            archives_logs: Whether Argo archives logs, as it is installed.
         """
         namespaces = {NAMESPACE: {USER}, "other": {"other@example.com"}} if multi_user else {}
         self.access = Access(multi_user, {token: USER} if token else {}, {USER: password} if password else {}, namespaces)
         self.records = Records()
         self._dex = Dex(self.access)
         experiments, pipelines = Experiments(self.records, self.access), Pipelines(self.records, self.access)
-        self._runs = Runs(self.records, self.access, experiments, pipelines, folder, default_retries)
+        self._runs = Runs(self.records, self.access, experiments, pipelines, folder, default_retries, archives_logs)
         self._pages = Pages(self.access, self._runs)
         self._recurring = RecurringRuns(self.records, self.access, experiments, pipelines, self._runs)
         self._routes = [Route("GET", "/healthz", self._healthz)]
@@ -110,6 +112,10 @@ class KubeflowDouble:
         """Makes the run that a recurring run's schedule would make now; None where it would make none."""
         with self.records.lock:
             return self._recurring.fire(recurring_id)
+
+    def collect(self, run_id: str) -> None:
+        """Lets an hour pass: the run's workflow and its pods are deleted."""
+        self.records.runs[run_id].is_collected = True
 
     def replay(self, recorded: Recorded) -> None:
         """Tells of a recorded run too."""

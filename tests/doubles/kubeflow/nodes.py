@@ -63,7 +63,7 @@ def _manifested(run: "Run", node: Node) -> dict[str, Any]:
         "boundaryID": node_id(node.boundary, run.workflow) if node.boundary else "",
         "type": node.kind,
         "phase": _PHASES[node.state],
-        "message": "main: Error (exit code 1)" if node.state == "FAILED" and node.is_container else "",
+        "message": _message(node) if node.state == "FAILED" and node.is_container else "",
         "nodeFlag": {"hooked": True} if node.is_hook else {},
         "startedAt": moment(node.started),
         "finishedAt": moment(node.ended) if node.ended else None,
@@ -72,9 +72,15 @@ def _manifested(run: "Run", node: Node) -> dict[str, Any]:
     return {name: value for name, value in form.items() if value or name == "finishedAt"}
 
 
+def _message(node: Node) -> str:
+    """Returns Argo's words, with those that a Penstock task has left for Kubernetes (`inferFailedReason` in its operator.go)."""
+    said = node.task.error if node.task else ""
+    return f"main: Error (exit code 1){said and f': {said}'}"
+
+
 def find_pod(run: "Run", pod: str) -> Node | None:
-    """Finds the node of a container by its pod's name."""
-    return next((node for node in _nodes(run) if node.task and node.pod(run.workflow) == pod), None)
+    """Finds the node of a container by its pod's name, or by its own id."""
+    return next((node for node in _nodes(run) if node.task and pod in (node.pod(run.workflow), node.id(run.workflow))), None)
 
 
 def _detail(run: "Run", node: Node) -> dict[str, Any]:

@@ -55,6 +55,9 @@ class Pages:
         except KfpError:
             return Answer(403, b"Access denied to namespace", _HTML)
         log = self._runs.log(query["podname"], namespace)
+        if log is None and self._runs.is_collected(query["podname"]):
+            # It looks where ARGO_KEYFORMAT says, which as installed is not where Argo's keyFormat has them put.
+            return Answer(500, b"Could not get main container logs: S3Error: The specified key does not exist.", _HTML)
         if log is None:
             problem = "Error: Unable to retrieve logs from artifact store; archiveLogs is disabled."
             return Answer(500, f"Could not get main container logs: {problem}".encode(), _HTML)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..kubernetes.answer import Answer
+from . import archive
 from .routing import Call, Route
 
 FOLDER = Path(__file__).parents[2] / "recordings" / "kfp-2.17.0"
@@ -21,13 +22,24 @@ class Recorded:
         name: The recording's.
         folder: Where it lies.
         without_workflow: Whether the v1 API is to have nothing, as in an installation without it.
+        is_collected: Whether the workflow and its pods are deleted, as they are an hour after the end.
+        archives_logs: Whether Argo has archived their logs.
 
     Attributes:
         run_id: The run's id.
         asked: The Argo nodes whose logs were asked for.
     """
 
-    def __init__(self, name: str, folder: Path = FOLDER, *, without_workflow: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: Path = FOLDER,
+        *,
+        without_workflow: bool = False,
+        is_collected: bool = False,
+        archives_logs: bool = True,
+    ) -> None:
+        self._is_collected, self._archives_logs = is_collected, archives_logs
         told = json.loads(gzip.decompress((folder / f"{name}.json.gz").read_bytes()))
         self._run, self._version, self._v1 = told["v2"], told.get("version"), {} if without_workflow else told["v1"]
         self._logs = {each["pod"]: (node, each["log"]) for node, each in told["logs"].items()}
@@ -40,6 +52,7 @@ class Recorded:
         yield Route("GET", run, lambda _: self._run)
         yield Route("GET", run, lambda _: self._v1, "/apis/v1beta1")
         yield Route("GET", f"{run}/nodes/{{node_id}}/log", self._log, "/apis/v1alpha1")
+        yield Route("GET", f"{run}/nodes/{{node_id}}/artifacts/main-logs:read", self._artifact)
         if self._version:
             place = f"/pipelines/{self._version['pipeline_id']}/versions/{self._version['pipeline_version_id']}"
             yield Route("GET", place, lambda _: self._version or {})
@@ -51,7 +64,18 @@ class Recorded:
             return Answer(200, problem, _TEXT)
         node, log = self._logs[pod]
         self.asked.append(node)
+        if self._is_collected:
+            return archive.log(self._archived(log), pod, self.run_id)
         return Answer(200, log.encode(), _TEXT)
+
+    def _artifact(self, call: Call) -> Answer:
+        """Answers about the archived log of a node, by its id: what a pod's name ends with."""
+        number = call.names["node_id"].rpartition("-")[2]
+        log = next((log for pod, (_, log) in self._logs.items() if pod.endswith(f"-{number}")), None)
+        return archive.artifact(None if log is None else self._archived(log))
+
+    def _archived(self, log: str) -> bytes | None:
+        return log.encode() if self._archives_logs else None
 
 
 def names() -> list[str]:

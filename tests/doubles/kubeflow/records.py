@@ -82,6 +82,8 @@ class Run:
         engine: What runs it.
         reported: The states that the persistence agent has reported so far, with the time of each.
         has_default_retries: Whether every template of its workflow has a retry strategy.
+        is_collected: Whether its workflow and pods are deleted, as they are an hour after its end (`ttlStrategy` in the manifests'
+            workflow-controller-configmap); the record keeps the workflow's last state.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Run:
     is_terminating: bool = False
     reported: list[tuple[str, datetime]] = field(default_factory=list)
     has_default_retries: bool = True
+    is_collected: bool = False
 
     @property
     def state(self) -> str:

@@ -11,7 +11,7 @@ import kfp_server_api
 
 from ..kubernetes.answer import Answer
 from ..pipeline_runs import PipelineRun
-from . import forms
+from . import archive, forms
 from .access import Access
 from .errors import KfpError, bad_request, internal, invalid, not_found, wrapping
 from .experiments import Experiments
@@ -35,12 +35,21 @@ class Runs:
     Args:
         folder: Where the engine works.
         default_retries: Whether every template has a retry strategy.
+        archives_logs: Whether Argo archives logs.
     """
 
     def __init__(
-        self, records: Records, access: Access, experiments: Experiments, pipelines: Pipelines, folder: Path, default_retries: bool
+        self,
+        records: Records,
+        access: Access,
+        experiments: Experiments,
+        pipelines: Pipelines,
+        folder: Path,
+        default_retries: bool,
+        archives_logs: bool,
     ) -> None:
         self._default_retries = default_retries
+        self._archives_logs = archives_logs
         self._records = records
         self._access = access
         self._experiments = experiments
@@ -60,6 +69,7 @@ class Runs:
         yield Route("POST", "/runs/{run_id}:unarchive", lambda call: self._archive(call, False))
         yield Route("GET", "/runs/{run_id}", self._get_v1, "/apis/v1beta1")
         yield Route("GET", "/runs/{run_id}/nodes/{node_id}/log", self._log, "/apis/v1alpha1")
+        yield Route("GET", "/runs/{run_id}/nodes/{node_id}/artifacts/main-logs:read", self._artifact)
 
     def source(self, body: dict[str, Any]) -> Source:
         """Reads what a run is to be made of.
@@ -102,10 +112,14 @@ class Runs:
     def log(self, pod: str, namespace: str) -> bytes | None:
         """Returns what a pod of a namespace has printed; None where there is no such pod."""
         for run in self._records.runs.values():
-            node = find_pod(run, pod) if run.experiment.namespace == namespace else None
+            node = find_pod(run, pod) if run.experiment.namespace == namespace and not run.is_collected else None
             if node and node.task and node.task.log:
                 return node.task.log.read_bytes()
         return None
+
+    def is_collected(self, pod: str) -> bool:
+        """Tells whether it was a pod of a run whose workflow is deleted."""
+        return any(run.is_collected and find_pod(run, pod) for run in self._records.runs.values())
 
     def close(self) -> None:
         """Ends every run, those that have been deleted too."""
@@ -115,7 +129,8 @@ class Runs:
             engine.close()
 
     def _engine(self, source: Source) -> PipelineRun:
-        self._engines.append(PipelineRun(self._folder, source.template.spec, source.parameters))
+        """Starts what runs it. Of a task that fails the launcher uploads the log and nothing else (v2/component/launcher_v2.go)."""
+        self._engines.append(PipelineRun(self._folder, source.template.spec, source.parameters, uploads_failed=False))
         return self._engines[-1]
 
     @wrapping("Failed to create a new run")
@@ -194,19 +209,26 @@ class Runs:
     def _log(self, call: Call) -> Answer:
         """Answers with what a pod printed. What goes wrong is told below a status of 200, which has been sent by then."""
         run_id, pod = call.names["run_id"], call.names["node_id"]
-        plain = "text/plain; charset=utf-8"
         run = self._records.runs.get(run_id)
-        node = find_pod(run, pod) if run else None
+        if not run:
+            cause, what = not_found("Run", run_id).message, f"Failed to read logs for run {run_id} due to run fetching error"
+            text = bad_request(cause, what).message
+            return Answer(200, {"error_message": text, "error_details": text}, "text/plain; charset=utf-8")
+        node = find_pod(run, pod)
         log = node.task.log if node and node.task else None
-        if not run or not log:
-            cause = (
-                f'InternalServerError: Failed to read logs from archive {pod}: pods "{pod}" not found'
-                if run
-                else not_found("Run", run_id).message
-            )
-            what = f"Failed to read logs for run {run_id}" + ("" if run else " due to run fetching error")
-            return Answer(200, {"error_message": (message := bad_request(cause, what).message), "error_details": message}, plain)
-        return Answer(200, log.read_bytes() if log.exists() else b"", plain)
+        if not log:
+            return archive.no_log(f'{pod}: pods "{pod}" not found', run_id)
+        if run.is_collected:
+            return archive.log(self._archived(log), pod, run_id)
+        return Answer(200, log.read_bytes() if log.exists() else b"", "text/plain; charset=utf-8")
+
+    def _artifact(self, call: Call) -> Answer:
+        """Answers about the archived log of a node, by the node's id or the pod's name (`FindObjectStoreArtifactKeyOrEmpty`)."""
+        node = find_pod(self._allowed(call, "readArtifact"), call.names["node_id"])
+        return archive.artifact(self._archived(node.task.log if node and node.task else None))
+
+    def _archived(self, log: Path | None) -> bytes | None:
+        return log.read_bytes() if self._archives_logs and log and log.exists() else None
 
     def _allowed(self, call: Call, verb: str) -> Run:
         run = self._records.runs.get(call.names["run_id"])

@@ -193,6 +193,38 @@ def test_why_there_is_no_log(reader: Reader, name: str, task: str, reason: str) 
     assert re.search(reason, said), said
 
 
+class TestADayLater:
+    """The workflow and its pods are deleted: what is left is the run's record, and the logs that Argo has archived."""
+
+    def told(self, reader: Reader, recorded: Recorded) -> tuple[int, str]:
+        """Returns what is said of a run, without the places where the logs of failed tasks are kept for reading."""
+        code, said = reader.asks("show", recorded, "--wait")
+        return code, re.sub(r"log: \S+", "log: PLACE", said)
+
+    @pytest.mark.parametrize("name", TRUTHS)
+    def test_the_same_is_said_as_at_the_end(self, reader: Reader, name: str) -> None:
+        assert self.told(reader, Recorded(name, is_collected=True)) == self.told(reader, Recorded(name))
+        later = reader.asks("show", Recorded(name, is_collected=True))
+        assert later == reader.asks("show", Recorded(name))
+
+    def test_logs_are_the_archived_ones(self, reader: Reader) -> None:
+        later = reader.asks("logs", Recorded("flights-cached-pushed", is_collected=True), "push-model")
+        assert later[0] == 0
+        assert "[penstock-outputs] {" in later[1]
+
+    def test_where_nothing_is_archived_it_is_said_what_is_gone(self, reader: Reader) -> None:
+        gone = Recorded("flights-cached-pushed", is_collected=True, archives_logs=False)
+        code, said = reader.asks("show", gone, "--wait")
+        assert code == 1
+        assert "gone       the logs of resolve-baseline, evaluate-model, check-serving, register-model, push-model, and what" in said
+        assert "done; whether the model is released is unknown" in said
+        code, said = reader.asks("show", gone)
+        assert (code, shown(said.partition("\ntask ")[2])) == (0, TRUTHS["flights-cached-pushed"].tasks), said
+        code, said = reader.asks("logs", gone, "push-model")
+        assert code == 1
+        assert "the log is gone, or not there yet" in said
+
+
 class TestWithoutTheWorkflow:
     """An installation whose v1 API has nothing: names and states of nodes are told, not what lies in what."""
 

@@ -22,6 +22,7 @@ from penstock.remote.target import (
     NOT_RUN,
     RUNNING,
     SKIPPED,
+    LogGone,
     NoAnswer,
     Run,
     Submission,
@@ -31,13 +32,22 @@ from penstock.remote.target import (
 
 from ....doubles.kubeflow.double import NAMESPACE, USER, KubeflowDouble
 from ....doubles.kubeflow.faults import Disconnect, Fail, Fault
-from ...pipelines import chain, compiled, failing, gate, handled, loop, retried, to, waiting
+from ...pipelines import chain, compiled, complaining, failing, gate, handled, loop, retried, to, waiting
 
 SECONDS = 90
 EARLIER, LATER = datetime.min.replace(tzinfo=timezone.utc), datetime.max.replace(tzinfo=timezone.utc)
 PLATFORM = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": {"exec-write": {"imagePullPolicy": "Always"}}}}}}
 DAILY = Timetable("nightly", "30 2 * * *", max_concurrency=2, catch_up=True)
-NAMES = {"chain": chain, "failing": failing, "gate": gate, "handled": handled, "loop": loop, "retried": retried, "waiting": waiting}
+NAMES = {
+    "chain": chain,
+    "complaining": complaining,
+    "failing": failing,
+    "gate": gate,
+    "handled": handled,
+    "loop": loop,
+    "retried": retried,
+    "waiting": waiting,
+}
 
 
 @pytest.fixture(scope="module")
@@ -210,6 +220,48 @@ class TestLogs:
         with pytest.raises(UserError, match=r"the log is gone, or not there yet: .*archiveLogs is disabled") as error:
             list(target.logs(run.id, "fail"))
         assert not isinstance(error.value, NoAnswer)
+
+
+class TestAnHourLater:
+    """The workflow and its pods are deleted; the record of the run has the workflow's last state."""
+
+    @pytest.mark.parametrize("place", ["", "/pipeline"])
+    def test_the_run_and_its_logs_are_told_as_before(self, kubeflow: KubeflowDouble, submission, place: str):
+        target = KubeflowTarget(KubeflowSettings(host=f"{kubeflow.url}{place}"))
+        run, tasks = finished(target, submission("complaining", parameters={"reason": "a\n\nb"}))
+        before = list(target.logs(run.id, "complain"))
+        kubeflow.collect(run.id)
+        assert target.run(run.id) == run
+        assert [line for line in target.logs(run.id, "complain") if line] == [line for line in before if line]
+        assert tasks["complain"].error
+
+    def test_a_log_is_told_as_it_was_printed(self, kubeflow: KubeflowDouble, submission):
+        """Of what it does not take from a pod, the API server takes lines of JSON and of times for something else."""
+        target = KubeflowTarget(KubeflowSettings(host=f"{kubeflow.url}/pipeline"))
+        run, _ = finished(target, submission("gate"))
+        lines = ["", '{"a": 1}', "2026-11-28T14:45:16Z stdout F told", "ü" * 70_000, "last"]
+        (kubeflow.run(run.id).engine.tasks["make"].log or Path()).write_text("\n".join(lines), encoding="utf-8")
+        kubeflow.collect(run.id)
+        assert list(target.logs(run.id, "make")) == lines
+
+    @pytest.mark.parametrize("place", ["", "/pipeline"])
+    def test_says_that_a_log_is_gone_that_nobody_has_archived(self, submission, tmp_path: Path, place: str):
+        with KubeflowDouble(tmp_path / "without", archives_logs=False) as without:
+            target = KubeflowTarget(KubeflowSettings(host=f"{without.url}{place}"))
+            run, _ = finished(target, submission("failing"))
+            without.collect(run.id)
+            with pytest.raises(LogGone, match=r"the log is gone, or not there yet: .*The specified key does not exist"):
+                list(target.logs(run.id, "fail"))
+
+    def test_a_line_that_the_server_cannot_read_is_no_end(self, kubeflow: KubeflowDouble, target: KubeflowTarget, submission):
+        run, _ = finished(target, submission("gate"))
+        log = kubeflow.run(run.id).engine.tasks["make"].log or Path()
+        log.write_text("x" * (1 << 20 | 1) + "\nlast", encoding="utf-8")
+        kubeflow.collect(run.id)
+        assert list(target.logs(run.id, "make"))[-1] == "last"
+        log.write_text("first\n" + "x" * (1 << 20 | 1) + "\nlast", encoding="utf-8")
+        with pytest.raises(UserError, match=r"the rest of the log cannot be read: .*scanning the log lines"):
+            list(target.logs(run.id, "make"))
 
 
 class TestVersions:

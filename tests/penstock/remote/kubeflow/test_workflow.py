@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from penstock.pipeline_file import PipelineFile
-from penstock.remote.kubeflow.workflow import Workflow
+from penstock.remote.kubeflow.workflow import Pod, Workflow
 from penstock.remote.target import CACHED, CANCELED, DONE, FAILED, NOT_RUN, RUNNING, SKIPPED, UNKNOWN, WAITING, TaskState
 
 from ...pipelines import chain, compiled, nested_gates, retried
@@ -84,13 +84,13 @@ def test_a_task_whose_driver_fails_has_failed(spec: dict[str, Any]) -> None:
     failed = workflow(spec, *nodes, phase="Failed")
     tasks = told(failed)
     assert (tasks["write"].state, tasks["write"].error, tasks["read"].state) == (FAILED, "write-driver: cannot resolve the inputs", NOT_RUN)
-    assert failed.pod("write") == f"{NAME}-system-container-executor-{nodes[0]['id'].rpartition('-')[2]}"
+    assert failed.pod("write").name == f"{NAME}-system-container-executor-{nodes[0]['id'].rpartition('-')[2]}"
 
 
 def test_a_cached_task_has_no_pod(spec: dict[str, Any]) -> None:
     nodes = [node("write-driver", "Succeeded"), node("write", "Succeeded"), node("write.executor", "Skipped", type="Skipped")]
     cached = workflow(spec, *nodes)
-    assert (told(cached)["write"].state, cached.pod("write"), cached.pod("wrote")) == (CACHED, "", None)
+    assert (told(cached)["write"].state, cached.pod("write"), cached.pod("wrote")) == (CACHED, Pod(), None)
 
 
 def test_the_reason_is_the_containers(spec: dict[str, Any]) -> None:
@@ -156,7 +156,7 @@ class TestAttempts:
 
     def test_the_log_is_the_last_attempts(self, spec: dict[str, Any]):
         nodes = self.nodes("Failed", *["Failed"] * 9, "Running")
-        assert workflow(spec, *nodes).pod("fail-once") == f"{NAME}-{IMPLEMENTATION}-{nodes[-1]['id'].rpartition('-')[2]}"
+        assert workflow(spec, *nodes).pod("fail-once").name == f"{NAME}-{IMPLEMENTATION}-{nodes[-1]['id'].rpartition('-')[2]}"
 
 
 def test_what_lies_behind_a_closed_condition_is_skipped(folder: Path) -> None:
@@ -175,7 +175,7 @@ def test_big_workflows_are_packed(spec: dict[str, Any]) -> None:
 def test_pods_are_named_by_their_node_in_the_old_format(spec: dict[str, Any]) -> None:
     nodes = [node("write", "Running"), node("write.executor", "Running")]
     metadata = {"name": NAME, "annotations": {"workflows.argoproj.io/pod-name-format": "v1"}}
-    assert workflow(spec, *nodes, metadata=metadata).pod("write") == nodes[1]["id"]
+    assert workflow(spec, *nodes, metadata=metadata).pod("write") == Pod(nodes[1]["id"], nodes[1]["id"])
 
 
 def test_a_run_of_the_first_version_has_no_tasks_that_could_be_told() -> None:

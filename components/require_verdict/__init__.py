@@ -1,0 +1,1 @@
+"""require_verdict as a package: the interface is in component.py, the work in task.py."""

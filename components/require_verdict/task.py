@@ -1,0 +1,27 @@
+"""The work of require_verdict."""
+
+from typing import NamedTuple
+
+from penstock.components.runtime import Input, TaskError, figure
+from penstock.components.runtime.verdict import read_verdict
+
+
+class Outputs(NamedTuple):
+    """The output parameters of require_verdict."""
+
+    verdict: str
+
+
+def require_verdict(evidence: Input, on_failure: str = "fail") -> Outputs:
+    """Reads a gate's verdict; the interface's docstring says what the parameters mean.
+
+    Raises:
+        TaskError: The gate has not passed and `on_failure` is `fail`, there is no verdict, or a parameter is wrong.
+    """
+    if on_failure not in ("fail", "warn"):
+        raise TaskError(f"on_failure is {on_failure!r}; give fail or warn")
+    said = read_verdict(evidence.path)
+    if not said.passed and on_failure == "fail":
+        raise TaskError(said.reason)
+    figure(said.word if said.passed else f"{said.word}: {said.reason}")
+    return Outputs(said.word)
