@@ -7,10 +7,10 @@ FAMILIES := tfdv tf-gpu deploy serve
 SDK := .venv/.made
 
 .DEFAULT_GOAL := help
-.PHONY: help sdk setup envs run test chaos parity identity lint compile bench images audit infra-test infra-scan clean
+.PHONY: help sdk setup envs run test e2e chaos parity identity lint compile bench images audit infra-test infra-scan clean
 
 help: ## Say what there is
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
 
 $(SDK): requirements/uv.txt requirements/dev.txt setup.cfg setup.py pyproject.toml
 	@echo "making the SDK's virtualenv in .venv"
@@ -38,6 +38,9 @@ run: setup data/flights ## Run the flights pipeline from raw rows to a served mo
 
 test: setup data/flights ## Run every test (ARGS goes to pytest)
 	@$(BIN)/python -m tests.run $(ARGS)
+
+e2e: setup data/flights ## Run the end-to-end tests on the cluster of KUBECONFIG (docs/testing-on-a-cluster.md says what they need)
+	@$(BIN)/python -m tests.e2e $(ARGS)
 
 chaos: setup ## Kill and hinder pushes at every call, on every kind of destination (ARGS=--help says what there is)
 	@$(BIN)/python -m tests.families deploy -m tests.chaos $(ARGS)

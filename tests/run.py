@@ -69,7 +69,10 @@ def _run(suite: Suite) -> Outcome:
 
 def _sdk() -> Suite:
     tests = ROOT / "tests"
-    folders = [tests / name for name in ("penstock", "pipelines", "doubles", "identity", "recordings", "components/test_contract.py")]
+    folders = [
+        tests / name
+        for name in ("penstock", "pipelines", "doubles", "identity", "recordings", "e2e/on_doubles", "components/test_contract.py")
+    ]
     files = [file for folder in folders for file in ([folder] if folder.is_file() else folder.rglob("test_*.py"))]
     files += (ROOT / "tests" / "components").glob(f"*/{SDK_TEST}")
     shared = [ROOT / "tests" / folder for folder in SHARED]

@@ -71,7 +71,7 @@ def _submitted(folder: Path, target: str, settings: dict[str, str], environment:
         with _as_typed_in(place.folder, environment):
             backend, _ = connect("", target, {})
             ending = Watch(backend, PipelineFile(PIPELINE), {}, Console(file=io.StringIO())).follow(run_id)
-    return {task.name: _of_task(task.outputs) for task in ending.tasks}
+    return {task.name: of_task(task.outputs) for task in ending.tasks}
 
 
 @contextmanager
@@ -111,7 +111,8 @@ def _of_executor_output(output: dict[str, Any]) -> dict[str, Any]:
     return _with_fingerprints(output["parameterValues"], artifacts)
 
 
-def _of_task(outputs: dict[str, Any]) -> dict[str, Any]:
+def of_task(outputs: dict[str, Any]) -> dict[str, Any]:
+    """Returns what a task that ran elsewhere gave back."""
     artifacts = {name: value.metadata for name, value in outputs.items() if isinstance(value, dsl.Artifact)}
     return _with_fingerprints({name: value for name, value in outputs.items() if name not in artifacts}, artifacts)
 

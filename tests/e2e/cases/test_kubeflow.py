@@ -1,0 +1,107 @@
+"""Compiled files on Kubeflow Pipelines: every one of them, its gates, its releases, and the way back."""
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from ...identity.table import rows
+from ...identity.ways import here
+from ...penstock.remote.person import ends_of_tasks
+from ..pipelines import Pipelines
+
+# Compiled components that take no artifacts, and so can be run alone; the others run in `training`.
+ALONE = ("control_release", "ingest_examples")
+# Baked long enough to be cut off, and after that not at all.
+CANARY = {"strategy": "canary", "traffic_steps": [50, 100]}
+# Of statistics only the numbers are the same everywhere: TFDV 1.16 and 1.21 write them otherwise.
+SAME_BYTES = {"examples", "schema", "anomalies", "transform_graph", "transformed_examples"}
+
+
+def test_training(pipelines: Pipelines) -> None:
+    ran = pipelines.first
+    assert ran.code == 0, ran.said
+    assert "push       pushed" in ran.said
+    assert {state for state, _ in ends_of_tasks(ran.said).values()} <= {"done", "cached", "skipped"}, ran.said
+    pipelines.serves_its(ran)
+
+
+def test_the_same_again(pipelines: Pipelines) -> None:
+    pipelines.serving_first()
+    ran = pipelines.train()
+    assert ran.code == 0, ran.said
+    assert "push       already_serving" in ran.said
+
+
+def test_gate_of_the_data_is_closed(pipelines: Pipelines) -> None:
+    ran = pipelines.train(min_rows=10**9)
+    ends = {task: state for task, (state, _) in ends_of_tasks(ran.said).items()}
+    assert (ran.code, ends["validate-examples"]) == (1, "failed"), ran.said
+    assert {state for task, state in ends.items() if task not in ("ingest-examples", "validate-examples")} == {"not run"}
+    assert re.search("num examples|rows", ran.said), ran.said
+
+
+def test_gate_of_the_model_is_closed(pipelines: Pipelines) -> None:
+    ran = pipelines.train(hyperparameters={"rate": -0.5})
+    ends = {task: state for task, (state, _) in ends_of_tasks(ran.said).items()}
+    assert (ran.code, ends["push-model"]) == (3, "skipped"), ran.said
+    assert "not blessed" in ran.said
+
+
+@pytest.mark.splits_traffic
+def test_canary_and_promote_or_rollback(pipelines: Pipelines) -> None:
+    pipelines.serving_first()
+    ran = pipelines.train(hyperparameters={"steps": 200}, bake_seconds=5, **CANARY)
+    assert (ran.code, "push       pushed" in ran.said) == (0, True), ran.said
+    pipelines.serves_its(ran)
+    back = pipelines.control("rollback")
+    assert back.code == 0, back.said
+    pipelines.serves_its(pipelines.first)
+
+
+@pytest.mark.splits_traffic
+def test_canceled_in_the_middle(pipelines: Pipelines) -> None:
+    pipelines.serving_first()
+    parameters = {"hyperparameters": {"steps": 300}, **CANARY}
+    run_id = pipelines.start(bake_seconds=pipelines.settings.run_seconds, **parameters)
+    pipelines.until_shared(50)
+    code, said = pipelines.kubeflow.runs("cancel", run_id)
+    assert code == 0, said
+    again = pipelines.train(bake_seconds=0, **parameters)
+    assert (again.code, "push       pushed" in again.said) == (0, True), again.said
+    pipelines.serves_its(again)
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_a_component_alone(pipelines: Pipelines, name: str) -> None:
+    pipelines.serving_first()
+    parameters = {
+        "ingest_examples": {"input_uri": pipelines.rows},
+        "control_release": {"destination": pipelines.destination, "action": "status", "model_name": pipelines.model},
+    }
+    ran = pipelines.kubeflow.submit(f"components/{name}", parameters[name])
+    assert ran.code == 0, ran.said
+
+
+def test_flights(pipelines: Pipelines) -> None:
+    flights = Path(pipelines.settings["FLIGHTS"])
+    if not flights.is_dir():
+        pytest.skip(f"no flights: {flights} is not there; make data/flights")
+    ran = pipelines.flights(flights)
+    assert ran.code == 0, ran.said
+
+
+def test_identity(pipelines: Pipelines, tmp_path: Path) -> None:
+    there = pipelines.kubeflow.outputs(pipelines.first.run_id)
+    table = [row for row in rows({"here": here(tmp_path), "there": there}) if row.what in SAME_BYTES]
+    assert {row.what for row in table} >= {"examples", "schema", "transformed_examples"}
+    assert [row for row in table if not row.equal] == []
+
+
+def test_a_run_is_told_the_same_again(pipelines: Pipelines) -> None:
+    started = time.monotonic()
+    code, said = pipelines.kubeflow.runs("show", pipelines.first.run_id, "--wait")
+    assert code == 0, said
+    assert ends_of_tasks(said).keys() == ends_of_tasks(pipelines.first.said).keys()
+    assert time.monotonic() - started < pipelines.settings.timeout

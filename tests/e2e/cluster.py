@@ -1,0 +1,224 @@
+"""The cluster, and what the tests make in it: all of it carries a label, and all of it is taken away again."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+
+from .settings import Settings
+
+ISVC = ("serving.kserve.io", "v1beta1")
+LABEL = "penstock.dev/e2e"
+ACCOUNT = "penstock-e2e"
+MLFLOW = "mlflow"
+_RULES = Path(__file__).parents[2] / "infra" / "terraform" / "modules" / "kubeflow" / "release_rules.json"
+_CALL_SECONDS = 30
+_PATIENCE_SECONDS = 300.0
+
+
+class Cluster:
+    """The cluster of `KUBECONFIG`.
+
+    Args:
+        settings: What the tests are told.
+        id: What everything that is made is called after.
+
+    Attributes:
+        namespace: Where the models serve.
+        service_account: With which KServe reads the bucket; empty for the namespace's own.
+    """
+
+    def __init__(self, settings: Settings, id: str) -> None:
+        config.load_config()
+        self.id = id
+        self.namespace = settings["NAMESPACE"] or f"penstock-e2e-{id}"
+        self.service_account = settings["SERVICE_ACCOUNT"]
+        self._is_ours = not settings["NAMESPACE"]
+        self._settings = settings
+        self._api = client.ApiClient()
+        self._core, self._objects = client.CoreV1Api(self._api), client.CustomObjectsApi(self._api)
+
+    def has(self, group: str, version: str, plural: str) -> bool:
+        """Tells whether the cluster has a kind."""
+        try:
+            found = self._get(f"/apis/{group}/{version}")
+        except ApiException as error:
+            if error.status == 404:
+                return False
+            raise
+        return any(each["name"] == plural for each in found["resources"])
+
+    def kserve_version(self) -> str:
+        """Returns KServe's version by the image of its controller; empty where it cannot be told."""
+        with suppress(ApiException):
+            found = client.AppsV1Api(self._api).list_deployment_for_all_namespaces(
+                label_selector="control-plane=kserve-controller-manager", _request_timeout=_CALL_SECONDS
+            )
+            for deployment in found.items:
+                for container in deployment.spec.template.spec.containers:
+                    if "kserve-controller" in container.image:
+                        return container.image.rpartition(":")[2].removeprefix("v")
+        return ""
+
+    def isvc(self, name: str) -> dict[str, Any]:
+        """Returns an InferenceService; empty if there is none."""
+        try:
+            return self._objects.get_namespaced_custom_object(
+                *ISVC, self.namespace, "inferenceservices", name, _request_timeout=_CALL_SECONDS
+            )
+        except ApiException as error:
+            if error.status == 404:
+                return {}
+            raise
+
+    @contextmanager
+    def prepared(self, models: list[str]) -> Iterator[None]:
+        """Makes what the tests need, and takes everything away afterwards, also what the tests themselves have made.
+
+        Args:
+            models: The names of all InferenceServices that there may be.
+        """
+        try:
+            if self._is_ours:
+                self._make_namespace(models)
+            if (
+                not self.service_account
+                and os.environ.get("AWS_ACCESS_KEY_ID")
+                and self._settings["BUCKET"].startswith(("s3://", "minio://"))
+            ):
+                self._make_account()
+            yield
+        finally:
+            self._clean(models)
+
+    def _make_namespace(self, models: list[str]) -> None:
+        self._core.create_namespace({"metadata": {"name": self.namespace, "labels": {LABEL: self.id}}}, _request_timeout=_CALL_SECONDS)
+        if self._settings["KUBEFLOW_HOST"] or self._settings["CONTEXT_FILE"]:
+            self._let_in(models)
+            if not self._settings["TRACKING_URI"]:
+                self._start_mlflow()
+
+    def _make_account(self) -> None:
+        """Makes a service account whose secret KServe's storage initializer reads."""
+        endpoint = urlsplit(self._settings.s3_endpoint)
+        annotations = {"serving.kserve.io/s3-region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"}
+        if endpoint.netloc:
+            secure = "1" if endpoint.scheme == "https" else "0"
+            annotations |= {"serving.kserve.io/s3-endpoint": endpoint.netloc, "serving.kserve.io/s3-usehttps": secure}
+        metadata = {"name": ACCOUNT, "labels": {LABEL: self.id}}
+        keys = {name: os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+        self._core.create_namespaced_secret(
+            self.namespace, {"metadata": metadata | {"annotations": annotations}, "stringData": keys}, _request_timeout=_CALL_SECONDS
+        )
+        self._core.create_namespaced_service_account(
+            self.namespace, {"metadata": metadata, "secrets": [{"name": ACCOUNT}]}, _request_timeout=_CALL_SECONDS
+        )
+        self.service_account = ACCOUNT
+
+    def _let_in(self, models: list[str]) -> None:
+        """Gives Kubeflow's tasks the rights that Terraform gives them, and no others."""
+        rights = client.RbacAuthorizationV1Api(self._api)
+        rules = [_rule(rule, models) for rule in json.loads(_RULES.read_text(encoding="utf-8"))]
+        namespace, _, name = self._settings["KUBEFLOW_ACCOUNT"].partition("/")
+        metadata = {"name": ACCOUNT, "labels": {LABEL: self.id}}
+        rights.create_namespaced_role(self.namespace, {"metadata": metadata, "rules": rules}, _request_timeout=_CALL_SECONDS)
+        rights.create_namespaced_role_binding(
+            self.namespace,
+            {
+                "metadata": metadata,
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": ACCOUNT},
+                "subjects": [{"kind": "ServiceAccount", "namespace": namespace, "name": name}],
+            },
+            _request_timeout=_CALL_SECONDS,
+        )
+
+    def _start_mlflow(self) -> None:
+        """Starts an MLflow that forgets everything when the namespace goes."""
+        labels = {"app": MLFLOW, LABEL: self.id}
+        told = ["mlflow", "server", "--host=0.0.0.0", "--port=5000", "--backend-store-uri=sqlite:////tmp/mlflow.db", "--allowed-hosts=*"]
+        container = {"name": MLFLOW, "image": self._settings["MLFLOW_IMAGE"], "command": told, "ports": [{"containerPort": 5000}]}
+        container["readinessProbe"] = {"httpGet": {"path": "/health", "port": 5000}}
+        template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+        deployment = {"metadata": {"name": MLFLOW}, "spec": {"selector": {"matchLabels": labels}, "template": template}}
+        apps = client.AppsV1Api(self._api)
+        apps.create_namespaced_deployment(self.namespace, deployment, _request_timeout=_CALL_SECONDS)
+        service = {"metadata": {"name": MLFLOW}, "spec": {"selector": labels, "ports": [{"port": 5000}]}}
+        self._core.create_namespaced_service(self.namespace, service, _request_timeout=_CALL_SECONDS)
+
+        def is_available() -> bool:
+            status = apps.read_namespaced_deployment(MLFLOW, self.namespace, _request_timeout=_CALL_SECONDS).status
+            return bool(status.available_replicas)
+
+        _until(is_available, f"MLflow ({self._settings['MLFLOW_IMAGE']}) does not start")
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow as pods reach it; empty where there is none."""
+        ours = f"http://{MLFLOW}.{self.namespace}:5000" if self._is_ours else ""
+        return self._settings["TRACKING_URI"] or ours
+
+    def _clean(self, models: list[str]) -> None:
+        """Takes everything away, one by one: a namespace that is there stays, and what it had before."""
+        options = {"namespace": self.namespace, "_request_timeout": _CALL_SECONDS}
+        leases = client.CoordinationV1Api(self._api)
+        for name in models:
+            with _absent():
+                self._objects.delete_namespaced_custom_object(*ISVC, plural="inferenceservices", name=name, **options)
+        _until(lambda: not any(map(self.isvc, models)), f"the InferenceServices in {self.namespace} cannot be taken away")
+        for name in models:
+            with _absent():
+                leases.delete_namespaced_lease(f"penstock-{name}", **options)
+        if self.service_account == ACCOUNT:
+            for delete in (self._core.delete_namespaced_service_account, self._core.delete_namespaced_secret):
+                with _absent():
+                    delete(ACCOUNT, **options)
+        if self._is_ours:
+            with _absent():
+                self._core.delete_namespace(self.namespace, _request_timeout=_CALL_SECONDS)
+            _until(lambda: not self._is_there(), f"the namespace {self.namespace} cannot be taken away")
+
+    def _is_there(self) -> bool:
+        try:
+            self._core.read_namespace(self.namespace, _request_timeout=_CALL_SECONDS)
+        except ApiException as error:
+            return error.status != 404
+        return True
+
+    def _get(self, path: str) -> Any:
+        return self._api.call_api(
+            path,
+            "GET",
+            auth_settings=["BearerToken"],
+            response_type="object",
+            _return_http_data_only=True,
+            _request_timeout=_CALL_SECONDS,
+        )
+
+
+def _rule(rule: dict[str, Any], models: list[str]) -> dict[str, Any]:
+    names = {"resourceNames": [rule["name"] % model for model in models]} if "name" in rule else {}
+    return {"apiGroups": [rule["group"]], "resources": [rule["resource"]], "verbs": rule["verbs"]} | names
+
+
+@contextmanager
+def _absent() -> Iterator[None]:
+    """Does not mind that what is to be deleted is not there."""
+    try:
+        yield
+    except ApiException as error:
+        if error.status != 404:
+            raise
+
+
+def _until(reached: Callable[[], bool], failure: str) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not reached():
+        assert time.monotonic() < deadline, f"{failure} within {_PATIENCE_SECONDS:.0f} s"
+        time.sleep(1)

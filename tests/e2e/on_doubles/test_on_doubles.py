@@ -1,0 +1,146 @@
+"""The end-to-end tests, as far as they can be run here: against the doubles, so that they do not rot."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from kubernetes import client, config
+
+from penstock.compiled_files import compiled_files
+from penstock.generate import with_table
+
+from ...command import variables
+from ...doubles.kubeflow.double import KubeflowDouble
+from ...families import ROOT
+from ..cases import test_kubeflow
+from ..cluster import ISVC
+from ..settings import PAGE, PREFIX, VARIABLES, table
+
+# The pipelines that a case submits.
+SUBMITTED = {"training", "flight_delay_training", "promote_or_rollback"}
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A cluster with KServe and a bucket; the environment that leads there."""
+    folder = tmp_path_factory.mktemp("ground")
+    command = [sys.executable, "-m", "tests.families", "deploy", "-m", "tests.e2e.on_doubles.ground", str(folder)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stdout
+        try:
+            yield json.loads(process.stdout.readline())
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(120)
+
+
+def e2e(environment: dict[str, str], *words: str) -> tuple[int, str]:
+    """Runs the cases as `make e2e` does."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.e2e", *words],
+        cwd=ROOT,
+        env=variables() | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=1800,
+    )
+    return done.returncode, done.stdout
+
+
+def left_over(environment: dict[str, str]) -> list[str]:
+    """Returns what is left in the cluster and in the bucket."""
+    script = Path(__file__).with_name("left_over.py")
+    command = [sys.executable, "-m", "tests.families", "deploy", str(script), environment["PENSTOCK_E2E_BUCKET"]]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def outcomes(said: str) -> dict[str, str]:
+    return {found[1]: found[2] for found in re.finditer(r"::(\S+(?: at \d+ %\])?) (PASSED|FAILED|SKIPPED|ERROR)", said)}
+
+
+def test_a_place_that_lacks_all_is_told_what_it_lacks(tmp_path: Path) -> None:
+    code, said = e2e({"KUBECONFIG": ""})
+    assert code == 0, said
+    assert set(outcomes(said).values()) == {"SKIPPED"}
+    assert "lacking: no cluster: set KUBECONFIG" in said
+
+
+def test_releases_to_kserve(ground: dict[str, str]) -> None:
+    code, said = e2e(ground, "-k", "test_kserve and (first_push or canary or by_hand)")
+    assert code == 0, said
+    ended = outcomes(said)
+    assert ended["test_first_push[standard]"] == "PASSED"
+    assert ended["test_rollback_by_hand[standard]"] == "PASSED"
+    assert "FAILED" not in ended.values()
+    assert left_over(ground) == []
+
+
+def test_runs_on_kubeflow(ground: dict[str, str], tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ground.items():
+            patch.setenv(name, value)
+        with KubeflowDouble(tmp_path / "kubeflow") as kubeflow:
+            place = {
+                "PENSTOCK_E2E_KUBEFLOW_HOST": kubeflow.url,
+                "PENSTOCK_E2E_NAMESPACE": "models",
+                "PENSTOCK_E2E_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
+            }
+            code, said = e2e(ground | place, "-k", "test_kubeflow and (training or gate_of_the_data or control_release)")
+            assert code == 0, said
+            assert set(outcomes(said).values()) == {"PASSED"}
+            assert (kubeflow.records.runs, kubeflow.records.pipelines) == ({}, {})
+    assert left_over(ground) == []
+
+
+def test_what_was_made_is_taken_away_when_somebody_ends_it(ground: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "tests.e2e", "-k", "test_first_push and standard"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=variables() | ground, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    ) as process:
+        while not services(ground):
+            assert process.poll() is None, process.communicate()[0]
+            time.sleep(0.5)
+        os.killpg(process.pid, signal.SIGINT)
+        said, _ = process.communicate(timeout=600)
+    assert process.returncode != 0, said
+    assert left_over(ground) == []
+
+
+def services(environment: dict[str, str]) -> list[str]:
+    """Returns the names of the InferenceServices that are there."""
+    with config.new_client_from_config(environment["KUBECONFIG"]) as api:
+        found = client.CustomObjectsApi(api).list_cluster_custom_object(*ISVC, "inferenceservices")["items"]
+    return [item["metadata"]["name"] for item in found]
+
+
+def test_every_compiled_file_is_submitted() -> None:
+    in_training = {
+        container["command"][-1].rpartition(".")[2]
+        for document in yaml.safe_load_all(compiled_files()["training"].read_text(encoding="utf-8"))
+        for container in (each["container"] for each in document["deploymentSpec"]["executors"].values())
+    }
+    components = {f"components/{name}" for name in in_training | set(test_kubeflow.ALONE)}
+    assert set(compiled_files()) == SUBMITTED | components
+
+
+def test_a_variable_that_means_nothing_is_refused() -> None:
+    code, said = e2e({"PENSTOCK_E2E_NAMESAPCE": "models"})
+    assert code == 1
+    assert "PENSTOCK_E2E_NAMESAPCE: there is no such variable; " in said
+
+
+def test_the_page_has_the_variables() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == with_table(page, "variables", table())
+    assert all(PREFIX + variable.name in page for variable in VARIABLES)

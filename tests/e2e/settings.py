@@ -1,0 +1,152 @@
+"""What the end-to-end tests are told of the place that they run on: environment variables, and nothing else."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from penstock.components.images import REGISTRY
+from penstock.generate import with_table
+
+PREFIX = "PENSTOCK_E2E_"
+PAGE = Path(__file__).parents[2] / "docs" / "testing-on-a-cluster.md"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One environment variable.
+
+    Attributes:
+        name: Its name, without the prefix.
+        default: What counts where it is not set.
+        meaning: What it means, and which right it takes.
+    """
+
+    name: str
+    default: str
+    meaning: str
+
+
+VARIABLES = (
+    Variable(
+        "NAMESPACE",
+        "",
+        "A namespace that is there, for the models. Empty: one is made, and deleted in the end, by a user who may make and delete "
+        "namespaces, and make deployments, services, service accounts, secrets, roles and role bindings in them. In one that is there, "
+        "the rights of whoever releases (docs/releasing.md) do, with that to delete leases.",
+    ),
+    Variable(
+        "BUCKET",
+        "",
+        "`s3://`, `minio://` or `gs://`, a bucket or a folder of it, where this machine and Kubeflow's tasks may read and write, and "
+        "KServe may read. A folder of its own is made in it, and deleted.",
+    ),
+    Variable("S3_ENDPOINT", "", "The URL of the S3 server as pods reach it. Empty: `AWS_ENDPOINT_URL_S3`, else Amazon's."),
+    Variable(
+        "SERVICE_ACCOUNT",
+        "",
+        "A service account of the namespace, with which KServe reads the bucket. Empty: one is made of `AWS_ACCESS_KEY_ID` and "
+        "`AWS_SECRET_ACCESS_KEY` where they are set; that takes the rights to make and delete secrets and service accounts.",
+    ),
+    Variable("REGISTRY", REGISTRY, "The registry with Penstock's images, as the cluster pulls from it."),
+    Variable("TAG", "", "The images' tag. Empty: this version's."),
+    Variable("SERVING_OPTIONS", '{"cpu": "200m", "memory": "1Gi"}', "`serving_options` of every push, as JSON."),
+    Variable("GATEWAY", "", "The URL of the gateway of mode standard, from this machine. Empty: the models' own URLs."),
+    Variable("KNATIVE_GATEWAY", "", "The URL of the gateway of mode knative, from this machine. Empty: the models' own URLs."),
+    Variable("TIMEOUT", "600", "For how many seconds a version may take to start. A run of a pipeline may take six times as long."),
+    Variable(
+        "KUBEFLOW_HOST",
+        "",
+        "Kubeflow Pipelines' API, as `host` in docs/kubeflow.md. Empty: that of the context file, else no Kubeflow.",
+    ),
+    Variable(
+        "CONTEXT_FILE",
+        "",
+        "A `penstock.toml` whose context of Kubeflow is used: namespace, login, platform settings with the bucket's credentials. Its user"
+        " may make and delete runs, experiments and pipelines.",
+    ),
+    Variable(
+        "KUBEFLOW_ACCOUNT",
+        "kubeflow/pipeline-runner",
+        "NAMESPACE/NAME of the service account of Kubeflow's tasks, which gets a role to release.",
+    ),
+    Variable(
+        "PIPELINE_ROOT",
+        "",
+        "A URI below which the runs' artifacts lie, in a folder that is deleted; this machine and Kubeflow may write there. Empty: the "
+        "installation's own, where they stay.",
+    ),
+    Variable(
+        "TRACKING_URI",
+        "",
+        "MLflow as Kubeflow's tasks reach it; what is registered there stays. Empty: one that runs in the namespace that is made, from "
+        "the image below.",
+    ),
+    Variable("MLFLOW_IMAGE", "ghcr.io/mlflow/mlflow:v3.17.2", "The image of that MLflow."),
+    Variable("FLIGHTS", "data/flights", "The flights (`make data/flights`), for the pipeline that needs them."),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The variables' values, by name."""
+
+    values: Mapping[str, str]
+
+    @classmethod
+    def from_environment(cls) -> "Settings":
+        """Reads them.
+
+        Raises:
+            SystemExit: A variable begins with the prefix, and means nothing.
+        """
+        known = {variable.name: os.environ.get(PREFIX + variable.name) or variable.default for variable in VARIABLES}
+        if unknown := sorted(name for name in os.environ if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in known):
+            raise SystemExit(
+                f"{', '.join(unknown)}: there is no such variable; {', '.join(PREFIX + name for name in known)} mean something"
+            )
+        return cls(known)
+
+    def __getitem__(self, name: str) -> str:
+        """Returns a variable's value."""
+        return self.values[name]
+
+    @property
+    def timeout(self) -> int:
+        """For how many seconds a version may take to start."""
+        return int(self["TIMEOUT"])
+
+    @property
+    def run_seconds(self) -> int:
+        """For how many seconds a run of a pipeline may take."""
+        return 6 * self.timeout
+
+    @property
+    def serving_options(self) -> dict[str, Any]:
+        """The serving options of every push, the image among them."""
+        from penstock.pinning import pins
+
+        return {"image": pins(self["REGISTRY"], self["TAG"], None)["serve"]} | json.loads(self["SERVING_OPTIONS"])
+
+    @property
+    def s3_endpoint(self) -> str:
+        """The S3 server as pods reach it; empty for Amazon's."""
+        return self["S3_ENDPOINT"] or os.environ.get("AWS_ENDPOINT_URL_S3", "")
+
+
+def table() -> str:
+    """Returns the variables as a table in Markdown."""
+    rows = [f"| `{PREFIX}{each.name}` | {f'`{each.default}`' if each.default else ''} | {each.meaning} |" for each in VARIABLES]
+    return "\n".join(["| variable | default | |", "| --- | --- | --- |", *rows]) + "\n"
+
+
+def main() -> None:
+    """Writes the table into its page."""
+    text = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(with_table(text, "variables", table()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
