@@ -1,7 +1,7 @@
 """The KFP interface of check_serving."""
 
 from kfp import dsl
-from kfp.dsl import HTML, Artifact, Input, Model, Output, OutputPath
+from kfp.dsl import HTML, Artifact, Input, Metrics, Model, Output, OutputPath
 
 from penstock.components.container import container
 
@@ -11,6 +11,7 @@ def check_serving(
     model: Input[Model],
     evaluation: Input[Artifact],
     serving_check: Output[Artifact],
+    metrics: Output[Metrics],
     report: Output[HTML],
     verdict: OutputPath(str),
     protocols: list = ["v1", "v2", "grpc"],  # noqa: B006 - kfp reads it, nobody changes it
@@ -32,6 +33,7 @@ def check_serving(
             the answers that the model gave.
         serving_check: `check.json` with the verdict, every limit and its measured value, and `probe.json`: the requests with known
             answers that push_model sends to the destination.
+        metrics: What was measured: the time to start, the memory, and the times and the throughput through each protocol.
         report: A page that shows the verdict, the answers that differ, and the measured times.
         verdict: `passed` or `failed`.
         protocols: What to ask through: `v1` and `v2` (REST), `grpc` (V2). TensorFlow Serving has `v1`, and a gRPC of its own.

@@ -41,6 +41,17 @@ def measured_limits(limits: dict[str, float], servers: list[Measured]) -> list[d
     return found
 
 
+def all_measured(servers: list[Measured]) -> dict[str, float]:
+    """Names every value that was measured, such as `p99_ms (penstock v1)`."""
+    named = {
+        f"{name} ({' '.join(filter(None, (server.name, protocol)))})": value
+        for server in servers
+        for name in (*OF_A_SERVER, *OF_A_PROTOCOL)
+        for protocol, value in _values(name, server)
+    }
+    return {name: value for name, value in named.items() if value is not None}
+
+
 def broken_limit(entry: dict[str, Any]) -> str:
     """Says which limit is broken, and by how much."""
     where = f"{entry['server']} {entry['protocol']}".strip()

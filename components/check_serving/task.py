@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from penstock.components.runtime import Input, Output, TaskError, figure, redact, stored
 from penstock.components.runtime.blessing import EmptyProbe, read_probe, require_blessing
 
-from .limits import broken_limit, check_limits, measured_limits
+from .limits import all_measured, broken_limit, check_limits, measured_limits
 from .measuring import Measured, Questions, measure_server
 from .report import write_report
 from .servers import PenstockServer, ServerKind, TensorFlowServing
@@ -32,6 +32,7 @@ def check_serving(
     model: Input,
     evaluation: Input,
     serving_check: Output,
+    metrics: Output,
     report: Output,
     protocols: list = ["v1", "v2", "grpc"],  # noqa: B006 - as the interface has it; nobody changes it
     limits: dict = {},  # noqa: B006
@@ -70,6 +71,7 @@ def check_serving(
     _write(serving_check.path / "check.json", check)
     _write(serving_check.path / "probe.json", _spread(probe, probe_rows))
     serving_check.metadata |= {"verdict": check["verdict"], "model_fingerprint": check["model"]["fingerprint"]}
+    metrics.metadata |= all_measured(servers)
     write_report(report.path, check)
     figure(_headline(check, servers))
     return Outputs(check["verdict"])

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from penstock.components.runtime import GateFailed, Output, TaskError, figure, stored
+from penstock.components.runtime import GateFailed, Output, TaskError, figure, redact_all, stored
 from penstock.components.runtime.destinations import Current, Destination, parse
 from penstock.components.runtime.registry import Registry, open_registry
 from penstock.components.runtime.release import Release
@@ -81,6 +81,7 @@ def control_release(
     (release_state.path / "state.json").write_text(stored.dump(state, indent=1), encoding="utf-8")
     release_state.metadata |= {key: state[key] for key in ("outcome", "reason", "url")}
     if action == "status" and done.reason:
+        print(stored.dump(redact_all(state)))  # of a task that fails Kubeflow keeps nothing but the log
         raise GateFailed(done.reason)
     figure(_summary(current, done, target.url))
     return Outputs(done.outcome, state["url"])

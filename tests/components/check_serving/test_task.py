@@ -21,6 +21,7 @@ from penstock.components.check_serving.servers import PenstockServer
 from penstock.components.runtime import fingerprint
 from penstock.components.runtime.blessing import read_probe, require_check
 
+from .. import kubeflow_pages
 from ..conftest import executor_input
 
 STAND_IN = Path(__file__).with_name("tensorflow_model_server.py")
@@ -122,6 +123,14 @@ def test_a_good_model_passes_through_every_protocol(check: Check) -> None:
     assert "V2 REST" in page
     assert "resident memory" in page
     no_server_is_left()
+
+
+def test_kubeflows_pages_show_a_check(check: Check) -> None:
+    done = check("first", parameters={"protocols": ["v1"]})
+    ((server,), shown) = result(done)["servers"], kubeflow_pages.scalar_metrics(done.metadata["metrics"])
+    assert float(shown[f"memory_mb ({server['name']})"]) == server["memory_mb"]
+    assert float(shown[f"p99_ms ({server['name']} v1)"]) == server["protocols"][0]["load"]["p99_ms"]
+    kubeflow_pages.check_page(done.outputs["report"])
 
 
 def test_a_checkout_of_penstock_as_the_working_directory_is_not_what_is_served_with(

@@ -85,6 +85,19 @@ def test_status_says_what_serves_and_changes_nothing(push: Push, registry: Regis
     push.serves("second")
 
 
+def test_a_status_that_fails_leaves_the_state_in_the_log(
+    push: Push, release: Callable[..., Any], folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    release("first")
+    serving.stop_server(folder)
+    done = push.control("status")
+    assert done.code == 1
+    assert "nothing answers there" in done.error
+    [state] = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    assert state == _state(done)
+    assert (state["answering"], state["serving"]["fingerprint"]) == ([], push.fingerprint("first"))
+
+
 def test_status_of_a_place_that_nobody_pushed_to(push: Push, folder: Path):
     done = push.control("status")
     assert (done.code, done.parameters) == (0, {"outcome": "unchanged", "url": ""})

@@ -18,6 +18,8 @@ from tensorflow_model_analysis.api import model_eval_lib
 from penstock.components.evaluate_model.blessing import slice_title
 from penstock.components.runtime import fingerprint
 
+from .. import kubeflow_pages
+
 VALUE = "value_threshold { lower_bound { value: 0.5 } }"
 ON_BEAM = {"beam_pipeline_args": ["--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"]}
 CHANGE = "change_threshold { direction: HIGHER_IS_BETTER absolute { value: -0.05 } }"
@@ -280,6 +282,17 @@ def test_kfp_metrics_are_finite_and_drawable(evaluate: Flights) -> None:
     area = sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in pairwise(points))
     assert area == pytest.approx(result.metadata["metrics"]["auc"], abs=0.01)
     assert "<polyline" in result.outputs["report"].read_text()
+
+
+def test_kubeflows_pages_show_an_evaluation(evaluate: Flights) -> None:
+    result = evaluate()
+    shown = kubeflow_pages.scalar_metrics(result.metadata["metrics"])
+    assert float(shown["auc"]) == result.metadata["metrics"]["auc"]
+    drawn = result.metadata["classification_metrics"]
+    assert kubeflow_pages.roc_curve(drawn)[-1][1:] == (1.0, 1.0)
+    labels, cells = kubeflow_pages.confusion_matrix(drawn)
+    assert (labels, sum(map(sum, cells))) == (["0", "1"], 400)
+    kubeflow_pages.check_page(result.outputs["report"])
 
 
 def test_probes_are_what_the_model_answers(evaluate: Flights) -> None:

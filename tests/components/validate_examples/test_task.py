@@ -15,6 +15,8 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 from penstock.components.runtime.examples import SplitWriter
 from penstock.components.validate_examples import statistics as statistics_
 
+from .. import kubeflow_pages
+
 NAME = "validate_examples"
 
 
@@ -337,6 +339,7 @@ def test_examples_that_cannot_be_read(examples, validate, tmp_path):
 
 def test_the_page_loads_nothing_and_escapes_everything(examples, validate):
     result = validate(examples(train=frame(c=["<script>alert(1)</script>", "b"] * 2000)))
+    kubeflow_pages.check_page(result.outputs["report"])
     page = result.outputs["report"].read_text()
     assert "<script" not in page
     assert "&lt;script&gt;" in page

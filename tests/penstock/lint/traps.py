@@ -328,6 +328,22 @@ def _control() -> dict[str, tuple[Text, Text]]:
     }
 
 
+def _gates() -> dict[str, tuple[Text, Text]]:
+    @dsl.container_component
+    def validate(data: dsl.Input[dsl.Dataset], on_anomalies: str = "fail"):
+        command = ["python", "-m", "penstock.components.validate_examples"]
+        return dsl.ContainerSpec(image=PENSTOCK_IMAGE, command=command, args=[*EXECUTOR_INPUT])
+
+    def validating(**given: str) -> str:
+        @dsl.pipeline(name="validating")
+        def pipeline():
+            validate(data=write().outputs["data"], **given)
+
+        return compiled(pipeline)
+
+    return {"lost-evidence": (validating, lambda: validating(on_anomalies="warn"))}
+
+
 def _caching() -> dict[str, tuple[Text, Text]]:
     def pushing(cached: bool) -> str:
         command = ["python", "-m", "penstock.components.push_model"]
@@ -373,5 +389,5 @@ def _platform() -> dict[str, tuple[Text, Text]]:
     }
 
 
-for _group in (_file, _placeholders, _text_and_size, _images, _parameters, _artifacts, _resources, _control, _caching, _platform):
+for _group in (_file, _placeholders, _text_and_size, _images, _parameters, _artifacts, _resources, _control, _gates, _caching, _platform):
     TRAPS.update(_group())
