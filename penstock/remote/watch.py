@@ -135,7 +135,7 @@ class Watch:
         try:
             said = self._ask(read, display, awaits=bool(log))
         except LogGone:
-            self._gone.append(task.name)
+            self._gone += [task.name] if task.component else []  # another task may have printed nothing
             return
         except UserError:  # no container was started for it: then nothing more can be known
             return

@@ -37,9 +37,11 @@ def test_the_same_again(pipelines: Pipelines) -> None:
 def test_gate_of_the_data_is_closed(pipelines: Pipelines) -> None:
     ran = pipelines.train(min_rows=10**9)
     ends = {task: state for task, (state, _) in ends_of_tasks(ran.said).items()}
-    assert (ran.code, ends["validate-examples"]) == (1, "failed"), ran.said
-    assert {state for task, state in ends.items() if task not in ("ingest-examples", "validate-examples")} == {"not run"}
-    assert re.search("num examples|rows", ran.said), ran.said
+    gate = ("validate-examples", "require-verdict")
+    assert (ran.code, [ends[task] for task in gate]) == (1, ["done", "failed"]), ran.said
+    assert {state for task, state in ends.items() if task not in ("ingest-examples", *gate)} == {"not run"}
+    assert re.search("^require-verdict: .*(num examples|rows)", ran.said, re.MULTILINE), ran.said
+    assert re.search("^report +.*validate-examples", ran.said, re.MULTILINE), ran.said
 
 
 def test_gate_of_the_model_is_closed(pipelines: Pipelines) -> None:
