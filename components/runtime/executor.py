@@ -110,10 +110,15 @@ def _run(package: str, argv: list[str] | None) -> tuple[str, int | str]:
 
 
 def _terminate_with(reason: str) -> None:
-    """Says why the task failed where Kubernetes looks for it; elsewhere there is no such file."""
+    """Says why the task failed where Kubernetes looks for it; elsewhere there is no such file.
+
+    Kubeflow's tables hold no character beyond U+FFFF: a run in whose workflow there is one never ends.
+    """
     if _TERMINATION_LOG.is_file():
+        text = "".join(each if each <= "\uffff" else f"\\U{ord(each):08x}" for each in reason)
+        whole = text.encode(errors="backslashreplace")[:_LONGEST_TERMINATION].decode(errors="ignore")
         with contextlib.suppress(OSError):
-            _TERMINATION_LOG.write_bytes(reason.encode(errors="backslashreplace")[:_LONGEST_TERMINATION])
+            _TERMINATION_LOG.write_text(whole, encoding="utf-8")
 
 
 def _say(line: str) -> None:

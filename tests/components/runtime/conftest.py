@@ -62,6 +62,8 @@ def toy(made: Output, unmade: Output, how: str, size: int = 1, given: Input | No
         print(FORGED)
     if how == "forge a bug":
         raise RuntimeError("a bug")
+    if how == "wide":
+        raise TaskError("\U0001f600 is no carrier" + "ü" * 4096)
     if how == "surrogate":
         raise TaskError("a \\ud800 is no character")
     if how == "full, said by a library":

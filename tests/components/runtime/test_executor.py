@@ -290,6 +290,7 @@ class TestTerminationLog:
             ("gate", "the gate is closed; look"),
             ("bug", "RuntimeError: a bug"),
             ("surrogate", "a \\ud800 is no character"),
+            ("wide", "\\U0001f600 is no carrier" + "ü" * ((4096 - 24) // 2)),
             ("well", ""),
         ],
     )
