@@ -15,6 +15,7 @@ from kubernetes.client.exceptions import ApiException
 from .settings import Settings
 
 ISVC = ("serving.kserve.io", "v1beta1")
+_ROUTES = ("gateway.networking.k8s.io", "v1")
 LABEL = "penstock.dev/e2e"
 ACCOUNT = "penstock-e2e"
 MLFLOW = "mlflow"
@@ -55,16 +56,30 @@ class Cluster:
             raise
         return any(each["name"] == plural for each in found["resources"])
 
-    def kserve_version(self) -> str:
+    def shares_no_traffic(self, name: str) -> str:
+        """Returns why an InferenceService of mode standard, which serves, can have no canaries; empty where it can.
+
+        KServe 0.20.0 takes `spec.canary`, and its status says that the traffic is shared, but its routes never have weights. It is told by its
+        version, or by the name of the predictor's route, in which later ones leave out the predictor's own name.
+        """
+        if not self.has(*_ROUTES, "httproutes"):
+            return "no Gateway API: without it KServe shares no traffic in mode standard"
+        if (version := self._kserve_version()).startswith("0.20."):
+            return f"KServe {version}: it shares no traffic in mode standard"
+        routes = self._objects.list_namespaced_custom_object(*_ROUTES, self.namespace, "httproutes", _request_timeout=_CALL_SECONDS)[
+            "items"
+        ]
+        named = {route["metadata"]["name"] for route in routes}
+        return "" if version or f"{name}-predictor" in named else "KServe 0.20: it shares no traffic in mode standard"
+
+    def _kserve_version(self) -> str:
         """Returns KServe's version by the image of its controller; empty where it cannot be told."""
         with suppress(ApiException):
             found = client.AppsV1Api(self._api).list_deployment_for_all_namespaces(
                 label_selector="control-plane=kserve-controller-manager", _request_timeout=_CALL_SECONDS
             )
-            for deployment in found.items:
-                for container in deployment.spec.template.spec.containers:
-                    if "kserve-controller" in container.image:
-                        return container.image.rpartition(":")[2].removeprefix("v")
+            images = [container.image for each in found.items for container in each.spec.template.spec.containers]
+            return next((image.rpartition(":v")[2] for image in images if "kserve-controller:v" in image), "")
         return ""
 
     def isvc(self, name: str) -> dict[str, Any]:

@@ -114,9 +114,14 @@ def _can_split(request: pytest.FixtureRequest) -> None:
     """Skips canaries where the cluster cannot share the traffic."""
     if not request.node.get_closest_marker("splits_traffic"):
         return
-    if "service" not in request.fixturenames or request.getfixturevalue("service").mode == "standard":
-        cluster = request.getfixturevalue("cluster")
-        if not cluster.has("gateway.networking.k8s.io", "v1", "httproutes"):
-            pytest.skip("no Gateway API: without it KServe shares no traffic in mode standard")
-        if (version := cluster.kserve_version()).startswith("0.20."):
-            pytest.skip(f"KServe {version}: it shares no traffic in mode standard")
+    cluster = request.getfixturevalue("cluster")
+    if "pipelines" in request.fixturenames:
+        pipelines = request.getfixturevalue("pipelines")
+        pipelines.serving_first()
+        lacking = cluster.shares_no_traffic(pipelines.model)
+    else:
+        service = request.getfixturevalue("service")
+        service.serving(service.serves or "first")
+        lacking = cluster.shares_no_traffic(service.name) if service.mode == "standard" else ""
+    if lacking:
+        pytest.skip(lacking)
