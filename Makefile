@@ -7,7 +7,7 @@ FAMILIES := tfdv tf-gpu deploy serve
 SDK := .venv/.made
 
 .DEFAULT_GOAL := help
-.PHONY: help sdk setup envs run test e2e chaos parity identity lint compile bench images audit infra-test infra-scan clean
+.PHONY: help sdk setup envs kubernetes run test e2e chaos parity identity lint compile bench images audit infra-test infra-scan clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -36,7 +36,10 @@ data/flights: $(SDK)
 run: setup data/flights ## Run the flights pipeline from raw rows to a served model (ARGS=--fresh does everything again)
 	@$(BIN)/penstock run compiled/flight_delay_training.yaml --params pipelines/flight_delay/local.yaml $(ARGS)
 
-test: setup data/flights ## Run every test (ARGS goes to pytest)
+kubernetes: $(SDK) ## Build the Kubernetes API that tests run on, once (needs Go; KUBEBUILDER_ASSETS: a folder of etcd and kube-apiserver instead)
+	@$(BIN)/python -m tests.apiserver
+
+test: setup kubernetes data/flights ## Run every test (ARGS goes to pytest)
 	@$(BIN)/python -m tests.run $(ARGS)
 
 e2e: setup data/flights ## Run the end-to-end tests on the cluster of KUBECONFIG (docs/testing-on-a-cluster.md says what they need)

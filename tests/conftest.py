@@ -58,6 +58,13 @@ def free_port(free_ports: Callable[[], int]) -> int:
 
 
 @pytest.fixture(scope="session")
+def kubernetes_api() -> None:
+    """A machine on which a Kubernetes API can be started."""
+    if not os.environ.get("KUBEBUILDER_ASSETS"):
+        pytest.skip("no etcd and kube-apiserver: `make kubernetes` builds them where Go is, or KUBEBUILDER_ASSETS names their folder")
+
+
+@pytest.fixture(scope="session")
 def _new_tracking_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow database without a model; making one runs every migration that there ever was."""
     from penstock.components.runtime.registry import open_registry

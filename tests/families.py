@@ -5,19 +5,20 @@
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import filelock
 import uv
 
 from penstock.caches import cache_root
 from penstock.code import code_path
 from penstock.envs import Environment, environment
+
+from .apiserver.programs import variables as kubernetes_variables
+from .kept import keep
 
 ROOT = Path(__file__).resolve().parent.parent
 FAMILIES = ("tf", "tfdv", "deploy", "serve")
@@ -42,11 +43,15 @@ def run(python: Path, arguments: list[str], variables: dict[str, str], **options
 def variables(item: Environment) -> dict[str, str]:
     """Returns the variables of tests in a family's environment."""
     overlays = [_overlay(name, item) for name in (_PYTEST, _DOUBLES.get(item.family)) if name]
-    return pythons() | {
-        "PYTHONPATH": os.pathsep.join(map(str, [code_path(), *overlays])),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "TF_ENABLE_ONEDNN_OPTS": "0",
-    }
+    return (
+        pythons()
+        | kubernetes_variables()
+        | {
+            "PYTHONPATH": os.pathsep.join(map(str, [code_path(), *overlays])),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "TF_ENABLE_ONEDNN_OPTS": "0",
+        }
+    )
 
 
 def pythons() -> dict[str, str]:
@@ -57,15 +62,13 @@ def pythons() -> dict[str, str]:
 def _overlay(name: str, item: Environment) -> Path:
     """Installs a lock beside an environment, not into it: environments hold what the images hold."""
     lock = ROOT / "requirements" / f"{name}.txt"
-    folder = cache_root() / "overlays" / f"{name}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}-py{item.version}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(f"{folder}.lock"):
-        if not (folder / ".complete").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            install = [uv.find_uv_bin(), "pip", "install", "-q", "--python", str(item.python), "--target", str(folder), "--require-hashes"]
-            subprocess.run([*install, "-r", str(lock)], check=True)
-            (folder / ".complete").touch()
-    return folder
+
+    def install(folder: Path) -> None:
+        command = [uv.find_uv_bin(), "pip", "install", "-q", "--python", str(item.python), "--target", str(folder), "--require-hashes"]
+        subprocess.run([*command, "-r", str(lock)], check=True)
+
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
+    return keep(cache_root() / "overlays" / f"{name}-{digest}-py{item.version}", install)
 
 
 def main() -> int:

@@ -173,8 +173,8 @@ class Api:
                 f"with an alphanumeric character (e.g. 'example.com', regex used for validation is '{_SUBDOMAIN}')"
             )
             raise errors.invalid(resource.kind, resource.group, name, [f'metadata.name: Invalid value: "{name}": {rule}'])
-        if resource == INFERENCE_SERVICES:
-            webhook.validate(item, old)
+        if resource == INFERENCE_SERVICES and (problem := webhook.validate(item, old)):
+            raise errors.denied("inferenceservice.kserve-webhook-server.validator", problem)
 
 
 def _check(request: Request, item: Object) -> None:

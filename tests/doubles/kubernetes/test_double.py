@@ -115,56 +115,9 @@ def test_verbs_and_bodies_that_are_none(cluster: KubernetesDouble) -> None:
         assert http.post(collection, content="nothing").status_code == 400
 
 
-@pytest.mark.parametrize(
-    ("predictor", "code", "message"),
-    [
-        ({"minReplica": 1}, 400, 'strict decoding error: unknown field "spec.predictor.minReplica"'),
-        ({"logger": {"mode": "all", "uri": "x"}}, 400, 'unknown field "spec.predictor.logger.uri"'),
-        ({"name": "9bbbd87b"}, 422, "spec.predictor.name in body should match '^[a-z]([-a-z0-9]*[a-z0-9])?$'"),
-        ({"minReplicas": "one"}, 422, "spec.predictor.minReplicas in body must be of type integer"),
-        ({"model": {"storageUri": "gs://bucket/first"}}, 422, "spec.predictor.model.modelFormat: Required value"),
-        ({"containers": [{"name": "kserve-container"}]}, 403, "exactly one of"),
-        ({"minReplicas": 3, "maxReplicas": 2}, 403, "'MinReplicas' cannot be greater than MaxReplicas"),
-        ({"logger": {"url": "http://logs"}}, 403, "invalid logger type"),
-        ({"scaleMetric": "cpu"}, 403, "[cpu] is not a supported metric"),
-    ],
-)
-def test_wrong_fields_are_refused_in_the_real_words(client: Client, predictor: dict[str, Any], code: int, message: str) -> None:
-    answer = refused(lambda: client.create(isvc(**predictor)))
-    assert answer[0] == code
-    assert message in answer[2]
-
-
 def test_unknown_fields_are_dropped_for_whoever_asks_for_that(client: Client) -> None:
     made = client.create(isvc(minReplica=1), field_validation="Warn")
     assert "minReplica" not in made["spec"]["predictor"]
-
-
-@pytest.mark.parametrize(("name", "code"), [("Flights", 422), ("flights_1", 422), ("1-flights", 403)])
-def test_names_are_checked(client: Client, name: str, code: int) -> None:
-    item = isvc()
-    item["metadata"]["name"] = name
-    assert refused(lambda: client.create(item))[0] == code
-
-
-@pytest.mark.parametrize(
-    ("canaries", "annotations", "message"),
-    [
-        ([canary("second", "new", 10)], {}, "canary is only supported in Standard deployment mode"),
-        ([canary("second", "", 10)], STANDARD, "canary[0] predictor.name is required"),
-        ([canary("second", "new", 10), canary("first", "new", 10)], STANDARD, "is duplicated"),
-        ([canary("second", "a", 60), canary("first", "b", 60)], STANDARD, "sum of canary trafficPercent values (120) must be <= 100"),
-        ([canary("second", "new", 10, maxReplicas=2)], STANDARD, "must not set maxReplicas"),
-        ([canary("second", "new", 10, minReplicas=2)], STANDARD, "must not exceed stable predictor minReplicas (1)"),
-    ],
-)
-def test_the_webhook_checks_canaries(client: Client, canaries: list[Any], annotations: dict[str, str], message: str) -> None:
-    item = isvc(annotations=annotations)
-    item["spec"]["canary"] = canaries
-    code, reason, said = refused(lambda: client.create(item))
-    assert (code, reason) == (403, "Forbidden")
-    assert said.startswith('admission webhook "inferenceservice.kserve-webhook-server.validator" denied the request: ')
-    assert message in said
 
 
 def test_a_watch_tells_what_happens_and_ends(client: Client) -> None:

@@ -3,7 +3,6 @@
 import re
 from typing import Any
 
-from . import errors
 from .store import Object
 
 MODE = "serving.kserve.io/deploymentMode"
@@ -32,22 +31,26 @@ def default(item: Object, default_mode: str) -> None:
         annotations.setdefault("modelFormat", name)
     if len(predictor.get("containers", [])) == 1:
         predictor["containers"][0]["name"] = CONTAINER
+    for one in (predictor, *(canary["predictor"] for canary in item["spec"].get("canary") or [])):
+        _complete(one)
 
 
-def validate(item: Object, old: Object | None) -> None:
-    """Refuses what KServe refuses.
+def _complete(predictor: Object) -> None:
+    """Writes what Go writes of a container though it is empty; the definition requires a canary's to be there."""
+    if "model" in predictor:
+        predictor["model"] = {"name": "", "resources": {}} | predictor["model"]
+    predictor |= {"containers": [{"resources": {}} | one for one in predictor["containers"]]} if "containers" in predictor else {}
+
+
+def validate(item: Object, old: Object | None) -> str:
+    """Says in KServe's words why it refuses an object; empty if it does not.
 
     Args:
         item: The object as it is to be.
         old: As it is; None if it is new.
-
-    Raises:
-        ApiError: 403, with the webhook's words.
     """
     problem = (_changed(item, old) if old else "") or _name(item["metadata"]["name"]) or _autoscaler(item)
-    problem = problem or _predictor(item["spec"]["predictor"], item) or _canaries(item)
-    if problem:
-        raise errors.denied("inferenceservice.kserve-webhook-server.validator", problem)
+    return problem or _predictor(item["spec"]["predictor"], item) or _canaries(item)
 
 
 def storage_uri(predictor: dict[str, Any]) -> str:

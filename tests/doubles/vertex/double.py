@@ -5,9 +5,9 @@ from typing import Any, Protocol
 
 from google.cloud.aiplatform_v1.types import Endpoint, Model, PredictRequest, PredictResponse
 
+from ...certificate import write_certificate
 from .artifacts import Artifacts
 from .buckets import Buckets
-from .certificate import write_certificate
 from .endpoints import EndpointService
 from .faults import Faults
 from .identity import Identity

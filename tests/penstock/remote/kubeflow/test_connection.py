@@ -15,7 +15,7 @@ from penstock.remote.kubeflow.connection import Connection
 from penstock.remote.settings import KubeflowSettings
 from penstock.remote.target import NoAnswer
 
-from ....doubles.vertex.certificate import write_certificate
+from ....certificate import write_certificate
 from .site import Page, Site, Visit
 
 RUN = {"run_id": "r1", "display_name": "run", "state": "RUNNING"}

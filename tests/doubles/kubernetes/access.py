@@ -1,0 +1,67 @@
+"""A namespace and the account that releases there, with the rights that Terraform gives it."""
+
+import time
+
+from ...apiserver.api import Api
+from ...apiserver.role import FROM_OUTSIDE, Rule, rules
+
+ACCOUNT = "penstock-pusher"
+_WAIT_SECONDS = 30.0
+_RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces"
+
+
+class Access:
+    """What the account may do.
+
+    Attributes:
+        token: The account's bearer token.
+    """
+
+    def __init__(self, admin: Api, namespace: str, models: tuple[str, ...]) -> None:
+        """Makes a namespace with the account in it.
+
+        Args:
+            admin: Who may do everything.
+            namespace: The namespace.
+            models: The names of the models that the account releases.
+        """
+        self._admin, self._namespace = admin, namespace
+        self._rules = [*rules(models), *FROM_OUTSIDE]
+        admin.call("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
+        accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+        admin.call("POST", accounts, {"metadata": {"name": ACCOUNT}})
+        self._bind()
+        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        self.token = admin.call("POST", f"{accounts}/{ACCOUNT}/token", asked)["status"]["token"]
+        self._await(self._rules[-1], allowed=True)
+
+    def deny(self, verb: str, resource: str) -> None:
+        """Takes a right away."""
+        without = [
+            rule | {"verbs": [one for one in rule["verbs"] if one != verb]} if resource in rule["resources"] else rule
+            for rule in self._rules
+        ]
+        changed = {"metadata": {"name": "penstock-release"}, "rules": [rule for rule in without if rule["verbs"]]}
+        self._admin.call("PUT", f"{_RBAC}/{self._namespace}/roles/penstock-release", changed)
+        for rule in self._rules:
+            if resource in rule["resources"] and verb in rule["verbs"]:
+                self._await(rule | {"verbs": [verb]}, allowed=False)
+
+    def _bind(self) -> None:
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "penstock-release"}
+        subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": self._namespace}
+        place = f"{_RBAC}/{self._namespace}"
+        self._admin.call("POST", f"{place}/roles", {"metadata": {"name": role["name"]}, "rules": self._rules})
+        self._admin.call("POST", f"{place}/rolebindings", {"metadata": {"name": role["name"]}, "roleRef": role, "subjects": [subject]})
+
+    def _await(self, rule: Rule, *, allowed: bool) -> None:
+        """Waits until the API knows a rule, or knows that it is gone: it reads them some moments after they were written."""
+        resource, _, part = rule["resources"][0].partition("/")
+        attributes = {"namespace": self._namespace, "verb": rule["verbs"][0], "group": rule["apiGroups"][0]}
+        attributes |= {"resource": resource, "subresource": part, "name": rule.get("resourceNames", [""])[0]}
+        spec = {"user": f"system:serviceaccount:{self._namespace}:{ACCOUNT}", "resourceAttributes": attributes}
+        review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while self._admin.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)["status"]["allowed"] != allowed:
+            assert time.monotonic() < deadline, rule
+            time.sleep(0.01)

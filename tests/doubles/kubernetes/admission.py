@@ -1,0 +1,67 @@
+"""The server of KServe's webhooks: it applies the rules of `webhook` to what the API asks about."""
+
+import base64
+import json
+import ssl
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from . import webhook
+
+_MUTATE, _VALIDATE = "/mutate-serving-kserve-io-v1beta1-inferenceservice", "/validate-serving-kserve-io-v1beta1-inferenceservice"
+_KSERVE = Path(__file__).parents[2] / "apiserver" / "kserve"
+
+
+class Admission:
+    """Answers the API; use it until the process ends.
+
+    Attributes:
+        url: Where it listens.
+        default_modes: KServe's default deployment mode in each namespace that has another one than Knative.
+    """
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        """Listens, with a certificate for localhost."""
+        self.default_modes: dict[str, str] = {}
+        http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"owner": self}))
+        http.daemon_threads = True
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        http.socket = context.wrap_socket(http.socket, server_side=True, do_handshake_on_connect=False)
+        self.url = f"https://127.0.0.1:{http.server_address[1]}"
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+
+    def review(self, path: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Answers one question: what is to be changed in an object, or why it is refused."""
+        item = request["object"]
+        if path == _MUTATE:
+            webhook.default(item, self.default_modes.get(request["namespace"], webhook.KNATIVE))
+            changes = {"/spec": item["spec"], "/metadata/annotations": item["metadata"]["annotations"]}
+            patch = [{"op": "add", "path": path, "value": value} for path, value in changes.items()]
+            return {"allowed": True, "patchType": "JSONPatch", "patch": base64.b64encode(json.dumps(patch).encode()).decode()}
+        problem = webhook.validate(item, request.get("oldObject")) if path == _VALIDATE else ""
+        return {"allowed": not problem} | ({"status": {"message": problem, "reason": "Forbidden", "code": 403}} if problem else {})
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    owner: Admission
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_POST(self) -> None:
+        review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        request = review["request"]
+        answer = {"uid": request["uid"]} | self.owner.review(self.path.partition("?")[0], request)
+        content = json.dumps({"apiVersion": review["apiVersion"], "kind": review["kind"], "response": answer}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Says nothing: what is refused the caller is told."""
