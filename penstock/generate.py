@@ -11,6 +11,7 @@ from typing import Any
 from .errors import UserError
 from .lint.reference import page
 from .pinning import pinned
+from .portable import portable
 from .reference import markdown, names, table
 
 
@@ -127,11 +128,20 @@ def compiled(pipeline: Any, **options: Any) -> str:
     # kfp's header prints defaults in protobuf's map order, which differs from process to process.
     header = pipeline_spec_builder.extract_comments_from_pipeline_spec
     in_order = replaced(pipeline_spec_builder, header.__name__, lambda spec, description: header(_sorted(spec), description))
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), in_order:
+    override = pipeline_spec_builder.modify_pipeline_spec_with_override
+    as_portable = replaced(pipeline_spec_builder, override.__name__, lambda **given: _portable(override(**given)))
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), in_order, as_portable:
         warnings.simplefilter("ignore", FutureWarning)
         path = Path(folder) / "pipeline.yaml"
         compiler.Compiler().compile(pipeline, str(path), **options)
         return path.read_text(encoding="utf-8")
+
+
+def _portable(spec: Any) -> Any:
+    from google.protobuf import json_format
+
+    document, _ = portable(json_format.MessageToDict(spec), {})
+    return json_format.ParseDict(document, type(spec)())
 
 
 def _sorted(value: Any) -> Any:

@@ -16,6 +16,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from .components.runtime.executor_input import find_fault
 from .components.runtime.redacting import redact
+from .components.runtime.values import LARGEST_WHOLE
 from .errors import UserError
 from .local.commands import component_of
 from .yaml_text import load_document, load_documents
@@ -210,6 +211,8 @@ def _check_type(name: str, value: Any, kind: int) -> None:
     whole = kind == _Types.NUMBER_INTEGER and isinstance(value, float) and value.is_integer()
     if not (isinstance(value, allowed) or whole) or (isinstance(value, bool) and bool not in allowed):
         raise UserError(f"parameter {name} must be {_WORDS[kind]}, not {value!r}")
+    if isinstance(value, int) and abs(value) > LARGEST_WHOLE:
+        raise UserError(f"parameter {name} is above 2^53 and would lose digits; take a smaller number, or pass it as text")
 
 
 def _artifact(name: str, path: str, schema_title: str) -> dsl.Artifact:

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from .components.runtime.values import decode, decode_metadata
 from .display import duration
 from .local.tasks import Task
 from .run import Result
@@ -110,11 +111,11 @@ def _facts(tasks: list[Task]) -> list[tuple[str, str]]:
         facts += [(word, receipt.get(key)) for word, key in {"server": "url", "try it": "curl", "stop it": "stop"}.items()]
     if controlled := by_component.get(_BY_HAND):
         facts.append(("release", controlled.figure))
-    return [(name, str(value)) for name, value in facts if value]
+    return [(name, str(decode(value))) for name, value in facts if value]
 
 
 def _metadata(task: Task, artifact: str) -> dict[str, Any]:
-    return task.outputs[artifact].metadata if artifact in task.outputs else {}
+    return decode_metadata(task.outputs[artifact].metadata) if artifact in task.outputs else {}
 
 
 def _is_held_back(task: Task) -> bool:

@@ -22,6 +22,7 @@ from .local.processes import Processes
 from .local.replacing import replaced
 from .local.runner import Runner
 from .pipeline_file import PipelineFile
+from .portable import portable
 from .surroundings import set_variables
 
 
@@ -102,7 +103,7 @@ def run(pipeline: PipelineFile, arguments: dict[str, Any], root: Path, fresh: bo
         stack.enter_context(tasks.watched(display, run_name))
         stack.enter_context(display)
         stack.callback(display.ended)
-        failed = _orchestrate(pipeline, arguments)
+        failed = _orchestrate(pipeline, portable(pipeline.document, arguments)[1])
     return Result(folder, display.tasks, failed)
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from .errors import TaskError
 from .fingerprint import file_marks, fingerprint, fingerprint_of
+from .values import decode_metadata
 
 _Read = TypeVar("_Read")
 _Marks = dict[str, tuple[int, int, int]]
@@ -35,7 +36,7 @@ class Artifact:
     def from_runtime_artifact(cls, spec: dict[str, Any]) -> "Artifact":
         """Reads one KFP `RuntimeArtifact` (JSON form)."""
         uri = spec.get("uri", "")
-        return cls(spec.get("name", ""), uri, Path(spec.get("customPath") or local_path(uri)), whole_numbers(spec.get("metadata") or {}))
+        return cls(spec.get("name", ""), uri, Path(spec.get("customPath") or local_path(uri)), decode_metadata(spec.get("metadata") or {}))
 
 
 class Input(Artifact):
@@ -105,12 +106,3 @@ def local_path(uri: str) -> str:
         if uri.startswith(scheme):
             return mount + uri[len(scheme) :]
     return uri.removeprefix("file://")
-
-
-def whole_numbers(value: Any) -> Any:
-    """Gives back to dicts and lists the ints that travelled as floats (protobuf's Struct has no ints)."""
-    if isinstance(value, dict):
-        return {key: whole_numbers(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [whole_numbers(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -27,14 +27,16 @@ from typing import Any
 import penstock
 
 from . import marks
-from .artifacts import Artifact, Input, Output, whole_numbers
+from .artifacts import Artifact, Input, Output
 from .errors import GateFailed, TaskError
 from .executor_input import parse
 from .fingerprint import fingerprint
+from .folders import settle
 from .lazy import imports_put_off
 from .places import check_places, placing
 from .redacting import redact, redact_all
 from .room import is_out_of_room, without_room
+from .values import decode, encode, encode_metadata
 
 # On these mounts a rename is a copy: outputs are written in place, and the executor output file makes them count.
 _IN_PLACE = ("/gcs/",)
@@ -217,7 +219,7 @@ def _bind(task: Callable[..., Any], executor_input: dict[str, Any]) -> tuple[dic
         elif kind is Input and given.get(name) is not None:
             arguments[name] = Input.from_runtime_artifact(given[name])
         elif kind is not Input and values.get(name) is not None:
-            arguments[name] = _convert(task.__name__, name, values[name], kind)
+            arguments[name] = _convert(task.__name__, name, decode(values[name]), kind)
         elif parameter.default is inspect.Parameter.empty:
             what = "input artifact" if kind is Input else "parameter"
             raise TaskError(f"{what} {name} of {task.__name__} is missing: give it a value")
@@ -240,7 +242,7 @@ def _convert(task: str, name: str, value: Any, kind: type) -> Any:
     if kind is float and is_number:
         return float(value)
     if kind not in (int, float) and isinstance(value, kind):
-        return whole_numbers(value)
+        return value
     raise TaskError(f"parameter {name} of {task} must be {kind.__name__}, not {type(value).__name__} {redact(json.dumps(value))[:80]}")
 
 
@@ -258,11 +260,12 @@ def _scratch(destination: Path) -> Path:
 
 
 def _publish(outputs: dict[str, Output], destinations: dict[str, Path]) -> None:
-    """Renames what the task made into place."""
+    """Renames what the task made into place, as every backend would give it on."""
     for name, output in outputs.items():
         destination = destinations[name]
-        if output.path != destination:
-            with placing(destination):
+        with placing(destination):
+            settle(output.path)
+            if output.path != destination:
                 _remove(destination)
                 if output.path.exists():
                     output.path.replace(destination)
@@ -280,6 +283,7 @@ def _describe(outputs: dict[str, Output]) -> None:
 
 def _report(outputs_spec: dict[str, Any], outputs: dict[str, Output], parameters: dict[str, Any]) -> dict[str, Any]:
     """Writes the output parameters and, last, the executor output file; returns what that says."""
+    parameters = {name: encode(value, structured=True) for name, value in parameters.items()}
     for name, path in _parameter_files(outputs_spec).items():
         value = parameters[name]
         _write(path, value if isinstance(value, str) else json.dumps(value))
@@ -322,7 +326,10 @@ def _executor_output(outputs_spec: dict[str, Any], outputs: dict[str, Output], p
 
     def echo(name: str, spec: dict[str, Any]) -> dict[str, Any]:
         artifact: Artifact | None = outputs.get(name)
-        return spec if artifact is None else spec | {"uri": artifact.uri, "metadata": artifact.metadata}
+        if artifact is None:
+            return spec
+        kind = (spec.get("type") or {}).get("schemaTitle") or ""
+        return spec | {"uri": artifact.uri, "metadata": encode_metadata(artifact.metadata, kind)}
 
     artifacts = outputs_spec.get("artifacts") or {}
     return {

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from .errors import TaskError
 
+_EXECUTE = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
+
 
 def files_of(root: Path) -> Iterator[Path]:
     """Yields a file itself, or every file below a folder, in no order.
@@ -53,6 +55,25 @@ def copy_folder(source: Path, destination: Path) -> None:
         target = destination / file.relative_to(source)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target, follow_symlinks=False)
+
+
+def settle(root: Path) -> None:
+    """Leaves of an output what every backend gives on: Kubeflow drops empty folders, and whether a file may be executed.
+
+    Links stay: whoever hashes the output refuses them.
+
+    Raises:
+        OSError: It cannot be changed.
+    """
+    if root.is_symlink():
+        return
+    if root.is_dir():
+        for child in list(root.iterdir()):
+            settle(child)
+        if not any(root.iterdir()):
+            root.rmdir()
+    elif root.is_file() and (mode := stat.S_IMODE(root.stat().st_mode)) & _EXECUTE:
+        root.chmod(mode & ~_EXECUTE)
 
 
 def folder_bytes(folder: Path) -> int:

@@ -59,6 +59,8 @@ class Document:
         spec: The PipelineSpec in JSON form, field names as in the proto's JSON form, with `deploymentSpec` as PipelineDeploymentConfig.
         platform: The PlatformSpec; empty without one.
         unknown: What KFP's format does not know; empty where it knows all.
+        root_bytes: How large the pipeline's own DAG is, with the defaults that it has in the text.
+        given: The values of the pipeline's parameters, as far as they were given.
 
     Raises:
         UnreadableError: It is no compiled pipeline.
@@ -70,7 +72,9 @@ class Document:
         raw = _pipeline(documents)
         self.platform: Spec = next((other for other in documents if isinstance(other, dict) and "platforms" in other), {})
         self.spec, self.unknown = _parsed(raw)
+        self.root_bytes = len(as_json(self.spec["root"]))
         definitions = parameters_of(self.spec["root"])
+        self.given = {name: parameters[name] for name in definitions.keys() & parameters.keys()}
         for name in definitions.keys() & parameters.keys():
             definitions[name]["defaultValue"] = parameters[name]
 
@@ -185,11 +189,12 @@ def artifacts_of(component: Spec) -> dict[str, Spec]:
 
 
 def strings(value: Any, place: str) -> Iterator[tuple[str, str]]:
-    """Yields every text within a value, with its place."""
+    """Yields every text within a value, the names in it too, with its place."""
     if isinstance(value, str):
         yield place, value
     elif isinstance(value, dict):
         for key, item in value.items():
+            yield f"{place}.{key}", key
             yield from strings(item, f"{place}.{key}")
     elif isinstance(value, list):
         for index, item in enumerate(value):

@@ -13,6 +13,7 @@ from kfp.local import status
 from kfp.local.orchestrator import task_executor
 
 from ..components.runtime import redact
+from ..components.runtime.values import decode
 from ..errors import UserError
 from .replacing import replaced
 
@@ -112,14 +113,15 @@ def pages(outputs: dict[str, Any]) -> list[dsl.HTML]:
 def summary_of(outputs: dict[str, Any]) -> str:
     """Returns the first summary among a task's outputs; empty if there is none."""
     summaries = (value.metadata.get("summary") for value in outputs.values() if isinstance(value, dsl.Artifact))
-    return next(filter(None, summaries), "")
+    return decode(next(filter(None, summaries), ""))
 
 
 def figure_of(outputs: dict[str, Any], said: str) -> str:
     """Returns the one figure that matters: a summary among the outputs, what the task said last, or short output parameters."""
     if figure := summary_of(outputs) or said:
         return figure
-    short = {name: value for name, value in outputs.items() if isinstance(value, (str, int, float)) and len(str(value)) < _SHORT}
+    said_back = {name: decode(value) for name, value in outputs.items() if isinstance(value, (str, int, float))}
+    short = {name: value for name, value in said_back.items() if len(str(value)) < _SHORT}
     return ", ".join(f"{name} {value}" for name, value in sorted(short.items()))
 
 

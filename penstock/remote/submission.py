@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import UserError
 from ..lint import Finding, lint
 from ..pipeline_file import PipelineFile
+from ..portable import portable
 from . import accelerators
 from .platform_settings import accelerator_resources
 from .settings import Settings
@@ -57,11 +58,12 @@ def make_submission(pipeline: PipelineFile, wishes: Wishes, settings: Settings, 
     place = _platform_file(wishes.platform, settings, backend)
     resources = accelerator_resources(place) if place else {}
     resolved = accelerators.resolve(pipeline, pipeline.document, parameters, backend, resources)
+    spec, values = portable(resolved.spec, resolved.parameters)
     submission = Submission(
         pipeline=pipeline,
-        spec=resolved.spec,
+        spec=spec,
         platform=_platform(pipeline, place, resolved),
-        parameters=resolved.parameters,
+        parameters=values,
         name=wishes.name or f"{pipeline.name}-{datetime.now(timezone.utc):%Y%m%d%H%M%S}",
         experiment=wishes.experiment or settings.experiment,
         service_account=wishes.service_account or settings.service_account,
@@ -86,7 +88,8 @@ def package(pipeline: PipelineFile, name: str, platform: Path | None, settings: 
     """
     resolved = accelerators.Resolved(pipeline.document, {}, {})
     document = _platform(pipeline, _platform_file(platform, settings, backend), resolved)
-    submission = Submission(pipeline, resolved.spec, document, {}, name or pipeline.name)
+    spec, _ = portable(resolved.spec, {})
+    submission = Submission(pipeline, spec, document, {}, name or pipeline.name)
     return submission, _checked(submission, backend)
 
 

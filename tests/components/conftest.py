@@ -15,6 +15,7 @@ import pytest
 
 from penstock.components import runtime
 from penstock.components.runtime import serving
+from penstock.components.runtime.values import decode, decode_metadata
 
 if TYPE_CHECKING:
     from .releasing import Push
@@ -28,8 +29,8 @@ class TaskResult:
         code: The exit code.
         error: What it said on stderr (in-process: the one line it exited with).
         outputs: The path of each output artifact, whether or not something is there.
-        metadata: Each output artifact's metadata, as the executor output has it; empty after a failure.
-        parameters: The output parameters, as the executor output has them; empty after a failure.
+        metadata: Each output artifact's metadata, as a consumer reads it; empty after a failure.
+        parameters: The output parameters, as a consumer reads them; empty after a failure.
         executor_output: The path of the executor output file, whether or not something is there.
     """
 
@@ -86,8 +87,8 @@ def run_task(tmp_path: Path) -> Callable[..., TaskResult]:
             code=code,
             error=error,
             outputs={key: root / key for key in spec["outputs"]["artifacts"]},
-            metadata={key: value["artifacts"][0]["metadata"] for key, value in said["artifacts"].items()},
-            parameters=said["parameterValues"],
+            metadata={key: decode_metadata(value["artifacts"][0]["metadata"]) for key, value in said["artifacts"].items()},
+            parameters=decode(said["parameterValues"]),
             executor_output=file,
         )
 

@@ -1,6 +1,7 @@
 """`penstock run`, telling a program what it tells people: `python -m tests.doubles.observed_run FILE PARAMETERS ROOT [--fresh]`.
 
-Each change of a task is a line of JSON on stdout, as is the error that ended the pipeline.
+Each change of a task is a line of JSON on stdout, as is the error that ended the pipeline. With `--workflow NAME` the tasks' inputs and outputs
+pass through Kubeflow's hands.
 """
 
 import argparse
@@ -26,6 +27,8 @@ from penstock.errors import UserError  # noqa: E402
 from penstock.local.replacing import replaced  # noqa: E402
 from penstock.local.tasks import Task  # noqa: E402
 from penstock.pipeline_file import PipelineFile, PlannedTask, read_values  # noqa: E402
+
+from .kubeflow.launcher import Launcher  # noqa: E402
 
 _telling = threading.Lock()
 
@@ -77,12 +80,15 @@ def main() -> int:
     parser.add_argument("root", type=Path)
     parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--drop-failed", action="store_true", help="what a task that failed has made is not uploaded")
+    parser.add_argument("--workflow", default="")
     given = parser.parse_args()
     try:
         pipeline = PipelineFile(given.file)
         arguments = pipeline.arguments({}, read_values(given.parameters))
+        stopped = lambda: _tell(stopped=True)  # noqa: E731
+        runner = Launcher(pipeline.document, given.workflow, stopped) if given.workflow else run.make_runner("env")
         with replaced(run, "Display", functools.partial(Told, uploads_failed=not given.drop_failed)):
-            result = run.run(pipeline, arguments, given.root, given.fresh, run.make_runner("env"), Console(file=sys.stderr, soft_wrap=True))
+            result = run.run(pipeline, arguments, given.root, given.fresh, runner, Console(file=sys.stderr, soft_wrap=True))
     except UserError as error:
         _tell(error=error.message)
         return 1

@@ -72,10 +72,18 @@ class PipelineRun:
         created: When it was made.
         ended: When it ended.
         error: Why the pipeline could not go on, where that is not a task's failure.
+        is_stopped: Whether a backend would have stopped telling of it.
     """
 
     def __init__(
-        self, folder: Path, spec: dict[str, Any], parameters: dict[str, Any], *, caching: bool = True, uploads_failed: bool = True
+        self,
+        folder: Path,
+        spec: dict[str, Any],
+        parameters: dict[str, Any],
+        *,
+        caching: bool = True,
+        uploads_failed: bool = True,
+        workflow: str = "",
     ) -> None:
         """Starts it.
 
@@ -85,17 +93,23 @@ class PipelineRun:
             parameters: The pipeline's parameters; relative paths among them lie in the checkout.
             caching: Whether outputs may be taken from the cache.
             uploads_failed: Whether what a task has made is there although it has failed.
+            workflow: The Argo workflow's name, where what passes between tasks goes through Kubeflow's hands.
         """
         self.root = folder
         self.created = _now()
         self.ended: datetime | None = None
         self.error = ""
+        self.is_stopped = False
         self._lock = threading.Lock()
         self._tasks: dict[str, ObservedTask] = {}
         folder.mkdir(parents=True, exist_ok=True)
         place = Path(tempfile.mkdtemp(prefix="submitted-", dir=folder))
         files = [_write(place / "pipeline.yaml", _told_apart(spec)), _write(place / "parameters.yaml", _typed(spec, parameters))]
-        flags = [*([] if caching else ["--fresh"]), *([] if uploads_failed else ["--drop-failed"])]
+        flags = [
+            *([] if caching else ["--fresh"]),
+            *([] if uploads_failed else ["--drop-failed"]),
+            *(["--workflow", workflow] if workflow else []),
+        ]
         command = [sys.executable, "-m", f"{__package__}.observed_run", *map(str, files), str(folder), *flags]
         # The module is found in the working directory.
         environment = {name: value for name, value in variables().items() if name != "PYTHONSAFEPATH"}
@@ -148,6 +162,9 @@ class PipelineRun:
             self._settle()
 
     def _take(self, event: dict[str, Any]) -> None:
+        if "stopped" in event:
+            self.is_stopped = True
+            return
         if "task" not in event:
             self.error = event["error"]
             return

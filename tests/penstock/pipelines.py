@@ -249,3 +249,61 @@ def compiled(pipeline: Any, folder: Path) -> Path:
     path = folder / f"{pipeline.name}.yaml"
     compiler.Compiler().compile(pipeline, str(path))
     return path
+
+
+# Each kind of value, and text that some backend puts something else in for, or cannot store.
+VALUES: dict[str, Any] = {
+    "text": "plain",
+    "empty": "",
+    "none": None,
+    "yes": True,
+    "no": False,
+    "whole": 7,
+    "share": 0.25,
+    "small": 1e-7,
+    "large": 2**53 + 1,
+    "list": ["a", 1, None, True, [2**60]],
+    "dict": {"train": 2, "eval": {"rows": 1, "none": None}},
+    "wrapped": {"list": [1]},
+    "dollars": "cost: $$5, $(KFP_POD_NAME)",
+    "braces": "{{workflow.name}} {{=1+1}} {{$.inputs.parameters['folder']}} {{{",
+    "emoji": "\U0001f600 \u00e9",
+    "json": 'a "quote", a \\ and\na line',
+    "marked": "penstock-json:5",
+    "$$": "a name",
+}
+
+
+@dsl.component(base_image="python:3.11")
+def give(values: dict, given: dsl.Output[dsl.Artifact]) -> NamedTuple("Given", [("text", str), ("values", dict), ("items", list)]):  # type: ignore[valid-type]
+    """Gives values as Penstock's components do."""
+    from penstock.components.runtime.values import decode, encode, encode_metadata
+
+    values = decode(values)
+    given.metadata.update(encode_metadata(values))
+    return (encode(values["dollars"]), encode(values, structured=True), encode([values["emoji"], values["large"]], structured=True))
+
+
+@dsl.component(base_image="python:3.11")
+def take(given: dsl.Input[dsl.Artifact], text: str, values: dict, items: list, folder: str):
+    """Takes values as Penstock's components do, and writes them down."""
+    import json
+    from pathlib import Path
+
+    from penstock.components.runtime.values import decode, decode_metadata
+
+    taken = {"metadata": decode_metadata(given.metadata), "text": decode(text), "values": decode(values), "items": decode(items)}
+    (Path(folder[3:]) / "taken.json").write_text(json.dumps(taken))
+
+
+@dsl.pipeline(name="passing")
+def passing(folder: str, values: dict):
+    given = give(values=values)
+    outputs = {name: given.outputs[name] for name in ("text", "values", "items")}
+    take(given=given.outputs["given"], folder=folder, **outputs)
+
+
+@dsl.pipeline(name="quoting")
+def quoting(folder: str, text: str):
+    """An f-string is put into the JSON of the executor input."""
+    say(text=f"said: {text}", folder=folder)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ..document import Document, Spec, Task, artifacts_of, place_of
+from ..document import Document, Spec, Task, artifacts_of, parameters_of, place_of
 from ..registry import error, warning
 from .links import ISSUE, PULL, SOURCE
 
@@ -79,6 +79,26 @@ def environment(document: Document) -> Iterator[tuple[str, str]]:
         if label in labels and container.get("env"):
             names = ", ".join(variable["name"] for variable in container["env"])
             yield f"{place}.env", f"Kubeflow's cache does not look at {names}; pass what changes the result as a parameter"
+
+
+@warning("default-in-cache", "kubeflow", link=f"{SOURCE}backend/src/v2/cacheutils/cache.go")
+def default(document: Document) -> Iterator[tuple[str, str]]:
+    """Kubeflow's cache does not look at a component's defaults.
+
+    Change the default of a container component's parameter, and the outputs of the old one are taken. Give the parameter a value where the task is made;
+    `penstock compile`, `submit` and `upload` write the defaults of all tasks into the file.
+    """
+    from ...local.commands import is_lightweight
+
+    for task, command in _cached_commands(document):
+        if not command or is_lightweight(command):  # its defaults stand in its code
+            continue
+        known = {name for name, spec in parameters_of(task.component).items() if "defaultValue" in spec}
+        if missing := sorted(known - task.parameters.keys()):
+            yield (
+                f"{task.place}.inputs.parameters",
+                f"Kubeflow's cache does not look at the defaults of {', '.join(missing)}; give them, or use `penstock submit`",
+            )
 
 
 @warning("cache-key", "vertex", link=f"{PULL}11466")

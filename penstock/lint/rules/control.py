@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from ..document import Document, Task, place_of
+from ..document import Document, Task, parameters_of, place_of
 from ..registry import error, warning
 from .links import PULL, SOURCE
 
 _UNNAMED = "Output"
 _LOCAL_LOOPS = 2
+_TEXT = "STRING"
 
 
 @warning("if-on-task-output", "local", link=f"{PULL}13313")
@@ -68,6 +69,67 @@ def parallelism(document: Document) -> Iterator[tuple[str, str]]:
     for task in document.tasks():
         if (limit := task.spec.get("iteratorPolicy", {}).get("parallelismLimit", 0)) > _LOCAL_LOOPS:
             yield f"{task.place}.iteratorPolicy", f"{limit} iterations at the same time are {_LOCAL_LOOPS} locally"
+
+
+@error("loop-item-type", "kubeflow", link=f"{SOURCE}backend/src/v2/driver/resolve.go")
+def item_type(document: Document) -> Iterator[tuple[str, str]]:
+    """The items of a loop over an untyped list are text on Kubeflow.
+
+    `dsl.ParallelFor` over a `list` gives STRING items; a task that takes a number, bool, list or dict fails: `expect NUMBER_INTEGER, got string`. Declare the
+    list's items: `List[int]`, `List[dict]`.
+    """
+    loops = {
+        task.component_name: task.spec["parameterIterator"].get("itemInput", "")
+        for task in document.tasks()
+        if "parameterIterator" in task.spec
+    }
+    for task in document.tasks():
+        item = loops.get(task.parent)
+        if not item or parameters_of(document.components[task.parent]).get(item, {}).get("parameterType") != _TEXT:
+            continue
+        for name, given in task.parameters.items():
+            kind = parameters_of(task.component).get(name, {}).get("parameterType", _TEXT)
+            if given.get("componentInputParameter") == item and kind != _TEXT:
+                yield (
+                    f"{task.place}.inputs.parameters.{name}",
+                    f"the loop's items are {_TEXT}, and it takes {kind}; declare the list's items, as List[int]",
+                )
+
+
+@warning("empty-loop", "kubeflow", link=f"{SOURCE}backend/src/v2/driver/resolve.go")
+def empty_loop(document: Document) -> Iterator[tuple[str, str]]:
+    """What is collected of a loop over an empty list fails on Kubeflow.
+
+    `dsl.Collected` over a loop that ran no iteration ends with `subTaskName ... not in tasks`. Make sure that the list has an item, or put both behind a
+    `dsl.If`.
+    """
+    for task in document.tasks():
+        for collected in _producers(task):
+            loop = document.components.get(task.parent, {}).get("dag", {}).get("tasks", {}).get(collected, {})
+            if (items := loop.get("parameterIterator", {}).get("items", {})) and items.get("raw", "[]") == "[]":
+                yield f"{task.place}.inputs", f"it collects what {collected} gives, which fails where the list is empty; give it an item"
+
+
+@warning("retry", "kubeflow", link=f"{SOURCE}manifests/kustomize/third-party/argo/base/workflow-controller-configmap-patch.yaml")
+def retry(document: Document) -> Iterator[tuple[str, str]]:
+    """`set_retry` does nothing for a task that fails on Kubeflow 2.17 as it is installed.
+
+    Its installation gives every template a retry strategy with the policy `OnError`, which takes the place of the task's own policy. To Argo a container
+    that ends with an exit code is no error: it is not tried again. Whoever runs the installation takes `templateDefaults` out of `workflowDefaults` in the ConfigMap
+    `workflow-controller-configmap` (docs/kubeflow.md, "Retries"; Penstock's Terraform does).
+    """
+    for task in document.tasks():
+        if task.spec.get("retryPolicy", {}).get("maxRetryCount"):
+            yield (
+                f"{task.place}.retryPolicy",
+                "a failed task is not tried again where Kubeflow keeps its default retry policy, OnError; see docs/kubeflow.md",
+            )
+
+
+def _producers(task: Task) -> set[str]:
+    given = [*task.parameters.values(), *task.spec.get("inputs", {}).get("artifacts", {}).values()]
+    outputs = (each.get("taskOutputParameter") or each.get("taskOutputArtifact") or {} for each in given)
+    return {output["producerTask"] for output in outputs if "producerTask" in output}
 
 
 def _named_outputs(task: Task) -> list[str]:

@@ -1,10 +1,11 @@
 """Parameters."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 from ..document import Document, artifacts_of, parameters_of, place_of
-from ..registry import warning
+from ..registry import error, warning
 from .links import ISSUE, SOURCE
 
 _RESERVED = "Output"
@@ -32,6 +33,28 @@ def optional_parameter(document: Document) -> Iterator[tuple[str, str]]:
     for name, spec in parameters_of(document.components["root"]).items():
         if spec.get("isOptional") and "defaultValue" not in spec:
             yield f"root.inputDefinitions.parameters.{name}", "optional without a default; give it one, such as ''"
+
+
+@error("shared-container", "kubeflow", link=f"{SOURCE}backend/src/v2/compiler/argocompiler/argo.go")
+def shared_container(document: Document) -> Iterator[tuple[str, str]]:
+    """Components with equal containers share one interface on Kubeflow.
+
+    Its compiler knows a component by its container (image, command, arguments, environment, resources) and takes the first one's definition for all: the others
+    fail with `neither value nor default value provided for non-optional parameter`. Make the containers differ, for instance by an argument.
+    """
+    executors = document.spec.get("deploymentSpec", {}).get("executors", {})
+    first: dict[str, tuple[str, Any]] = {}
+    for name, component in document.components.items():
+        container = executors.get(component.get("executorLabel", ""), {}).get("container")
+        if not container:
+            continue
+        interface = {side: component.get(side) for side in ("inputDefinitions", "outputDefinitions")}
+        other, others = first.setdefault(json.dumps(container, sort_keys=True), (name, interface))
+        if others != interface:
+            yield (
+                place_of(name),
+                f"its container is that of {place_of(other)}, and Kubeflow takes that one's parameters for both; add an argument",
+            )
 
 
 @warning("number-in-collection", "local", link=f"{SOURCE}sdk/python/kfp/local/executor_input_utils.py")

@@ -172,11 +172,12 @@ def input_in_text(document: Document) -> Iterator[tuple[str, str]]:
     """An f-string around a parameter or a task's output is fragile on Kubeflow.
 
     Its launcher puts the value into the JSON of the executor input as plain text: a quote, a backslash or a line break in it breaks the task, and
-    values have been reported to be left out. Pass the values as parameters of their own and put the text together inside the component.
+    values have been reported to be left out. Pass the values as parameters of their own and put the text together inside the component. kfp's
+    compiler writes `set_accelerator_type(parameter)` and its like so, too: `penstock compile`, `submit` and `upload` mend that.
     """
     for place, constant in document.constants():
         for inner, text in strings(constant, place):
-            if (found := _INPUT.search(text)) and found[0] != text:
+            if found := _INPUT.search(text):
                 yield inner, f"{found[0]} within a text: a quote in the value breaks the task; pass it as a parameter of its own"
 
 

@@ -3,12 +3,16 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ..document import Document, Task, as_json, parameters_of, place_of
-from ..registry import error, warning
-from .links import ISSUE
+from ..document import Document, Task, artifacts_of, as_json, parameters_of, place_of
+from ..registry import error
+from .links import ISSUE, SOURCE
 
 # Linux: MAX_ARG_STRLEN, 32 pages of 4 KiB, with the byte that ends the string.
 _LONGEST_ARGUMENT = 32 * 4096 - 1
+# What is left of it beside the launcher's own flags, and of the 128 KiB above which Argo needs a ConfigMap for a pod's template.
+_MOST_ON_KUBEFLOW = 120 * 1024
+# Of an artifact: its URI, and metadata as Penstock's components write it.
+_ARTIFACT = 2048
 # etcd's --max-request-bytes.
 _LARGEST_WORKFLOW = 1_572_864
 
@@ -31,16 +35,44 @@ def argument_size(document: Document) -> Iterator[tuple[str, str]]:
             )
 
 
-@warning("dag-size", "kubeflow", link=f"{ISSUE}12453")
-def dag_size(document: Document) -> Iterator[tuple[str, str]]:
-    """Kubeflow passes a whole DAG to its driver in one argument.
+@error("executor-input-size", "kubeflow", link=f"{SOURCE}backend/src/v2/driver/driver.go")
+def executor_input_size(document: Document) -> Iterator[tuple[str, str]]:
+    """On Kubeflow a task's executor input must stay below 120 KiB, its artifacts' metadata included.
 
-    From about 128 KiB on, KFP's driver pods do not start (`exec /usr/bin/argoexec: argument list too long`) on installations whose KFP and Argo do
-    not have the fix of 2026. Split the pipeline into nested ones, and shorten descriptions and defaults.
+    Argo's executor gets it in one argument (`exec /var/run/argo/argoexec: argument list too long`), and moves a pod's template of 128 KiB into a ConfigMap,
+    which its account may not make. Counted are the parameters that are known and 2 KiB for each artifact. Pass what is large by URI.
+    """
+    for task in document.tasks():
+        if task.is_group:
+            continue
+        artifacts = [*artifacts_of(task.component), *task.component.get("outputDefinitions", {}).get("artifacts", {})]
+        if (size := _executor_input(document, task) + len(artifacts) * _ARTIFACT) > _MOST_ON_KUBEFLOW:
+            yield f"{task.place}.inputs", f"an executor input of {size // 1024} KiB, of at most 120 on Kubeflow; pass what is large by URI"
+
+
+@error("run-parameters-size", "kubeflow", link=f"{SOURCE}backend/src/v2/cmd/driver/main.go")
+def run_parameters_size(document: Document) -> Iterator[tuple[str, str]]:
+    """On Kubeflow the parameters of a run must stay below 120 KiB, together with the pipeline's own DAG.
+
+    Both are arguments of the first driver: from 128 KiB on it does not start. Pass what is large by URI, and shorten descriptions.
+    """
+    if (size := document.root_bytes + len(as_json(document.given))) > _MOST_ON_KUBEFLOW:
+        yield (
+            "root.inputDefinitions.parameters",
+            f"{size // 1024} KiB of parameters and DAG, of at most 120 on Kubeflow; pass what is large by URI",
+        )
+
+
+@error("dag-size", "kubeflow", link=f"{ISSUE}12453")
+def dag_size(document: Document) -> Iterator[tuple[str, str]]:
+    """Kubeflow passes a whole DAG within the pipeline to its driver in one argument.
+
+    From 128 KiB on, KFP's driver pods do not start (`exec /var/run/argo/argoexec: argument list too long`). Split the pipeline into nested ones, and
+    shorten descriptions and defaults.
     """
     for name, component in document.components.items():
-        if "dag" in component and (size := len(as_json(component))) > _LONGEST_ARGUMENT:
-            yield place_of(name), f"a DAG of {size // 1024} KiB; split it into nested pipelines of less than 128"
+        if "dag" in component and name != "root" and (size := len(as_json(component))) > _MOST_ON_KUBEFLOW:
+            yield place_of(name), f"a DAG of {size // 1024} KiB, of at most 120 on Kubeflow; split it into nested pipelines"
 
 
 @error("workflow-size", "kubeflow", link=f"{ISSUE}9837")

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from penstock.components.runtime.values import decode_metadata
+
 TASK = '''
 """A task that does what `how` says."""
 import atexit
@@ -55,6 +57,15 @@ def toy(made: Output, unmade: Output, how: str, size: int = 1, given: Input | No
             raise TaskError("mend it")
     if how == "link":
         (made.path / "more").symlink_to(made.path / "part")
+    if how == "leave what is lost":
+        (made.path / "empty" / "folder").mkdir(parents=True)
+        (made.path / "part").chmod(0o755)
+        unmade.path.mkdir()
+    if how == "values":
+        made.metadata |= options
+        word = options["dollars"]
+    else:
+        word = "five"
     if how == "pipe":
         os.mkfifo(made.path / "more")
     if how in ("forge", "forge a bug"):
@@ -95,7 +106,7 @@ def toy(made: Output, unmade: Output, how: str, size: int = 1, given: Input | No
         Path(made.path.parent / "ready").touch()
         time.sleep(60)
     figure("done")
-    return Outputs(size, "five")
+    return Outputs(size, word)
 '''
 
 
@@ -141,6 +152,10 @@ class Toy:
     def output(self) -> dict[str, Any]:
         """Returns the executor output."""
         return json.loads((self.root / "deep" / "output.json").read_text())
+
+    def metadata(self) -> dict[str, Any]:
+        """Returns the metadata of `made`, as a consumer reads it."""
+        return decode_metadata(self.output()["artifacts"]["made"]["artifacts"][0]["metadata"])
 
     def files(self) -> list[str]:
         """Returns every file and link that is there, hidden ones too."""

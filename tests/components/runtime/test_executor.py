@@ -40,7 +40,7 @@ def test_arguments_are_bound_as_backends_send_them(toy, here):
     spec = toy.input("well", **values, **{"pipelinechannel--x": 1, "cpu_limit": ""})
     spec["inputs"]["artifacts"] = {"given": {"artifacts": [{"uri": "gs://bucket/data", "metadata": None}]}, "other": {"artifacts": []}}
     execute(here, spec)
-    arguments = toy.output()["artifacts"]["made"]["artifacts"][0]["metadata"]["arguments"]
+    arguments = toy.metadata()["arguments"]
     assert arguments == ["well", 2, "/gcs/bucket/data", 1.0, True, {"steps": 5, "rate": 0.5, "deep": [1]}, ["a"]]
     assert [type(value) for value in (arguments[1], arguments[3], arguments[5]["steps"])] == [int, float, int]
 
@@ -50,7 +50,7 @@ def test_missing_and_null_mean_the_default(toy, here, values):
     spec = toy.input("well", **values)
     spec["inputs"]["artifacts"] = {"given": {"artifacts": []}}
     execute(here, spec)
-    assert toy.output()["artifacts"]["made"]["artifacts"][0]["metadata"]["arguments"] == ["well", 1, None, 0.5, False, {}, []]
+    assert toy.metadata()["arguments"] == ["well", 1, None, 0.5, False, {}, []]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_no_uri_tells_its_secrets(toy, how):
         assert f"{said} postgresql://***@db/x?***" in err
     assert "SECRET" not in out + err
     if how == "secret":
-        assert toy.output()["artifacts"]["made"]["artifacts"][0]["metadata"]["source"][0] == "postgresql://***@db/x?***"
+        assert toy.metadata()["source"][0] == "postgresql://***@db/x?***"
         assert "SECRET" not in json.dumps(toy.output())
 
 
@@ -309,3 +309,11 @@ class TestTerminationLog:
     def test_is_not_made_where_there_is_none(self, toy, file):
         assert toy.run("mend")[0] == 1
         assert not file.exists()
+
+
+def test_outputs_have_nothing_that_a_backend_loses(toy):
+    """Kubeflow keeps no empty folders, and no file's right to be executed."""
+    assert toy.run("leave what is lost")[0] == 0
+    assert sorted(path.name for path in (toy.root / "made").rglob("*")) == ["part"]
+    assert (toy.root / "made" / "part").stat().st_mode & 0o111 == 0
+    assert not (toy.root / "unmade").exists()

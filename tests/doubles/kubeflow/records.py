@@ -104,8 +104,8 @@ class Run:
 
     @property
     def state(self) -> str:
-        """Its state. A run that was terminated ends up as failed: so does its workflow."""
-        if self.engine.state != "running":
+        """Its state. A run that was terminated ends up as failed: so does its workflow; what cannot be stored is never known."""
+        if self.has_ended:
             return "SUCCEEDED" if self.engine.state == "done" else "FAILED"
         if self.is_terminating:
             return "CANCELING"
@@ -114,7 +114,7 @@ class Run:
     @property
     def has_ended(self) -> bool:
         """Whether it is in a final state."""
-        return self.engine.state != "running"
+        return self.engine.state != "running" and not self.engine.is_stopped
 
     @property
     def finished(self) -> datetime:

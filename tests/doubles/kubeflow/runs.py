@@ -1,5 +1,6 @@
 """Runs: each is run by the engine for real."""
 
+import copy
 import json
 import secrets
 import string
@@ -17,6 +18,7 @@ from .errors import KfpError, bad_request, internal, invalid, not_found, wrappin
 from .experiments import Experiments
 from .lists import page
 from .nodes import find_pod, manifest
+from .passing import expanded_by_argo, stops_reports
 from .pipelines import Pipelines
 from .records import Experiment, Records, Run, Source, now
 from .routing import Call, Route
@@ -101,7 +103,7 @@ class Runs:
         check_size(source.template)
         workflow = f"{source.template.name}-{''.join(secrets.choice(_LETTERS) for _ in range(5))}"
         account = account or (_MULTI_USER_ACCOUNT if self._access.is_multi_user else _DEFAULT_ACCOUNT)
-        engine = self._engine(source)
+        engine = self._engine(source, workflow)
         run = Run(name, experiment, source, account, description, recurring_id, workflow, engine)
         run.has_default_retries = self._default_retries
         run.reported.append(("PENDING", run.created))
@@ -128,10 +130,14 @@ class Runs:
         for engine in self._engines:
             engine.close()
 
-    def _engine(self, source: Source) -> PipelineRun:
+    def _engine(self, source: Source, workflow: str) -> PipelineRun:
         """Starts what runs it. Of a task that fails the launcher uploads the log and nothing else (v2/component/launcher_v2.go)."""
-        self._engines.append(PipelineRun(self._folder, source.template.spec, source.parameters, uploads_failed=False))
-        return self._engines[-1]
+        parameters = json.loads(expanded_by_argo(json.dumps(source.parameters, ensure_ascii=False), workflow))
+        spec = _without_retries(source.template.spec) if self._default_retries else source.template.spec
+        engine = PipelineRun(self._folder, spec, parameters, uploads_failed=False, workflow=workflow)
+        engine.is_stopped = stops_reports(json.dumps([source.template.document, parameters], ensure_ascii=False))
+        self._engines.append(engine)
+        return engine
 
     @wrapping("Failed to create a new run")
     def _create(self, call: Call) -> dict[str, Any]:
@@ -198,7 +204,7 @@ class Runs:
             cause = f"Bad Workflow: Workflow must be Failed/Error to retry: {run.workflow}"
             raise internal(cause, f"Failed to retry run {run.id} as it does not allow retries")
         run.is_terminating = False
-        run.engine = self._engine(run.source)
+        run.engine = self._engine(run.source, run.workflow)
         return {}
 
     @wrapping("Failed to archive a run")
@@ -240,3 +246,16 @@ class Runs:
     def _check(self, call: Call, namespace: str, verb: str, run: Run | None = None) -> None:
         context = f"Failed to access run {run.id if run else ''}. Check if you have access to namespace {namespace}"
         wrapping(context)(self._access.check)(call.user, namespace, verb, "runs", run.workflow if run else "")
+
+
+def _without_retries(spec: dict[str, Any]) -> dict[str, Any]:
+    """Returns a pipeline whose failed tasks are not tried again, whatever they ask for.
+
+    The installation's default retry strategy has the policy OnError, which is merged into a task's own; a container that fails is no error
+    to Argo (seen: recordings set-retry and set-retry-2; compiler/argocompiler/container.go:667, argo-workflows workflow/controller/operator.go).
+    """
+    spec = copy.deepcopy(spec)
+    for component in [spec["root"], *spec.get("components", {}).values()]:
+        for task in component.get("dag", {}).get("tasks", {}).values():
+            task.pop("retryPolicy", None)
+    return spec

@@ -239,12 +239,16 @@ class TestRuns:
         assert nodes(run)["fail"] == ["FAILED"]
         assert nodes(run)["say"] == [None]
 
-    def test_a_retried_task_has_a_pod_for_each_attempt(self, double: KubeflowDouble, files: dict[str, Path], tmp_path: Path):
-        run = finished(double, submit(double, files["retried"], tmp_path))
+    def test_a_retried_task_has_a_pod_for_each_attempt(self, files: dict[str, Path], tmp_path: Path):
+        with KubeflowDouble(tmp_path / "other", default_retries=False) as other:
+            run = finished(other, submit(other, files["retried"], tmp_path))
 
         assert run.state == "SUCCEEDED"
         assert nodes(run)["executor(0)"] == ["FAILED"]
         assert nodes(run)["executor(1)"] == ["SUCCEEDED"]
+
+    def test_a_failed_task_is_not_tried_again_as_it_is_installed(self, double: KubeflowDouble, files: dict[str, Path], tmp_path: Path):
+        assert finished(double, submit(double, files["retried"], tmp_path)).state == "FAILED"
 
     def test_iterations_are_below_their_loop(self, double: KubeflowDouble, tmp_path: Path):
         run = finished(double, submit(double, pipelines.compiled(pipelines.loop, tmp_path), tmp_path))

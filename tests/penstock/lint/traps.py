@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, Optional
 import yaml
 from kfp import compiler, dsl, kubernetes
 
+from penstock.portable import without_woven
+
 warnings.filterwarnings("ignore", category=FutureWarning)
 
 IMAGE = f"registry.example.com/team/python@sha256:{'0' * 64}"
@@ -114,7 +116,8 @@ def with_parameter(kind: Any, default: Any, use: Callable[[Any, Any], Any]) -> s
     def pipeline(value: kind = default):
         use(say(text="hello"), value)
 
-    return compiled(dsl.pipeline(name="with-parameter")(pipeline))
+    document = yaml.safe_load(compiled(dsl.pipeline(name="with-parameter")(pipeline)))
+    return yaml.safe_dump(without_woven(document))
 
 
 EXECUTOR_INPUT = ("--executor_input", "{{$}}")
@@ -170,11 +173,35 @@ def _placeholders() -> dict[str, tuple[Text, Text]]:
 def _text_and_size() -> dict[str, tuple[Text, Text]]:
     description = "root/inputDefinitions/parameters/value/description"
     described = lambda size: cut(with_parameter(str, "", lambda task, value: task), description, "x" * size)  # noqa: E731
+
+    def by_default(size: int) -> str:
+        more = {"parameterType": "STRUCT", "isOptional": True, "defaultValue": {"text": "x" * size}}
+        text = cut(saying(), "root/dag/tasks/say/inputs/parameters/more", None)
+        return cut(text, "components/comp-say/inputDefinitions/parameters/more", more)
+
+    @dsl.pipeline(name="inner")
+    def inner(value: str):
+        say(text=value)
+
+    @dsl.pipeline(name="outer")
+    def outer():
+        inner(value="hello")
+
+    def inner_described(size: int) -> str:
+        return cut(compiled(outer), "components/comp-inner/inputDefinitions/parameters/value/description", "x" * size)
+
+    whole = lambda value: with_parameter(int, value, lambda task, given: None)  # noqa: E731
     return {
+        "argo-expression": (lambda: saying(more={"sum": "{{=1+1}}"}), lambda: saying(more={"sum": "{=1+1}"})),
+        "variable-in-text": (lambda: saying("$(KFP_POD_NAME)"), lambda: saying("$(date +%s)")),
+        "wide-character": (lambda: saying("\U0001f600"), lambda: saying("\u00e9 \uffe0")),
+        "large-number": (lambda: whole(2**60), lambda: whole(2**53)),
+        "executor-input-size": (lambda: by_default(123_000), lambda: by_default(118_000)),
+        "run-parameters-size": (lambda: described(123_000), lambda: described(100_000)),
         "double-braces": (lambda: saying(more={"template": "{{ name }}"}), lambda: saying(more={"template": "{ {name} }"})),
         "double-dollar": (lambda: saying("cost: $$"), lambda: saying("cost: $")),
         "argument-size": (lambda: running("x" * 131_072), lambda: running("x" * 131_071)),
-        "dag-size": (lambda: described(131_072), lambda: described(100_000)),
+        "dag-size": (lambda: inner_described(131_072), lambda: inner_described(100_000)),
         "workflow-size": (
             lambda: cut(saying(), "pipelineInfo/description", "x" * 1_572_864),
             lambda: cut(saying(), "pipelineInfo/description", "x" * 1_500_000),
@@ -208,9 +235,27 @@ def _images() -> dict[str, tuple[Text, Text]]:
 def _parameters() -> dict[str, tuple[Text, Text]]:
     output = "components/comp-say/inputDefinitions/parameters/Output"
     optional = lambda default: with_parameter(Optional[str], default, lambda task, value: None)  # noqa: E731, UP045
+
+    def sharing(argument: str) -> str:
+        @dsl.container_component
+        def first(text: str):
+            return dsl.ContainerSpec(image=IMAGE, command=["echo"], args=["same"])
+
+        @dsl.container_component
+        def second(number: int):
+            return dsl.ContainerSpec(image=IMAGE, command=["echo"], args=[argument])
+
+        @dsl.pipeline(name="sharing")
+        def pipeline():
+            first(text="a")
+            second(number=1)
+
+        return compiled(pipeline)
+
     return {
         "output-parameter": (lambda: cut(saying(), output, {"parameterType": "STRING", "isOptional": True}), saying),
         "optional-parameter": (lambda: optional(None), lambda: optional("")),
+        "shared-container": (lambda: sharing("same"), lambda: sharing("other")),
         "number-in-collection": (lambda: saying(more={"rows": [3]}), lambda: saying(more={"rows": ["3", 0.5, True]})),
     }
 
@@ -307,6 +352,23 @@ def _control() -> dict[str, tuple[Text, Text]]:
 
         return compiled(pipeline)
 
+    def counting(kind: Any, collected: bool = False) -> str:
+        @dsl.component(base_image=IMAGE, install_kfp_package=False)
+        def count(number: int) -> int:
+            return number
+
+        @dsl.component(base_image=IMAGE, install_kfp_package=False)
+        def add(numbers: list) -> int:
+            return sum(numbers)
+
+        def pipeline(numbers: kind = [1, 2]):  # type: ignore[valid-type]  # noqa: B006
+            with dsl.ParallelFor(numbers) as number:
+                counted = count(number=number)
+            if collected:
+                add(numbers=dsl.Collected(counted.output))
+
+        return compiled(dsl.pipeline(name="counting")(pipeline))
+
     @dsl.pipeline(name="one-of")
     def one_of():
         asked = ask()
@@ -325,6 +387,9 @@ def _control() -> dict[str, tuple[Text, Text]]:
         "one-of-artifacts": (lambda: compiled(one_of), lambda: compiled(if_else)),
         "loop-over-artifacts": (over_artifacts, lambda: looping(0)),
         "loop-parallelism": (lambda: looping(3), lambda: looping(2)),
+        "loop-item-type": (lambda: counting(list), lambda: counting(list[int])),
+        "empty-loop": (lambda: counting(list[int], collected=True), lambda: counting(list[int])),
+        "retry": (lambda: saying(change=lambda task: task.set_retry(2)), saying),
     }
 
 
@@ -359,6 +424,17 @@ def _caching() -> dict[str, tuple[Text, Text]]:
     def environment(cached: bool) -> str:
         return saying(change=lambda task: task.set_env_variable("MODE", "fast").set_caching_options(cached))
 
+    def defaulting(given: bool) -> str:
+        @dsl.container_component
+        def echo(text: str = "hello"):
+            return dsl.ContainerSpec(image=IMAGE, command=["echo"], args=[text])
+
+        @dsl.pipeline(name="defaulting")
+        def pipeline():
+            echo(**{"text": "hello"} if given else {})
+
+        return compiled(pipeline)
+
     def nested(cached: bool) -> str:
         @dsl.pipeline(name="inner")
         def inner():
@@ -376,6 +452,7 @@ def _caching() -> dict[str, tuple[Text, Text]]:
         "optional-artifact": (lambda: optional(True), lambda: optional(False)),
         "environment-in-cache": (lambda: environment(True), lambda: environment(False)),
         "cache-key": (lambda: saying(change=lambda task: task.set_caching_options(True, cache_key="mine")), saying),
+        "default-in-cache": (lambda: defaulting(False), lambda: defaulting(True)),
         "caching-of-a-group": (lambda: nested(False), lambda: nested(True)),
     }
 

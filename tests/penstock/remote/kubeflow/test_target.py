@@ -139,8 +139,9 @@ class TestRuns:
         assert (run.state, states(tasks)) == (FAILED, {"fail": FAILED, "final": DONE})
         assert (tmp_path / "final").read_text() == "FAILED"
 
-    def test_a_task_that_is_tried_again_has_not_failed(self, target: KubeflowTarget, submission):
-        run, tasks = finished(target, submission("retried"))
+    def test_a_task_that_is_tried_again_has_not_failed(self, submission, tmp_path: Path):
+        with KubeflowDouble(tmp_path / "other", default_retries=False) as other:
+            run, tasks = finished(KubeflowTarget(KubeflowSettings(host=other.url)), submission("retried"))
         assert (run.state, states(tasks)) == (DONE, {"fail-once": DONE})
 
     def test_cancels(self, target: KubeflowTarget, submission):
