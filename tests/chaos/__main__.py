@@ -1,4 +1,4 @@
-"""A fault campaign: the pusher is killed at every call, every call fails in every way, once each.
+"""A fault campaign: the pusher is killed and terminated at every call, every call fails in every way, once each.
 
 `make chaos`, or `python -m tests.chaos` in the environment of the deploy family. On each ground (KServe in both modes, Vertex AI) `first`
 serves and a canary push of `second` meets one fault; then it is pushed again. All the while clients ask. Nobody but the old or the new
@@ -21,6 +21,7 @@ def main() -> int:
     """Returns the exit code: 0 if everything held."""
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__.splitlines()[0])
     parser.add_argument("--destination", action="append", choices=list(GROUNDS), help="a ground; all if none is given")
+    parser.add_argument("--fault", action="append", metavar="NAME", help="faults that begin so only, such as kill or term")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every Nth case only")
     parser.add_argument("--only", action="append", type=Case.parse, metavar="CASE", help="one case, such as kserve-standard:17:kill-after")
     parser.add_argument("--jobs", type=int, default=2, help="how many cases at a time")
@@ -30,7 +31,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that its servers end as well
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="penstock-chaos-") as folder, Campaign(Path(folder)) as campaign:
-        cases = options.only or [case for ground in options.destination or GROUNDS for case in campaign.cases(ground)][:: options.every]
+        begins = tuple(options.fault or [""])
+        every = (case for ground in options.destination or GROUNDS for case in campaign.cases(ground) if case.fault.startswith(begins))
+        cases = options.only or list(every)[:: options.every]
         tally = campaign.run(cases, options.jobs, functools.partial(_progress, len(cases)))
     print("\r\033[K" if sys.stdout.isatty() else "", end="")
     for ground, counter in tally.tried.items():

@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from .ground import ENDS
 from .place import NEW, OLD, Place, Seen
 
 # At which calls a model that answers wrongly is pushed, and what goes wrong then.
 WRONG_EVERY = 4
 WRONG = "wrong"
+# The exit code of a task that has heard SIGTERM.
+TERMINATED = 143
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,10 @@ def _answers(case: Case, seen: Seen) -> Iterator[str]:
 def _faulty(case: Case, seen: Seen) -> Iterator[str]:
     """The push with the fault says in one line what is wrong, or gives an outcome that is true."""
     ended, outcome = seen.faulty.ended, seen.faulty.outcome
+    if seen.met and case.fault.startswith("term") and ended.code == TERMINATED:
+        return
     if ended.code < 0:
-        if not case.fault.startswith("kill") or not seen.met:
+        if not case.fault.startswith(ENDS) or not seen.met:
             yield "it did not end in time"
     elif ended.code:
         if ended.code != 1 or outcome or not ended.error.startswith("error: ") or "\n" in ended.error:

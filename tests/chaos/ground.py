@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 Rows = list[Any]
+# How faults begin that end the pusher.
+ENDS = ("kill", "term")
 
 
 class NoAnswer(Exception):
@@ -38,8 +40,8 @@ class Ground(Protocol):
 
     Attributes:
         name: What cases call it.
-        faults: What can go wrong at a call, by the names that cases give it. Those that begin with `kill` end the pusher, those that end
-            with `-on` go on.
+        faults: What can go wrong at a call, by the names that cases give it. Those that begin with `kill` end the pusher, those with `term`
+            ask it to end and kill it soon after, those that end with `-on` go on.
     """
 
     name: str

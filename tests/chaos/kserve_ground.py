@@ -25,6 +25,8 @@ class KServeGround:
     faults: dict[str, Callable[[Callable[[], None]], Action]] = {
         "kill-before": lambda kill: Kill(kill),
         "kill-after": lambda kill: Kill(kill, applied=True),
+        "term-before": lambda terminate: Kill(terminate),
+        "term-after": lambda terminate: Kill(terminate, applied=True),
         "hang-before": lambda _: Hang(),
         "hang-after": lambda _: Hang(applied=True),
         "drop-before": lambda _: Disconnect(),

@@ -114,7 +114,7 @@ class Place:
         folder = self._restored(case)
         boundaries = Boundaries(number, is_lasting=fault.endswith("-on"))
         pusher = self._pusher(folder, "faulty", NEW, is_wrong=is_wrong)
-        self.ground.strike(fault, boundaries, pusher.kill)
+        self.ground.strike(fault, boundaries, pusher.terminate if fault.startswith("term") else pusher.kill)
         with Clients(self) as clients:
             faulty = self._end(folder, "faulty", pusher)
             met = boundaries.met

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 _COMPONENTS = "penstock.components"
+_LEFT_SECONDS = 0.6
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(
     [
@@ -73,6 +74,11 @@ class Pusher:
     def kill(self) -> None:
         """Ends it by SIGKILL."""
         self._process.kill()
+
+    def terminate(self) -> None:
+        """Ends it as Kubeflow does, by a termination or a timeout: by SIGTERM, and by SIGKILL 0.6 s later (seen on 2.17.0)."""
+        self._process.terminate()
+        threading.Timer(_LEFT_SECONDS, self.kill).start()
 
     def wait(self, seconds: float) -> Ended:
         """Waits until it ends; one that does not end in time is killed."""

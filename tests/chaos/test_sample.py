@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = (
     "kserve-standard:9:kill-before",
     "kserve-standard:15:kill-after",
+    "kserve-standard:12:term-after",
     "kserve-standard:21:409",
     "kserve-standard:27:hang-after",
     "kserve-standard:18:500-after:wrong",
@@ -16,6 +17,7 @@ SAMPLE = (
     "kserve-knative:16:503",
     "kserve-knative:22:drop-after",
     "vertex:12:kill-after",
+    "vertex:16:term-before",
     "vertex:20:PERMISSION_DENIED",
     "vertex:30:UNAVAILABLE-after",
     "vertex:24:kill-after:wrong",

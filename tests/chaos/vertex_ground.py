@@ -13,7 +13,7 @@ from ..doubles.models import ModelServers
 from ..doubles.vertex.double import VertexDouble
 from ..doubles.vertex.errors import ApiError
 from ..doubles.vertex.faults import Call, Fault
-from .ground import Boundaries, NoAnswer, Rows
+from .ground import ENDS, Boundaries, NoAnswer, Rows
 
 _ENDPOINT = "flights"
 # Any call, and unlike `*` the work of operations too: `DeployModel.run`.
@@ -37,6 +37,8 @@ class VertexGround:
     faults: dict[str, dict[str, Any]] = {
         "kill-before": {"hang": True},
         "kill-after": {"after": True},
+        "term-before": {"hang": True},
+        "term-after": {"after": True},
         "hang-before": {"hang": True},
         "hang-after": {"hang": True, "after": True},
         **{code: {"code": grpc.StatusCode[code]} for code in _CODES},
@@ -72,7 +74,7 @@ class VertexGround:
         def meets(call: Call) -> bool:
             return boundaries(call.name)
 
-        hook = {"hook": lambda _: kill()} if fault.startswith("kill") else {}
+        hook = {"hook": lambda _: kill()} if fault.startswith(ENDS) else {}
         self._double.faults.add(Fault(_ANYTHING, when=meets, times=sys.maxsize, **self.faults.get(fault, {}), **hook))
 
     def calm(self) -> None:

@@ -94,6 +94,11 @@ locals {
     }
     kfp-launcher = local.launcher
     workflow-controller-configmap = {
+      # Without the manifests' templateDefaults: their retry policy, OnError, takes the place of a task's own, so that no failed task is tried
+      # again, and a pod that cannot be made is tried at every level, which leaves a run broken. The rest is theirs.
+      workflowDefaults = yamlencode({
+        spec = { ttlStrategy = { secondsAfterCompletion = 3600, secondsAfterSuccess = 3600, secondsAfterFailure = 3600 } }
+      })
       # The manifests then write their namespace after the first dot and their bucket into the second pair of quotes: into this comment.
       artifactRepository = join("\n", ["# .kubeflow. \"\" \"${local.store.bucket}\"", yamlencode({
         archiveLogs = true

@@ -49,6 +49,15 @@ run "defaults" {
   }
 
   assert {
+    condition = one([
+      for patch in yamldecode(helm_release.manifests["kubeflow-pipelines"].values[0]).kustomization.spec.patches :
+      yamldecode(yamldecode(patch.patch).data.workflowDefaults)
+      if yamldecode(patch.patch).kind == "ConfigMap" && yamldecode(patch.patch).metadata.name == "workflow-controller-configmap"
+    ]) == { spec = { ttlStrategy = { secondsAfterCompletion = 3600, secondsAfterSuccess = 3600, secondsAfterFailure = 3600 } } }
+    error_message = "a task's retries are its own"
+  }
+
+  assert {
     condition     = toset(keys(kubernetes_persistent_volume_claim_v1.this)) == toset(["mysql-pv-claim", "seaweedfs-pvc"])
     error_message = "what the database and the object store keep is Terraform's, which does not destroy it"
   }
