@@ -46,10 +46,11 @@ def resolve_baseline(
         registry_uri: The model registry.
 
     Raises:
-        TaskError: The Baseline's files are gone or changed and that is not to be ignored, or the registry cannot be asked.
+        TaskError: There is no candidate, the Baseline's files are gone or changed and that is not to be ignored, or the registry cannot be asked.
     """
     if on_broken_baseline not in ("fail", "ignore"):
         raise TaskError(f"on_broken_baseline must be 'fail' or 'ignore', not {on_broken_baseline!r}")
+    candidate.require_written()
     try:
         version, reason = _find(open_registry(model_name, tracking_uri, registry_uri), candidate, alias)
         if version is None:

@@ -62,6 +62,17 @@ class Input(Artifact):
             f"the artifact at {self.path} is not what its metadata says: the fingerprint of its bytes is {found[:12]}, not {str(said)[:12]!r}; make it again"
         )
 
+    def require_written(self) -> None:
+        """Makes sure that something is there: a task may leave an output unwritten, and on Kubeflow a consumer then finds no folder above it either.
+
+        Raises:
+            TaskError: Nothing is.
+        """
+        if not self.path.exists():
+            raise TaskError(
+                f"nothing is at {self.path}: the task that should have made it wrote nothing; look at its log, and make it again"
+            )
+
     def require_unchanged(self) -> None:
         """Makes sure that what was read since is what the fingerprint speaks of.
 

@@ -43,6 +43,9 @@ _IN_PLACE = ("/gcs/",)
 # Where Kubernetes lets a container say why it ended: the pod's status, the workflow's node and Kubeflow's record of the run keep it.
 _TERMINATION_LOG = Path("/dev/termination-log")
 _LONGEST_TERMINATION = 4096
+# What is said for people in an artifact's metadata, all of which reaches consumers in one argument.
+_PROSE = {"summary", "reason"}
+_LONGEST_TEXT = 4096
 _last_figure = ""
 
 
@@ -279,6 +282,12 @@ def _describe(outputs: dict[str, Output]) -> None:
         if os.path.lexists(output.path):  # a link to nothing as well, to be refused
             output.metadata["fingerprint"] = fingerprint(output.path)
         output.metadata = redact_all(output.metadata)
+        output.metadata |= {name: _clipped(output.metadata[name]) for name in _PROSE & output.metadata.keys()}
+
+
+def _clipped(value: Any) -> Any:
+    """Cuts a text that would take up the room of what a consumer is told: a library's error may be of any length."""
+    return f"{value[:_LONGEST_TEXT]}..." if isinstance(value, str) and len(value) > _LONGEST_TEXT else value
 
 
 def _report(outputs_spec: dict[str, Any], outputs: dict[str, Output], parameters: dict[str, Any]) -> dict[str, Any]:

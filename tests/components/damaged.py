@@ -83,6 +83,22 @@ def check_mutations(package: str, whole: dict[str, Any], folder: Path, count: in
     return endings
 
 
+def check_unwritten(component: str, folder: Path) -> None:
+    """Runs a component's command with inputs that nobody has written: on Kubeflow nothing is then at their paths, nor above them."""
+    whole = input_of(component, folder)
+    inputs = [entry["artifacts"][0] for entry in whole["inputs"]["artifacts"].values()]
+    if "eval_config" in whole["inputs"]["parameterValues"]:
+        whole["inputs"]["parameterValues"]["eval_config"] = "model_specs {}\n"
+    for artifact in inputs:
+        artifact["uri"] = str(folder / "nobody" / artifact["name"])
+    with pytest.raises(SystemExit) as end, contextlib.redirect_stdout(io.StringIO()):
+        main(f"penstock.components.{component}", ["--executor_input", json.dumps(whole)])
+    code = end.value.code
+    assert isinstance(code, str), (component, code)
+    assert code.startswith("error: ") and "\n" not in code, code  # noqa: PT018
+    assert any(artifact["uri"] in code for artifact in inputs), code
+
+
 def _paths(node: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     if at:
         yield at

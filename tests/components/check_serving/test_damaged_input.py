@@ -4,10 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from ..damaged import check_mutations, input_of
+from ..damaged import check_mutations, check_unwritten, input_of
 
 
 @pytest.mark.usefixtures("elsewhere")
 @pytest.mark.parametrize("component", ["check_serving"])
 def test_every_damaged_input_is_one_line(component: str, tmp_path: Path):
     check_mutations(f"penstock.components.{component}", input_of(component, tmp_path), tmp_path, 60)
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize("component", ["check_serving"])
+def test_an_input_that_nobody_wrote_is_one_line(component: str, tmp_path: Path):
+    check_unwritten(component, tmp_path)

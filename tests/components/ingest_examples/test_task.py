@@ -453,3 +453,14 @@ def test_a_signed_url_is_read_and_its_signature_told_nobody(run_task, tmp_path):
     assert refused.code == 1
     assert url in refused.error
     assert "SECRET" not in refused.error
+
+
+def test_many_sources_leave_room_for_what_else_a_task_is_told(tmp_path, ingest):
+    """Examples' metadata reaches whoever reads them in one argument, which Kubeflow keeps below 120 KiB."""
+    folder = tmp_path / ("deep" * 40)
+    folder.mkdir()
+    for number in range(120):
+        (folder / f"{number:03d}.csv").write_text("a\n1\n")
+    metadata = ingest(folder, splits={"all": 1}).metadata["examples"]
+    assert metadata["source_count"] == 120
+    assert 0 < len(json.dumps(metadata["sources"])) < 9000

@@ -317,3 +317,8 @@ def test_outputs_have_nothing_that_a_backend_loses(toy):
     assert sorted(path.name for path in (toy.root / "made").rglob("*")) == ["part"]
     assert (toy.root / "made" / "part").stat().st_mode & 0o111 == 0
     assert not (toy.root / "unmade").exists()
+
+
+def test_what_is_said_for_people_is_cut(toy):
+    assert toy.run("values", options={"summary": "x" * 100_000, "dollars": ""})[0] == 0
+    assert len(toy.metadata()["summary"]) < 5000
