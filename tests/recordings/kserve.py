@@ -66,12 +66,15 @@ class Recorder:
         self._api, self._namespace, self._name = api, namespace, name
         self._stream = gzip.open(file, "wt", encoding="utf-8")  # noqa: SIM115 - closed by __exit__
         self._began, self._stop, self._lock = time.monotonic(), threading.Event(), threading.Lock()
+        self._begun = {kind: threading.Event() for kind in KINDS}
         self._threads = [threading.Thread(target=self._follow, args=(kind,), daemon=True) for kind in KINDS]
 
     def __enter__(self) -> "Recorder":
-        """Begins."""
+        """Begins: what happens from now on is seen."""
         for thread in self._threads:
             thread.start()
+        for begun in self._begun.values():
+            begun.wait(_PATIENCE_SECONDS)
         return self
 
     def __exit__(self, *_: Any) -> None:
@@ -93,6 +96,7 @@ class Recorder:
             except ApiException as error:
                 if error.status in (403, 404):
                     self.lacking.append(f"{kind.plural} ({error.status})")
+                    self._begun[kind].set()
                     return
                 version = ""
                 self._stop.wait(1)
@@ -111,6 +115,7 @@ class Recorder:
             _return_http_data_only=True,
             _request_timeout=(10, 3 * _WATCH_SECONDS),
         )
+        self._begun[kind].set()
         rest = b""
         for piece in answer.stream():
             *lines, rest = (rest + piece).split(b"\n")
@@ -135,8 +140,9 @@ class Recorder:
         return name == self._name or name.startswith(f"{self._name}-")
 
     def _write(self, event: dict[str, Any]) -> None:
-        line = {"at": round(time.monotonic() - self._began, 2), "type": event["type"], "object": cleaned(event["object"])}
+        item = cleaned(event["object"])
         with self._lock:
             if not self._stream.closed:
-                self._stream.write(f"{json.dumps(line)}\n")
+                at = round(time.monotonic() - self._began, 2)
+                self._stream.write(f"{json.dumps({'at': at, 'type': event['type'], 'object': item})}\n")
                 self.count += 1

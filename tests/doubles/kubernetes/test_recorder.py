@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from .double import KubernetesDouble
@@ -30,6 +31,7 @@ def test_what_happens_to_one_inference_service_is_recorded(cluster: KubernetesDo
             "spec": {"predictor": predictor},
         }
         cluster.store.create(INFERENCE_SERVICES, "models", spec)
+    time.sleep(3)  # a watch that begins only now sees what is there, and not what is gone
     cluster.store.delete(INFERENCE_SERVICES, "models", "flights")
     process.send_signal(15)
     said, _ = process.communicate(timeout=120)
