@@ -5,6 +5,7 @@ import inspect
 import json
 import math
 import os
+import random
 import sys
 import time
 from collections.abc import Iterator
@@ -24,6 +25,20 @@ _FIGURE_SECONDS = 5.0
 _LIBRARIES = ["tensorflow", "keras", "tensorflow-transform", "tfx-bsl", "numpy", "pyarrow", "mlflow"]
 
 
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Lets MLflow draw names and waiting times without a trace: it draws from the generator that gives Keras its seeds.
+
+    How often it does depends on where it tracks and on who else does, of which the model must know nothing.
+    """
+    state = random.getstate()
+    random.seed()
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
 class Run:
     """A run that is under way.
 
@@ -38,6 +53,7 @@ class Run:
         self._client = client
         self._epochs = 0
 
+    @_undisturbed()
     def log_epoch(self, values: dict[str, float]) -> None:
         """Logs one epoch's metrics; the epochs are counted over all of the module's fits.
 
@@ -68,16 +84,7 @@ def tracked_run(tracking_uri: str, experiment: str, params: dict[str, Any], tags
         params: Logged as they are, lists and dicts as JSON.
         tags: The data's and the module's fingerprints and whatever else says where the run comes from.
     """
-    client, uri = connect(tracking_uri)
-    try:
-        run_id = client.create_run(experiment_id(client, uri, experiment)).info.run_id
-        client.log_batch(
-            run_id,
-            params=[Param(name, redact(_text(value))[:_PARAM_LENGTH]) for name, value in params.items()],
-            tags=[RunTag(name, redact(value)) for name, value in (tags | _versions()).items()],
-        )
-    except MlflowException as error:
-        raise TaskError(f"the tracking server {uri} refuses the run: {error}; correct what it names") from error
+    client, uri, run_id = _begin(tracking_uri, experiment, params, tags)
     os.environ |= {"MLFLOW_TRACKING_URI": uri, "MLFLOW_RUN_ID": run_id}
     status = "FAILED"
     try:
@@ -88,6 +95,22 @@ def tracked_run(tracking_uri: str, experiment: str, params: dict[str, Any], tags
         while mlflow.active_run():
             mlflow.end_run(status)
         client.set_terminated(run_id, status)
+
+
+@_undisturbed()
+def _begin(tracking_uri: str, experiment: str, params: dict[str, Any], tags: dict[str, str]) -> tuple[MlflowClient, str, str]:
+    """Makes a run; returns the client, the server's URI and the run's ID."""
+    client, uri = connect(tracking_uri)
+    try:
+        run_id = client.create_run(experiment_id(client, uri, experiment)).info.run_id
+        client.log_batch(
+            run_id,
+            params=[Param(name, redact(_text(value))[:_PARAM_LENGTH]) for name, value in params.items()],
+            tags=[RunTag(name, redact(value)) for name, value in (tags | _versions()).items()],
+        )
+    except MlflowException as error:
+        raise TaskError(f"the tracking server {uri} refuses the run: {error}; correct what it names") from error
+    return client, uri, run_id
 
 
 def _text(value: Any) -> str:

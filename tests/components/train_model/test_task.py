@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -193,6 +194,19 @@ def test_seed_makes_the_same_bytes_in_every_process(run_task, transformed, track
     first, again, other = (run.metadata["model"]["fingerprint"] for run in runs)
     assert first == again
     assert first != other
+
+
+def test_what_run_fn_draws_follows_from_the_seed_alone(run_task, transformed, tracking_uri, tmp_path):
+    """MLflow's client draws a run's name where it writes to a database itself, from the generator that gives Keras its seeds; a server does not."""
+    drawn = tmp_path / "drawn"
+    module = f"import pathlib, random\n{EXPORT}\ndef run_fn(fn_args):\n    pathlib.Path({str(drawn)!r}).write_text(str(random.random()))\n    export(fn_args.serving_model_dir)"
+    runs = []
+    for _ in range(2):
+        runs.append(run_task(NAME, {"module_file": module, "tracking_uri": tracking_uri, "seed": 5}, transformed.inputs))
+        assert runs[-1].code == 0, runs[-1].error
+        assert drawn.read_text() == str(random.Random(5).random())
+    names = {MlflowClient(tracking_uri).get_run(run.parameters["tracking_run_id"]).info.run_name for run in runs}
+    assert len(names) == 2, "and two runs can be told apart"
 
 
 def test_command_in_a_process_of_its_own(run_task, transformed, tracking_uri, monkeypatch):
