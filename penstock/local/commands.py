@@ -31,6 +31,20 @@ def family_of(image: str) -> str:
     return match["family"] if match and match["family"] in FAMILIES else ""
 
 
+def without_gpu(image: str, others: Iterable[str]) -> str:
+    """Returns the image for a task that gets no GPU: `tf` for `tf-gpu`, of which most is NVIDIA's libraries.
+
+    Args:
+        image: The task's image.
+        others: The pipeline's images. Of an image that is named by digest, they alone say which one takes its place.
+    """
+    if family_of(image) != "tf-gpu":
+        return image
+    smaller = "penstock-tf".join(image.rsplit("penstock-tf-gpu", 1))
+    name, digest, _ = smaller.partition("@")
+    return next((other for other in others if other.startswith(f"{name}@")), image) if digest else smaller
+
+
 def component_of(command: list[str]) -> str:
     """Returns the Penstock component that a command runs; empty for any other command."""
     module = command[2] if command[:2] == ["python", "-m"] and len(command) > 2 else ""

@@ -19,7 +19,7 @@ from ..engines import Engine, find_engine
 from ..envs import has_gpu
 from ..errors import UserError
 from ..pipeline_file import PipelineFile
-from .commands import family_of
+from .commands import family_of, without_gpu
 from .identity import measured_here
 from .mounts import mounts, served_folder, working_directory
 from .processes import Processes
@@ -44,6 +44,7 @@ class DockerRunner:
         self._gpu = has_gpu()
         self._root = Path()
         self._serve_image = ""
+        self._named: list[str] = []
         self._identifiers: dict[str, str] = {}
 
     def prepare(self, pipeline: PipelineFile, root: Path, console: Console) -> None:
@@ -54,6 +55,7 @@ class DockerRunner:
         """
         working_directory()
         self._root = root
+        self._named = sorted({container.image for _, container in pipeline.containers()})
         images = {self._image(container.image) for _, container in pipeline.containers()}
         for name, container in pipeline.containers():
             if "--executor_input" not in [*container.command, *container.args]:
@@ -88,9 +90,8 @@ class DockerRunner:
             self._engine.ask("rm", "--force", "--volumes", name)
 
     def _image(self, reference: str) -> str:
-        """Returns the image to run: where there is no GPU, `tf` for `tf-gpu`, unless a digest says which bytes it must be."""
-        is_for_gpu = family_of(reference) == "tf-gpu" and not self._gpu and "@" not in reference
-        return reference.replace("penstock-tf-gpu:", "penstock-tf:") if is_for_gpu else reference
+        """Returns the image to run."""
+        return reference if self._gpu else without_gpu(reference, self._named)
 
     def _pull(self, image: str, console: Console) -> str:
         """Pulls an image; returns its identifier."""

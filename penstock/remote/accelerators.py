@@ -4,6 +4,9 @@ A pipeline names an accelerator by a parameter, in one word for every backend: `
 that reach a task's resources are found by following the compiled file, and the words become the backend's. Vertex AI documents
 static resources only, so there they are written into the submitted spec; so they are where Kubeflow's driver would silently ask
 for nothing: it takes every parameter that is no string as empty (backend/src/v2/driver/resolve.go).
+
+A container's image cannot be a parameter on any backend. So the file names the image that can use a GPU, and a task for which none is asked
+is sent the smaller one, which does the same.
 """
 
 import copy
@@ -11,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UserError
+from ..local.commands import without_gpu
 from ..pipeline_file import PipelineFile
 from .accelerator_names import Words
 from .quantities import resolve_quantities
@@ -48,7 +52,7 @@ class Resolved:
 def resolve(
     pipeline: PipelineFile, spec: dict[str, Any], parameters: dict[str, Any], backend: str, resources: dict[str, str] | None = None
 ) -> Resolved:
-    """Returns the pipeline with the accelerators, CPU and memory of its tasks in the backend's words.
+    """Returns the pipeline with the accelerators, CPU and memory of its tasks in the backend's words, and images that suit them.
 
     Args:
         pipeline: The compiled file.
@@ -62,15 +66,19 @@ def resolve(
             or Vertex AI would have to know before what is known only when the pipeline runs.
     """
     resolved = Resolved(copy.deepcopy(spec), dict(parameters), {})
+    images = [container.image for _, container in pipeline.containers()]
     resolver = _Resolver(resolved, Words(backend, resources or {}), frozenset(parameters))
     try:
         for label, uses in uses_of(spec, parameters).items():
             container = resolved.spec["deploymentSpec"]["executors"][label].get("container", {})
+            accelerated = False
             if requested := container.get("resources"):
                 resolve_quantities(requested, uses, backend)
-                resolver.resolve(label, requested, uses)
+                accelerated = resolver.resolve(label, requested, uses)
                 if not requested:
                     del container["resources"]
+            if not accelerated and "image" in container:
+                container["image"] = without_gpu(container["image"], images)
         resolver.check_counts()
     except UserError as error:
         raise UserError(f"{pipeline.path.name}, {error.message}") from error
@@ -97,20 +105,23 @@ class _Resolver:
         self._set_parameters: dict[str, str] = {}
         self._counts_alone: dict[str, UserError] = {}
 
-    def resolve(self, label: str, requested: dict[str, Any], uses: list[Use]) -> None:
+    def resolve(self, label: str, requested: dict[str, Any], uses: list[Use]) -> bool:
         """Changes the accelerator of one executor.
 
         Args:
             label: The executor's.
             requested: Its resources in JSON form.
             uses: The tasks that run it.
+
+        Returns:
+            Whether it has an accelerator, or may have one that is known only when the pipeline runs.
         """
         block = requested.get("accelerator", {})
         kind = block.get("resourceType") or block.get("type", "")
         count = block.get("resourceCount") or str(block.get("count", ""))
         requests = [request for use in uses if (request := self._request(use, use.read(kind), use.read(count)))]
         if not block or not requests:
-            return
+            return bool(block)
         for request in requests:
             self._set(request)
         accelerators = list(dict.fromkeys(request.accelerator for request in requests))
@@ -121,6 +132,7 @@ class _Resolver:
             self._resolved.accelerators[label] = accelerators[0]
         if self._words.backend == "vertex" or not all(map(self._suits_driver, requests)):
             self._write(requested, accelerators[0])
+        return accelerators[0] is not None or len(requests) < len(uses)
 
     def check_counts(self) -> None:
         """Raises an error if a count was given that no accelerator has."""

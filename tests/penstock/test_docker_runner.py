@@ -194,7 +194,7 @@ def test_without_a_gpu_the_smaller_image_trains(told):
     assert "--gpus" not in said
 
 
-def test_without_a_gpu_a_digest_is_kept(told):
+def test_without_a_gpu_a_digest_is_kept_where_nothing_says_another(told):
     pinned = f"{image('tf-gpu').rpartition(':')[0]}@sha256:{0:064x}"
     said = told("podman", False, pinned)
     assert pinned in said

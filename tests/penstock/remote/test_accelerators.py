@@ -10,6 +10,7 @@ from google.protobuf import json_format
 from kfp import dsl
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from penstock.components.images import image
 from penstock.errors import UserError
 from penstock.pipeline_file import PipelineFile
 from penstock.remote.accelerator_names import ACCELERATORS
@@ -101,6 +102,81 @@ def test_no_accelerator(compiled, parameters):
     assert _resources(on_kubeflow) == _resources(Resolved(compiled(one).document, {}, {}))
     assert on_kubeflow.parameters.get("kind", "") == ""
     assert on_vertex.accelerators == on_kubeflow.accelerators == {}
+
+
+GPU_IMAGE, CPU_IMAGE = "here.example/p/penstock-tf-gpu", "here.example/p/penstock-tf"
+
+
+@dsl.container_component
+def on_gpu():
+    return dsl.ContainerSpec(image=f"{GPU_IMAGE}:1", command=["train"])
+
+
+@dsl.container_component
+def on_gpu_by_digest():
+    return dsl.ContainerSpec(image=f"{GPU_IMAGE}@sha256:1", command=["train"])
+
+
+@dsl.container_component
+def on_cpu_by_digest():
+    return dsl.ContainerSpec(image=f"{CPU_IMAGE}@sha256:2", command=["evaluate"])
+
+
+@dsl.pipeline(name="tagged")
+def tagged(kind: str = "", count: str = ""):
+    on_gpu().set_accelerator_type(kind).set_accelerator_limit(count)
+
+
+@dsl.pipeline(name="tagged-plain")
+def tagged_plain():
+    on_gpu()
+
+
+@dsl.pipeline(name="pinned")
+def pinned(kind: str = "", count: str = ""):
+    on_gpu_by_digest().set_accelerator_type(kind).set_accelerator_limit(count)
+    on_cpu_by_digest()
+
+
+@dsl.pipeline(name="pinned-alone")
+def pinned_alone(kind: str = "", count: str = ""):
+    on_gpu_by_digest().set_accelerator_type(kind).set_accelerator_limit(count)
+
+
+@dsl.pipeline(name="chosen")
+def chosen():
+    on_gpu().set_accelerator_type(choose().output).set_accelerator_limit(1)
+
+
+def _images(resolved: Resolved) -> set[str]:
+    return {item["container"]["image"] for item in resolved.spec["deploymentSpec"]["executors"].values()} - {"choose"}
+
+
+@pytest.mark.parametrize("backend", ["kubeflow", "vertex"])
+@pytest.mark.parametrize(
+    ("pipeline", "parameters", "images"),
+    [
+        (tagged, {}, {f"{CPU_IMAGE}:1"}),
+        (tagged, {"kind": "l4", "count": "0"}, {f"{CPU_IMAGE}:1"}),
+        (tagged, {"kind": "l4"}, {f"{GPU_IMAGE}:1"}),
+        (tagged_plain, {}, {f"{CPU_IMAGE}:1"}),
+        (pinned, {}, {f"{CPU_IMAGE}@sha256:2"}),
+        (pinned, {"kind": "l4x2"}, {f"{GPU_IMAGE}@sha256:1", f"{CPU_IMAGE}@sha256:2"}),
+        (pinned_alone, {}, {f"{GPU_IMAGE}@sha256:1"}),
+    ],
+)
+def test_the_gpu_image_is_for_who_asks_for_a_gpu(compiled, backend, pipeline, parameters, images):
+    assert _images(_resolve(compiled(pipeline), parameters, backend)) == images
+
+
+def test_the_gpu_image_stays_where_only_the_running_pipeline_knows(compiled):
+    assert _images(_resolve(compiled(chosen), {}, "kubeflow")) == {f"{GPU_IMAGE}:1"}
+
+
+@pytest.mark.parametrize(("given", "family"), [({}, "tf"), ({"accelerator_type": "l4"}, "tf-gpu")])
+def test_the_flights_train_in_the_image_that_suits_them(given, family):
+    resolved = _resolve(PipelineFile(TRAINING), {"input_uri": "gs://bucket", **given}, "kubeflow")
+    assert resolved.spec["deploymentSpec"]["executors"]["exec-train-model"]["container"]["image"] == image(family)
 
 
 def test_a_backends_own_words(compiled):
