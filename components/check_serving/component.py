@@ -31,8 +31,8 @@ def check_serving(
         model: The model to check.
         evaluation: Its Evaluation: `blessing.json` must bless exactly these bytes, and `probe.json` holds evaluation Examples with
             the answers that the model gave.
-        serving_check: `check.json` with the verdict, every limit and its measured value, and `probe.json`: the requests with known
-            answers that push_model sends to the destination.
+        serving_check: `check.json` with the verdict, every limit and its measured value, and `probe.json`, whose SHA-256 the check has:
+            the requests with known answers that push_model sends to the destination.
         metrics: What was measured: the time to start, the memory, and the times and the throughput through each protocol.
         report: A page that shows the verdict, the answers that differ, and the measured times.
         verdict: `passed` or `failed`.

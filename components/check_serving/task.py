@@ -10,7 +10,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from penstock.components.runtime import Input, Output, TaskError, figure, redact, stored
-from penstock.components.runtime.blessing import EmptyProbe, read_probe, require_blessing
+from penstock.components.runtime.blessing import PROBE, PROBE_SHA256, EmptyProbe, read_probe, require_blessing
+from penstock.components.runtime.fingerprint import file_sha256
 
 from .limits import all_measured, broken_limit, check_limits, measured_limits
 from .measuring import Measured, Questions, measure_server
@@ -54,12 +55,14 @@ def check_serving(
     serving_check.path.mkdir(parents=True)
     with _server_kinds() as kinds:
         servers = [measure_server(kind, model.path, serving_check.path, questions) for kind in kinds]
+    _write(serving_check.path / PROBE, _spread(probe, probe_rows))
     compared = measured_limits(limits, servers)
     reasons = [*_reasons(servers, probe), *(broken_limit(entry) for entry in compared if not entry["passed"])]
     check = {
         "verdict": FAILED if reasons else PASSED,
         "reasons": reasons,
         "model": {"fingerprint": blessing["model"]["fingerprint"], "uri": redact(model.uri)},
+        PROBE_SHA256: file_sha256(serving_check.path / PROBE),
         "limits": compared,
         "servers": [asdict(server) for server in servers],
         "rows": len(probe["instances"]),
@@ -69,7 +72,6 @@ def check_serving(
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
     _write(serving_check.path / "check.json", check)
-    _write(serving_check.path / "probe.json", _spread(probe, probe_rows))
     serving_check.metadata |= {"verdict": check["verdict"], "model_fingerprint": check["model"]["fingerprint"]}
     metrics.metadata |= all_measured(servers)
     write_report(report.path, check)

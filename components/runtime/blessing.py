@@ -6,7 +6,11 @@ from typing import Any
 from . import stored
 from .artifacts import Input
 from .errors import TaskError
+from .fingerprint import file_sha256
 from .release import is_probe
+
+# The requests with known answers, and what a serving check calls the SHA-256 of theirs; those of 0.1.0 do not have it.
+PROBE, PROBE_SHA256 = "probe.json", "probe_sha256"
 
 
 class EmptyProbe(TaskError):
@@ -45,7 +49,7 @@ def require_blessing(model: Input, evaluation: Path) -> dict[str, Any]:
 
 
 def require_check(serving_check: Path, fingerprint: str) -> dict[str, Any]:
-    """Reads a serving check's `check.json`, and refuses unless exactly these bytes have passed.
+    """Reads a serving check's `check.json`, and refuses unless exactly these bytes have passed, and its probe is the one that they passed.
 
     Args:
         serving_check: The serving check's folder.
@@ -55,7 +59,7 @@ def require_check(serving_check: Path, fingerprint: str) -> dict[str, Any]:
         The check.
 
     Raises:
-        TaskError: There is none, it is of other bytes, or it says anything but `passed`.
+        TaskError: There is none, it is of other bytes or of another probe, or it says anything but `passed`.
     """
     check = _read_object(serving_check / "check.json", "the serving check", "check the model with check_serving")
     if check.get("verdict") != "passed":
@@ -71,7 +75,18 @@ def require_check(serving_check: Path, fingerprint: str) -> dict[str, Any]:
         raise TaskError(
             f"the serving check at {serving_check} is of other bytes ({str(checked)[:12]}) than the model's ({fingerprint[:12]}); check this model with check_serving"
         )
+    if PROBE_SHA256 in check and check[PROBE_SHA256] != _sha256(serving_check / PROBE):
+        raise TaskError(
+            f"the serving check at {serving_check} is of other requests than its {PROBE} has; check the model with check_serving"
+        )
     return check
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return file_sha256(path)
+    except OSError as error:
+        raise TaskError(f"the probe cannot be read at {path} ({error}); check the model with check_serving") from error
 
 
 def read_probe(folder: Path) -> dict[str, Any]:
@@ -81,7 +96,7 @@ def read_probe(folder: Path) -> dict[str, Any]:
         TaskError: There is no probe, it is malformed or (`EmptyProbe`) has no requests: a model whose answers cannot be checked may
             not serve.
     """
-    path = folder / "probe.json"
+    path = folder / PROBE
     probe = _read_object(path, "the probe")
     if probe.get("instances") == probe.get("predictions") == []:
         raise EmptyProbe(f"{path} holds no requests with known answers; export the model with serving_default and evaluate it again")

@@ -12,14 +12,16 @@ from .room import is_out_of_room
 
 
 def check_places(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
-    """Makes sure that writing the outputs overwrites nothing but outputs of an earlier attempt.
+    """Makes sure that no output takes the place of an input, another output, a device, a mount, or a folder of the system's or this task's own.
+
+    Any other file or folder there is taken for an earlier attempt's output, and is replaced: backends try again in the same place.
 
     Args:
         outputs: The paths of artifacts, output parameters and the executor output file.
         inputs: The paths of the artifacts that the task reads.
 
     Raises:
-        TaskError: An output would take the place of something else.
+        TaskError: One would.
     """
     places = [Path(os.path.abspath(path)) for path in outputs]  # noqa: PTH100 - links are followed when they are written to
     for place in places:

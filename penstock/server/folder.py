@@ -12,6 +12,7 @@ from penstock.components.runtime.serving import CANDIDATE, ServingState
 
 from .models import Models, ServedModel
 from .saved_model import SavedModel
+from .unchanged import unchanged
 from .version import LoadedVersion
 from .warm_up import warm_up
 
@@ -91,7 +92,9 @@ class FolderModels(Models):
 
 def _load(folder: Path, model: str, version: str) -> LoadedVersion:
     """Loads a version, if its files are those that were released, and warms it up: it takes its name without anybody waiting."""
-    release = serving.verify_version(folder, model, version)
-    saved = SavedModel(folder / model / version / "model")
+    path = folder / model / version / "model"
+    with unchanged(path):
+        release = serving.verify_version(folder, model, version)
+        saved = SavedModel(path)
     warm_up(saved, release)
     return LoadedVersion(model, version, release, saved)

@@ -13,6 +13,7 @@ from penstock.components.runtime.release import Release
 
 from .models import Models, ServedModel
 from .saved_model import SavedModel
+from .unchanged import unchanged
 from .version import LoadedVersion
 from .warm_up import warm_up
 
@@ -47,10 +48,12 @@ def load_one(name: str, folder: Path, log: "PredictionLog | None", expected: str
 
     Raises:
         ValueError: There is none that can be served, or it has another fingerprint.
+        TaskError: Somebody wrote to it meanwhile.
         InvalidInput: It refuses its own probe.
     """
-    release = _release(folder, expected)
-    model = SavedModel(folder)
+    with unchanged(folder):
+        release = _release(folder, expected)
+        model = SavedModel(folder)
     warm_up(model, release)
     models = OneModel(str(folder))
     models.serve(ServedModel(name, LoadedVersion(name, release.model_version or release.fingerprint[:12], release, model), log))

@@ -18,7 +18,7 @@ import pytest
 
 from penstock.components.check_serving.processes import running
 from penstock.components.check_serving.servers import PenstockServer
-from penstock.components.runtime import fingerprint
+from penstock.components.runtime import TaskError, fingerprint
 from penstock.components.runtime.blessing import read_probe, require_check
 
 from .. import kubeflow_pages
@@ -118,6 +118,9 @@ def test_a_good_model_passes_through_every_protocol(check: Check) -> None:
     assert require_check(folder, fingerprint(check.model("first")))["verdict"] == "passed"
     known = json.loads((check.models / "first" / "probe.json").read_text())
     assert read_probe(folder) == known | {key: known[key][:1] for key in ("instances", "predictions")}
+    (folder / "probe.json").write_text(json.dumps(read_probe(folder) | {"predictions": [[0.5]]}))
+    with pytest.raises(TaskError, match="is of other requests than its probe"):
+        require_check(folder, fingerprint(check.model("first")))
     assert done.metadata["serving_check"]["summary"].endswith(": passed")
     page = done.outputs["report"].read_text()
     assert "V2 REST" in page

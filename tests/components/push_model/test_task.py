@@ -184,6 +184,8 @@ def test_what_is_not_blessed_is_not_pushed(push: Push, folder: Path, changes: di
         ({"reasons": ["it is slow"]}, "gives reasons against it"),
         ({"model": {"fingerprint": "0" * 64}}, "is of other bytes"),
         ({"model": None}, "is of other bytes"),
+        ({"probe_sha256": "0" * 64}, "is of other requests than its probe.json has"),
+        ({"probe_sha256": None}, "is of other requests than its probe.json has"),
     ],
 )
 def test_what_has_not_passed_the_serving_check_is_not_pushed(push: Push, folder: Path, check: dict[str, Any], message: str):

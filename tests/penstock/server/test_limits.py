@@ -15,12 +15,10 @@ import grpc
 import httpx
 import pytest
 
-from .processes import NAME, ROW, Server
+from .processes import GRPC, ROW, V1, V2, Server, rest, serving, v2
 
 TIMEOUT, CONNECTIONS, ROWS, BODY = 3, 60, 100, 2**20
 LIMITS = {"request_timeout_seconds": TIMEOUT, "max_connections": CONNECTIONS, "max_rows": ROWS, "max_body_mib": 1, "max_pending_mib": 2}
-V1, V2 = f"/v1/models/{NAME}:predict", f"/v2/models/{NAME}/infer"
-INFER = "/inference.GRPCInferenceService/ModelInfer"
 HEAD = f"POST {V1} HTTP/1.1\r\nHost: x\r\n".encode()
 HALF = HEAD + b"Content-Length: 1000\r\n\r\n{"
 
@@ -30,23 +28,15 @@ def server(
     saved_models: Path, tmp_path_factory: pytest.TempPathFactory, family_environment: dict[str, str], free_ports: Callable[[], int]
 ) -> Iterator[Server]:
     """A server with small limits."""
-    port, grpc_port = free_ports(), free_ports()
-    model = str(saved_models / "first" / "model")
-    options = ["--model_name", NAME, "--model_dir", model, "--http_port", str(port), "--grpc_port", str(grpc_port)]
     limits = [f"--{name}={value}" for name, value in LIMITS.items()]
-    server = Server(tmp_path_factory.mktemp("limits"), family_environment, port, *options, *limits)
-    server.grpc_port = grpc_port
-    yield server.ready()
-    server.process.kill()
-    server.process.wait()
+    with serving(saved_models / "first" / "model", tmp_path_factory.mktemp("limits"), family_environment, free_ports, *limits) as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)
 def _unharmed(server: Server) -> Iterator[None]:
     yield
-    assert server.predict([ROW]).status_code == 200
-    assert {count for key, count in server.samples("penstock_requests_total").items() if key[1] == "500"} == {0}
-    assert "Traceback" not in server.log.read_text()
+    server.require_unharmed()
 
 
 class Others:
@@ -80,23 +70,6 @@ class Others:
             time.sleep(0.05)
 
 
-def connect(server: Server, content: bytes = b"") -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", server.http.base_url.port), timeout=30)
-    connection.sendall(content)
-    return connection
-
-
-def rest(connection: socket.socket) -> bytes:
-    """Returns what comes until the server closes the connection."""
-    answer = b""
-    try:
-        while part := connection.recv(1 << 16):
-            answer += part
-    except ConnectionResetError:
-        pass
-    return answer
-
-
 @pytest.mark.parametrize(
     ("sent", "status"),
     [(HALF, b"408"), (HEAD, b"408"), (b"", None), (HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", b"408"), (b"GET /\r\n", b"408")],
@@ -104,7 +77,7 @@ def rest(connection: socket.socket) -> bytes:
 def test_slow_senders_are_cut(server: Server, sent: bytes, status: bytes | None):
     with Others(server) as others, ExitStack() as closed:
         begun = time.monotonic()
-        slow = [closed.enter_context(connect(server, sent)) for _ in range(CONNECTIONS // 2)]
+        slow = [closed.enter_context(server.connect(sent)) for _ in range(CONNECTIONS // 2)]
         answers = {rest(each)[9:12] or None for each in slow}
         assert answers == {status}
         assert TIMEOUT - 1 < time.monotonic() - begun < TIMEOUT + 8
@@ -115,7 +88,7 @@ def test_slow_senders_are_cut(server: Server, sent: bytes, status: bytes | None)
 def test_many_connections_shut_nobody_out(server: Server, sent: bytes):
     with Others(server), ExitStack() as closed:
         for _ in range(4 * CONNECTIONS):
-            closed.enter_context(connect(server, sent))
+            closed.enter_context(server.connect(sent))
         time.sleep(1)
 
 
@@ -126,7 +99,7 @@ def test_file_descriptors_do_not_run_out(placed: Path, start: Callable[..., Serv
     assert "there is room for" in server.log.read_text()
     with Others(server), ExitStack() as closed:
         for _ in range(600):
-            closed.enter_context(connect(server, b"GET /"))
+            closed.enter_context(server.connect(b"GET /"))
         time.sleep(2)
 
 
@@ -163,7 +136,7 @@ def test_a_large_body(server: Server, path: str, chunked: bool):
     ],
 )
 def test_large_headers(server: Server, head: bytes):
-    with connect(server) as connection:
+    with server.connect() as connection:
         try:
             connection.sendall(HEAD + head)
         except ConnectionError:
@@ -172,7 +145,7 @@ def test_large_headers(server: Server, head: bytes):
 
 
 def test_a_long_url(server: Server):
-    with connect(server, b"GET /" + b"a" * 2**16 + b" HTTP/1.1\r\nHost: x\r\n\r\n") as connection:
+    with server.connect(b"GET /" + b"a" * 2**16 + b" HTTP/1.1\r\nHost: x\r\n\r\n") as connection:
         assert b"431" in rest(connection)
 
 
@@ -193,31 +166,22 @@ def test_rows_that_are_too_much(server: Server, instances: Any, message: str):
     assert len(answer.content) < 5000
 
 
-def v2(**rows: int) -> dict[str, Any]:
-    kinds = {"distance": ("FP32", 1.0), "carrier": ("BYTES", "AA"), "month": ("INT64", 1)}
-    return {
-        "inputs": [
-            {"name": name, "shape": [rows[name]], "datatype": kind, "data": [value] * rows[name]} for name, (kind, value) in kinds.items()
-        ]
-    }
-
-
 def test_v2_rows(server: Server):
     for rows, message in (
         ({"distance": 101, "carrier": 101, "month": 101}, "the request has 101 rows"),
         ({"distance": 2, "carrier": 1, "month": 1}, "the features differ in their number of rows: carrier: 1, distance: 2, month: 1"),
         ({"distance": 0, "carrier": 0, "month": 0}, "the request needs at least one row"),
     ):
-        answer = server.http.post(V2, json=v2(**rows))
+        answer = server.http.post(V2, json=v2(**{name: [ROW[name]] * count for name, count in rows.items()}))
         assert (answer.status_code, message in answer.json()["error"]) == (400, True), answer.text
-    answer = server.http.post(V2, json=v2(distance=1, carrier=1, month=1) | {"outputs": [{"name": "nope"}]})
+    answer = server.http.post(V2, json=v2(ROW) | {"outputs": [{"name": "nope"}]})
     assert (answer.status_code, answer.json()["error"]) == (400, "unknown output: nope; the model gives probability")
 
 
 def test_large_bodies_that_are_pending_are_bounded(server: Server):
     large = json.dumps({"instances": [ROW]}).encode().ljust(BODY)
     most = HEAD + b"Content-Length: %d\r\n\r\n" % BODY + large[:-1]
-    with Others(server), connect(server, most) as first, connect(server, most) as second:
+    with Others(server), server.connect(most) as first, server.connect(most) as second:
         time.sleep(0.5)
         refused = server.http.post(V1, content=large)
         assert (refused.status_code, refused.json()["error"]) == (
@@ -248,7 +212,7 @@ def test_memory_of_many_large_bodies(server: Server):
 
 def test_many_requests_on_one_connection(server: Server):
     asked = 20_000
-    with connect(server) as connection, ThreadPoolExecutor(1) as pool:
+    with server.connect() as connection, ThreadPoolExecutor(1) as pool:
         answers = pool.submit(rest, connection)
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * asked)
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -257,9 +221,9 @@ def test_many_requests_on_one_connection(server: Server):
 
 def test_grpc(server: Server):
     with Others(server), grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
-        large = channel.unary_unary(INFER).future(b"\0" * (BODY + 1), timeout=30)
+        large = channel.unary_unary(GRPC).future(b"\0" * (BODY + 1), timeout=30)
         assert large.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
-        bomb = channel.unary_unary(INFER).future(b"\0" * (50 * BODY), timeout=30, compression=grpc.Compression.Gzip)
+        bomb = channel.unary_unary(GRPC).future(b"\0" * (50 * BODY), timeout=30, compression=grpc.Compression.Gzip)
         assert bomb.code() in (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.RESOURCE_EXHAUSTED)
         stopped = threading.Event()
 
@@ -268,7 +232,7 @@ def test_grpc(server: Server):
             yield from ()
 
         begun = time.monotonic()
-        late = [channel.stream_unary(INFER).future(nothing(), timeout=30) for _ in range(8)]
+        late = [channel.stream_unary(GRPC).future(nothing(), timeout=30) for _ in range(8)]
         assert {each.code() for each in late} == {grpc.StatusCode.DEADLINE_EXCEEDED}
         assert {each.details() for each in late} == {"the request took too long to come"}
         assert time.monotonic() - begun < TIMEOUT + 10

@@ -1,6 +1,7 @@
 """One SavedModel under one name: as KServe and Vertex AI start the server."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -117,6 +118,25 @@ def test_a_number_that_the_type_cannot_hold(placed: Path, start: Callable[..., S
         answer = server.predict([ROW | {"month": month}])
         assert (answer.status_code, answer.json()["error"]) == (400, "feature 'month': a number is out of the range of int64")
     assert server.predict([ROW | {"month": 3.0}]).json() == server.predict([ROW | {"month": 3}]).json()
+
+
+def test_a_model_that_is_written_to_while_it_is_loaded_is_not_served(placed: Path, start: Callable[..., Server]):
+    """Here with the bytes that it has; nobody could tell whether others were read in between."""
+    server = start(placed, "--fingerprint", fingerprint(placed))
+    file, stopped = placed / "saved_model.pb", threading.Event()
+
+    def write() -> None:
+        while not stopped.wait(0.01):
+            os.utime(file)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert server.process.wait(120) == 1
+    finally:
+        stopped.set()
+        writer.join()
+    assert "changed while it was loaded" in server.log.read_text().splitlines()[-1]
 
 
 def test_the_fingerprint_is_that_of_the_bytes(placed: Path, start: Callable[..., Server]):
