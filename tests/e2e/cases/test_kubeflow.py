@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ...identity.table import rows
+from ...identity.table import markdown, rows
 from ...identity.ways import here
 from ...penstock.remote.person import ends_of_tasks
 from ..pipelines import Pipelines
@@ -96,9 +96,11 @@ def test_flights(pipelines: Pipelines) -> None:
 
 def test_identity(pipelines: Pipelines, tmp_path: Path) -> None:
     there = pipelines.kubeflow.outputs(pipelines.first.run_id)
-    table = [row for row in rows({"here": here(tmp_path), "there": there}) if row.what in SAME_BYTES]
-    assert {row.what for row in table} >= {"examples", "schema", "transformed_examples"}
-    assert [row for row in table if not row.equal] == []
+    table = list(rows({"here": here(tmp_path), "there": there}))
+    print(markdown(table))
+    same = [row for row in table if row.what in SAME_BYTES]
+    assert {row.what for row in same} >= {"examples", "schema", "transformed_examples"}
+    assert [row for row in same if not row.equal] == []
 
 
 def test_a_run_is_told_the_same_again(pipelines: Pipelines) -> None:
