@@ -24,8 +24,9 @@ def check_serving(
     """Gate: serves the model as its destination will, and compares its answers with the evaluation's, row for row.
 
     The exact model directory is loaded in Penstock's model server, and in TensorFlow Serving too where `tensorflow_model_server` is
-    on the path. A model that does not load, answers otherwise than it was evaluated, or breaks a limit is not passed on. An answer
-    may differ by the tolerance in the Evaluation's `probe.json` (1e-5), absolute or relative: the order of a sum is not the model's.
+    on the path; that one listens on all addresses of the machine meanwhile, and has no option that says otherwise. A model that does
+    not load, answers otherwise than it was evaluated, or breaks a limit is not passed on. An answer may differ by the tolerance in
+    the Evaluation's `probe.json` (1e-5), absolute or relative: the order of a sum is not the model's.
 
     Args:
         model: The model to check.
