@@ -1,26 +1,31 @@
-"""KServe's controller: it sees what an InferenceService asks for, makes the pods, and writes the status (KServe 0.20/0.21).
+"""KServe's controller: it sees what an InferenceService asks for, makes the pods, and writes the status.
 
 Both modes keep what surprises in the real one:
 - Labels and annotations of an InferenceService are part of the pod template: whoever changes one makes a new revision (Knative), or
   has the pods replaced (Standard). `observedGeneration` is the generation of what the controller made from the InferenceService (the
   Knative service, the stable Deployment), not of the InferenceService.
 - Ready may be as it was for a while after a change, and True although the newest revision does not run.
+- What is wrong before anything is made (a storage that KServe does not know, Knative that is missing) is told by an Event only.
 """
 
+import hashlib
 import threading
 import time
 from typing import Any
 
 from ..models import ModelServers
-from . import knative, standard, webhook
+from . import conditions, knative, standard, webhook
 from .errors import ApiError
-from .pods import write_deployments, write_pods
+from .pods import delete_owned, tell, write_autoscalers, write_deployments, write_pods, write_routes
 from .resources import INFERENCE_SERVICES
 from .store import Object, Store, now
 from .workload import Behavior, Storage, Workload, behavior_of
 
 Backends = list[tuple[Workload, int]]
 TICK_SECONDS = 0.02
+_STORAGES = ("gs://", "s3://", "pvc://", "file://", "https://", "http://", "hdfs://", "webhdfs://", "oci://", "oci+native://", "hf://")
+_NO_STORAGE = "StorageURI not supported: storageUri, must be one of: [" + ", ".join(_STORAGES) + "] storageUri [{}] is not supported."
+_NO_KNATIVE = "It is not possible to use Knative deployment mode when Knative Services are not available"
 _NOT_PROPAGATED = {
     "autoscaling.knative.dev/min-scale",
     "autoscaling.knative.dev/max-scale",
@@ -38,6 +43,9 @@ class Service:
         hosts: The pods behind each host that the ingress knows, with their shares of the traffic in percent.
         services: The pods behind each service name inside the cluster.
         progress_deadline: After how many seconds a Deployment that does not get ready has failed.
+        owner: How what is made for it names it as its owner.
+        since: When the controller first saw it.
+        told: What was told of it last, when it is told next, and after how many seconds again.
     """
 
     def __init__(self, item: Object, controller: "Controller") -> None:
@@ -48,10 +56,22 @@ class Service:
         self.changed_at = 0.0
         self.hosts: dict[str, Backends] = {}
         self.services: dict[str, Backends] = {}
+        self.owner, self.since = _owner(item), now()
         self.progress_deadline = controller.progress_deadline
+        self.told: tuple[str, float, float] = ("", 0.0, 0.0)
         self.knative = knative.Revisions()
         self.standard = standard.Deployments()
         self._controller = controller
+
+    @property
+    def splits_traffic(self) -> bool:
+        """Whether KServe is later than 0.20.0."""
+        return self._controller.kserve != "0.20.0"
+
+    @property
+    def autoscaler_seconds(self) -> float:
+        """How often the autoscalers look."""
+        return self._controller.autoscaler_seconds
 
     def url(self, name: str) -> str:
         """Returns the URL of a name from outside: by path, as KServe's `pathTemplate` makes them, or by host, if there is a domain."""
@@ -78,6 +98,10 @@ class Controller:
         base_url: Where services are reached.
         progress_deadline: A Deployment's `progressDeadlineSeconds`.
         domain: The domain of the ingress; empty: URLs name services by path.
+        kserve: The version of KServe: `0.20.0`, or a later one, which has weights for canaries in its routes.
+        has_knative: Whether Knative is installed.
+        unsupported: What storage URIs begin with that this KServe does not know, besides those that none knows.
+        autoscaler_seconds: How often HorizontalPodAutoscalers look; 15 in a real cluster.
     """
 
     def __init__(self, store: Store, servers: ModelServers, storage: Storage, default_mode: str, domain: str) -> None:
@@ -89,6 +113,10 @@ class Controller:
         self.behaviors: list[Behavior] = []
         self.base_url = ""
         self.progress_deadline = 600.0
+        self.kserve = "0.21.0"
+        self.has_knative = True
+        self.unsupported: tuple[str, ...] = ()
+        self.autoscaler_seconds = 0.2
         self._services: dict[tuple[str, str], Service] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -130,6 +158,7 @@ class Controller:
                 service = self._services.pop(key)
                 write_pods(self.store, service.namespace, service.name, [])
                 write_deployments(self.store, service.namespace, service.name, [])
+                delete_owned(self.store, service.namespace, service.uid)
 
     def _reconcile(self, item: Object) -> None:
         metadata = item["metadata"]
@@ -143,14 +172,49 @@ class Controller:
         if self._is_stale(service, item):
             return
         mode = metadata.get("annotations", {}).get(webhook.MODE, self.default_mode)
-        template = _template(item)
-        reconcile = standard.reconcile if mode == webhook.STANDARD else knative.reconcile
-        status = reconcile(service, item, template) | {"deploymentMode": mode}
+        status = self._status(service, item, mode)
         _keep_times(status, item.get("status", {}))
         if status != item.get("status"):
             self.store.replace(INFERENCE_SERVICES, key[0], item | {"status": status}, status=True)
         write_pods(self.store, *key, service.knative.workloads + service.standard.workloads)
         write_deployments(self.store, *key, service.standard.objects(service))
+        write_routes(self.store, key[0], service.standard.route_objects(service))
+        write_autoscalers(self.store, key[0], service.standard.autoscaler_objects(service))
+
+    def _status(self, service: Service, item: Object, mode: str) -> dict[str, Any]:
+        """Makes what an InferenceService asks for, unless something keeps KServe from it; returns the new status."""
+        before = item.get("status", {})
+        unknown = {"conditions": before.get("conditions") or conditions.unknown()}
+        if mode not in (webhook.STANDARD, webhook.KNATIVE):
+            failed = conditions.condition("PredictorReady", "False", "ReconcileFailed", f"unsupported deployment mode for workload: {mode}")
+            ingress = conditions.condition("IngressReady", "False", "Predictor ingress not created")
+            return {"deploymentMode": webhook.STANDARD, "conditions": conditions.with_ready([failed, ingress])}
+        if mode == webhook.KNATIVE and not self.has_knative:
+            self._tell(service, "ServerlessModeRejected", _NO_KNATIVE, again=False)
+            return before | unknown | {"deploymentMode": mode}
+        if item["metadata"].get("annotations", {}).get(webhook.STOP) == "true":
+            service.knative = knative.Revisions()
+            return standard.stop(service, before) | {"deploymentMode": mode}
+        canaries = [canary["predictor"] for canary in item["spec"].get("canary") or []]
+        for place, predictor in [("", item["spec"]["predictor"]), *(("fails to build resources for canary: ", one) for one in canaries)]:
+            uri = webhook.storage_uri(predictor)
+            if uri and (not uri.startswith(_STORAGES) or uri.startswith(self.unsupported)):
+                self._tell(service, "InternalError", place + _NO_STORAGE.format(uri), again=True)
+                return before | unknown | {"deploymentMode": mode}
+        reconcile = standard.reconcile if mode == webhook.STANDARD else knative.reconcile
+        return reconcile(service, item, _template(item)) | {"deploymentMode": mode}
+
+    def _tell(self, service: Service, reason: str, message: str, *, again: bool) -> None:
+        """Tells of an InferenceService by an Event; again after twice the time, as often as it is tried again."""
+        last, due, pause = service.told
+        if last == message and (not again or time.monotonic() < due):
+            return
+        pause = pause * 2 if last == message else 0.005
+        service.told = message, time.monotonic() + pause, pause
+        involved = service.owner | {"namespace": service.namespace}
+        involved = {key: value for key, value in involved.items() if isinstance(value, str)}
+        digest = hashlib.sha256(message.encode()).hexdigest()[:16]
+        tell(self.store, involved, f"{service.name}.{digest}", reason, message)
 
     def _is_stale(self, service: Service, item: Object) -> bool:
         """Tells whether a change has not been seen yet."""
@@ -165,6 +229,13 @@ class Controller:
         return False
 
 
+def _owner(item: Object) -> dict[str, Any]:
+    named = {"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService"} | {
+        key: item["metadata"][key] for key in ("name", "uid")
+    }
+    return named | {"controller": True, "blockOwnerDeletion": True}
+
+
 def _template(item: Object) -> dict[str, Any]:
     """Returns what every pod of an InferenceService gets besides its predictor."""
     metadata = item["metadata"]
@@ -174,7 +245,7 @@ def _template(item: Object) -> dict[str, Any]:
 
 def _keep_times(status: dict[str, Any], before: dict[str, Any]) -> None:
     """Dates the conditions whose status has changed, and leaves the date of the others."""
-    known = {condition["type"]: condition for condition in before.get("conditions", [])}
-    for condition in status["conditions"]:
-        old = known.get(condition["type"], {})
-        condition["lastTransitionTime"] = old["lastTransitionTime"] if old.get("status") == condition["status"] else now()
+    known = {one["type"]: one for one in before.get("conditions", [])}
+    for one in status["conditions"]:
+        old = known.get(one["type"], {})
+        one["lastTransitionTime"] = old["lastTransitionTime"] if old.get("status") == one["status"] else now()

@@ -109,6 +109,12 @@ class KubernetesDouble:
     def progress_deadline(self, seconds: float) -> None:
         self._controller.progress_deadline = seconds
 
+    def play(self, **behavior: Any) -> None:
+        """Changes what is installed: `kserve` (its version), `has_knative`, `unsupported`, `autoscaler_seconds`; see `Controller`."""
+        for name, value in behavior.items():
+            assert hasattr(self._controller, name)
+            setattr(self._controller, name, value)
+
     def close(self) -> None:
         """Ends it."""
         self._api.stopping.set()

@@ -4,6 +4,7 @@ After pkg/controller/v1beta1/inferenceservice/reconcilers/knative/ksvc_reconcile
 pkg/apis/serving/v1beta1/inference_service_status.go, PropagateStatus (which revision counts as rolled out).
 """
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from .workload import Workload
 if TYPE_CHECKING:
     from .controller import Service
 
+# For 0.1 to 0.3 s after each change of shares the status has them already, and Ready is Unknown.
+_INGRESS_SECONDS = 0.15
 TAGS = "serving.kserve.io/enable-tag-routing"
 
 
@@ -27,12 +30,14 @@ class Revisions:
         latest_ready: The newest revision that was ready; None if none was.
         generation: Its generation: it changes with the template and with the traffic.
         asked: The template and the traffic that it was asked for last.
+        configured_at: When the ingress has heard of that traffic, by the monotonic clock.
     """
 
     workloads: list[Workload] = field(default_factory=list)
     latest_ready: Workload | None = None
     generation: int = 0
     asked: tuple[dict[str, Any], list[dict[str, Any]]] | None = None
+    configured_at: float = 0.0
 
     def named(self, name: str) -> Workload | None:
         """Returns a revision."""
@@ -52,7 +57,8 @@ def reconcile(service: "Service", item: Object, common: dict[str, Any]) -> dict[
     traffic = _traffic(service, targets)
     _route(service, traffic)
     _roll(component, traffic, created, ksvc.latest_ready)
-    conditions = _conditions(created, ksvc.latest_ready)
+    route = _route_ready(created, ksvc.latest_ready, is_configured=time.monotonic() >= ksvc.configured_at)
+    conditions = _conditions(created, ksvc.latest_ready, route, has_url="url" in before)
     ready = next(one for one in conditions if one["type"] == "Ready")["status"] == "True"
     status = {"observedGeneration": ksvc.generation, "conditions": conditions, "components": {"predictor": component}}
     if ready:
@@ -80,6 +86,8 @@ def _apply(service: "Service", template: dict[str, Any], targets: list[dict[str,
     ksvc = service.knative
     if not ksvc.workloads or ksvc.workloads[-1].template != template:
         ksvc.workloads.append(service.start(f"{service.name}-predictor-{len(ksvc.workloads) + 1:05d}", template))
+    if ksvc.asked and ksvc.asked[1] != targets:
+        ksvc.configured_at = time.monotonic() + _INGRESS_SECONDS
     if ksvc.asked != (template, targets):
         ksvc.asked = (template, targets)
         ksvc.generation += 1
@@ -127,19 +135,23 @@ def _roll(component: dict[str, Any], traffic: list[dict[str, Any]], created: Wor
         component |= {"latestReadyRevision": ready.name, "traffic": traffic}
 
 
-def _conditions(created: Workload, ready: Workload | None) -> list[Condition]:
+def _route_ready(created: Workload, ready: Workload | None, *, is_configured: bool) -> Condition:
+    if not is_configured:
+        return condition("PredictorRouteReady", "Unknown", "IngressNotConfigured", "Ingress has not yet been reconciled.")
+    missing = f'Configuration "{created.name.rsplit("-", 1)[0]}" is waiting for a Revision to become ready.'
+    return condition("PredictorRouteReady", "True") if ready else condition("PredictorRouteReady", "Unknown", "RevisionMissing", missing)
+
+
+def _conditions(created: Workload, ready: Workload | None, route: Condition, *, has_url: bool) -> list[Condition]:
     configuration = condition("PredictorConfigurationReady", "Unknown")
     if created is ready or (created.behavior.ready_though_broken and ready):
         configuration = condition("PredictorConfigurationReady", "True")
     elif created.trouble:
         failed = f'Revision "{created.name}" failed with message: {created.trouble.message}.'
         configuration = condition("PredictorConfigurationReady", "False", "RevisionFailed", failed)
-    missing = f'Configuration "{created.name.rsplit("-", 1)[0]}" is waiting for a Revision to become ready.'
-    route = condition("PredictorRouteReady", "True") if ready else condition("PredictorRouteReady", "Unknown", "RevisionMissing", missing)
     worst = configuration if configuration["status"] != "True" else route
     predictor = of_ready("PredictorReady", worst)
-    is_ready = predictor["status"] == "True"
-    ingress = condition("IngressReady", "True") if is_ready else condition("IngressReady", "False", "Predictor ingress not created")
+    ingress = condition("IngressReady", "True" if has_url or predictor["status"] == "True" else "Unknown")
     aggregated = [
         condition(kind, part["status"], "" if part["status"] == "True" else f"{part['type']} not ready")
         for kind, part in (("RoutesReady", route), ("LatestDeploymentReady", configuration))

@@ -7,12 +7,16 @@ NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 PODS = Resource("", "v1", "pods", "Pod", has_status=True)
 EVENTS = Resource("", "v1", "events", "Event")
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment", has_status=True)
+AUTOSCALERS = Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", has_status=True)
+HTTP_ROUTES = Resource("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute", has_status=True)
 RESOURCES = (
     INFERENCE_SERVICES,
     NAMESPACES,
     PODS,
     EVENTS,
     DEPLOYMENTS,
+    AUTOSCALERS,
+    HTTP_ROUTES,
     Resource("serving.kserve.io", "v1alpha1", "servingruntimes", "ServingRuntime"),
     Resource("serving.kserve.io", "v1alpha1", "clusterservingruntimes", "ClusterServingRuntime", namespaced=False),
     Resource("coordination.k8s.io", "v1", "leases", "Lease"),

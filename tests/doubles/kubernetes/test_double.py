@@ -20,6 +20,7 @@ from kubernetes.client.exceptions import ApiException
 from .client import PLACE, Client, answers, ask, canary, find, is_ready, isvc
 from .double import KubernetesDouble
 from .faults import Disconnect, Do, Fail, Fault, Hang, Kill, Slow
+from .resources import AUTOSCALERS, HTTP_ROUTES
 from .workload import Behavior
 
 FIRST, SECOND = 0.14, 0.211
@@ -258,7 +259,7 @@ def test_ready_is_late(cluster: KubernetesDouble, client: Client) -> None:
     cluster.behaviors.append(Behavior("first", ready_after=1.0))
     started = time.monotonic()
     client.create(isvc())
-    assert is_ready(client.wait(lambda status: True)) == "False"
+    assert is_ready(client.wait(lambda status: True)) == "Unknown"
     client.ready()
     assert time.monotonic() - started >= 1.0
 
@@ -333,7 +334,8 @@ def test_a_canary_is_a_deployment_of_its_own(cluster: KubernetesDouble, client: 
     client.create(isvc(annotations=STANDARD))
     status = client.ready()
     client.patch({"canary": [canary("second", "new", 0, minReplicas=1)]})
-    status = client.wait(lambda status: status.get("canaryStatuses") == [{"name": "new", "ready": True, "trafficPercent": 0}])
+    status = client.wait(lambda status: canary_of(status)[:2] == ("new", True))
+    assert canary_of(status) == ("new", True, 0)
     assert status["observedGeneration"] == 1
     assert client.get()["metadata"]["generation"] == 2
     assert find(status, "CanaryPredictorReady")["status"] == "True"
@@ -345,16 +347,148 @@ def test_a_canary_is_a_deployment_of_its_own(cluster: KubernetesDouble, client: 
     client.patch({"canary": [canary("second", "new", 25)]})
     client.wait(lambda status: status["canaryStatuses"][0]["trafficPercent"] == 25)
     assert sorted(answers(status["url"], 8)) == [FIRST] * 6 + [SECOND] * 2
+    weights = {"flights-predictor": 75, "flights-new-predictor": 25}
+    assert backends(cluster) == {"flights": weights, "flights-predictor": weights}
 
 
-def test_a_canary_without_replicas_of_its_own_has_none_at_0_percent(client: Client) -> None:
-    client.create(isvc(annotations=STANDARD))
+def canary_of(status: dict[str, Any]) -> tuple[Any, ...]:
+    """Returns what a status says of its canary."""
+    (found,) = status.get("canaryStatuses") or [{}]
+    return tuple(found.get(field) for field in ("name", "ready", "trafficPercent"))
+
+
+def backends(cluster: KubernetesDouble) -> dict[str, dict[str, int]]:
+    """Returns the weights of the Services behind each HTTPRoute."""
+    routes = cluster.store.list(HTTP_ROUTES, "models")
+    return {route["metadata"]["name"]: {one["name"]: one["weight"] for one in route["spec"]["rules"][0]["backendRefs"]} for route in routes}
+
+
+def test_kserve_0_20_0_says_that_it_splits_traffic_and_does_not(cluster: KubernetesDouble, client: Client) -> None:
+    cluster.play(kserve="0.20.0")
+    client.create(isvc(annotations=STANDARD, name="old"))
+    url = client.ready()["url"]
+    client.patch({"canary": [canary("second", "new", 50)]})
+    client.wait(lambda status: canary_of(status) == ("new", True, 50))
+    assert backends(cluster) == {name: {"flights-old-predictor": 1} for name in ("flights", "flights-old-predictor")}
+    assert answers(url, 4) == [FIRST] * 4
+    client.patch({"predictor": canary("second", "new", 0)["predictor"], "canary": None})
+    client.wait(lambda status: "canaryStatuses" not in status)
+    assert answers(url, 4) == [SECOND] * 4
+    assert set(backends(cluster)) == {"flights", "flights-old-predictor", "flights-new-predictor"}, "the old one is never removed"
+    scaled = cluster.store.list(AUTOSCALERS, "models")
+    assert {one["metadata"]["name"] for one in scaled} == {"flights-old-predictor", "flights-new-predictor"}
+
+
+@pytest.mark.parametrize(("scaling", "pods"), [("hpa", 1), ("none", 0)])
+def test_a_canary_without_replicas_of_its_own_has_those_of_its_share(client: Client, scaling: str, pods: int) -> None:
+    client.create(isvc(annotations=STANDARD | {"serving.kserve.io/autoscalerClass": scaling}))
     client.ready()
     client.patch({"canary": [canary("second", "new", 0)]})
-    status = client.wait(lambda status: "canaryStatuses" in status)
-    time.sleep(0.3)
-    assert client.get()["status"]["canaryStatuses"][0]["ready"] is False
-    assert find(status, "CanaryPredictorReady")["reason"] == "CanariesNotReady"
+    client.wait(lambda status: canary_of(status) == ("new", bool(pods), 0))
+    deployment = client.kserve.app_api.read_namespaced_deployment("flights-new-predictor", "models")
+    assert deployment.spec.replicas == pods
+
+
+def test_an_autoscaler_raises_the_pods_to_the_fewest_and_the_predictor_lacks_those_of_the_canaries(
+    cluster: KubernetesDouble, client: Client
+) -> None:
+    client.create(isvc(annotations=STANDARD, minReplicas=3))
+    client.ready()
+    client.patch({"canary": [canary("second", "new", 50)]})
+    client.wait(lambda status: canary_of(status) == ("new", True, 50))
+    wanted = {"flights-predictor": 1, "flights-new-predictor": 2}
+    fewest = lambda: {one["metadata"]["name"]: one["spec"]["minReplicas"] for one in cluster.store.list(AUTOSCALERS, "models")}  # noqa: E731
+    eventually(lambda: fewest() == wanted)
+    read = client.kserve.app_api.read_namespaced_deployment
+    eventually(lambda: read("flights-new-predictor", "models").status.available_replicas == 2)
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Waits until something holds."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_ready_stays_true_while_a_changed_predictor_crashes_and_only_the_deployment_tells(
+    cluster: KubernetesDouble, client: Client
+) -> None:
+    cluster.behaviors.append(Behavior("second", crash="no"))
+    client.create(isvc(annotations=STANDARD))
+    client.ready()
+    client.patch({"predictor": {"model": {"storageUri": "gs://bucket/second"}}})
+    status = client.wait(lambda status: status["observedGeneration"] == 2)
+    assert (is_ready(status), find(status, "PredictorReady")["reason"]) == ("True", "MinimumReplicasAvailable")
+
+    def told() -> tuple[int, ...]:
+        found = client.kserve.app_api.read_namespaced_deployment("flights-predictor", "models").status
+        return found.observed_generation, found.replicas, found.updated_replicas, found.available_replicas
+
+    eventually(lambda: told() == (2, 2, 1, 1))
+    assert is_ready(client.get()["status"]) == "True"
+
+
+def test_requests_are_lost_when_a_canary_with_traffic_is_removed(client: Client) -> None:
+    client.create(isvc(annotations=STANDARD))
+    url = client.ready()["url"]
+    client.patch({"canary": [canary("second", "new", 50)]})
+    client.wait(lambda status: canary_of(status) == ("new", True, 50))
+    client.patch({"canary": None})
+    eventually(lambda: ask(url).status_code == 503)
+    client.wait(lambda status: "canaryStatuses" not in status)
+    assert {ask(url).status_code for _ in range(4)} == {200}
+
+
+def test_errors_before_anything_is_made_are_events_only(cluster: KubernetesDouble, client: Client) -> None:
+    made = isvc(annotations=STANDARD)
+    made["spec"]["predictor"]["model"]["storageUri"] = "ftp://bucket/first"
+    client.create(made)
+    status = client.wait(lambda status: "conditions" in status)
+    assert find(status, "Ready") == {
+        "type": "Ready",
+        "status": "Unknown",
+        "lastTransitionTime": find(status, "Ready")["lastTransitionTime"],
+    }
+    told = lambda: client.core.list_namespaced_event("models", field_selector="involvedObject.name=flights").items  # noqa: E731
+    eventually(lambda: [one.count > 3 for one in told()] == [True])  # it is tried again, later each time
+    (event,) = told()
+    assert (event.reason, event.type) == ("InternalError", "Warning")
+    assert "StorageURI not supported" in event.message
+
+
+def test_an_unknown_mode_is_taken_and_told(client: Client) -> None:
+    client.create(isvc(annotations={"serving.kserve.io/deploymentMode": "Foo"}))
+    status = client.wait(lambda status: find(status, "PredictorReady").get("reason") == "ReconcileFailed")
+    assert find(status, "PredictorReady")["message"] == "unsupported deployment mode for workload: Foo"
+    assert status["deploymentMode"] == "Standard"
+
+
+def test_a_stopped_service_has_nothing_and_comes_back(cluster: KubernetesDouble, client: Client) -> None:
+    client.create(isvc(annotations=STANDARD))
+    client.ready()
+    annotate = lambda value: {"metadata": {"annotations": {"serving.kserve.io/stop": value}}}  # noqa: E731
+    client.objects.patch_namespaced_custom_object(*PLACE, "flights", annotate("true"))
+    status = client.wait(lambda status: is_ready(status) == "False")
+    assert (find(status, "Ready")["reason"], find(status, "Stopped")["status"]) == ("Stopped", "True")
+    assert "url" not in status
+    assert client.kserve.app_api.list_namespaced_deployment("models").items == []
+    client.objects.patch_namespaced_custom_object(*PLACE, "flights", annotate(None))
+    assert client.ready()["observedGeneration"] == 1
+
+
+def test_resources_are_given_to_the_predictor_and_to_no_canary(client: Client) -> None:
+    container = {"name": "x", "image": "y", "env": [{"name": "STORAGE_URI", "value": "gs://bucket/first"}]}
+    other = container | {"env": [{"name": "STORAGE_URI", "value": "gs://bucket/second"}]}
+    made = isvc(annotations=STANDARD)
+    made["spec"] = {
+        "predictor": {"containers": [container]},
+        "canary": [{"trafficPercent": 0, "predictor": {"name": "new", "containers": [other]}}],
+    }
+    spec = client.create(made)["spec"]
+    filled = {"cpu": "1", "memory": "2Gi"}
+    assert spec["predictor"]["containers"][0]["resources"] == {"requests": filled, "limits": filled}
+    assert spec["canary"][0]["predictor"]["containers"][0].get("resources", {}) == {}
 
 
 def test_promotion_gives_the_canary_the_place_of_the_predictor_and_restarts_nothing(client: Client) -> None:
@@ -368,6 +502,7 @@ def test_promotion_gives_the_canary_the_place_of_the_predictor_and_restarts_noth
     client.wait(lambda status: "canaryStatuses" not in status)
     assert answers(url, 4) == [SECOND] * 4
     deployments = client.kserve.app_api.list_namespaced_deployment("models").items
+    assert all(one.status.observed_generation == one.metadata.generation for one in deployments)
     assert [one.metadata.name for one in deployments] == ["flights-new-predictor"]
     assert {pod.metadata.name for pod in client.core.list_namespaced_pod("models").items} < pods
 

@@ -41,7 +41,7 @@ def test_what_happens_to_one_inference_service_is_recorded(cluster: KubernetesDo
     assert {line["object"].get("involvedObject", line["object"]["metadata"])["name"].partition("-")[0] for line in lines} == {"flights"}
     assert [line["at"] for line in lines] == sorted(line["at"] for line in lines)
     assert f"{len(lines)} events of models/flights" in said
-    assert "not recorded, for the cluster does not have or show them: httproutes (404)" in said
+    assert "not recorded, for the cluster does not have or show them: services (404)" in said
     text = json.dumps(lines)
     assert "secret" not in text
     assert "managedFields" not in text

@@ -6,17 +6,20 @@ from typing import Any
 from .store import Object
 
 MODE = "serving.kserve.io/deploymentMode"
+STOP = "serving.kserve.io/stop"
 AUTOSCALER = "serving.kserve.io/autoscalerClass"
 STANDARD, KNATIVE = "Standard", "Knative"
 CONTAINER = "kserve-container"
 _LEGACY = {"RawDeployment": STANDARD, "Serverless": KNATIVE}
 _NAME = "[a-z]([-a-z0-9]*[a-z0-9])?"
+# What its config gives a predictor's container that says none, and no canary's: inferenceservice_defaults.go, setResourceRequirementDefaults.
+_RESOURCES = {"cpu": "1", "memory": "2Gi"}
 _FORMATS = ("sklearn", "xgboost", "tensorflow", "pytorch", "triton", "onnx", "huggingface", "pmml", "lightgbm", "paddle")
 _METRICS = {KNATIVE: ("concurrency", "rps"), "hpa": ("cpu", "memory")}
 
 
 def default(item: Object, default_mode: str) -> None:
-    """Fills in what the author left out: the deployment mode, the model format's annotation, the container's name."""
+    """Fills in what the author left out: the deployment mode, the model format's annotation, the container's name, its resources."""
     annotations = item["metadata"].setdefault("annotations", {})
     mode = annotations.get(MODE)
     if mode is None and default_mode == STANDARD:
@@ -31,6 +34,10 @@ def default(item: Object, default_mode: str) -> None:
         annotations.setdefault("modelFormat", name)
     if len(predictor.get("containers", [])) == 1:
         predictor["containers"][0]["name"] = CONTAINER
+    if predictor.get("containers"):
+        given = predictor["containers"][0].get("resources") or {}
+        filled = {kind: _RESOURCES | (given.get(kind) or {}) for kind in ("requests", "limits")}
+        predictor["containers"][0]["resources"] = given | filled
     for one in (predictor, *(canary["predictor"] for canary in item["spec"].get("canary") or [])):
         _complete(one)
 

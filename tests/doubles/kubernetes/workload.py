@@ -107,6 +107,7 @@ class Workload:
         self.failures = 0
         self.counted_before: dict[str, float] = {}
         self._ready_at = 0.0
+        self._has_ended = False
         self._service = service
         self._fetch = fetch
         self._servers = servers
@@ -115,7 +116,24 @@ class Workload:
     @property
     def is_ready(self) -> bool:
         """Whether they answer."""
-        return self.server is not None and time.monotonic() >= self._ready_at
+        return self.server is not None and time.monotonic() >= self._ready_at and not self._has_ended
+
+    def end(self) -> None:
+        """Ends them: they answer nobody any more."""
+        self._has_ended = True
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Their labels, but for those that name what made them."""
+        own = {"serving.kserve.io/inferenceservice": self._service, "component": "predictor"}
+        return self.template["labels"] | (self.template["predictor"].get("labels") or {}) | own
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """Their annotations: the InferenceService's, the predictor's, and where the storage initializer finds the model."""
+        predictor = self.template["predictor"]
+        stored = {"internal.serving.kserve.io/storage-initializer-sourceuri": webhook.storage_uri(predictor)}
+        return self.template["annotations"] | (predictor.get("annotations") or {}) | stored
 
     @property
     def image(self) -> str:
