@@ -106,6 +106,8 @@ def roll_out(target: Destination, model: Input, release: Release, plan: Plan) ->
         before = target.current()
     if before.serving and before.serving.fingerprint == release.fingerprint:
         return _keep(target, model, release, plan, before.previous)
+    if plan.strategy == "canary":
+        target.check_shares()
     check = _checks(target, release, plan, _Errors(target, release).compare)
     if plan.strategy == "shadow":
         stage = ("stage as shadow", lambda: target.stage(model, release, shadow=True))

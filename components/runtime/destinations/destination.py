@@ -132,6 +132,13 @@ class Destination(Protocol):
             The fingerprints of the versions that answer, or of one of them; empty if none does; None where that cannot be asked.
         """
 
+    def check_shares(self) -> None:
+        """Makes sure that a candidate can have a share of the traffic there, beside what serves; changes nothing.
+
+        Raises:
+            TaskError: It cannot, and why, and what to do.
+        """
+
     def stage(self, model: Input, release: Release, *, shadow: bool = False) -> None:
         """Puts a model beside the one that serves, whole and loaded, without traffic. It may be staged already.
 

@@ -3,6 +3,7 @@
 import copy
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,9 +17,12 @@ from penstock.components.runtime.served import read_served
 
 from .destination import Answer, Check, Current, StepFailed, Traffic, accept, unharmed
 from .kserve_api import Cluster, ClusterError, Conflict, NoAnswer
+from .kserve_complaints import Complaints
 from .kserve_knative import Knative
 from .kserve_lease import Lease
+from .kserve_leftovers import clear_leftovers
 from .kserve_record import SHARE, Version, scaling, write_version
+from .kserve_seen import DEPLOYMENT, InferenceService
 from .kserve_spec import (
     KNATIVE,
     MODES,
@@ -33,7 +37,7 @@ from .kserve_spec import (
     predictor_name,
 )
 from .kserve_standard import Standard
-from .kserve_steps import InferenceService, Mode, State, Step
+from .kserve_steps import Mode, State, Step, stopped
 from .kserve_wait import FIRST_LOOK_SECONDS, wait_until
 from .metrics import read_traffic
 from .uri import check_options
@@ -50,10 +54,11 @@ class KServeDestination:
 
     The cluster is the one that KUBECONFIG names, else the one that this process runs in, else that of `~/.kube/config`. Permissions in the
     namespace: get, create, update and delete `inferenceservices`, get, create and update `leases`; to say why pods do not start, list `pods`
-    and get `deployments`; in mode standard, from outside the cluster, create and get `services/proxy`.
+    and `events`; in mode standard also get `deployments` and `httproutes`, which say what runs and who has the traffic, list and delete
+    `horizontalpodautoscalers` and `httproutes`, which KServe leaves behind, and, from outside the cluster, create and get `services/proxy`.
 
     URI options:
-        mode: `knative` (revisions; scale to zero) or `standard` (Deployments; canaries need KServe 0.20 with the Gateway API).
+        mode: `knative` (revisions; scale to zero) or `standard` (Deployments; canaries need the Gateway API and a KServe later than 0.20.0).
         storage: Where the model is copied to: `gs://`, `s3://`, `minio://`, `pvc://CLAIM/PATH`. Without it KServe reads the artifact in place.
         lease: For how many seconds another push is kept out by one that has died. Default 60.
         timeout: For how many seconds KServe may take to start a version, or to shift traffic. Default 600.
@@ -158,22 +163,40 @@ class KServeDestination:
         if shadow:
             raise TaskError(f"{self._where} cannot shadow: KServe copies no traffic; use strategy canary or blue_green")
         self._keep()
+        self._check_can_see()
         version = self._place(model, release)
-        service = self._or_stop(self._read) or self._create(version)
-        steps = self._mode.stage(service, version)
+        service = self._or_stop(self._read)
+        complaints = Complaints(self._cluster, service)
+        service = service or self._create(version)
+        self._refuse_stopped(service)
+        first, *others = self._mode.stage(service, version)
         try:
-            self._write(steps[0].change)
+            self._write(first.change)
         except NoAnswer as failure:  # it may have been made all the same
             raise StepFailed(str(failure)) from failure
         except ClusterError as failure:
             raise TaskError(str(failure)) from failure
-        self._take(steps)
+        self._wait(first, complaints)
+        self._take(others)
+
+    def check_shares(self) -> None:
+        """Reads from the HTTPRoutes whether KServe splits traffic there, where something serves already.
+
+        Raises:
+            TaskError: It does not, and why.
+        """
+        service = self._or_stop(self._read)
+        if service is None or self._mode.state(service).serving is None:
+            return
+        if why := self._or_stop(lambda: self._mode.why_no_shares(self._cluster.see(service))):
+            raise TaskError(f"{self._where} cannot give a canary a share: {why}")
 
     def secure(self, model: Input, release: Release) -> bool:
         """Copies the model to the storage again where it has changed there: its next pods load it from there."""
         serving = self._mode.state(self._required()).serving
         if serving is None:
             raise StepFailed("nothing serves")
+        self._tell_of_other_options(serving)
         try:
             model_storage.require(serving.uri, serving.record_uri, release.fingerprint)
             return True
@@ -196,7 +219,11 @@ class KServeDestination:
         if candidate is None:
             raise StepFailed("nothing is staged")
         self._require(candidate)
-        self._take(self._mode.shift(service, percent))
+        seen = self._cluster.see(service)
+        why = self._or_fail(lambda: self._mode.why_no_shares(seen)) if percent < 100 and self._mode.state(service).serving else ""
+        if why:
+            raise StepFailed(why)
+        self._take(self._or_fail(lambda: self._mode.shift(seen, percent)))
 
     def probe(self, instances: list[Any]) -> Answer:
         """Asks the candidate by a URL that reaches only that, or the service as its clients do."""
@@ -230,6 +257,7 @@ class KServeDestination:
         wanted = self._find(state, to) if to else None
         if service is None:
             return None
+        self._refuse_stopped(service)
         if state.candidate:
             self._withdraw(service, state)
         if state.candidate and not to:
@@ -239,11 +267,13 @@ class KServeDestination:
             self._delete(service)
         elif target is not state.serving:
             self._go_back(target, check)
+        self._clear_leftovers()
         return self._release(target)
 
     def retire(self) -> None:
         """Ends the pods that only a quick rollback would need."""
         self._finish([], self._mode.retire(self._required()))
+        self._clear_leftovers()
 
     def _place(self, model: Input, release: Release) -> Version:
         """Copies a model to the storage, and returns how it will be served from there."""
@@ -256,6 +286,11 @@ class KServeDestination:
         return Version(
             predictor, release.fingerprint, release.model_version, uri, placed.record_uri, digest=asked, scaling=scaling(predictor)
         )
+
+    def _tell_of_other_options(self, serving: Version) -> None:
+        asked = build_predictor(self._name, serving.uri, serving.fingerprint, serving.model_version, self._serving, self._mode_name)
+        if serving.digest and digest(serving.fingerprint, asked) != serving.digest:
+            figure(f"{self._where} serves this model with other options than these, which count from the next model on")
 
     def _create(self, version: Version) -> InferenceService:
         """Creates the InferenceService, with its first version as one that has not been promoted."""
@@ -277,7 +312,7 @@ class KServeDestination:
         """Brings a version up beside what serves, and gives it the traffic once it is right."""
         with unharmed(lambda: None):
             self._require(version)
-        way = self._mode.go_back(self._required(), version)
+        way = self._or_fail(lambda: self._mode.go_back(self._cluster.see(self._required()), version))
         with unharmed(lambda: self._finish(*way.undo(self._required()))):
             self._take(way.bring_up)
             check(
@@ -316,12 +351,16 @@ class KServeDestination:
     def _take(self, steps: list[Step]) -> None:
         """Makes each change and waits until the cluster has followed."""
         for step in steps:
+            complaints = Complaints(self._cluster, self._required())
             try:
                 self._write(step.change)
             except ClusterError as failure:
                 raise StepFailed(str(failure)) from failure
-            selector = self._mode.pod_selector if step.starts_pods else lambda _: ""
-            wait_until(self._cluster, step.is_done, selector, self._timeout, self._keep)
+            self._wait(step, complaints)
+
+    def _wait(self, step: Step, complaints: Complaints) -> None:
+        selector = self._mode.pod_selector if step.starts_pods else lambda _: ""
+        wait_until(self._cluster, complaints, step.is_done, selector, self._timeout, self._keep)
 
     def _write(self, change: Callable[[InferenceService], None]) -> None:
         """Changes the InferenceService as it is now; nothing is written where the change has been made."""
@@ -354,6 +393,21 @@ class KServeDestination:
             except ClusterError as failure:
                 raise StepFailed(str(failure)) from failure
             time.sleep(FIRST_LOOK_SECONDS)
+
+    def _check_can_see(self) -> None:
+        """Makes sure that what says which pods run may be read, before anything is changed."""
+        if self._mode_name == STANDARD:
+            self._or_stop(lambda: self._cluster.see({}).read(DEPLOYMENT, f"{self._cluster.name}-predictor"))
+
+    def _refuse_stopped(self, service: InferenceService) -> None:
+        if why := stopped(service):
+            raise TaskError(f"{self._where}: {why}, then try again")
+
+    def _clear_leftovers(self) -> None:
+        """Removes what KServe leaves behind; it is no reason to go back where that fails."""
+        if self._mode_name == STANDARD:
+            with suppress(ClusterError):
+                clear_leftovers(self._cluster, self._cluster.read())
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         """Asks the candidate, or what serves if there is none; returns the answer's JSON, or its text if it is none."""

@@ -12,7 +12,14 @@ from kubernetes.config.config_exception import ConfigException
 
 from penstock.components.runtime import TaskError
 
+from .kserve_seen import AUTOSCALER, DEPLOYMENT, ROUTE, Seen
+
 GROUP, API_VERSION, PLURAL = "serving.kserve.io", "v1beta1", "inferenceservices"
+_PLACES = {
+    DEPLOYMENT: ("apps", "v1", "deployments"),
+    ROUTE: ("gateway.networking.k8s.io", "v1", "httproutes"),
+    AUTOSCALER: ("autoscaling", "v2", "horizontalpodautoscalers"),
+}
 CONNECT_SECONDS = 5.0
 # Repeated by the client itself: a write that had been made all the same is then refused as a conflict, and changes nothing twice.
 _RETRIES = urllib3.Retry(
@@ -48,7 +55,7 @@ class Cluster:
         self._timeout = (min(CONNECT_SECONDS, call_timeout), call_timeout)
         self._client, self.in_cluster = _connect()
         self._objects = client.CustomObjectsApi(self._client)
-        self._core, self._apps = client.CoreV1Api(self._client), client.AppsV1Api(self._client)
+        self._core = client.CoreV1Api(self._client)
         self.leases = client.CoordinationV1Api(self._client)
 
     def close(self) -> None:
@@ -101,9 +108,41 @@ class Cluster:
         """Returns the pods that a label selector finds."""
         return self.call(self._core.list_namespaced_pod, self.namespace, label_selector=selector).items
 
-    def deployment(self, name: str) -> Any:
-        """Returns a Deployment."""
-        return self.call(self._apps.read_namespaced_deployment, name, self.namespace)
+    def see(self, service: dict[str, Any]) -> Seen:
+        """Returns an InferenceService as it was read, and a way to what belongs to it."""
+        return Seen(service, self._find)
+
+    def _find(self, kind: str, name: str) -> dict[str, Any] | None:
+        """Returns an object; None if there is none, or if this cluster has no such kind."""
+        group, version, plural = _PLACES[kind]
+        try:
+            return self.call(self._objects.get_namespaced_custom_object, group, version, self.namespace, plural, name)
+        except NotFound:
+            return None
+
+    def find_all(self, kind: str, selector: str = "") -> list[dict[str, Any]]:
+        """Returns the namespace's objects of a kind that a label selector finds; none where this cluster has no such kind."""
+        group, version, plural = _PLACES[kind]
+        try:
+            listing = self._objects.list_namespaced_custom_object
+            return self.call(listing, group, version, self.namespace, plural, label_selector=selector)["items"]
+        except NotFound:
+            return []
+
+    def remove(self, kind: str, item: dict[str, Any]) -> None:
+        """Deletes an object, unless it has become another one since it was read."""
+        group, version, plural = _PLACES[kind]
+        options = client.V1DeleteOptions(preconditions=client.V1Preconditions(uid=item["metadata"]["uid"]))
+        name, deletion = item["metadata"]["name"], self._objects.delete_namespaced_custom_object
+        try:
+            self.call(deletion, group, version, self.namespace, plural, name, body=options)
+        except NotFound:
+            return
+
+    def complaints(self, uid: str) -> list[Any]:
+        """Returns the Events of type Warning about the InferenceService of this UID."""
+        about = f"involvedObject.uid={uid},type=Warning"
+        return self.call(self._core.list_namespaced_event, self.namespace, field_selector=about).items
 
     def request_service(self, service: str, method: str, path: str, body: Any = None) -> Any:
         """Sends a request to a Service by way of the API server, and returns the answer: JSON, or text if it is none."""

@@ -8,12 +8,14 @@ may be true while the latest revision is broken: what counts are the revisions' 
 Source: createKnativeService in KServe's ksvc_reconciler.go and PropagateStatus in inference_service_status.go.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from .kserve_record import SHARE, Version, read_version, write_version
+from .kserve_seen import InferenceService, Seen, is_true
 from .kserve_spec import KNATIVE, annotations
-from .kserve_steps import InferenceService, State, Step, WayBack, first_deployment, foreign_canary, is_true
+from .kserve_steps import State, Step, WayBack, first_deployment, foreign_canary
 
 
 class Knative:
@@ -39,17 +41,21 @@ class Knative:
         """Makes the version the latest revision, with no traffic; it is there already if it is the candidate."""
         state = self.state(service)
         if version.is_same(state.candidate):
-            is_there = (lambda now: _has_share(now, state.percent)) if state.percent else _is_latest_ready
+            is_there = has_share(state.percent) if state.percent else is_latest_ready
             return [Step(lambda _: None, is_there, starts_pods=True)]
-        return [Step(_bring_in(version.staged_beside(state.serving, _rolled_out(service))), _is_latest_ready, starts_pods=True)]
+        return [Step(_bring_in(version.staged_beside(state.serving, _rolled_out(service))), is_latest_ready, starts_pods=True)]
 
-    def shift(self, service: InferenceService, percent: int) -> list[Step]:
+    def why_no_shares(self, seen: Seen) -> str:
+        """Knows of no reason: Knative splits traffic over revisions."""
+        return ""
+
+    def shift(self, seen: Seen, percent: int) -> list[Step]:
         """Sets the share of the latest revision, or takes the limit away. Where nothing served before there is nothing to share."""
         if percent == 100:
-            return [Step(_lift_limit, lambda now: _has_share(now, 100))]
-        if self.state(service).serving is None:
+            return [Step(_lift_limit, has_share(100))]
+        if self.state(seen.service).serving is None:
             return []
-        return [Step(_set_share(percent), lambda now: _has_share(now, percent))]
+        return [Step(_set_share(percent), has_share(percent))]
 
     def withdraw(self, service: InferenceService) -> tuple[list[Step], list[Step]]:
         """Sends all traffic back to the revision that had it, then makes its version the latest one again.
@@ -57,36 +63,37 @@ class Knative:
         Without the second half the spec would name a version that must not serve, and a broken one would leave the service unready.
         """
         serving = self.state(service).serving
-        stop = [Step(_set_share(0), lambda now: not _is_own(now) or _share(now, _latest(now)) == 0)]
+        stop = [Step(_set_share(0), lambda now: not _is_own(now.service) or _share(now.service, _latest(now.service)) == 0)]
         if serving is None:
             return stop, []
         again = replace(serving, beside=serving.entry(serving.revision or _rolled_out(service)))
-        tidy = [Step(_bring_in(again), _is_latest_ready, starts_pods=True), Step(_lift_limit, lambda now: _has_share(now, 100))]
+        tidy = [Step(_bring_in(again), is_latest_ready, starts_pods=True), Step(_lift_limit, has_share(100))]
         return stop, tidy
 
-    def go_back(self, service: InferenceService, version: Version) -> WayBack:
+    def go_back(self, seen: Seen, version: Version) -> WayBack:
         """Goes back to the revision before if it is still known, for that needs no start; else serves the version as a new revision.
 
         A revision has a URL of its own only while it has a share: the one before is checked with the smallest that there is.
         """
+        service = seen.service
         known = _status(service).get("previousRolledoutRevision")
         serving = self.state(service).serving
         before = serving.previous if serving else None
         if serving and before and version.is_same(before) and known and known == before.revision:
             after = {**service, "spec": {"predictor": write_version(serving) | {SHARE: 0}}}
             return WayBack(
-                bring_up=[Step(_set_share(99), lambda now: _share(now, known) == 1)],
+                bring_up=[Step(_set_share(99), lambda now: _share(now.service, known) == 1)],
                 url=self.url_beside,
-                undo=lambda _: ([Step(_lift_limit, lambda now: _has_share(now, 100))], []),
-                switch=[Step(_set_share(0), lambda now: _share(now, known) == 100)],
+                undo=lambda _: ([Step(_lift_limit, has_share(100))], []),
+                switch=[Step(_set_share(0), lambda now: _share(now.service, known) == 100)],
                 tidy=self.withdraw(after)[1],
             )
         again = replace(version, beside=serving.entry(_rolled_out(service)) if serving else None)
         return WayBack(
-            bring_up=[Step(_bring_in(again), _is_latest_ready, starts_pods=True)],
+            bring_up=[Step(_bring_in(again), is_latest_ready, starts_pods=True)],
             url=self.candidate_url,
             undo=self.withdraw,
-            switch=[Step(_lift_limit, lambda now: _has_share(now, 100))],
+            switch=[Step(_lift_limit, has_share(100))],
             tidy=[],
         )
 
@@ -156,7 +163,9 @@ def _is_own(service: InferenceService) -> bool:
     return _latest(service) not in ("", read_version(service["spec"]["predictor"]).after)
 
 
-def _is_latest_ready(service: InferenceService) -> bool:
+def is_latest_ready(seen: Seen) -> bool:
+    """Tells whether the latest revision is that of the latest predictor, and is ready, and the rest of the traffic is where it was."""
+    service = seen.service
     if not _is_own(service) or _status(service).get("latestReadyRevision") != _latest(service):
         return False
     if first_deployment(service):
@@ -174,7 +183,12 @@ def _has_rest(service: InferenceService, percent: int) -> bool:
     return serving is None or not serving.revision or _share(service, serving.revision) == percent
 
 
-def _has_share(service: InferenceService, percent: int) -> bool:
+def has_share(percent: int) -> Callable[[Seen], bool]:
+    """Makes a judgement: the latest revision is that of the latest predictor, is ready, and has this share, and so the ingress was told."""
+    return lambda seen: _traffic_is(seen.service, percent) and is_true(seen.service, "RoutesReady")
+
+
+def _traffic_is(service: InferenceService, percent: int) -> bool:
     latest = _latest(service)
     is_latest = _is_own(service) and _status(service).get("latestReadyRevision") == latest
     if not is_latest or _share(service, latest) != percent:

@@ -29,6 +29,8 @@ _METRICS = {KNATIVE: ("concurrency", "rps"), STANDARD: ("cpu", "memory")}
 _COUNTS = ("gpu", "min_replicas", "max_replicas", "scale_target")
 _TEXTS = ("scale_metric", "logger_url", "service_account", "runtime", "image")
 _QUANTITIES = ("cpu", "memory")
+# KServe's own defaults. It gives them to the predictor that serves, and to no canary: one without would be restarted when it is promoted.
+_AMOUNTS = {"cpu": "1", "memory": "2Gi"}
 OPTIONS = {*_COUNTS, *_TEXTS, *_QUANTITIES, *prediction_log.OPTIONS}
 # The fields of a predictor that a canary must not have: its number of replicas follows from its share of the traffic.
 SCALING = ("minReplicas", "maxReplicas", "scaleTarget", "scaleMetric")
@@ -125,12 +127,15 @@ def build_predictor(name: str, uri: str, fingerprint: str, version: str, options
             model_format=V1beta1ModelFormat(name="tensorflow"),
             runtime=options["runtime"],
             storage_uri=uri,
-            resources=_resources(options),
+            resources=_resources(options, {}),
         )
     else:
         spec.containers = [_server(name, uri, fingerprint, version, options)]
         if mode == STANDARD:  # Knative refuses the field: its pods have their revision's timeout to end in
             spec.termination_grace_period_seconds = _GRACE_SECONDS
+            # As with resources: an installation may add this to the predictor only, and a canary has what it leaves out from the predictor.
+            spec.automount_service_account_token = False
+            spec.service_account_name = spec.service_account_name or "default"
     plain: dict[str, Any] = ApiClient().sanitize_for_serialization(spec)
     return plain
 
@@ -162,12 +167,12 @@ def _server(name: str, uri: str, fingerprint: str, version: str, options: dict[s
         env=[V1EnvVar(name=key, value=value) for key, value in variables.items() if value],
         ports=[V1ContainerPort(container_port=HTTP_PORT, protocol="TCP")],
         readiness_probe=V1Probe(http_get=V1HTTPGetAction(path="/v2/health/ready", port=HTTP_PORT)),
-        resources=_resources(options),
+        resources=_resources(options, _AMOUNTS),
     )
 
 
-def _resources(options: dict[str, Any]) -> V1ResourceRequirements | None:
-    amounts = {name: str(options[name]) for name in _QUANTITIES if name in options}
+def _resources(options: dict[str, Any], otherwise: dict[str, str]) -> V1ResourceRequirements | None:
+    amounts = otherwise | {name: str(options[name]) for name in _QUANTITIES if name in options}
     if options.get("gpu"):
         amounts["nvidia.com/gpu"] = str(options["gpu"])
     return V1ResourceRequirements(requests=amounts, limits=amounts) if amounts else None

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from penstock.components.runtime import TaskError
 
 from .kserve_record import SHARE, Version, read_version
+from .kserve_seen import InferenceService, Seen
 
-InferenceService = dict[str, Any]
+STOP = "serving.kserve.io/stop"
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,12 @@ class Step:
 
     Attributes:
         change: Makes the change in a copy of the object; makes none where it has been made.
-        is_done: Whether the status says that the cluster has followed.
+        is_done: Whether the cluster says that it has followed.
         starts_pods: Whether it waits for new pods, so that a pod that cannot start ends the waiting.
     """
 
     change: Callable[[InferenceService], None]
-    is_done: Callable[[InferenceService], bool]
+    is_done: Callable[[Seen], bool]
     starts_pods: bool = False
 
 
@@ -73,13 +74,16 @@ class Mode(Protocol):
     def stage(self, service: InferenceService, version: Version) -> list[Step]:
         """Puts a version beside the one that serves, without traffic."""
 
-    def shift(self, service: InferenceService, percent: int) -> list[Step]:
+    def why_no_shares(self, seen: Seen) -> str:
+        """Says why nothing can have a share of the traffic there; empty if it can, or if nobody knows yet."""
+
+    def shift(self, seen: Seen, percent: int) -> list[Step]:
         """Gives the candidate a share of the traffic; 100 makes it what serves."""
 
     def withdraw(self, service: InferenceService) -> tuple[list[Step], list[Step]]:
         """Takes the traffic from the candidate, and then what is left of it."""
 
-    def go_back(self, service: InferenceService, version: Version) -> WayBack:
+    def go_back(self, seen: Seen, version: Version) -> WayBack:
         """Has a version serve that did before."""
 
     def retire(self, service: InferenceService) -> list[Step]:
@@ -104,19 +108,15 @@ def first_deployment(service: InferenceService) -> State | None:
     return State(candidate=version)
 
 
+def stopped(service: InferenceService) -> str:
+    """Says that somebody has stopped an InferenceService: KServe has ended its pods, and starts none; empty if it runs."""
+    if (service["metadata"].get("annotations") or {}).get(STOP) != "true":
+        return ""
+    return f"the InferenceService is stopped: it has the annotation {STOP}; take it away (kubectl annotate inferenceservice NAME {STOP}-)"
+
+
 def foreign_canary(percent: int) -> TaskError:
     """Returns the error of a canary that somebody else has made."""
     return TaskError(
         f"the InferenceService has a canary at {percent} % that Penstock has not made; promote or remove it (kubectl), then push again"
     )
-
-
-def condition(service: InferenceService, name: str) -> dict[str, Any]:
-    """Returns a condition of the status; empty if it has none of this name."""
-    conditions = service.get("status", {}).get("conditions") or []
-    return next((found for found in conditions if found["type"] == name), {})
-
-
-def is_true(service: InferenceService, name: str) -> bool:
-    """Tells whether a condition is true."""
-    return condition(service, name).get("status") == "True"

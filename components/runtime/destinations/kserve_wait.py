@@ -6,7 +6,9 @@ from typing import Any
 
 from .destination import StepFailed
 from .kserve_api import Cluster, ClusterError, NoAnswer
-from .kserve_steps import InferenceService
+from .kserve_complaints import Complaints
+from .kserve_seen import DEPLOYMENT, InferenceService, Seen
+from .kserve_steps import stopped
 
 FIRST_LOOK_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 2.0
 # What a container waits for that will not come by itself; a first failure to pull is often followed by a success.
@@ -23,7 +25,8 @@ _HOPELESS = {
 
 def wait_until(
     cluster: Cluster,
-    is_done: Callable[[InferenceService], bool],
+    complaints: Complaints,
+    is_done: Callable[[Seen], bool],
     selector: Callable[[InferenceService], str],
     seconds: float,
     keep: Callable[[], None],
@@ -34,7 +37,8 @@ def wait_until(
 
     Args:
         cluster: The InferenceService's cluster.
-        is_done: Tells from the object whether the cluster has followed.
+        complaints: What KServe says in Events, since before the change.
+        is_done: Tells from the object, and from what belongs to it, whether the cluster has followed.
         selector: Gives the label selector of the pods that must start for that; empty if there are none yet.
         seconds: For how long to wait.
         keep: Called at every look: keeps others out.
@@ -53,9 +57,10 @@ def wait_until(
             service = cluster.read()
             if service is None:
                 raise StepFailed("the InferenceService has been deleted meanwhile")
-            if is_done(service):
+            seen = cluster.see(service)
+            if is_done(seen):
                 return service
-            hopeless, trouble = _find_trouble(cluster, service, selector(service))
+            hopeless, trouble = _find_trouble(cluster, complaints, seen, selector(service))
             if hopeless:
                 raise StepFailed(trouble)
         except NoAnswer as failure:
@@ -68,9 +73,16 @@ def wait_until(
         pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
 
 
-def _find_trouble(cluster: Cluster, service: InferenceService, selector: str) -> tuple[bool, str]:
+def _find_trouble(cluster: Cluster, complaints: Complaints, seen: Seen, selector: str) -> tuple[bool, str]:
     """Returns whether it is hopeless, and what is wrong, the cause before its consequences."""
-    found = [*_pod_troubles(cluster, selector), *_deployment_troubles(cluster, selector), *_own_troubles(service, is_new=bool(selector))]
+    if why := stopped(seen.service):
+        return True, why
+    found = [
+        *_pod_troubles(cluster, selector),
+        *_deployment_troubles(seen, selector),
+        *complaints.look(seen.service),
+        *_own_troubles(seen.service, is_new=bool(selector)),
+    ]
     hopeless = [text for is_hopeless, text in found if is_hopeless]
     return bool(hopeless), next(iter(hopeless), next((text for _, text in found), ""))
 
@@ -93,14 +105,13 @@ def _last_words(container: Any) -> str:
     return f"{ended.message or ended.reason} (exit code {ended.exit_code})" if ended else ""
 
 
-def _deployment_troubles(cluster: Cluster, selector: str) -> Iterator[tuple[bool, str]]:
+def _deployment_troubles(seen: Seen, selector: str) -> Iterator[tuple[bool, str]]:
     """Yields why a Deployment makes no pods: a quota, or a deadline."""
     name = selector.partition("app=isvc.")[2]
-    deployment = _readable(lambda: cluster.deployment(name), None) if name else None
-    for condition in (deployment.status.conditions or []) if deployment else []:
-        failed = (condition.type, condition.status) in (("ReplicaFailure", "True"), ("Progressing", "False"))
-        if failed:
-            yield True, f"{condition.reason}: {condition.message}"
+    deployment = (seen.read(DEPLOYMENT, name) if name else None) or {}
+    for condition in deployment.get("status", {}).get("conditions") or []:
+        if (condition["type"], condition["status"]) in (("ReplicaFailure", "True"), ("Progressing", "False")):
+            yield True, f"{condition['reason']}: {condition['message']}"
 
 
 def _own_troubles(service: InferenceService, *, is_new: bool) -> Iterator[tuple[bool, str]]:

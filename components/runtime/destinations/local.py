@@ -102,6 +102,9 @@ class LocalDestination:
         info = serving.running_server(self._folder)
         return ask_served(info, self._name) if info else frozenset()
 
+    def check_shares(self) -> None:
+        """Does nothing: any share can be had."""
+
     def stage(self, model: Input, release: Release, *, shadow: bool = False) -> None:
         """Copies the model beside the others and has the server load it under the candidate's name."""
         if shadow and self._state().stable is None:

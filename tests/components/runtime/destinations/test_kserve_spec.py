@@ -1,5 +1,6 @@
 """InferenceServices as Penstock asks for them: what a real API with KServe's definitions says of them, and what a record says of its predictor."""
 
+import copy
 import json
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from penstock.components.runtime import TaskError
 from penstock.components.runtime.destinations.kserve_knative import Knative
 from penstock.components.runtime.destinations.kserve_record import HISTORY, RECORD, SHARE, Version, read_version, scaling, write_version
+from penstock.components.runtime.destinations.kserve_seen import DEPLOYMENT, Seen, service_name
 from penstock.components.runtime.destinations.kserve_spec import (
     KNATIVE,
     STANDARD,
@@ -21,7 +23,7 @@ from penstock.components.runtime.destinations.kserve_spec import (
     predictor_name,
     storage_uri,
 )
-from penstock.components.runtime.destinations.kserve_standard import Standard, service_name
+from penstock.components.runtime.destinations.kserve_standard import Standard
 
 from ....apiserver.api import ApiError
 from ....doubles.kubernetes.installation import INFERENCE_SERVICES, installation
@@ -83,6 +85,7 @@ def test_penstocks_server_finds_the_model_where_kserve_puts_it():
     assert {"name": "STORAGE_URI", "value": "s3://models/churn/1"} in container["env"]
     assert {"name": "PENSTOCK_MODEL_VERSION", "value": "1"} in container["env"]
     assert container["resources"]["limits"] == {"cpu": "500m", "memory": "2Gi", "nvidia.com/gpu": "1"}
+    assert predictor["automountServiceAccountToken"] is False
     assert container["readinessProbe"]["httpGet"]["port"] == container["ports"][0]["containerPort"]
     assert (predictor["minReplicas"], predictor["maxReplicas"], predictor["scaleTarget"]) == (2, 6, 70)
     assert predictor["logger"] == {"mode": "all", "url": "http://sink.example.com"}
@@ -210,17 +213,22 @@ def test_the_first_version_is_a_candidate_until_it_is_promoted(mode: str, steps:
     now = service(write_version(version(1, mode)) | {SHARE: 0}, mode)
     assert steps.state(now).candidate == version(1, mode)
     assert steps.state(now).serving is None
-    (promotion,) = steps.shift(now, 100)
+    (promotion,) = steps.shift(alone(now), 100)
     promotion.change(now)
     assert steps.state(now).serving == version(1, mode)
     assert steps.state(now).candidate is None
+
+
+def alone(service: dict[str, Any]) -> Seen:
+    """Returns an InferenceService of which nothing was made yet."""
+    return Seen(service, lambda kind, name: None)
 
 
 def standard_after(*changes: tuple[Any, ...]) -> dict[str, Any]:
     """Returns what a service of version 1 asks for after steps in Standard mode."""
     now = service(write_version(version(1, **ALL)))
     for verb, argument in changes:
-        for step in getattr(Standard(), verb)(now, argument):
+        for step in getattr(Standard(), verb)(alone(now) if verb == "shift" else now, argument):
             step.change(now)
             assert problems(now) == ""
     return now
@@ -232,23 +240,44 @@ def test_standard_a_canary_has_no_traffic_and_one_replica_first():
     assert canary["trafficPercent"] == 0
     assert canary["predictor"]["minReplicas"] == 1
     assert not {"maxReplicas", "scaleTarget", "scaleMetric"} & set(canary["predictor"])
-    assert now["spec"]["predictor"] == service(write_version(version(1, **ALL)))["spec"]["predictor"]
+    before = write_version(version(1, **ALL))
+    assert now["spec"]["predictor"] == before
+    for step in Standard().withdraw(now)[1]:
+        step.change(now)
+    assert now["spec"] == {"predictor": before}
 
 
-def test_standard_a_canary_with_traffic_has_its_share_of_the_replicas():
-    now = standard_after(("stage", version(2, **ALL)), ("shift", 25))
+@pytest.mark.parametrize(("percent", "serving", "replicas"), [(25, 2, 1), (50, 2, 1), (75, 2, 2), (50, 6, 3)])
+def test_standard_a_canary_has_its_part_of_the_replicas_that_serve_then(percent: int, serving: int, replicas: int):
+    now = standard_after(("stage", version(2, **ALL)))
+    seen = Seen(now, lambda kind, name: {"spec": {"replicas": serving}} if kind == DEPLOYMENT else None)
+    scaled, shared = Standard().shift(seen, percent)
+    scaled.change(now)
     (canary,) = now["spec"]["canary"]
-    assert canary["trafficPercent"] == 25
-    assert "minReplicas" not in canary["predictor"]
+    assert (canary["trafficPercent"], canary["predictor"]["minReplicas"]) == (0, replicas)
+    assert now["spec"]["predictor"]["minReplicas"] == max(2, replicas), "KServe allows a canary no more than that"
+    shared.change(now)
+    assert (canary["trafficPercent"], canary["predictor"]["minReplicas"]) == (percent, replicas)
+    assert problems(now) == ""
+
+
+@pytest.mark.parametrize("mode", [KNATIVE, STANDARD])
+def test_resources_are_in_every_version_so_that_no_default_restarts_one(mode: str):
+    (container,) = version(1, mode, cpu="250m").predictor["containers"]
+    assert container["resources"] == {name: {"cpu": "250m", "memory": "2Gi"} for name in ("requests", "limits")}
 
 
 def test_standard_promotion_changes_no_pod_and_gives_the_autoscaling_back():
     staged = standard_after(("stage", version(2, **ALL)))["spec"]["canary"][0]["predictor"]
     now = standard_after(("stage", version(2, **ALL)), ("shift", 100))
-    assert scaling(now["spec"]["predictor"]) == scaling(version(2, **ALL).predictor)
     in_pods = {key: value for key, value in staged.items() if key != "minReplicas"}
     assert in_pods.items() <= now["spec"]["predictor"].items()
-    (kept,) = now["spec"]["canary"]
+    (kept,) = copy.deepcopy(now["spec"]["canary"])
+    assert now["spec"]["predictor"]["minReplicas"] == kept["predictor"]["minReplicas"] == 2, "it is kept warm with all that it needs"
+    retired = copy.deepcopy(now)
+    for step in Standard().retire(retired):
+        step.change(retired)
+    assert scaling(retired["spec"]["predictor"]) == scaling(version(2, **ALL).predictor)
     assert (kept["predictor"]["name"], kept["trafficPercent"]) == (predictor_name(version(1, **ALL).digest), 0)
     assert Standard().state(now).candidate is None
     assert Standard().state(now).serving.previous.fingerprint == version(1).fingerprint

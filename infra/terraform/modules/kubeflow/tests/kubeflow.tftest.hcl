@@ -232,7 +232,12 @@ run "pipelines_release_models" {
       "delete get update inferenceservices churn,flights",
       "get update leases penstock-churn,penstock-flights",
       "list pods ",
+      "list events ",
       "get deployments ",
+      "get httproutes churn,flights",
+      "get httproutes churn-predictor,flights-predictor",
+      "delete list httproutes ",
+      "delete list horizontalpodautoscalers ",
     ])
     error_message = "whoever releases may do what the destination kserve:// says to its own models, and nothing else"
   }
