@@ -3,8 +3,14 @@
 import penstock
 
 REGISTRY = "ghcr.io/penstock"
+_NODES_OWN = ("localhost", "127.0.0.1")
 
 
 def image(family: str) -> str:
     """Returns the image of a dependency family (`tfdv`, `tf`, `tf-gpu`, `deploy`, `serve`) at this package's version."""
     return f"{REGISTRY}/penstock-{family}:{penstock.__version__}"
+
+
+def lacks_digest(image: str) -> bool:
+    """Tells whether an image of a registry on the node itself, where nobody else finds out what a tag means, is named by a tag."""
+    return image.partition("/")[0].partition(":")[0] in _NODES_OWN and "@" not in image

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from penstock.components.images import lacks_digest
+
 from ..document import Document
 from ..registry import error, warning
 from .links import ISSUE, LOCAL_GUIDE, SOURCE
@@ -63,6 +65,20 @@ def parameter(document: Document) -> Iterator[tuple[str, str]]:
     for place, _, container in document.executors("container"):
         if "{{$" in container.get("image", ""):
             yield f"{place}.image", "the image is a parameter, which Kubeflow alone resolves; name it in the file"
+
+
+@error("knative-tag", link="https://knative.dev/docs/serving/tag-resolution/")
+def knative_tag(document: Document) -> Iterator[tuple[str, str]]:
+    """Knative resolves tags, and does not reach a registry on the node.
+
+    In `mode=knative` Knative's controller asks the registry for the digest of every tag, and a revision whose image it cannot find out about never starts. So
+    a serve image of `localhost` needs its digest; so does one of any registry that is not reached from `knative-serving`, which this file does not tell.
+    """
+    values = [*document.constants(), *document.defaults()]
+    if any(isinstance(value, str) and value.startswith("kserve://") and "mode=knative" in value for _, value in values):
+        for place, value in values:
+            if isinstance(value, dict) and isinstance(image := value.get("image"), str) and lacks_digest(image):
+                yield place, f"{image} has no digest; name it (@sha256:...)"
 
 
 @warning("install-at-run-time", link=f"{SOURCE}sdk/python/kfp/dsl/component_decorator.py")

@@ -217,6 +217,9 @@ def _images() -> dict[str, tuple[Text, Text]]:
     def installing():
         print("x")
 
+    def knative(image: str) -> str:
+        return saying(text="kserve://models/flights?mode=knative", more={"image": image})
+
     @dsl.pipeline(name="volume")
     def volume():
         kubernetes.CreatePVC(pvc_name="data", access_modes=["ReadWriteOnce"], size="1Gi", storage_class_name="standard")
@@ -226,6 +229,7 @@ def _images() -> dict[str, tuple[Text, Text]]:
         "image-without-digest": (lambda: of("registry.example.com:5000/team/python:3.11"), lambda: of(IMAGE)),
         "image-without-registry": (lambda: of(f"team/python@sha256:{'0' * 64}"), lambda: of(f"localhost/python@sha256:{'0' * 64}")),
         "image-parameter": (lambda: with_parameter(str, IMAGE, lambda task, value: task.set_container_image(value)), lambda: of(IMAGE)),
+        "knative-tag": (lambda: knative("localhost:5000/serve:1"), lambda: knative(f"localhost:5000/serve@sha256:{'0' * 64}")),
         "install-at-run-time": (lambda: compiled(installing), saying),
         "needs-docker": (lambda: running(*EXECUTOR_INPUT, command=["echo"], image=IMAGE), lambda: running(*EXECUTOR_INPUT)),
         "kubernetes-task": (lambda: next(iter(compiled(volume).split("\n---\n"))), saying),
