@@ -80,6 +80,7 @@ module "services" {
   domain             = var.domain
   model              = var.model
   models             = var.models
+  operators          = var.operators
   experiment         = var.experiment
   metrics            = "google"
   ingress_namespaces = var.ingress_namespaces

@@ -59,6 +59,12 @@ variable "models" {
   default     = []
 }
 
+variable "operators" {
+  type        = set(object({ kind = string, name = string }))
+  description = "Who may release by hand, with a kubeconfig from outside of the cluster (penstock status, promote, rollback): users or groups, such as [{ kind = \"Group\", name = \"on-call@example.org\" }]. They may ask every Service in the models' namespace."
+  default     = []
+}
+
 variable "ingress_namespaces" {
   type        = map(set(string))
   description = "Further namespaces that may ask the pods of kubeflow, models and mlflow, such as { models = [\"istio-system\"], kubeflow = [\"ingress-nginx\"] }: a gateway of the cluster's own, an ingress, a mesh."

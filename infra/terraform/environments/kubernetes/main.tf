@@ -14,6 +14,7 @@ module "services" {
   domain                      = var.domain
   model                       = var.model
   models                      = var.models
+  operators                   = var.operators
   experiment                  = var.experiment
   flux_version                = var.flux_version
   cert_manager_version        = var.cert_manager_version

@@ -13,6 +13,7 @@ module "kubeflow" {
   flux_version     = var.flux_version
   models_namespace = module.kserve.models_namespace
   models           = setunion([var.model], var.models)
+  operators        = var.operators
   database         = lookup(local.databases, "kubeflow", null)
   object_store     = merge(local.s3 == null ? {} : local.s3, { url = "${var.artifacts_url}/pipelines" })
   quota            = var.quota

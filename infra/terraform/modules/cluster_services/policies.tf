@@ -24,6 +24,7 @@ locals {
     models = {
       ingress = merge(
         { pushes = { namespaces = [local.namespaces.kubeflow] } },
+        length(var.operators) == 0 ? {} : { by-hand = { ports = [8080] } }, # through the API server, from an address that is no pod's
         length(local.gateways) == 0 ? {} : { gateway = { namespaces = local.gateways } },
         var.metrics == null ? {} : { metrics = { namespaces = local.collectors[var.metrics], ports = [8080] } },
         local.let_in.models,

@@ -118,6 +118,12 @@ variable "models" {
   default     = []
 }
 
+variable "operators" {
+  type        = set(object({ kind = string, name = string }))
+  description = "Who may release by hand, with a kubeconfig from outside of the cluster (penstock status, promote, rollback): users or groups, such as [{ kind = \"Group\", name = \"on-call@example.org\" }]. They may ask every Service in the models' namespace."
+  default     = []
+}
+
 variable "experiment" {
   type        = string
   description = "The experiment of runs that name none."

@@ -123,3 +123,58 @@ resource "kubernetes_role_binding_v1" "release" {
     }
   }
 }
+
+# Who releases by hand, from outside of the cluster, asks a version through the API server. Its Service has a name that nobody knows beforehand: the right is to
+# all Services of the namespace, and what runs in the cluster, where names lead to them, has no need of it.
+locals {
+  by_hand_rules = jsondecode(file("${path.module}/by_hand_rules.json"))
+  by_hand_roles = var.models_namespace == null || length(var.operators) == 0 ? {} : { release = "penstock-release", ask = "penstock-by-hand" }
+}
+
+resource "kubernetes_role_v1" "by_hand" {
+  for_each = { for key, name in local.by_hand_roles : key => name if key == "ask" }
+
+  metadata {
+    name      = each.value
+    namespace = var.models_namespace
+    labels    = local.labels
+  }
+
+  dynamic "rule" {
+    for_each = local.by_hand_rules
+
+    content {
+      api_groups = [rule.value.group]
+      resources  = [rule.value.resource]
+      verbs      = rule.value.verbs
+    }
+  }
+}
+
+resource "kubernetes_role_binding_v1" "by_hand" {
+  for_each = local.by_hand_roles
+
+  metadata {
+    name      = "penstock-by-hand-${each.key}"
+    namespace = var.models_namespace
+    labels    = local.labels
+  }
+
+  role_ref {
+    api_group = "rbac.authorization.k8s.io"
+    kind      = "Role"
+    name      = each.value
+  }
+
+  dynamic "subject" {
+    for_each = var.operators
+
+    content {
+      api_group = "rbac.authorization.k8s.io"
+      kind      = subject.value.kind
+      name      = subject.value.name
+    }
+  }
+
+  depends_on = [kubernetes_role_v1.release, kubernetes_role_v1.by_hand]
+}

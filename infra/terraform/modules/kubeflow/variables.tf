@@ -127,6 +127,17 @@ variable "models" {
   }
 }
 
+variable "operators" {
+  type        = set(object({ kind = string, name = string }))
+  description = "Who may release by hand, with a kubeconfig from outside of the cluster (penstock status, promote, rollback): users or groups, such as [{ kind = \"Group\", name = \"on-call@example.org\" }]. They may ask every Service in the models' namespace."
+  default     = []
+
+  validation {
+    condition     = alltrue([for who in var.operators : contains(["User", "Group"], who.kind)])
+    error_message = "an operator's kind is User or Group."
+  }
+}
+
 variable "quota" {
   type        = map(string)
   description = "What all pods in the namespace kubeflow may have together, such as { \"requests.nvidia.com/gpu\" = \"4\", \"pods\" = \"200\" }."

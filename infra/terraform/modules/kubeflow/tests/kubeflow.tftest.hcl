@@ -73,7 +73,7 @@ run "defaults" {
   }
 
   assert {
-    condition     = length(kubernetes_role_v1.release) == 0 && length(kubernetes_resource_quota_v1.this) == 0
+    condition     = length(kubernetes_role_v1.release) == 0 && length(kubernetes_role_v1.by_hand) == 0 && length(kubernetes_resource_quota_v1.this) == 0
     error_message = "nothing may be released and nothing is limited unless it is said"
   }
 }
@@ -245,6 +245,26 @@ run "pipelines_release_models" {
   assert {
     condition     = kubernetes_role_v1.release["models"].metadata[0].namespace == "models" && toset([for subject in kubernetes_role_binding_v1.release["models"].subject : "${subject.namespace}/${subject.name}"]) == toset(["kubeflow/penstock-pusher", "kubeflow/pipeline-runner"])
     error_message = "only those who push may release, and only in the models' namespace"
+  }
+}
+
+run "operators_release_by_hand" {
+  command = plan
+
+  variables {
+    models_namespace = "models"
+    models           = ["flights"]
+    operators        = [{ kind = "Group", name = "on-call@example.org" }]
+  }
+
+  assert {
+    condition     = toset([for rule in kubernetes_role_v1.by_hand["ask"].rule : "${join(" ", sort(rule.verbs))} ${one(rule.resources)}"]) == toset(["create get services/proxy"])
+    error_message = "from outside a version is asked through the API server"
+  }
+
+  assert {
+    condition     = toset([for binding in kubernetes_role_binding_v1.by_hand : "${binding.role_ref[0].name} ${one(binding.subject).kind}/${one(binding.subject).name}"]) == toset(["penstock-release Group/on-call@example.org", "penstock-by-hand Group/on-call@example.org"])
+    error_message = "operators may release and ask, and nobody else is let in by that"
   }
 }
 
