@@ -79,16 +79,19 @@ def resolve(uri: str) -> Path | None:
     options = {"skip_instance_cache": True, "use_listings_cache": False}
     anonymous = {"token": "anon"} if uri.startswith("gs://") else {}
     files, path = fsspec.core.url_to_fs(uri.replace("minio://", "s3://", 1), **options, **anonymous)
+    # From S3 KServe fetches every key that begins so (_download_s3 in kserve_storage.py), from Cloud Storage those below a folder.
+    is_prefix = not uri.startswith("gs://") and not uri.endswith("/")
     with suppress(FileNotFoundError):
-        if files.find(path):
-            return _download(files, path)
+        keys = files.find(path.rpartition("/")[0]) if is_prefix else files.find(path)
+        if found := [key for key in keys if key.startswith(path) and not key.endswith("/")]:
+            return _download(files, path, found)
     return None
 
 
-def _download(files: Any, path: str) -> Path:
+def _download(files: Any, path: str, keys: list[str]) -> Path:
     _downloads.append(tempfile.TemporaryDirectory(prefix="storage-"))
     folder = Path(_downloads[-1].name) / "model"
-    files.get(f"{path.rstrip('/')}/", f"{folder}/", recursive=True)
+    files.get(keys, [str(folder / key.removeprefix(path).lstrip("/")) for key in keys])
     return folder
 
 

@@ -152,6 +152,9 @@ def test_an_artifact_that_is_in_a_bucket_already(model: Input, release: Release,
     placed = place(there, release, "", NAME)
     assert (placed.uri, placed.record_uri) == (uri, f"{uri}.release.json")
     assert read_record(placed.record_uri) == release
+    served = resolve(kserve_uri(placed.uri))
+    assert served
+    assert fingerprint(served) == release.fingerprint, "the record beside it is fetched as well"
     files.pipe_file(f"{root}/saved_model.pb", b"changed")
     with pytest.raises(TaskError, match="are not those of the model"):
         place(there, release, "", NAME)
@@ -225,8 +228,8 @@ def test_a_volume_that_is_full(model: Input, release: Release, mount_disk: Calla
 
 def test_kserve_knows_minio_as_s3():
     assert [kserve_uri(uri) for uri in ("minio://b/m", "s3://b/m", "gs://b/m", "pvc://c/m")] == [
-        "s3://b/m",
-        "s3://b/m",
+        "s3://b/m/",
+        "s3://b/m/",
         "gs://b/m",
         "pvc://c/m",
     ]
