@@ -96,7 +96,7 @@ def default(document: Document) -> Iterator[tuple[str, str]]:
         known = {name for name, spec in parameters_of(task.component).items() if "defaultValue" in spec}
         if missing := sorted(known - task.parameters.keys()):
             yield (
-                f"{task.place}.inputs.parameters",
+                task.place,
                 f"Kubeflow's cache does not look at the defaults of {', '.join(missing)}; give them, or use `penstock submit`",
             )
 
