@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import urllib3
 
+_LONGEST_SECONDS = 300.0
 MERGE, APPLY = "application/merge-patch+json", "application/apply-patch+yaml"
 
 
@@ -54,7 +55,9 @@ class Api:
         """
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         headers = self._headers | ({"Content-Type": content} if data else {})
-        answer = self._pool.request(method, self._url(path, query), body=data, headers=headers, timeout=60.0)
+        answer = self._pool.request(
+            method, self._url(path, query), body=data, headers=headers, timeout=urllib3.Timeout(10.0, read=_LONGEST_SECONDS)
+        )
         return _checked(answer.status, answer.data)
 
     def watch(self, path: str, **query: str) -> Iterator[Any]:

@@ -13,7 +13,7 @@ from ..certificate import write_certificate
 from ..ports import free_port
 from .api import APPLY, Api, ApiError
 
-START_SECONDS = 120.0
+START_SECONDS = 300.0
 ADMIN_TOKEN = "penstock-admin"
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
@@ -127,6 +127,8 @@ class ApiServer:
             # Nobody makes the account `default` of a namespace, which pods have on a cluster.
             "disable-admission-plugins": "ServiceAccount",
             "profiling": "false",
+            # KServe's definition of an InferenceService takes a busy machine longer than the default of a minute.
+            "request-timeout": f"{START_SECONDS:.0f}s",
         }
         return [f"--{name}={value}" for name, value in options.items()]
 

@@ -4,6 +4,7 @@ import atexit
 import base64
 import json
 import os
+import threading
 import time
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from .admission import Admission
 
 _WEBHOOKS = Path(__file__).parents[2] / "apiserver" / "kserve" / "webhooks.yaml"
 INFERENCE_SERVICES = "/apis/serving.kserve.io/v1beta1/namespaces/{}/inferenceservices"
+_lock = threading.Lock()
 _CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1"
 
 
@@ -59,7 +61,12 @@ class Installation:
         return False
 
 
-@cache
 def installation() -> Installation:
     """Returns the one of this process."""
+    with _lock:
+        return _installation()
+
+
+@cache
+def _installation() -> Installation:
     return Installation()
