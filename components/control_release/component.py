@@ -33,7 +33,7 @@ def control_release(
         destination: Where: as push_model takes it.
         action: `promote` (all traffic to the staged model, if its answers are right), `rollback` or `status`,
             which fails if another version answers than the records say, or none.
-        model_name: The name under which the model is served and registered.
+        model_name: The name under which the model is served, and registered where its release's record does not say under which.
         to: What to roll back to: `previous`, or a fingerprint (or its start) of a version that served there.
         keep_warm_seconds: For how long the model before is kept ready after a promotion, and the new one checked.
         max_latency_ms: The longest that a probe may take, in milliseconds. 0: no limit.

@@ -47,7 +47,7 @@ def control_release(
         release_state: What serves, what served before, and what is staged.
         destination: Where, as a URI.
         action: `promote`, `rollback` or `status`.
-        model_name: The name under which the model is served and registered.
+        model_name: The name under which the model is served, and registered where its release's record does not say under which.
         to: `previous`, or the start of a fingerprint.
         keep_warm_seconds: For how long the model before is kept ready after a promotion.
         max_latency_ms: The longest that a probe may take; 0: no limit.
@@ -95,8 +95,8 @@ class _LateRegistry:
     tracking_uri: str
     registry_uri: str
 
-    def open(self) -> Registry:
-        return open_registry(self.model_name, self.tracking_uri, self.registry_uri)
+    def open(self, release: Release) -> Registry:
+        return open_registry(release.model_name or self.model_name, self.tracking_uri, self.registry_uri)
 
     def point(self, serving: Release, champion: str, previous: str) -> None:
         """Has the champion's alias point to what serves.
@@ -105,10 +105,12 @@ class _LateRegistry:
             TaskError: It cannot, though the destination has done what was asked.
         """
         try:
-            registry = self.open()
+            registry = self.open(serving)
             registered = registry.version(serving.model_version)
             if registered is None or registered.fingerprint != serving.fingerprint:
-                raise TaskError(f"version {serving.model_version} of {self.model_name} at {registry.uri} is not what serves")
+                raise TaskError(
+                    f"version {serving.model_version} of {serving.model_name or self.model_name} at {registry.uri} is not what serves"
+                )
             registry.promote(serving.model_version, champion, previous)
         except TaskError as error:
             raise TaskError(
@@ -119,7 +121,7 @@ class _LateRegistry:
 def _promote(target: Destination, plan: Plan, registry: _LateRegistry) -> _Done:
     candidate = target.current().candidate
     if candidate and candidate.model_version:
-        registry.open()  # nothing is promoted that the registry could not be told of; a rollback does not wait for it
+        registry.open(candidate)  # nothing is promoted that the registry could not be told of; a rollback does not wait for it
     rollout = promote(target, plan)
     return _Done(ROLLED_BACK, rollout.reason) if rollout.outcome == ROLLED_BACK else _Done(PROMOTED)
 

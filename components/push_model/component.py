@@ -41,14 +41,15 @@ def push_model(
         outcome: `pushed`, `already_serving`, `shadowing` or `rolled_back`.
         url: The URL that answers predictions.
         destination: Where to: `local://DIR?port=8501` (a model server on this machine), `kserve://NAMESPACE/NAME?mode=standard` (or
-            `knative`), `vertex://PROJECT/LOCATION/ENDPOINT` (an ID, or a display name).
+            `knative`; without it as the cluster has it), `vertex://PROJECT/LOCATION/ENDPOINT` (an ID, or a display name).
         model_name: The name under which the model is served and registered.
         model_version: Its version in the registry, from register_model. Empty: the registry is left alone.
         strategy: `replace` (staged, probed, then all traffic at once), `canary` (in traffic_steps), `blue_green` (as replace, and the
             old one is kept warm) or `shadow` (a copy of the traffic, answers to nobody, until somebody promotes it).
         traffic_steps: The canary's shares of the traffic in percent; they rise to 100.
         bake_seconds: For how long each canary step, or the shadow, is watched.
-        keep_warm_seconds: For how long the old model is kept ready, and the new one watched, once it has all traffic.
+        keep_warm_seconds: For how long the old model is kept ready, and the new one watched, once it has all traffic. Until then a rollback takes
+            seconds; afterwards as long as the old model needs to start again.
         max_latency_ms: The longest that a probe may take, in milliseconds. 0: no limit.
         max_model_mb: The largest model that may be pushed, in MiB. 0: no limit.
         allow_stale_baseline: Whether to push although the model that serves now is not the one that this one was compared with.

@@ -1,7 +1,6 @@
 """Pushes a blessed and checked model to where it serves."""
 
 import json
-import shlex
 from typing import Any, NamedTuple
 
 from penstock.components.runtime import Input, Output, TaskError, figure, stored
@@ -68,7 +67,7 @@ def push_model(
         TaskError: These bytes are not blessed, checked and registered, the destination refuses, or a rollback failed.
     """
     blessing = require_blessing(model, evaluation.path)
-    release = Release(blessing["model"]["fingerprint"], model_version, read_probe(serving_check.path))
+    release = Release(blessing["model"]["fingerprint"], model_version, read_probe(serving_check.path), model_name)
     require_check(serving_check.path, release.fingerprint)
     _require_size(model, max_model_mb)
     plan = Plan(strategy, tuple(traffic_steps), bake_seconds, keep_warm_seconds, max_latency_ms)
@@ -81,7 +80,7 @@ def push_model(
         if registry:
             registry.tag(model_version, "rollback_point", _describe(serving))
         rollout = roll_out(target, model, release, plan)
-        if registry and rollout.outcome != SHADOWING and rollout.serving and rollout.serving.model_version:
+        if registry and rollout.outcome != SHADOWING and rollout.serving and _is_registered(rollout.serving, model_name):
             registry.promote(rollout.serving.model_version, champion_alias, previous_alias)
     receipt = _receipt(rollout, target, model_name, release)
     pushed_model.path.mkdir(parents=True, exist_ok=True)
@@ -89,6 +88,11 @@ def push_model(
     pushed_model.metadata |= {key: receipt[key] for key in ("outcome", "url", "curl", "stop", "model_version", "rollback_point")}
     figure(_summary(rollout, release, target.url))
     return Outputs(rollout.outcome, receipt["url"])
+
+
+def _is_registered(release: Release, model_name: str) -> bool:
+    """Tells whether a version is one of this registered model: what served before may be another's."""
+    return bool(release.model_version) and release.model_name in ("", model_name)
 
 
 def _require_size(model: Input, max_model_mb: int) -> None:
@@ -128,7 +132,7 @@ def _receipt(rollout: Rollout, target: Destination, model_name: str, release: Re
         "outcome": rollout.outcome,
         "reason": rollout.reason,
         "url": url,
-        "curl": f"curl -s {url} -H 'Content-Type: application/json' -d {shlex.quote(body)}" if url else "",
+        "curl": target.command(body) if url else "",
         "stop": target.stop_command,
         "model_name": model_name,
         "model_version": release.model_version,

@@ -16,11 +16,13 @@ class Release(Stored):
         fingerprint: The SHA-256 of the model's bytes, as `runtime.fingerprint` gives it. Empty: somebody else has put it there.
         model_version: Its version in the registry; empty if it was not registered.
         probe: Requests with known answers: `instances`, `predictions`, `tolerance`. Empty where nobody knows any.
+        model_name: The name under which it is registered; empty where nobody knows it.
     """
 
     fingerprint: str
     model_version: str = ""
     probe: dict[str, Any] = field(default_factory=dict)
+    model_name: str = ""
 
     def __post_init__(self) -> None:
         """Refuses a probe by which no answer could be checked.

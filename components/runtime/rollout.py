@@ -11,11 +11,12 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fi
 
 from .answers import is_close
 from .artifacts import Input
-from .destinations import Answer, Destination, StepFailed, Traffic
+from .destinations import Answer, Current, Destination, StepFailed, Traffic
 from .error_rate import ENOUGH_REQUESTS, Watch
 from .errors import TaskError
 from .executor import figure
 from .release import Release
+from .settling import wait_until_answered
 
 PUSHED, ALREADY_SERVING, SHADOWING, ROLLED_BACK = "pushed", "already_serving", "shadowing", "rolled_back"
 STRATEGIES = ("replace", "canary", "blue_green", "shadow")
@@ -114,8 +115,8 @@ def roll_out(target: Destination, model: Input, release: Release, plan: Plan) ->
         return _take(
             target, [stage, ("watch the shadow", _bake(check, plan.bake_seconds))], Rollout(SHADOWING, before.serving, before.serving)
         )
-    stage = ("stage", lambda: target.stage(model, release))
-    steps = [stage, ("check the staged model", check), *_shifts(target, check, plan, before.percent)]
+    steps = [("stage", lambda: _stage(target, model, release)), ("check the staged model", check)]
+    steps += _shifts(target, release, check, plan, before)
     return _take(target, steps, Rollout(PUSHED, release, before.serving))
 
 
@@ -149,7 +150,7 @@ def promote(target: Destination, plan: Plan) -> Rollout:
     if not before.candidate.probe:
         raise TaskError(f"nobody knows what {before.candidate.label} must answer, for its record is gone; push it again")
     check = _checks(target, before.candidate, plan, _Errors(target, before.candidate).compare)
-    steps = [("check the staged model", check), *_shift(target, check, 100, plan.keep_warm_seconds)]
+    steps = [("check the staged model", check), *_shift(target, before.candidate, check, 100, plan.keep_warm_seconds)]
     return _take(target, steps, Rollout(PUSHED, before.candidate, before.serving))
 
 
@@ -169,16 +170,28 @@ def go_back(target: Destination, to: str = "") -> Release | None:
     return _or_stop(lambda: _restore(target, to), "the rollback failed")
 
 
-def _shifts(target: Destination, check: Callable[[], None], plan: Plan, percent: int) -> Iterator[_Step]:
-    """Gives the steps to all the traffic, from the share that an interrupted rollout has reached."""
+def _stage(target: Destination, model: Input, release: Release) -> None:
+    target.stage(model, release)
+    wait_until_answered(partial(target.asker, staged=True), release)
+
+
+def _shifts(target: Destination, release: Release, check: Callable[[], None], plan: Plan, before: Current) -> Iterator[_Step]:
+    """Gives the steps to all the traffic, from the share that an interrupted rollout has reached. Alone there, a model has it all at once."""
     steps = plan.traffic_steps if plan.strategy == "canary" else (100,)
     for step in steps:
-        if step >= percent:
-            yield from _shift(target, check, step, plan.keep_warm_seconds if step == 100 else plan.bake_seconds)
+        if step >= before.percent:
+            seconds = plan.keep_warm_seconds if step == 100 else plan.bake_seconds
+            yield from _shift(target, release, check, step, seconds, is_alone=before.serving is None)
 
 
-def _shift(target: Destination, check: Callable[[], None], percent: int, seconds: float) -> Iterator[_Step]:
-    yield f"shift to {percent} %", lambda: target.shift(percent)
+def _shift(
+    target: Destination, release: Release, check: Callable[[], None], percent: int, seconds: float, *, is_alone: bool = False
+) -> Iterator[_Step]:
+    def shift() -> None:
+        target.shift(percent)
+        wait_until_answered(target.asker, release, 100 if is_alone else percent)
+
+    yield f"shift to {percent} %", shift
     yield f"check at {percent} %", _bake(check, seconds)
     if percent == 100:
         yield "retire the model before", target.retire
@@ -214,7 +227,10 @@ def _undo(target: Destination, before: Release | None) -> Release | None:
 
 
 def _restore(target: Destination, to: str) -> Release | None:
-    return _verified(target, target.rollback(to, _require_answers))
+    serving = target.rollback(to, _require_answers)
+    if serving and serving.fingerprint:
+        wait_until_answered(target.asker, serving)
+    return _verified(target, serving)
 
 
 def _require_answers(release: Release, ask: Callable[[list], Answer]) -> None:

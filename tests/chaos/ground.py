@@ -29,6 +29,15 @@ class Boundaries:
         self.calls.append(call)
         return bool(self.met) and (self._is_lasting or len(self.calls) == self._number)
 
+    def repeats(self, call: str) -> bool:
+        """Tells whether the call before was the same."""
+        return self.calls[-1:] == [call]
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a fault that has met a call meets those after it as well."""
+        return bool(self.met) and self._is_lasting
+
     @property
     def met(self) -> str:
         """The first call that was met; empty if there was none."""

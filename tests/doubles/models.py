@@ -18,7 +18,7 @@ from penstock.components.runtime import fingerprint
 
 from ..ports import free_port
 
-START_SECONDS = 120.0
+START_SECONDS = 300.0
 _COUNTERS = re.compile(r"(?P<series>[a-zA-Z_:][\w:]*?(?:_total|_count|_sum|_bucket)(?:\{.*\})?) (?P<value>\S+)")
 
 
@@ -105,7 +105,7 @@ class ModelServers:
             expected: The fingerprint that the server is told to find; empty: none.
 
         Raises:
-            ModelDoesNotLoad: The server ended, or is not ready after two minutes. It is not tried again: the bytes are the same.
+            ModelDoesNotLoad: The server ended, or is not ready after five minutes. It is not tried again: the bytes are the same.
         """
         found = fingerprint(model)
         key = (

@@ -1,5 +1,6 @@
 """The verbs that every place has where a model can be pushed to."""
 
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -73,9 +74,19 @@ class Answer:
 # Fails unless a version, asked by the function, answers as it must.
 Check = Callable[[Release, Callable[[list[Any]], Answer]], None]
 
+# Asks once; returns the fingerprint of the version that answered, or in words what came instead. None where nobody can tell, or need to, for
+# changes have been followed when the verb that made them returns.
+Ask = Callable[[], str | None]
+
 
 def accept(_: Release, __: Callable[[list[Any]], Answer]) -> None:
     """Accepts any version."""
+
+
+def curl(url: str, body: str, *headers: str) -> str:
+    """Returns the command that sends JSON to a URL."""
+    given = [word for header in (*headers, "Content-Type: application/json") for word in ("-H", header)]
+    return shlex.join(["curl", "-s", url, *given, "-d", body])
 
 
 @contextmanager
@@ -108,6 +119,9 @@ class Destination(Protocol):
     def url(self) -> str:
         """The URL that answers predictions."""
 
+    def command(self, body: str) -> str:
+        """Returns the command by which a person asks for predictions, with a request's body; empty as long as nobody can."""
+
     def __enter__(self) -> "Destination":
         """Keeps other pushes out; what holds them out expires if this process dies.
 
@@ -137,6 +151,13 @@ class Destination(Protocol):
 
         Raises:
             TaskError: It cannot, and why, and what to do.
+        """
+
+    def asker(self, *, staged: bool = False) -> Ask:
+        """Returns what asks as clients do.
+
+        Args:
+            staged: Whether to ask the staged model instead, where it has no traffic yet.
         """
 
     def stage(self, model: Input, release: Release, *, shadow: bool = False) -> None:

@@ -4,23 +4,23 @@ import copy
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
-
-import httpx
-from tenacity import retry, retry_if_exception_type, retry_if_result, stop_after_delay, wait_exponential
 
 from penstock.components.runtime import Input, TaskError, figure
 from penstock.components.runtime import storage as model_storage
+from penstock.components.runtime.answers import is_close
 from penstock.components.runtime.release import Release, find_release
 from penstock.components.runtime.served import read_served
+from penstock.components.runtime.settling import wait_until_answered
 
-from .destination import Answer, Check, Current, StepFailed, Traffic, accept, unharmed
+from .destination import Answer, Ask, Check, Current, StepFailed, Traffic, accept, unharmed
 from .kserve_api import Cluster, ClusterError, Conflict, NoAnswer
 from .kserve_complaints import Complaints
 from .kserve_knative import Knative
 from .kserve_lease import Lease
 from .kserve_leftovers import clear_leftovers
+from .kserve_plane import Address, DataPlane, NotReached, clients_url
 from .kserve_record import SHARE, Version, scaling, write_version
 from .kserve_seen import DEPLOYMENT, InferenceService
 from .kserve_spec import (
@@ -34,6 +34,7 @@ from .kserve_spec import (
     inference_service,
     is_told,
     longest_name,
+    mode_of,
     predictor_name,
 )
 from .kserve_standard import Standard
@@ -42,10 +43,9 @@ from .kserve_wait import FIRST_LOOK_SECONDS, wait_until
 from .metrics import read_traffic
 from .uri import check_options
 
-# For how long a request without an answer is repeated.
-PATIENCE_SECONDS = 10.0
 # Somebody else may change the object as well: labels by hand, the status by the controller.
 ATTEMPTS = 10
+METRICS = "/metrics"
 _OLD_NAMES = {"Serverless": KNATIVE, "RawDeployment": STANDARD}
 
 
@@ -55,18 +55,21 @@ class KServeDestination:
     The cluster is the one that KUBECONFIG names, else the one that this process runs in, else that of `~/.kube/config`. Permissions in the
     namespace: get, create, update and delete `inferenceservices`, get, create and update `leases`; to say why pods do not start, list `pods`
     and `events`; in mode standard also get `deployments` and `httproutes`, which say what runs and who has the traffic, list and delete
-    `horizontalpodautoscalers` and `httproutes`, which KServe leaves behind, and, from outside the cluster, create and get `services/proxy`.
+    `horizontalpodautoscalers` and `httproutes`, which KServe leaves behind. From outside the cluster create and get `services/proxy`, too
+    (get alone for `penstock status`).
 
     URI options:
         mode: `knative` (revisions; scale to zero) or `standard` (Deployments; canaries need the Gateway API and a KServe later than 0.20.0).
+            Without it the InferenceService's own, or if there is none the cluster's default, which a dry run of creating one tells.
         storage: Where the model is copied to: `gs://`, `s3://`, `minio://`, `pvc://CLAIM/PATH`. Without it KServe reads the artifact in place.
         lease: For how many seconds another push is kept out by one that has died. Default 60.
         timeout: For how many seconds KServe may take to start a version, or to shift traffic. Default 600.
         call_timeout: For how many seconds one call waits for its answer, a prediction's too. Default 30.
-        gateway: The ingress gateway's URL, for where the names in the service's URLs cannot be resolved; the names go there as Host headers.
+        gateway: The ingress gateway's URL. Whatever has a route is asked there, with its host as Host header; see `kserve_plane`. In mode
+            standard shares of the traffic are to be seen nowhere else.
 
     Attributes:
-        url: The URL that answers predictions; empty as long as KServe has given none.
+        url: The URL that answers predictions, the one inside of the cluster where KServe was given no domain; empty as long as there is none.
         stop_command: The command that ends the serving.
         strategies: All but `shadow`: KServe copies no traffic.
     """
@@ -85,16 +88,19 @@ class KServeDestination:
         call_timeout: int,
         gateway: str,
     ) -> None:
-        self._name, self._mode_name, self._serving, self._storage, self._timeout = name, mode, serving, storage, timeout
+        self._namespace, self._name, self._serving, self._storage, self._timeout = namespace, name, serving, storage, timeout
         self._where = f"kserve://{namespace}/{name}"
-        self._mode: Mode = Knative() if mode == KNATIVE else Standard()
-        self._gateway = gateway
+        self._mode_name = ""
+        if mode:
+            self._use(mode)
         self.url = ""
+        self._clients: Address | None = None
+        self._prediction_path = f"/v1/models/{name}:predict"
         self.stop_command = f"kubectl delete inferenceservice {name} --namespace {namespace}"
         self._cluster = Cluster(namespace, name, call_timeout)
         self._lease: Lease | None = None
         self._lease_seconds = lease
-        self._http = httpx.Client(timeout=call_timeout)
+        self._plane = DataPlane(self._cluster, gateway, call_timeout)
         self._records: dict[str, Release] = {}
 
     @classmethod
@@ -113,19 +119,25 @@ class KServeDestination:
         check_options(options, {"mode", "storage", "lease", "timeout", "call_timeout", "gateway"}, "kserve")
         namespace, _, name = path.partition("/")
         check_name("namespace", namespace)
-        if options.get("mode") not in MODES:
-            raise TaskError(f"kserve://{path} needs ?mode=, {' or '.join(MODES)}, not {options.get('mode', 'none')!r}")
-        mode = MODES[options["mode"]]
-        check_name("InferenceService", name, longest_name(namespace, mode))
-        check_serving_options(serving, mode)
+        check_name("InferenceService", name)
+        if options.get("mode", "standard") not in MODES:
+            raise TaskError(f"kserve://{path} has ?mode={options['mode']}; give {' or '.join(MODES)}, or none for what the cluster has")
+        mode = MODES[options["mode"]] if "mode" in options else ""
         lease, timeout, call_timeout = (
             _seconds(option, options.get(option, default))
             for option, default in (("lease", "60"), ("timeout", "600"), ("call_timeout", "30"))
         )
         return cls(namespace, name, mode, serving, options.get("storage", ""), lease, timeout, call_timeout, options.get("gateway", ""))
 
+    def command(self, body: str) -> str:
+        """Returns the command that asks through the gateway, or, where none is named, through the API server."""
+        return self._plane.command(self._clients, self._prediction_path, body) if self._clients else ""
+
     def __enter__(self) -> "KServeDestination":
-        """Keeps other pushes out by a lease."""
+        """Keeps other pushes out by a lease, once it is known how to push."""
+        if not self._mode_name and self._or_stop(self._read) is None:
+            self._use(self._or_stop(self._cluster.default_mode))
+            figure(f"mode={self._mode_name.lower()}: so this cluster deploys what names no mode")
         lease = Lease(self._cluster, self._lease_seconds)
         self._or_stop(lease.acquire)
         self._lease = lease
@@ -135,7 +147,7 @@ class KServeDestination:
         """Gives the lease back."""
         if self._lease:
             self._lease.release()
-        self._http.close()
+        self._plane.close()
         self._cluster.close()
 
     def current(self) -> Current:
@@ -148,15 +160,47 @@ class KServeDestination:
         return Current(self._release(state.serving), self._release(previous), self._release(state.candidate), state.percent)
 
     def answering(self) -> frozenset[str] | None:
-        """Asks one of the pods, by the service's URL; None where that cannot be reached, or another server than Penstock's runs there."""
+        """Asks one of the pods, as clients do; None where that is not to be reached, or another server than Penstock's runs there."""
         service = self._or_stop(self._read)
         if service is None:
             return frozenset()
         try:
-            response = self._request("GET", service.get("status", {}).get("url", ""), "/metrics", None)
-        except StepFailed:
+            reply = self._plane.send(self._mode.clients_address(service), "GET", METRICS)
+        except NotReached:
             return None
-        return frozenset() if response.is_server_error else read_served(response.text, self._name)
+        return frozenset() if reply.code >= 500 else read_served(str(reply.content), self._name)
+
+    def asker(self, *, staged: bool = False) -> Ask:
+        """Returns what asks one of the pods which version it serves; None says of shares that they cannot be seen from here."""
+        self._keep()
+        service = self._required()
+        state = self._mode.state(service)
+        address = self._own_address(service, state) if staged else self._mode.clients_address(service)
+        is_split = not staged and state.percent > 0 and state.serving is not None
+        return (lambda: None) if is_split and not self._plane.sees_shares(address) else partial(self._who, address, state)
+
+    def _who(self, address: Address, state: State) -> str | None:
+        """Asks a server of Penstock's what it serves; the answers of any other are compared with those that are known."""
+        try:
+            reply = self._plane.send(address, "GET", METRICS)
+            if reply.code < 400 and (served := read_served(str(reply.content), self._name)) is not None:
+                return next(iter(served), f"a server without the model {self._name}")
+            if reply.code < 400 or reply.code == 404:  # another server than Penstock's, or nothing yet
+                return self._recognize(address, state)
+        except NotReached as failure:
+            return f"nobody ({failure})"
+        return f"an error {reply.code} of {self._plane.where(address)}"
+
+    def _recognize(self, address: Address, state: State) -> str | None:
+        """Tells by its answer to the probe which version it is; None where that tells nothing."""
+        known = [release for release in map(self._release, (state.candidate, state.serving)) if release and release.probe]
+        if not known:
+            return None
+        reply = self._plane.send(address, *self._prediction(known[0].probe["instances"]))
+        if reply.code >= 400:
+            return f"an error {reply.code} of {self._plane.where(address)}"
+        fitting = [release for release in known if _answers_as(reply.content, release)]
+        return fitting[0].fingerprint if len(fitting) == 1 else None
 
     def stage(self, model: Input, release: Release, *, shadow: bool = False) -> None:
         """Copies the model to the storage, and has KServe serve it without traffic, or first of all."""
@@ -206,7 +250,7 @@ class KServeDestination:
             figure(str(damage))
         self._keep()
         placed = model_storage.place(model, release, self._storage, self._name)
-        if model_storage.kserve_uri(placed.uri) != serving.uri:
+        if model_storage.kserve_uri(placed.uri).rstrip("/") != serving.uri.rstrip("/"):
             raise TaskError(
                 f"what serves lies at {serving.uri}, and has changed there; push with that storage, or go back to another model"
             )
@@ -226,16 +270,23 @@ class KServeDestination:
         self._take(self._or_fail(lambda: self._mode.shift(seen, percent)))
 
     def probe(self, instances: list[Any]) -> Answer:
-        """Asks the candidate by a URL that reaches only that, or the service as its clients do."""
+        """Asks the candidate, or what serves if there is none, where no other version answers."""
         self._keep()
         return Answer.of(lambda: self._predict(instances))
 
-    def _predict(self, instances: list[Any], url: str | None = None) -> list[Any]:
-        request = "POST", f"/v1/models/{self._name}:predict", {"instances": instances}
-        answer = self._ask(*request) if url is None else self._reach(url, *request)
+    def _predict(self, instances: list[Any], address: Address | None = None) -> list[Any]:
+        service = self._required()
+        answer = self._plane.ask(address or self._own_address(service, self._mode.state(service)), *self._prediction(instances)).content
         if not isinstance(answer, dict) or not isinstance(answer.get("predictions"), list):
             raise StepFailed(f"the answer of {self._where} has no predictions: {answer!r:.200}")
         return answer["predictions"]
+
+    def _prediction(self, instances: list[Any]) -> tuple[str, str, Any]:
+        return "POST", self._prediction_path, {"instances": instances}
+
+    def _own_address(self, service: InferenceService, state: State) -> Address:
+        """Returns where the candidate alone answers, or what serves if there is none."""
+        return self._mode.candidate_address(service) if state.candidate and state.serving else self._mode.serving_address(service)
 
     def traffic(self, *, beside: bool = False) -> Traffic | None:
         """Reads the metrics of one of the pods; None where they cannot be reached, or another server than Penstock's runs there."""
@@ -244,7 +295,8 @@ class KServeDestination:
             state = self._mode.state(service)
             if beside and not (state.serving and state.candidate):
                 return None
-            text = self._reach(self._mode.url_beside(service), "GET", "/metrics") if beside else self._ask("GET", "/metrics")
+            address = self._mode.serving_address(service) if beside else self._own_address(service, state)
+            text = self._plane.ask(address, "GET", METRICS).content
         except StepFailed:
             return None
         asked = state.serving if beside else state.candidate or state.serving
@@ -284,7 +336,14 @@ class KServeDestination:
         if self._mode_name == STANDARD:  # in Knative mode another name would be another Knative service
             predictor["name"] = predictor_name(asked)
         return Version(
-            predictor, release.fingerprint, release.model_version, uri, placed.record_uri, digest=asked, scaling=scaling(predictor)
+            predictor,
+            release.fingerprint,
+            release.model_version,
+            uri,
+            placed.record_uri,
+            digest=asked,
+            scaling=scaling(predictor),
+            model_name=release.model_name,
         )
 
     def _tell_of_other_options(self, serving: Version) -> None:
@@ -315,11 +374,23 @@ class KServeDestination:
         way = self._or_fail(lambda: self._mode.go_back(self._cluster.see(self._required()), version))
         with unharmed(lambda: self._finish(*way.undo(self._required()))):
             self._take(way.bring_up)
-            check(
-                self._release(version) or Release(version.fingerprint),
-                lambda instances: Answer.of(lambda: self._predict(instances, way.url(self._required()))),
-            )
-        self._finish(way.switch, way.tidy)
+            release = self._release(version) or Release(version.fingerprint)
+            self._await(release, way.address)
+            check(release, lambda instances: Answer.of(lambda: self._predict(instances, way.address(self._required()))))
+        self._finish(way.switch, way.tidy, release)
+
+    def _await(self, release: Release, address: Callable[[InferenceService], Address] | None = None) -> None:
+        """Waits until a version gives the answers, at an address of its own or to clients. Somebody else's is not to be told from others."""
+
+        def asker() -> Ask:
+            if address is None:
+                return self.asker()
+            self._keep()
+            service = self._required()
+            return partial(self._who, address(service), self._mode.state(service))
+
+        if release.fingerprint:
+            wait_until_answered(asker, release)
 
     def _require(self, version: Version) -> None:
         """Makes sure that a version's bytes are those that were released. One that somebody else has put there has none to compare with."""
@@ -338,11 +409,16 @@ class KServeDestination:
         if state.serving is None:
             self._delete(service)
         else:
-            self._finish(*self._mode.withdraw(service))
+            self._finish(*self._mode.withdraw(service), self._release(state.serving))
 
-    def _finish(self, steps: list[Step], tidying: list[Step]) -> None:
-        """Takes the steps that matter to whoever asks the service, then the others, which a later push makes good for."""
+    def _finish(self, steps: list[Step], tidying: list[Step], serving: Release | None = None) -> None:
+        """Takes the steps that matter to whoever asks the service, then the others, which a later push makes good for.
+
+        What they take away may still be asked by a gateway that has not followed: so they are for when clients are answered by what serves.
+        """
         self._take(steps)
+        if steps and serving:
+            self._await(serving)
         try:
             self._take(tidying)
         except StepFailed as failure:
@@ -409,39 +485,6 @@ class KServeDestination:
             with suppress(ClusterError):
                 clear_leftovers(self._cluster, self._cluster.read())
 
-    def _ask(self, method: str, path: str, body: Any = None) -> Any:
-        """Asks the candidate, or what serves if there is none; returns the answer's JSON, or its text if it is none."""
-        service = self._required()
-        state = self._mode.state(service)
-        if state.candidate is None or state.serving is None:
-            return self._send(method, service.get("status", {}).get("url", ""), path, body)
-        return self._reach(self._mode.candidate_url(service), method, path, body)
-
-    def _reach(self, url: str, method: str, path: str, body: Any = None) -> Any:
-        """Asks one version by its own URL, which in mode standard is its Kubernetes service's."""
-        if self._mode_name == STANDARD and not self._cluster.in_cluster:
-            name = urlsplit(url).netloc.partition(".")[0]
-            return self._or_fail(lambda: self._cluster.request_service(name, method, path, body))
-        return self._send(method, url, path, body)
-
-    def _send(self, method: str, base: str, path: str, body: Any) -> Any:
-        response = self._request(method, base, path, body)
-        if response.is_error:
-            raise StepFailed(f"{base}{path} answered {response.status_code}: {response.text[:300]}")
-        return response.json() if "json" in response.headers.get("Content-Type", "") else response.text
-
-    def _request(self, method: str, base: str, path: str, body: Any) -> httpx.Response:
-        """Sends a request, again for some seconds if nothing answers: a gateway follows a moment after the status that says it did."""
-        if not base:
-            raise StepFailed(f"KServe has given {self._where} no URL yet")
-        name = urlsplit(base).netloc
-        url, headers = (f"{self._gateway.rstrip('/')}{path}", {"Host": name}) if self._gateway else (f"{base.rstrip('/')}{path}", {})
-        try:
-            return _patiently(self._http.request)(method, url, json=body, headers=headers)
-        except httpx.HTTPError as error:
-            advice = "" if self._gateway else "; where this name cannot be resolved, give ?gateway= the URL of the ingress gateway"
-            raise StepFailed(f"{base}{path} gives no answer ({error}){advice}") from error
-
     def _find(self, state: State, to: str) -> Version:
         """Returns the version that serves or served with this fingerprint, as it was when it served."""
         served, version = [], state.serving
@@ -461,7 +504,9 @@ class KServeDestination:
             except TaskError as error:
                 figure(f"no probe of {version.fingerprint[:12]}: {error}")
         known = self._records.get(version.record_uri)
-        return known if known and known.fingerprint == version.fingerprint else Release(version.fingerprint, version.model_version)
+        if known and known.fingerprint == version.fingerprint:
+            return known
+        return Release(version.fingerprint, version.model_version, model_name=version.model_name)
 
     def _read(self) -> InferenceService | None:
         """Reads the InferenceService; one that is about to go is none, and whoever pushes waits until it is gone.
@@ -478,9 +523,13 @@ class KServeDestination:
             return None
         status = service.get("status", {})
         mode = status.get("deploymentMode", "")
+        if not self._mode_name:
+            self._use(mode or mode_of(service))
         if mode and _OLD_NAMES.get(mode, mode) != self._mode_name:
             raise TaskError(f"{self._where} is deployed in mode {mode}, which cannot be changed; give the mode that it has")
-        self.url = f"{status['url']}/v1/models/{self._name}:predict" if status.get("url") else self.url
+        self._clients = self._mode.clients_address(service)
+        if url := clients_url(service):
+            self.url = f"{url}{self._prediction_path}"
         return service
 
     def _required(self) -> InferenceService:
@@ -488,6 +537,21 @@ class KServeDestination:
         if service is None:
             raise StepFailed(f"{self._where} does not exist any more")
         return service
+
+    def _use(self, mode: str) -> None:
+        """Takes a mode.
+
+        Raises:
+            TaskError: The name is too long for it, or a serving option is nothing for it.
+        """
+        self._mode_name = _OLD_NAMES.get(mode, mode)
+        if self._mode_name not in MODES.values():
+            raise TaskError(
+                f"{self._where} is deployed in mode {mode}, which Penstock does not know; push to one of another name, with ?mode="
+            )
+        check_name("InferenceService", self._name, longest_name(self._namespace, self._mode_name))
+        check_serving_options(self._serving, self._mode_name)
+        self._mode: Mode = Knative() if self._mode_name == KNATIVE else Standard()
 
     def _keep(self) -> None:
         if self._lease:
@@ -514,11 +578,9 @@ def _seconds(option: str, text: str) -> int:
     return int(text)
 
 
-def _patiently(request: Callable[..., httpx.Response]) -> Callable[..., httpx.Response]:
-    """Repeats a request that nothing has answered, and returns or raises what came last."""
-    return retry(
-        retry=retry_if_exception_type(httpx.TransportError) | retry_if_result(lambda response: response.status_code in (404, 502, 503)),
-        stop=stop_after_delay(PATIENCE_SECONDS),
-        wait=wait_exponential(multiplier=0.2, max=2),
-        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
-    )(request)
+def _answers_as(answer: Any, release: Release) -> bool:
+    """Tells whether an answer is the one that is known of a version."""
+    predictions, known = answer.get("predictions") if isinstance(answer, dict) else None, release.probe["predictions"]
+    if not isinstance(predictions, list) or len(predictions) != len(known):
+        return False
+    return all(is_close(*pair, release.probe["tolerance"]) for pair in zip(predictions, known, strict=True))

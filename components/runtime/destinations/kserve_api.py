@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import urllib3
@@ -13,6 +14,7 @@ from kubernetes.config.config_exception import ConfigException
 from penstock.components.runtime import TaskError
 
 from .kserve_seen import AUTOSCALER, DEPLOYMENT, ROUTE, Seen
+from .kserve_spec import inference_service, mode_of
 
 GROUP, API_VERSION, PLURAL = "serving.kserve.io", "v1beta1", "inferenceservices"
 _PLACES = {
@@ -41,6 +43,19 @@ class Conflict(ClusterError):
 
 class NoAnswer(ClusterError):
     """It gave no answer, or failed: nobody knows whether something was changed."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer to a request.
+
+    Attributes:
+        code: Its HTTP status.
+        content: Its body: what its JSON says, or its text.
+    """
+
+    code: int
+    content: Any
 
 
 class Cluster:
@@ -76,11 +91,19 @@ class Cluster:
             self._check_namespace()
             return None
 
-    def create(self, body: dict[str, Any]) -> dict[str, Any]:
+    def create(self, body: dict[str, Any], **options: Any) -> dict[str, Any]:
         """Creates the InferenceService."""
-        return self.call(
-            self._objects.create_namespaced_custom_object, GROUP, API_VERSION, self.namespace, PLURAL, body, field_validation="Strict"
-        )
+        create = self._objects.create_namespaced_custom_object
+        return self.call(create, GROUP, API_VERSION, self.namespace, PLURAL, body, field_validation="Strict", **options)
+
+    def default_mode(self) -> str:
+        """Returns the mode in which KServe deploys an InferenceService that names none.
+
+        Its ConfigMap is for few to read. But its webhook writes `Standard` into such an object, and nothing if the default is Knative
+        (DefaultInferenceService in inference_service_defaults.go), and a dry run gives that back and keeps nothing.
+        """
+        body = inference_service(self.namespace, self.name, "", {"containers": [{"name": "kserve-container", "image": "none"}]})
+        return mode_of(self.create(body, dry_run="All"))
 
     def replace(self, body: dict[str, Any]) -> dict[str, Any]:
         """Replaces the InferenceService by its changed copy, unless it has changed since it was read."""
@@ -144,18 +167,35 @@ class Cluster:
         about = f"involvedObject.uid={uid},type=Warning"
         return self.call(self._core.list_namespaced_event, self.namespace, field_selector=about).items
 
-    def request_service(self, service: str, method: str, path: str, body: Any = None) -> Any:
-        """Sends a request to a Service by way of the API server, and returns the answer: JSON, or text if it is none."""
-        return self.call(
-            self._client.call_api,
-            f"/api/v1/namespaces/{self.namespace}/services/{service}:80/proxy/{path.lstrip('/')}",
-            method,
-            body=body,
-            header_params={"Content-Type": "application/json", "Accept": "*/*"},
-            auth_settings=["BearerToken"],
-            response_types_map={200: "object"},
-            _return_http_data_only=True,
-        )
+    def request_service(self, service: str, method: str, path: str, body: Any, headers: dict[str, str]) -> Reply:
+        """Sends a request to a Service by way of the API server; an error of who answers there is an answer.
+
+        Raises:
+            ClusterError: The API server itself refuses, or gives no answer.
+        """
+        headers = {"Content-Type": "application/json", "Accept": "*/*"} | headers
+        url = f"{self.proxy_path(service)}{path}"
+        try:
+            answer = self.call(
+                self._client.call_api,
+                url,
+                method,
+                body=body,
+                header_params=headers,
+                auth_settings=["BearerToken"],
+                response_types_map={200: "object"},
+                _return_http_data_only=True,
+            )
+        except ClusterError as failure:
+            error = failure.__cause__
+            if isinstance(error, ApiException) and error.status and _status(error).get("kind") != "Status":
+                return Reply(error.status, error.body or "")
+            raise
+        return Reply(200, answer)
+
+    def proxy_path(self, service: str) -> str:
+        """Returns where the API server passes requests on to a Service."""
+        return f"/api/v1/namespaces/{self.namespace}/services/{service}:80/proxy"
 
     def as_json(self, thing: Any) -> dict[str, Any]:
         """Returns an object of the client as the API has it."""

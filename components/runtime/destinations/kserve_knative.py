@@ -11,7 +11,9 @@ Source: createKnativeService in KServe's ksvc_reconciler.go and PropagateStatus 
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
+from .kserve_plane import Address, cluster_domain
 from .kserve_record import SHARE, Version, read_version, write_version
 from .kserve_seen import InferenceService, Seen, is_true
 from .kserve_spec import KNATIVE, annotations
@@ -83,7 +85,7 @@ class Knative:
             after = {**service, "spec": {"predictor": write_version(serving) | {SHARE: 0}}}
             return WayBack(
                 bring_up=[Step(_set_share(99), lambda now: _share(now.service, known) == 1)],
-                url=self.url_beside,
+                address=self.serving_address,
                 undo=lambda _: ([Step(_lift_limit, has_share(100))], []),
                 switch=[Step(_set_share(0), lambda now: _share(now.service, known) == 100)],
                 tidy=self.withdraw(after)[1],
@@ -91,7 +93,7 @@ class Knative:
         again = replace(version, beside=serving.entry(_rolled_out(service)) if serving else None)
         return WayBack(
             bring_up=[Step(_bring_in(again), is_latest_ready, starts_pods=True)],
-            url=self.candidate_url,
+            address=self.candidate_address,
             undo=self.withdraw,
             switch=[Step(_lift_limit, has_share(100))],
             tidy=[],
@@ -101,15 +103,20 @@ class Knative:
         """Does nothing: Knative keeps a revision without traffic, and none of its pods."""
         return []
 
-    def candidate_url(self, service: InferenceService) -> str:
-        """Returns the URL of the tag `latest`, unless it is still another revision's."""
-        latest = _latest(service)
-        tagged = (target for target in _traffic(service) if (target.get("tag"), target.get("revisionName")) == ("latest", latest))
-        return next(tagged, {}).get("url", "")
+    def clients_address(self, service: InferenceService) -> Address:
+        """Returns the URL of the service, and the Service of Knative's route, which leads to the cluster's own gateway."""
+        status, own = service.get("status", {}), f"{service['metadata']['name']}-predictor"
+        inside = urlsplit(status.get("address", {}).get("url", "")).netloc.partition(".")[0]
+        return Address(inside or own, cluster_domain(service), status.get("url", ""), _answering(service))
 
-    def url_beside(self, service: InferenceService) -> str:
-        """Returns the URL of the tag `prev`."""
-        return next((target.get("url", "") for target in _traffic(service) if target.get("tag") == "prev"), "")
+    def candidate_address(self, service: InferenceService) -> Address:
+        """Returns what has the tag `latest`, unless that is still another revision."""
+        found = _tagged(service, "latest")
+        return found if found and found.revision == _latest(service) else self.clients_address(service)
+
+    def serving_address(self, service: InferenceService) -> Address:
+        """Returns what has the tag `prev`; where nothing has, `latest` stands alone."""
+        return _tagged(service, "prev") or _tagged(service, "latest") or self.clients_address(service)
 
     def pod_selector(self, service: InferenceService) -> str:
         """Selects the pods of the latest revision."""
@@ -146,12 +153,27 @@ def _latest(service: InferenceService) -> str:
     return _status(service).get("latestCreatedRevision", "")
 
 
+def _answering(service: InferenceService) -> str:
+    """Returns the revision that serves: the one beside the candidate, else the latest that ever was ready."""
+    beside = _tagged(service, "prev")
+    return beside.revision if beside else _status(service).get("latestReadyRevision", "")
+
+
 def _rolled_out(service: InferenceService) -> str:
     return _status(service).get("latestRolledoutRevision", "")
 
 
 def _traffic(service: InferenceService) -> list[dict[str, Any]]:
     return _status(service).get("traffic") or []
+
+
+def _tagged(service: InferenceService, tag: str) -> Address | None:
+    """Returns where the revision answers that has a tag: Knative makes a Service of each, and a URL at the gateway."""
+    target = next((target for target in _traffic(service) if target.get("tag") == tag), None)
+    if target is None:
+        return None
+    name = f"{tag}-{service['metadata']['name']}-predictor"
+    return Address(name, cluster_domain(service), target.get("url", ""), target.get("revisionName", ""))
 
 
 def _share(service: InferenceService, revision: str) -> int:
@@ -170,7 +192,8 @@ def is_latest_ready(seen: Seen) -> bool:
         return False
     if first_deployment(service):
         return is_true(service, "Ready")
-    return _has_rest(service, 100) and bool(Knative().candidate_url(service))
+    tagged = _tagged(service, "latest")
+    return _has_rest(service, 100) and tagged is not None and tagged.revision == _latest(service)
 
 
 def _has_rest(service: InferenceService, percent: int) -> bool:

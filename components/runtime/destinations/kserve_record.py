@@ -34,6 +34,7 @@ class Version(Stored):
         scaling: The predictor's replicas and autoscaling, which it must not have as a canary in Standard mode.
         revision: The Knative revision that it was when another version was staged beside it.
         after: The latest Knative revision when it was staged; its own comes after that.
+        model_name: The name under which it is registered; empty where nobody knows it.
         history: What had served before it, the latest first, each without a history.
         beside: What serves for as long as this one is staged, if that is not the latest of the history.
     """
@@ -47,6 +48,7 @@ class Version(Stored):
     scaling: dict[str, int | str] = field(default_factory=dict)
     revision: str = ""
     after: str = ""
+    model_name: str = ""
     history: "tuple[Version, ...]" = ()
     beside: "Version | None" = None
 

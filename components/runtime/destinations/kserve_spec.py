@@ -9,7 +9,7 @@ from kserve import V1beta1LoggerSpec, V1beta1ModelFormat, V1beta1ModelSpec, V1be
 from kubernetes.client import ApiClient, V1Container, V1ContainerPort, V1EnvVar, V1HTTPGetAction, V1Probe, V1ResourceRequirements
 from kubernetes.utils.quantity import parse_quantity
 
-from penstock.components.images import image
+from penstock.components.images import image, lacks_digest
 from penstock.components.runtime import TaskError
 
 from . import prediction_log
@@ -18,6 +18,7 @@ from .uri import check_options
 
 KNATIVE, STANDARD = "Knative", "Standard"
 MODES = {"knative": KNATIVE, "standard": STANDARD}
+_MODE = "serving.kserve.io/deploymentMode"
 HTTP_PORT = 8080
 MODEL_FOLDER = "/mnt/models"
 # The images have no entry point.
@@ -81,6 +82,11 @@ def check_serving_options(options: dict[str, Any], mode: str) -> None:
     metric = options.get("scale_metric")
     if metric and metric not in _METRICS[mode]:
         raise TaskError(f"serving option scale_metric={metric!r} is none that mode {mode} scales by; give {' or '.join(_METRICS[mode])}")
+    if mode == KNATIVE and lacks_digest(options.get("image") or ""):
+        raise TaskError(
+            f"serving option image={options['image']!r} has no digest: in mode=knative Knative's controller asks the registry for that of a tag,"
+            " and does not reach one on the node; give NAME@sha256:..."
+        )
     if options.get("runtime") and options.get("image"):
         raise TaskError("serving options runtime and image exclude each other: a ServingRuntime has an image; give one of them")
     if PredictionLog.from_options(options).uri and options.get("runtime"):
@@ -198,10 +204,16 @@ def inference_service(namespace: str, name: str, mode: str, predictor: dict[str,
     }
 
 
+def mode_of(service: dict[str, Any]) -> str:
+    """Returns the mode that an InferenceService is asked to have; where it has no annotation KServe's default is Knative."""
+    mode: str = (service["metadata"].get("annotations") or {}).get(_MODE, KNATIVE)
+    return mode
+
+
 def annotations(mode: str) -> dict[str, str]:
     """Returns the annotations of an InferenceService that has its mode, and in Knative mode a URL for each revision with traffic.
 
-    They never change afterwards: KServe copies them into its pods, so that another value would restart all of them.
+    No mode is none, for KServe to choose. They never change afterwards: KServe copies them into its pods, so that another value would restart all of them.
     """
     tags = {"serving.kserve.io/enable-tag-routing": "true"} if mode == KNATIVE else {}
-    return {"serving.kserve.io/deploymentMode": mode, **tags}
+    return ({_MODE: mode} if mode else {}) | tags

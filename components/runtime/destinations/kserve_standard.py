@@ -23,6 +23,7 @@ from typing import Any
 from penstock.components.runtime import TaskError
 
 from .kserve_api import Refused
+from .kserve_plane import Address, cluster_domain
 from .kserve_record import SHARE, Version, read_version, write_version
 from .kserve_seen import InferenceService, Object, Seen, is_accepted, is_rolled_out, is_true, service_name, shares
 from .kserve_spec import SCALING, STANDARD, annotations, storage_uri
@@ -100,7 +101,7 @@ class Standard:
         _check_places(seen.service["spec"]["predictor"], named)
         return WayBack(
             bring_up=[Step(_put_canary(named), is_canary_ready, starts_pods=True)],
-            url=self.candidate_url,
+            address=self.candidate_address,
             undo=self.withdraw,
             switch=[*self._give_share(seen, 100, named), Step(_exchange(keep=True), is_ready)],
             tidy=[Step(_remove_canary, is_settled)],
@@ -123,19 +124,19 @@ class Standard:
         ready = Step(_set_replicas(replicas), is_canary_ready, starts_pods=True)
         return [ready, Step(_set_share(percent), is_shared(percent))]
 
-    def candidate_url(self, service: InferenceService) -> str:
-        """Returns the URL of the candidate's own Service, as the status has that of the predictor's."""
-        canary = _canary(service)
-        if canary is None:
-            return ""
-        before, _, after = self.url_beside(service).partition(f"//{service_name(service, service['spec']['predictor'])}.")
-        return f"{before}//{service_name(service, canary['predictor'])}.{after}"
+    def clients_address(self, service: InferenceService) -> Address:
+        """Returns the route's URL, and the Service of the predictor."""
+        return replace(self.serving_address(service), route=service.get("status", {}).get("url", ""))
 
-    def url_beside(self, service: InferenceService) -> str:
-        """Returns the URL of the predictor's own Service, which has one also where the predictor has never been ready."""
-        name = f"{service_name(service, service['spec']['predictor'])}."
-        address = service.get("status", {}).get("address", {}).get("url", "")
-        return address if f"//{name}" in address else f"http://{name}{service['metadata']['namespace']}.svc"
+    def candidate_address(self, service: InferenceService) -> Address:
+        """Returns the canary's own Service, which has no route."""
+        canary = _canary(service)
+        predictor = canary["predictor"] if canary else service["spec"]["predictor"]
+        return Address(service_name(service, predictor), cluster_domain(service))
+
+    def serving_address(self, service: InferenceService) -> Address:
+        """Returns the predictor's own Service, which it has also where it has never been ready."""
+        return Address(service_name(service, service["spec"]["predictor"]), cluster_domain(service))
 
     def pod_selector(self, service: InferenceService) -> str:
         """Selects the pods of the canary, or of the predictor if there is none."""

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from penstock.components.runtime import TaskError
 
+from .kserve_plane import Address
 from .kserve_record import SHARE, Version, read_version
 from .kserve_seen import InferenceService, Seen
 
@@ -48,14 +49,14 @@ class WayBack:
 
     Attributes:
         bring_up: What brings it up.
-        url: Returns the URL that reaches it then, and nothing else.
+        address: Returns where it alone answers then.
         undo: Returns the steps that undo `bring_up`, and then those that tidy up.
         switch: What gives it the traffic.
         tidy: What tidies up.
     """
 
     bring_up: list[Step]
-    url: Callable[[InferenceService], str]
+    address: Callable[[InferenceService], Address]
     undo: Callable[[InferenceService], tuple[list[Step], list[Step]]]
     switch: list[Step]
     tidy: list[Step]
@@ -89,11 +90,14 @@ class Mode(Protocol):
     def retire(self, service: InferenceService) -> list[Step]:
         """Ends what is kept warm."""
 
-    def candidate_url(self, service: InferenceService) -> str:
-        """Returns the URL that reaches the candidate only; empty as long as there is none."""
+    def clients_address(self, service: InferenceService) -> Address:
+        """Returns where clients are answered."""
 
-    def url_beside(self, service: InferenceService) -> str:
-        """Returns the URL that reaches only what serves beside the candidate; empty as long as there is none."""
+    def candidate_address(self, service: InferenceService) -> Address:
+        """Returns where the candidate alone answers beside what serves."""
+
+    def serving_address(self, service: InferenceService) -> Address:
+        """Returns where only what serves answers, or the only version that there is."""
 
     def pod_selector(self, service: InferenceService) -> str:
         """Returns the label selector of the pods that the latest change has made; empty as long as there are none."""

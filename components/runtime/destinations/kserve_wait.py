@@ -11,6 +11,9 @@ from .kserve_seen import DEPLOYMENT, InferenceService, Seen
 from .kserve_steps import stopped
 
 FIRST_LOOK_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 2.0
+# Knative's controller asks the registry which digest a tag has.
+_UNRESOLVED = "failed to resolve image to digest"
+_NAME_THE_DIGEST = "; give the serving option image with its digest (NAME@sha256:...)"
 # What a container waits for that will not come by itself; a first failure to pull is often followed by a success.
 _HOPELESS = {
     "ImagePullBackOff",
@@ -121,7 +124,8 @@ def _own_troubles(service: InferenceService, *, is_new: bool) -> Iterator[tuple[
     for condition in status.get("conditions") or []:
         message = condition.get("message") or condition.get("reason")
         if condition["status"] == "False" and message and condition["type"] != "Stopped":
-            yield is_new and bool(latest) and latest in message, f"{condition['type']}: {message}"
+            advice = _NAME_THE_DIGEST if _UNRESOLVED in message else ""
+            yield is_new and bool(latest) and latest in message, f"{condition['type']}: {message}{advice}"
     failure = status.get("modelStatus", {}).get("lastFailureInfo") or {}
     if failure.get("message"):
         yield False, f"{failure.get('reason', 'the model')}: {failure['message']}"

@@ -14,7 +14,7 @@ from penstock.components.runtime.served import ask_served
 from penstock.components.runtime.serving import CANDIDATE, ServerInfo, ServingState
 
 from . import prediction_log
-from .destination import Answer, Check, Current, StepFailed, Traffic, accept, unharmed
+from .destination import Answer, Ask, Check, Current, StepFailed, Traffic, accept, curl, unharmed
 from .local_server import HOST, LocalServer
 from .metrics import read_traffic
 from .prediction_log import PredictionLog
@@ -66,6 +66,10 @@ class LocalDestination:
             raise TaskError(f"destination local://{path} has no valid port ({port!r}); give one from 1 to 65535")
         return cls(Path(path), int(port), model_name, PredictionLog.from_options(serving_options, in_container=False))
 
+    def command(self, body: str) -> str:
+        """Returns the command that asks the server on this machine."""
+        return curl(self.url, body)
+
     def __enter__(self) -> "LocalDestination":
         """Keeps other pushes out."""
         try:
@@ -104,6 +108,10 @@ class LocalDestination:
 
     def check_shares(self) -> None:
         """Does nothing: any share can be had."""
+
+    def asker(self, *, staged: bool = False) -> Ask:
+        """Returns what says nothing: the one server has followed every change before the verb that made it returns."""
+        return lambda: None
 
     def stage(self, model: Input, release: Release, *, shadow: bool = False) -> None:
         """Copies the model beside the others and has the server load it under the candidate's name."""

@@ -14,7 +14,7 @@ from penstock.components.runtime import Input, TaskError, figure
 from penstock.components.runtime import storage as model_storage
 from penstock.components.runtime.release import Release, find_release
 
-from .destination import Answer, Check, Current, StepFailed, accept, unharmed
+from .destination import Answer, Ask, Check, Current, StepFailed, accept, curl, unharmed
 from .uri import check_options
 from .vertex_api import VertexApi
 from .vertex_deploy import Deployments
@@ -93,6 +93,10 @@ class VertexDestination:
         """The URL that answers predictions."""
         return f"https://{self._api.host}/v1/{self._endpoint.resource}:predict"
 
+    def command(self, body: str) -> str:
+        """Returns the command that asks the endpoint as who is logged in to gcloud."""
+        return f'{curl(self.url, body)} -H "Authorization: Bearer $(gcloud auth print-access-token)"'
+
     def __enter__(self) -> "VertexDestination":
         """Keeps other pushes out by a lease on the endpoint."""
         with self._api.mended(TaskError, "take the lease"):
@@ -136,6 +140,10 @@ class VertexDestination:
 
     def check_shares(self) -> None:
         """Does nothing: any share can be had."""
+
+    def asker(self, *, staged: bool = False) -> Ask:
+        """Returns what says nothing: whoever asks here waits for the answer of the version that it is about, which the answer names."""
+        return lambda: None
 
     def stage(self, model: Input, release: Release, *, shadow: bool = False) -> None:
         """Uploads the model as a version, records it as the candidate, and deploys it on the candidate's endpoint."""

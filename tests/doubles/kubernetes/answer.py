@@ -18,6 +18,7 @@ class Request:
         query: The query, parsed.
         headers: The headers, by lower-case name.
         body: The body.
+        dialed: The host that the sender took for one that it can reach, where a proxy stands for the network that resolves it; empty: this one.
     """
 
     method: str
@@ -25,6 +26,7 @@ class Request:
     query: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    dialed: str = ""
 
 
 @dataclass(frozen=True)

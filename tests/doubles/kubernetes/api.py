@@ -64,7 +64,7 @@ class Api:
         if (verb, resource.plural) in self.denied:
             raise errors.forbidden(user, verb, resource.plural, resource.group, namespace, name)
         if match["sub"] == "proxy":
-            return self._front.ask(request, namespace, name.split(":")[0], match["rest"] or "/", in_cluster=True)
+            return self._front.ask(request, namespace, name.split(":")[0], match["rest"] or "/")
         return self._act(verb, request, resource, namespace, name, match["sub"] or "")
 
     def _user(self, request: Request) -> str:

@@ -40,8 +40,11 @@ class Service:
 
     Attributes:
         generation: The generation of the InferenceService that the controller has seen.
-        hosts: The pods behind each host that the ingress knows, with their shares of the traffic in percent.
-        services: The pods behind each service name inside the cluster.
+        hosts: The pods behind each name that the ingress knows, with their shares of the traffic in percent.
+        services: The pods behind each Service that has endpoints.
+        is_gated: Whether the names of `hosts` are Services as well, which lead to the gateway inside of the cluster: Knative's placeholders
+            (reconcilePlaceholderServices in knative/serving's reconcile_resources.go), for each tag too.
+        has_one_label: Whether hosts are NAME-NAMESPACE.DOMAIN, as of KServe's HTTPRoutes, and not NAME.NAMESPACE.DOMAIN, as of Knative's.
         progress_deadline: After how many seconds a Deployment that does not get ready has failed.
         owner: How what is made for it names it as its owner.
         since: When the controller first saw it.
@@ -57,6 +60,8 @@ class Service:
         self.hosts: dict[str, Backends] = {}
         self.services: dict[str, Backends] = {}
         self.owner, self.since = _owner(item), now()
+        self.is_gated = self.has_one_label = False
+        self._routes: list[tuple[float, dict[str, Backends]]] = []
         self.progress_deadline = controller.progress_deadline
         self.told: tuple[str, float, float] = ("", 0.0, 0.0)
         self.knative = knative.Revisions()
@@ -76,12 +81,22 @@ class Service:
     def url(self, name: str) -> str:
         """Returns the URL of a name from outside: by path, as KServe's `pathTemplate` makes them, or by host, if there is a domain."""
         if domain := self._controller.domain:
-            return f"http://{name}.{self.namespace}.{domain}"
+            return f"http://{name}{'-' if self.has_one_label else '.'}{self.namespace}.{domain}"
         return f"{self._controller.base_url}/serving/{self.namespace}/{name}"
 
     def cluster_url(self, name: str) -> str:
         """Returns the URL of a name inside the cluster."""
         return f"http://{name}.{self.namespace}.svc.cluster.local"
+
+    def tell_gateway(self, lag: float) -> None:
+        """Has the gateway follow what `hosts` says now, some seconds later: it and its configuration follow the status."""
+        if not self._routes or self._routes[-1][1] != self.hosts:
+            self._routes.append((time.monotonic() + lag, dict(self.hosts)))
+
+    @property
+    def routes(self) -> dict[str, Backends]:
+        """What the gateway has followed so far."""
+        return next((hosts for since, hosts in reversed(self._routes) if since <= time.monotonic()), {})
 
     def start(self, name: str, template: dict[str, Any]) -> Workload:
         """Starts the pods of a template."""
@@ -102,6 +117,7 @@ class Controller:
         has_knative: Whether Knative is installed.
         unsupported: What storage URIs begin with that this KServe does not know, besides those that none knows.
         autoscaler_seconds: How often HorizontalPodAutoscalers look; 15 in a real cluster.
+        lag: By how many seconds the gateway follows a change.
     """
 
     def __init__(self, store: Store, servers: ModelServers, storage: Storage, default_mode: str, domain: str) -> None:
@@ -117,6 +133,7 @@ class Controller:
         self.has_knative = True
         self.unsupported: tuple[str, ...] = ()
         self.autoscaler_seconds = 0.2
+        self.lag = 0.0
         self._services: dict[tuple[str, str], Service] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -134,11 +151,26 @@ class Controller:
         """Returns how the pods of a predictor behave."""
         return behavior_of(self.behaviors, name, predictor)
 
-    def backends(self, namespace: str, name: str, *, in_cluster: bool) -> Backends | None:
-        """Returns the pods behind a host of the ingress, or behind a service inside the cluster; None if there is no such one."""
-        mine = [one for one in list(self._services.values()) if one.namespace == namespace]
-        tables = [one.services if in_cluster else one.hosts for one in mine]
-        return next((table[name] for table in tables if name in table), None)
+    def routed(self, namespace: str, name: str) -> Backends | None:
+        """Returns the pods behind a name of the gateway; None if it knows none."""
+        return next((one.routes[name] for one in self._of(namespace) if name in one.routes), None)
+
+    def routed_host(self, host: str) -> Backends | None:
+        """Returns the pods behind a host of the gateway; None if it knows none."""
+        everything = [(one.url(name), backends) for one in list(self._services.values()) for name, backends in one.routes.items()]
+        return next((backends for url, backends in everything if url == f"http://{host}"), None)
+
+    def endpoints(self, namespace: str, name: str) -> Backends | None:
+        """Returns the pods behind a Service; None if it has no endpoints of its own."""
+        return next((one.services[name] for one in self._of(namespace) if name in one.services), None)
+
+    def resolved(self, namespace: str, name: str) -> Backends | None:
+        """Returns the pods that a Service's name leads to inside of the cluster, by way of the gateway where it stands for that."""
+        gated = (one.routes[name] for one in self._of(namespace) if one.is_gated and name in one.routes)
+        return next(gated, self.endpoints(namespace, name))
+
+    def _of(self, namespace: str) -> list[Service]:
+        return [one for one in list(self._services.values()) if one.namespace == namespace]
 
     def workloads(self) -> list[Workload]:
         """Returns all pods that there are."""
@@ -172,7 +204,9 @@ class Controller:
         if self._is_stale(service, item):
             return
         mode = metadata.get("annotations", {}).get(webhook.MODE, self.default_mode)
+        service.has_one_label, service.is_gated = mode == webhook.STANDARD, mode == webhook.KNATIVE
         status = self._status(service, item, mode)
+        service.tell_gateway(self.lag)
         _keep_times(status, item.get("status", {}))
         if status != item.get("status"):
             self.store.replace(INFERENCE_SERVICES, key[0], item | {"status": status}, status=True)

@@ -115,6 +115,24 @@ class KubernetesDouble:
             assert hasattr(self._controller, name)
             setattr(self._controller, name, value)
 
+    @property
+    def lag(self) -> float:
+        """By how many seconds the gateway follows a change that is made from now on; the status is there at once."""
+        return self._controller.lag
+
+    @lag.setter
+    def lag(self, seconds: float) -> None:
+        self._controller.lag = seconds
+
+    @property
+    def domain(self) -> str:
+        """The domain of the gateway; set it before an InferenceService is made."""
+        return self._controller.domain
+
+    @domain.setter
+    def domain(self, domain: str) -> None:
+        self._controller.domain = domain
+
     def close(self) -> None:
         """Ends it."""
         self._api.stopping.set()

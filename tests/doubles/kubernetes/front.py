@@ -12,7 +12,7 @@ from .answer import Answer, Request
 from .controller import Backends, Controller
 from .workload import Workload
 
-_HOST = re.compile(r"(?P<name>[^.]+)\.(?P<namespace>[^.]+)\.(?P<domain>svc\.cluster\.local|example\.com|localhost)(:\d+)?")
+_SERVICE = re.compile(r"(?P<name>[^.]+)\.(?P<namespace>[^.]+)\.svc(\.cluster\.local)?(:80)?")
 _PATH = re.compile(r"/serving/(?P<namespace>[^/]+)/(?P<name>[^/]+)(?P<rest>/.*)?")
 _REQUESTS = "penstock_requests_total"
 
@@ -24,30 +24,41 @@ class Front:
         self._controller = controller
         self._client = httpx.Client(trust_env=False, timeout=120)
         self._lock = threading.Lock()
-        self._credits: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        self._credits: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
 
     def takes(self, request: Request) -> bool:
         """Tells whether a request is for an InferenceService, by its path or its host."""
-        return bool(_PATH.fullmatch(request.path) or _HOST.fullmatch(request.headers.get("host", "")))
+        host, domain = request.headers.get("host", ""), self._controller.domain
+        is_named = bool(_SERVICE.fullmatch(host)) or (bool(domain) and host.endswith(f".{domain}"))
+        return bool(_PATH.fullmatch(request.path)) or is_named
 
     def answer(self, request: Request) -> Answer:
-        """Answers a request that `takes` took."""
+        """Answers a request that `takes` took: whoever has dialed a Service's name is in the cluster, any other has come to the gateway."""
         if match := _PATH.fullmatch(request.path):
-            return self.ask(request, match["namespace"], match["name"], match["rest"] or "/", in_cluster=False)
-        host = _HOST.fullmatch(request.headers["host"])
-        assert host
-        return self.ask(request, host["namespace"], host["name"], request.path, in_cluster=host["domain"] == "svc.cluster.local")
+            return self._forward(request, match["rest"] or "/", self._controller.routed(match["namespace"], match["name"]), match["name"])
+        if service := _SERVICE.fullmatch(request.dialed):
+            return self._forward(request, request.path, self._controller.resolved(service["namespace"], service["name"]), service["name"])
+        host = request.headers["host"]
+        return self._forward(request, request.path, self._controller.routed_host(host), host)
 
-    def ask(self, request: Request, namespace: str, name: str, path: str, *, in_cluster: bool) -> Answer:
-        """Sends a request to one of the pods behind a name."""
-        backends = self._controller.backends(namespace, name, in_cluster=in_cluster)
+    def ask(self, request: Request, namespace: str, name: str, path: str) -> Answer:
+        """Sends a request to one of the endpoints of a Service, as `services/proxy` does: a placeholder of Knative's has none."""
+        backends = self._controller.endpoints(namespace, name)
+        if backends is None:
+            return Answer(
+                503, {"kind": "Status", "status": "Failure", "message": f'no endpoints available for service "{name}"', "code": 503}
+            )
+        return self._forward(request, path, backends, name)
+
+    def _forward(self, request: Request, path: str, backends: Backends | None, name: str) -> Answer:
+        """Sends a request to one of the pods; the gateway knows nothing of a host without a route, and may still send to pods that are gone."""
         if backends is None:
             return Answer(404, b"", "text/plain")
         if not backends:
             return Answer(503, b"no healthy upstream", "text/plain")
-        workload, percent = self._pick((namespace, name), backends)
+        workload, percent = self._pick(name, backends)
         server = workload.answers_with(percent)
-        if server is None:
+        if server is None or workload not in self._controller.workloads():
             return Answer(503, b"no healthy upstream", "text/plain")
         is_prediction = request.method == "POST"
         if is_prediction:
@@ -61,7 +72,7 @@ class Front:
         content = _metrics(answer.text, workload).encode() if path == "/metrics" else answer.content
         return Answer(answer.status_code, content, answer.headers.get("content-type", "application/json"))
 
-    def _pick(self, key: tuple[str, str], backends: Backends) -> tuple[Workload, int]:
+    def _pick(self, key: str, backends: Backends) -> tuple[Workload, int]:
         """Spreads requests by weight without bursts or chance (the smooth weighted round robin of nginx)."""
         if len(backends) == 1:
             return backends[0]

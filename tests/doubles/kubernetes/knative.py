@@ -111,7 +111,13 @@ def _route(service: "Service", traffic: list[dict[str, Any]]) -> None:
         for target, revision in revisions
         if "tag" in target and revision
     }
-    service.hosts = service.services = {service.name: split, f"{service.name}-predictor": split} | tagged if traffic else {}
+    service.hosts = {service.name: split, f"{service.name}-predictor": split} | tagged if traffic else {}
+    # A revision has a Service of its name, whose endpoints are its pods (or the activator's).
+    service.services = {one.name: [(one, _share(traffic, one))] if one.is_ready else [] for one in service.knative.workloads}
+
+
+def _share(traffic: list[dict[str, Any]], revision: Workload) -> int:
+    return sum(target["percent"] for target in traffic if target["revisionName"] == revision.name)
 
 
 def _roll(component: dict[str, Any], traffic: list[dict[str, Any]], created: Workload, ready: Workload | None) -> None:

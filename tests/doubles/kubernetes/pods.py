@@ -7,15 +7,16 @@ from .resources import AUTOSCALERS, DEPLOYMENTS, EVENTS, HTTP_ROUTES, PODS
 from .store import Object, Resource, Store, now
 from .workload import Trouble, Workload
 
+_WITHOUT_PODS = ("FailedCreate", "ContainerMissing")
 ISVC_LABEL = "serving.kserve.io/inferenceservice"
 
 
 def write_pods(store: Store, namespace: str, service: str, workloads: list[Workload]) -> None:
     """Makes one Pod for each workload that gets one, and tells of trouble as an Event."""
-    pods = [_pod(one) for one in workloads if one.trouble is None or one.trouble.reason != "FailedCreate"]
+    pods = [_pod(one) for one in workloads if one.trouble is None or one.trouble.reason not in _WITHOUT_PODS]
     _write(store, PODS, namespace, service, pods)
     for one in workloads:
-        if one.trouble:
+        if one.trouble and one.trouble.reason != "ContainerMissing":
             _tell(store, namespace, one, one.trouble)
 
 

@@ -149,7 +149,8 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {key.lower(): value for key, value in self.headers.items()}
-        request = Request(self.command, unquote(url.path), dict(parse_qsl(url.query, keep_blank_values=True)), headers, body)
+        query = dict(parse_qsl(url.query, keep_blank_values=True))
+        request = Request(self.command, unquote(url.path), query, headers, body, dialed=url.netloc)
         try:
             answer = self.owner.answer(request, self.connection)
         except Dropped:

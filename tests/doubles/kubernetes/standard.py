@@ -190,7 +190,7 @@ class Deployments:
     @property
     def workloads(self) -> list[Workload]:
         """All their pods."""
-        both = [pods for one in self.by_name.values() for pods in (one.serving, one.newest) if pods and one.replicas]
+        both = [pods for one in list(self.by_name.values()) for pods in (one.serving, one.newest) if pods and one.replicas]
         return list(dict.fromkeys(both))
 
 

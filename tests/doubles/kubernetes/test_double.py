@@ -583,6 +583,59 @@ def test_hosts_are_answered_as_an_ingress_does(model_servers: Any, models: dict[
         assert httpx.get(f"{cluster.url}/v2/models/flights/ready", headers=headers, trust_env=False).status_code == 200
 
 
+MODES = pytest.mark.parametrize("annotations", [STANDARD, TAGS], ids=["Standard", "Knative"])
+
+
+@MODES
+def test_the_gateway_follows_later_than_the_status(cluster: KubernetesDouble, client: Client, annotations: dict[str, str]) -> None:
+    client.create(isvc(annotations=annotations))
+    url = client.ready()["url"]
+    client.patch({"predictor": {"model": {"storageUri": "gs://bucket/second"}}})
+    while answers(url) != [SECOND]:
+        time.sleep(0.02)
+    cluster.lag = 1.5
+    changed = time.monotonic()
+    client.patch({"predictor": {"model": {"storageUri": "gs://bucket/first"}}})
+    while answers(url) != [FIRST]:
+        time.sleep(0.02)
+    assert time.monotonic() - changed > 1.5
+
+
+@MODES
+def test_the_gateway_has_no_route_for_the_name_of_a_service_which_leads_there_in_the_cluster(
+    cluster: KubernetesDouble, client: Client, annotations: dict[str, str]
+) -> None:
+    client.create(isvc(annotations=annotations))
+    name = client.ready()["address"]["url"]
+    assert name == "http://flights-predictor.models.svc.cluster.local"
+    headers = {"Host": name.removeprefix("http://")}
+    assert httpx.get(f"{cluster.url}/v2/models/flights/ready", headers=headers, trust_env=False).status_code == 404
+    assert httpx.get(f"{name}/v2/models/flights/ready", proxy=cluster.url).status_code == 200
+
+
+@MODES
+def test_the_api_server_reaches_what_has_endpoints(cluster: KubernetesDouble, client: Client, annotations: dict[str, str]) -> None:
+    client.create(isvc(annotations=annotations))
+    client.ready()
+
+    def proxied(service: str) -> int:
+        path = f"/api/v1/namespaces/models/services/{service}:80/proxy/v2/models/flights/ready"
+        return httpx.get(f"{cluster.url}{path}", headers={"Authorization": "Bearer penstock-token"}, trust_env=False).status_code
+
+    is_standard = annotations is STANDARD
+    found = proxied("flights-predictor"), proxied("flights-predictor-00001"), proxied("latest-flights-predictor")
+    assert found == ((200, 503, 503) if is_standard else (503, 200, 503))
+
+
+def test_a_route_of_kserves_own_has_one_label_before_the_domain(model_servers: Any, models: dict[str, Path]) -> None:
+    with KubernetesDouble(model_servers, models, domain="example.com") as cluster:
+        client = Client(cluster)
+        client.create(isvc(annotations=STANDARD))
+        assert client.ready()["url"] == "http://flights-models.example.com"
+        headers = {"Host": "flights-models.example.com"}
+        assert httpx.get(f"{cluster.url}/v2/models/flights/ready", headers=headers, trust_env=False).status_code == 200
+
+
 def test_it_runs_in_a_process_of_its_own(tmp_path: Path, models: dict[str, Path]) -> None:
     (tmp_path / "storage.json").write_text(json.dumps({uri: str(folder) for uri, folder in models.items()}))
     root = Path(__file__).parents[3]

@@ -31,6 +31,7 @@ class Behavior:
         ready_though_broken: Whether the InferenceService is Ready although this revision is not.
         pull_failure: Whether the image cannot be pulled.
         quota: The words of a quota that keeps the pods out, such as `exceeded quota: compute`; empty: none does.
+        unresolved: Why Knative's controller cannot find out which digest the image's tag has, in its registry's words; empty: it can.
         crash: The last words of a container that crashes though the model would load; empty: it does not.
         serves: A model that is served instead of the one in the storage; None: no other.
         fails: The share of the predictions that are answered with 500, of 1.
@@ -44,6 +45,7 @@ class Behavior:
     ready_though_broken: bool = False
     pull_failure: bool = False
     quota: str = ""
+    unresolved: str = ""
     crash: str = ""
     serves: Path | None = None
     fails: float = 0.0
@@ -174,6 +176,9 @@ class Workload:
         behavior = self.behavior
         if behavior.quota:
             self.trouble = Trouble("FailedCreate", f'pods "{self.name}" is forbidden: {behavior.quota}')
+        elif behavior.unresolved and "@" not in self.image:
+            missing = f'Unable to fetch image "{self.image}": failed to resolve image to digest: {behavior.unresolved}'
+            self.trouble = Trouble("ContainerMissing", missing)
         elif behavior.pull_failure:
             self.trouble = Trouble("ImagePullBackOff", f'Back-off pulling image "{self.image}": ErrImagePull: not found')
         elif behavior.crash:

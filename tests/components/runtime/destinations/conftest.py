@@ -25,28 +25,32 @@ def model_servers(saved_models: Path) -> Iterator[ModelServers]:
         yield servers
 
 
-@pytest.fixture(params=["local", "kserve-standard", "kserve-knative", "vertex"])
-def site(
-    request: pytest.FixtureRequest,
+@pytest.fixture
+def site_parts(
     run_task: Callable[..., Any],
     saved_models: Path,
     tmp_path: Path,
     tracking_uri: str,
     family_environment: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
-) -> Site:
-    """A destination at which nothing serves yet."""
+) -> dict[str, Any]:
+    """What a site has wherever it is."""
     monkeypatch.setenv("PYTHONPATH", family_environment["PYTHONPATH"])
     make_broken(saved_models)
-    common = {
+    return {
         "run_task": run_task,
         "models": saved_models,
         "root": tmp_path,
         "parameters": {"tracking_uri": tracking_uri},
         "registry": registered(tracking_uri),
     }
+
+
+@pytest.fixture(params=["local", "kserve-standard", "kserve-knative", "vertex"])
+def site(request: pytest.FixtureRequest, site_parts: dict[str, Any]) -> Site:
+    """A destination at which nothing serves yet."""
     kind, _, mode = request.param.partition("-")
-    made = request.getfixturevalue(f"{kind}_site")(common, mode)
+    made = request.getfixturevalue(f"{kind}_site")(site_parts, mode)
     made.set_mode("0")
     return made
 
@@ -70,7 +74,6 @@ def kserve_cluster(tmp_path: Path, model_servers: ModelServers, monkeypatch: pyt
     (tmp_path / "volumes" / "models").mkdir(parents=True)
     monkeypatch.setenv("PENSTOCK_PVC_ROOT", str(tmp_path / "volumes"))
     with KubernetesDouble(model_servers, resolve) as cluster:
-        cluster.progress_deadline = 10.0
         monkeypatch.setenv("KUBECONFIG", str(cluster.write_kubeconfig(tmp_path / "kubeconfig")))
         yield cluster
 
@@ -82,7 +85,7 @@ def kserve_site(kserve_cluster: KubernetesDouble, tmp_path: Path) -> Callable[[d
     def make(common: dict[str, Any], mode: str) -> Site:
         return Site(
             **common,
-            destination=f"kserve://models/flights?mode={mode}&storage=pvc://models/released&lease=5&timeout=30",
+            destination=f"kserve://models/flights?mode={mode}&storage=pvc://models/released&lease=5&timeout=30&gateway={kserve_cluster.url}",
             url=f"{kserve_cluster.url}/serving/models/flights/v1/models/flights:predict",
             kept=f"{tmp_path}/volumes/models/released/flights",
         )

@@ -185,6 +185,16 @@ def test_what_keeps_a_version_from_starting_is_said_and_harms_nobody(site: Site,
     assert site.push("first") == "already_serving"
 
 
+def test_a_tag_that_knative_cannot_resolve_says_that_a_digest_would_do(site: Site):
+    site.push("first")
+    site.behaves("second", unresolved='Get "https://registry.internal/v2/": dial tcp: lookup registry.internal: no such host')
+    with site.open(image="registry.internal/penstock-serve:1") as destination, pytest.raises(StepFailed) as failed:
+        site.stage(destination, "second")
+    assert "failed to resolve image to digest" in str(failed.value)
+    assert "give the serving option image with its digest" in str(failed.value)
+    assert site.serves() == "first"
+
+
 @BOTH
 def test_a_version_that_is_never_ready_says_what_it_waits_for(site: Site, mode: str):
     site.push("first")
@@ -502,8 +512,7 @@ def test_the_records_are_gone_and_a_rollback_still_works(site: Site):
         ("kserve://models/Flights?mode=knative", "InferenceService 'Flights' is no DNS-1123 label"),
         ("kserve://my_models/flights?mode=knative", "namespace 'my_models' is no DNS-1123 label"),
         ("kserve://models?mode=knative", "InferenceService '' is no DNS-1123 label"),
-        ("kserve://models/flights", "needs ?mode=, knative or standard, not 'none'"),
-        ("kserve://models/flights?mode=serverless", "needs ?mode=, knative or standard, not 'serverless'"),
+        ("kserve://models/flights?mode=serverless", "has ?mode=serverless; give knative or standard, or none for what the cluster has"),
         ("kserve://models/flights?mode=knative&replicas=2", "destination option replicas is unknown"),
         ("kserve://models/flights?mode=knative&lease=soon", "?lease=soon is no number of seconds"),
         ("kserve://models/flights?mode=knative&timeout=0", "?timeout=0 is no number of seconds"),

@@ -135,6 +135,7 @@ def test_scale_to_zero_is_a_minimum_of_no_replicas():
         (KNATIVE, {"image": 3}, "image=3 is no text"),
         (KNATIVE, {"min_replicas": 3, "max_replicas": 2}, "max_replicas=2 is less than min_replicas=3"),
         (KNATIVE, {"scale_metric": "cpu"}, "give concurrency or rps"),
+        (KNATIVE, {"image": "localhost:5000/penstock-serve:1"}, "has no digest: in mode=knative"),
         (STANDARD, {"scale_metric": "rps"}, "give cpu or memory"),
         (STANDARD, {"min_replicas": 0}, "needs ?mode=knative"),
         (STANDARD, {"runtime": "a", "image": "b"}, "exclude each other"),

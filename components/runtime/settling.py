@@ -1,0 +1,57 @@
+"""A status is a promise, an answer is a fact: waiting until clients are answered as the traffic was shifted."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from .destinations import Ask, StepFailed
+from .release import Release
+
+# A gateway follows within a second or two, a large one within half a minute.
+SETTLE_SECONDS = 60.0
+_PAUSE_SECONDS = 0.5
+# So many answers in a row are all of the traffic; a share of it is judged by so many answers, to within so many points.
+_IN_A_ROW, _SAMPLE, _POINTS = 20, 100, 10
+
+
+def wait_until_answered(asker: Callable[[], Ask], release: Release, percent: int = 100) -> None:
+    """Waits until a version gives its share of the answers.
+
+    Args:
+        asker: Returns what asks once, as the destination is now.
+        release: The version.
+        percent: Its share.
+
+    Raises:
+        StepFailed: It did not within `SETTLE_SECONDS`.
+    """
+    until = time.monotonic() + SETTLE_SECONDS
+    while who := _wrong(asker(), release.fingerprint, percent, until):
+        if time.monotonic() > until:
+            raise StepFailed(_complaint(who, release, percent))
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _wrong(ask: Ask, wanted: str, percent: int, until: float) -> Counter[str]:
+    """Asks again and again; returns who answered how often if that is not as it should be, and nobody if it is, or nobody can tell."""
+    seen: Counter[str] = Counter()
+    for _ in range(_IN_A_ROW if percent == 100 else _SAMPLE):
+        if (who := ask()) is None:
+            return Counter()
+        seen[who] += 1
+        if (percent == 100 and who != wanted) or time.monotonic() > until:
+            return seen
+    return Counter() if _is_share(seen[wanted], seen.total(), percent) else seen
+
+
+def _is_share(count: int, total: int, percent: int) -> bool:
+    if percent == 100:
+        return count == total
+    return 0 < count < total and abs(100 * count / total - percent) <= _POINTS
+
+
+def _complaint(seen: Counter[str], release: Release, percent: int) -> str:
+    wanted = f"all {_IN_A_ROW} of {_IN_A_ROW} answers" if percent == 100 else f"about {percent} of {_SAMPLE} answers"
+    names = {release.fingerprint: release.label}
+    who = ", ".join(f"{count} by {names.get(name, name)[:80]}" for name, count in seen.most_common())
+    return f"for {SETTLE_SECONDS:g} s clients should have got {wanted} from {release.label}, but the last were given {who}"
