@@ -101,7 +101,7 @@ def roll_out(target: Destination, model: Input, release: Release, plan: Plan) ->
     if plan.strategy not in target.strategies:
         raise TaskError(f"this destination cannot do strategy {plan.strategy!r}; it can do {', '.join(sorted(target.strategies))}")
     before = target.current()
-    if before.candidate and before.candidate.fingerprint != release.fingerprint:
+    if before.candidate and (before.candidate.fingerprint, before.candidate.probe) != (release.fingerprint, release.probe):
         figure(f"take away {before.candidate.label}, which an interrupted push has left at {before.percent} %")
         _or_stop(lambda: target.rollback(), "it cannot be taken away")
         before = target.current()

@@ -1,6 +1,7 @@
 """Where a model lies so that a destination's own machines can load it: in a bucket, or on a volume."""
 
 import errno
+import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -67,7 +68,7 @@ def place(model: Input, release: Release, storage: str, model_name: str) -> Plac
     if not storage.startswith((_PVC, *_BUCKETS)):
         raise TaskError(f"storage {storage!r} is none; give gs://, s3://, minio:// or pvc://, such as gs://bucket/models")
     folder = f"{storage.rstrip('/')}/{model_name}/{release.model_version}-{release.fingerprint[:12]}".replace("/-", "/")
-    placed = Placed(f"{folder}/model", f"{folder}/release.json")
+    placed = Placed(f"{folder}/model", f"{folder}/{_record_name(release)}")
     with _one_line("the model cannot be written to", folder):
         files, root = _open(placed.uri)
         if _fingerprint(files, root) != release.fingerprint:
@@ -123,7 +124,7 @@ def _in_place(model: Input, release: Release) -> Placed:
     uri = model.uri.rstrip("/")
     if not uri.startswith(_BUCKETS):
         raise TaskError(f"the model {uri} is in no bucket that the destination can read; add storage=gs://BUCKET/FOLDER to the destination")
-    placed = Placed(uri, f"{uri}.release.json")
+    placed = Placed(uri, f"{uri}.{_record_name(release)}")
     with _one_line("the model cannot be used at", uri):
         _require(release.fingerprint, *_open(uri), uri)
         _write_record(placed, release)
@@ -152,6 +153,12 @@ def _copy(model: Path, files: Any, root: str) -> None:
 def _require(wanted: str, files: Any, root: str, uri: str) -> None:
     if (found := _fingerprint(files, root)) != wanted:
         raise TaskError(f"the bytes at {uri} ({found[:12]}) are not those of the model ({wanted[:12]}); push it again")
+
+
+def _record_name(release: Release) -> str:
+    """Names a record after what it says: a push that is rejected must not change by what an earlier one of the same bytes is judged."""
+    content = stored.dump(release, sort_keys=True).encode()
+    return f"release-{hashlib.sha256(content).hexdigest()[:12]}.json"
 
 
 def _write_record(placed: Placed, release: Release) -> None:

@@ -20,7 +20,7 @@ from .kserve_complaints import Complaints
 from .kserve_knative import Knative
 from .kserve_lease import Lease
 from .kserve_leftovers import clear_leftovers
-from .kserve_plane import Address, DataPlane, NotReached, clients_url
+from .kserve_plane import Address, DataPlane, NotReached
 from .kserve_record import SHARE, Version, scaling, write_version
 from .kserve_seen import DEPLOYMENT, InferenceService
 from .kserve_spec import (
@@ -528,7 +528,7 @@ class KServeDestination:
         if mode and _OLD_NAMES.get(mode, mode) != self._mode_name:
             raise TaskError(f"{self._where} is deployed in mode {mode}, which cannot be changed; give the mode that it has")
         self._clients = self._mode.clients_address(service)
-        if url := clients_url(service):
+        if url := status.get("url", ""):  # of the InferenceService: status.address.url is, in mode standard, of what serves now
             self.url = f"{url}{self._prediction_path}"
         return service
 

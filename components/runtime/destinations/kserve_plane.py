@@ -25,7 +25,6 @@ from .kserve_api import Cluster, ClusterError, Reply
 # For how long a request without an answer is repeated.
 PATIENCE_SECONDS = 10.0
 _NOT_YET = (404, 502, 503)
-_NO_DOMAIN = ".example.com"
 
 
 @dataclass(frozen=True)
@@ -49,14 +48,6 @@ def cluster_domain(service: dict[str, Any]) -> str:
     """Returns the domain of the cluster's Services, as KServe has it: svc.cluster.local, unless the cluster has another one."""
     host = urlsplit(service.get("status", {}).get("address", {}).get("url", "")).netloc
     return host.partition(f".{service['metadata']['namespace']}.")[2] or "svc.cluster.local"
-
-
-def clients_url(service: dict[str, Any]) -> str:
-    """Returns the URL for clients: the external one, or the cluster's own where that is of KServe's default domain; empty if there is none yet."""
-    status = service.get("status", {})
-    url: str = status.get("url", "")
-    is_nowhere = (urlsplit(url).hostname or "").endswith(_NO_DOMAIN)
-    return status.get("address", {}).get("url", "") if is_nowhere else url
 
 
 class DataPlane:

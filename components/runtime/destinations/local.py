@@ -119,8 +119,11 @@ class LocalDestination:
             raise TaskError("nothing serves there, so there is no traffic to copy to a shadow; push with another strategy first")
         self._ensure_server()
         version = f"{release.model_version}-{release.fingerprint[:12]}".lstrip("-")
-        self._copy(model.path, release, self._folder / self._name / version)
         state = self._state()
+        known = self._release(version) if version in state.served else None
+        if known and known.probe:  # it proved itself by these answers, and must not be judged by others if this push is rejected
+            release = replace(release, probe=known.probe)
+        self._copy(model.path, release, self._folder / self._name / version)
         goes_on = version == state.candidate and not shadow
         self._write(replace(state, candidate=version, shadow=shadow, percent=state.percent if goes_on else 0))
         self._server.load(self._name + CANDIDATE)

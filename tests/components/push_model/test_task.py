@@ -134,6 +134,22 @@ def test_wrong_answers_roll_back_and_the_old_model_answers_again(push: Push, ver
     assert push("second").parameters["outcome"] == "pushed"
 
 
+def test_a_rejected_push_of_what_served_before_does_not_spoil_the_way_back_to_it(push: Push):
+    assert [push(name).parameters["outcome"] for name in ("first", "second")] == ["pushed"] * 2
+    assert push("first", probe=WRONG).parameters["outcome"] == "rolled_back"
+    push.serves("second")
+    assert push.control("rollback").parameters["outcome"] == "rolled_back"
+    push.serves("first")
+
+
+def test_a_push_with_right_answers_after_one_with_wrong_ones_was_interrupted(push: Push):
+    assert push("first").code == 0
+    _kill_at(push, "second", "check the staged model", probe=WRONG)
+    assert [push(name).parameters["outcome"] for name in ("second", "first")] == ["pushed"] * 2
+    assert push.control("rollback").parameters["outcome"] == "rolled_back"
+    push.serves("second")
+
+
 def test_a_first_model_with_wrong_answers_leaves_nothing_serving(push: Push, folder: Path):
     done = push("first", probe=WRONG)
     assert done.parameters == {"outcome": "rolled_back", "url": ""}

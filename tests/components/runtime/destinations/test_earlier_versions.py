@@ -22,6 +22,7 @@ from google.protobuf import json_format
 from penstock.components.runtime import serving
 from penstock.components.runtime.destinations import kserve_record, vertex_record
 
+from ....doubles.kubernetes import webhook
 from ....doubles.kubernetes.resources import INFERENCE_SERVICES, find
 from ....doubles.vertex.double import VertexDouble
 from ...releasing import NAME
@@ -87,6 +88,7 @@ def _kserve(request: pytest.FixtureRequest, site: Site, golden: Path, grow: Grow
             text = predictor["annotations"][kserve_record.RECORD]
             predictor["annotations"][kserve_record.RECORD] = json.dumps(grow(json.loads(text)))
         write = store.replace if number else store.create
+        webhook.default(written, webhook.KNATIVE)  # as the API did when 0.1.0 wrote it
         write(INFERENCE_SERVICES, "models", copy.deepcopy(written))
         wanted = (
             "second"
@@ -155,7 +157,7 @@ def _records(request: pytest.FixtureRequest, site: Site) -> list[dict[str, Any]]
         return [record, *filter(None, (record["serving"], record["candidate"])), *record["history"], *notes]
     service = request.getfixturevalue("kserve_cluster").isvc(NAME)
     record = json.loads(service["spec"]["predictor"]["annotations"][kserve_record.RECORD])
-    placed = [json.loads(path.read_text()) for path in (site.root / "volumes").rglob("release.json")]
+    placed = [json.loads(path.read_text()) for path in (site.root / "volumes").rglob("release*.json")]
     return [record, *record["history"], *placed]
 
 

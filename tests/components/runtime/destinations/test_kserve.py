@@ -266,7 +266,7 @@ def test_a_version_kept_warm_that_answers_wrongly_does_not_get_its_place_back(si
         site.stage(destination, "second")
         destination.shift(100)
         probe = site.release("second").probe  # as if the first had answered so
-        (site.kept("first") / "release.json").write_text(json.dumps(asdict(replace(site.release("first"), probe=probe))))
+        next(site.kept("first").glob("release-*.json")).write_text(json.dumps(asdict(replace(site.release("first"), probe=probe))))
     with site.open() as destination:
         with pytest.raises(TaskError, match=r"was answered .*; what serves goes on serving"):
             go_back(destination)
@@ -490,7 +490,7 @@ def test_what_is_staged_is_not_promoted_without_its_record(site: Site):
     site.push("first")
     with site.open() as destination:
         site.stage(destination, "second")
-    (site.kept("second") / "release.json").unlink()
+    next(site.kept("second").glob("release-*.json")).unlink()
     with site.open() as destination, pytest.raises(TaskError, match="nobody knows what v2 must answer, for its record is gone"):
         promote(destination, AT_ONCE)
     assert site.serves() == "first"
@@ -499,7 +499,7 @@ def test_what_is_staged_is_not_promoted_without_its_record(site: Site):
 def test_the_records_are_gone_and_a_rollback_still_works(site: Site):
     site.push("first")
     site.push("second")
-    for record in (Path(os.environ["PENSTOCK_PVC_ROOT"]) / "claim").rglob("*release.json"):
+    for record in (Path(os.environ["PENSTOCK_PVC_ROOT"]) / "claim").rglob("*release-*.json"):
         record.unlink()
     with site.open() as destination:
         assert go_back(destination) == Release(site.release("first").fingerprint, "1")
