@@ -230,6 +230,7 @@ def _restore(target: Destination, to: str) -> Release | None:
     serving = target.rollback(to, _require_answers)
     if serving and serving.fingerprint:
         wait_until_answered(target.asker, serving)
+        wait_until_answered(partial(target.asker, staged=True), serving)  # where it is asked next
     return _verified(target, serving)
 
 

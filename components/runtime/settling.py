@@ -1,5 +1,6 @@
 """A status is a promise, an answer is a fact: waiting until clients are answered as the traffic was shifted."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -52,6 +53,10 @@ def _is_share(count: int, total: int, percent: int) -> bool:
 
 def _complaint(seen: Counter[str], release: Release, percent: int) -> str:
     wanted = f"all {_IN_A_ROW} of {_IN_A_ROW} answers" if percent == 100 else f"about {percent} of {_SAMPLE} answers"
-    names = {release.fingerprint: release.label}
-    who = ", ".join(f"{count} by {names.get(name, name)[:80]}" for name, count in seen.most_common())
-    return f"for {SETTLE_SECONDS:g} s clients should have got {wanted} from {release.label}, but the last were given {who}"
+    who = ", ".join(f"{count} by {release.label if name == release.fingerprint else _called(name)}" for name, count in seen.most_common())
+    return f"for {SETTLE_SECONDS:g} s {wanted} should have come from {release.label}, but the last were given {who}"
+
+
+def _called(name: str) -> str:
+    """Returns what to call who answers: the start of a fingerprint, or what was answered instead."""
+    return f"the model {name[:12]}" if re.fullmatch("[0-9a-f]{64}", name) else name[:80]

@@ -312,7 +312,9 @@ def is_ready(seen: Seen) -> bool:
     predictor, canary, route = seen.service["spec"]["predictor"], _canary(seen.service), _route(seen)
     if not is_settled(seen) or not is_true(seen.service, "Ready"):
         return False
-    if not is_rolled_out(seen.deployment(predictor), predictor, int(_own_scaling(seen.service).get("minReplicas", 1))):
+    # KServe takes the canary's replicas off the predictor's.
+    beside = _fewest(seen.service, canary["predictor"]) if canary else 0
+    if not is_rolled_out(seen.deployment(predictor), predictor, int(_own_scaling(seen.service).get("minReplicas", 1)) - beside):
         return False
     rest = 100 - (canary["trafficPercent"] if canary else 0)
     return route is None or (shares(route).get(service_name(seen.service, predictor)) == rest and is_accepted(route))

@@ -153,10 +153,10 @@ def test_a_release_in_knative_mode():
     judgements: dict[str, Judgement] = {
         "latest ready": is_latest_ready,
         "shared": lambda seen: has_share(seen.service["spec"]["predictor"].get("canaryTrafficPercent", 100))(seen),
-        "candidate's URL": lambda seen: bool(Knative().candidate_url(seen.service)),
+        "candidate's address": lambda seen: Knative().candidate_address(seen.service).service.startswith("latest-"),
     }
     assert changes("knative-1.21", judgements) == [
-        (28.83, "candidate's URL", True),
+        (28.83, "candidate's address", True),
         (28.96, "latest ready", True),
         (29.04, "latest ready", False),
         (29.24, "latest ready", True),
@@ -166,10 +166,10 @@ def test_a_release_in_knative_mode():
         # Staged.
         (33.53, "latest ready", False),
         (33.53, "shared", False),
-        (33.85, "candidate's URL", False),
+        (33.85, "candidate's address", False),
         (58.58, "latest ready", True),
         (58.58, "shared", True),
-        (58.58, "candidate's URL", True),
+        (58.58, "candidate's address", True),
         # 25, 50, 100 %
         (58.83, "shared", False),
         (59.07, "latest ready", False),
@@ -184,10 +184,10 @@ def test_a_release_in_knative_mode():
         (78.98, "shared", True),
         (79.22, "latest ready", False),
         (79.22, "shared", False),
-        (79.73, "candidate's URL", False),
+        (79.73, "candidate's address", False),
         (105.17, "latest ready", True),
         (105.17, "shared", True),
-        (105.17, "candidate's URL", True),
+        (105.17, "candidate's address", True),
         (106.47, "shared", False),
         (106.73, "latest ready", False),
         (107.01, "shared", True),
