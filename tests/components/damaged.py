@@ -88,7 +88,9 @@ def check_unwritten(component: str, folder: Path) -> None:
     whole = input_of(component, folder)
     inputs = [entry["artifacts"][0] for entry in whole["inputs"]["artifacts"].values()]
     if "eval_config" in whole["inputs"]["parameterValues"]:
-        whole["inputs"]["parameterValues"]["eval_config"] = "model_specs {}\n"
+        whole["inputs"]["parameterValues"]["eval_config"] = (
+            'model_specs { label_key: "y" }\nmetrics_specs { metrics { class_name: "AUC" } }'
+        )
     for artifact in inputs:
         artifact["uri"] = str(folder / "nobody" / artifact["name"])
     with pytest.raises(SystemExit) as end, contextlib.redirect_stdout(io.StringIO()):

@@ -81,6 +81,6 @@ def test_all_else_is_left_alone(text):
     ["a", ":", "a://", "a://b:", "a://'", "?a", "a://?", "@", "a://b@", "://", "a:", "a:b", "%3A%2F%2F", "a%3A%2F%2F", "'?a=", ";a"],
 )
 def test_no_text_takes_long(piece):
-    started = time.monotonic()
+    started = time.process_time()
     redact(piece * 100_000)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
