@@ -7,6 +7,7 @@ from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from penstock.components.runtime import Output, execute
+from penstock.components.runtime.values import decode, decode_metadata
 
 
 class Outputs(NamedTuple):
@@ -36,10 +37,10 @@ def test_kfps_own_parser_takes_it(tmp_path: Path) -> None:
         spec.outputs.parameters[name].output_file = str(tmp_path / "parameters" / name)
     execute(work, json_format.MessageToDict(spec))
     output = json_format.Parse((tmp_path / "output.json").read_text(), pipeline_spec_pb2.ExecutorOutput())
-    values = {name: json_format.MessageToDict(value) for name, value in output.parameter_values.items()}
+    values = {name: decode(json_format.MessageToDict(value)) for name, value in output.parameter_values.items()}
     assert values == {"count": 3, "share": 0.5, "word": "{{$}}", "flag": True, "options": {"a": [1, None]}, "names": ["x"]}
     (artifact,) = output.artifacts["made"].artifacts
     assert (artifact.name, artifact.uri, artifact.type.schema_title) == ("made", str(tmp_path / "made"), "system.Artifact")
-    assert artifact.metadata["splits"]["train"] == 2
+    assert decode_metadata(json_format.MessageToDict(artifact.metadata))["splits"]["train"] == 2
     assert len(artifact.metadata["fingerprint"]) == 64
-    assert [(tmp_path / "parameters" / name).read_text() for name in ("count", "word", "flag")] == ["3", "{{$}}", "true"]
+    assert [decode((tmp_path / "parameters" / name).read_text()) for name in ("count", "word", "flag")] == ["3", "{{$}}", "true"]

@@ -10,6 +10,7 @@ from penstock.errors import UserError
 from penstock.remote.kubeflow.connection import Connection
 from penstock.remote.kubeflow.logs import read_log
 from penstock.remote.kubeflow.nodes import unpacked
+from penstock.remote.kubeflow.workflow import Pod
 
 from .cleaning import cleaned
 
@@ -51,12 +52,12 @@ def _logs(connection: Connection, run_id: str, manifest: dict[str, Any]) -> Iter
     for node in unpacked(manifest.get("status", {})).values():
         if node["type"] != "Pod" or node.get("templateName", "").endswith("-driver"):
             continue
-        pod = _pod_name(manifest["metadata"]["name"], node)
+        pod = Pod(_pod_name(manifest["metadata"]["name"], node), node["id"])
         try:
             log = "\n".join(read_log(connection, run, pod))
         except UserError:  # the log is gone, or there was none
             continue
-        yield node["name"], {"pod": pod, "log": log[-_LONGEST_LOG:]}
+        yield node["name"], {"pod": pod.name, "log": log[-_LONGEST_LOG:]}
 
 
 def _pod_name(workflow: str, node: dict[str, Any]) -> str:

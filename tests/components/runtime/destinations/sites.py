@@ -136,6 +136,7 @@ class Site(Push):
             if self.state().percent == before:
                 shares.setdefault(before, Counter()).update(seen)
 
+        ask()  # what it was like before
         with _again_and_again(ask):
             yield shares
 
