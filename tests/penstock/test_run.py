@@ -277,8 +277,8 @@ def test_a_parameter_file_with_what_is_no_parameter_is_one_line(penstock, tmp_pa
         (["--param", "folder=x", "--param", "least=2.5"], "parameter least must be a whole number, not 2.5"),
         (["--param", "folder=x", "--param", "share=NaN"], "parameter share is no number of 64 bits"),
         (["--param", "folder=x", "--param", "share=-Infinity"], "parameter share is no number of 64 bits"),
-        (["--param", "folder=x", "--param", f"least=1{'0' * 400}"], "parameter least is no number of 64 bits"),
-        (["--param", "folder=x", "--param", "least=9223372036854775808"], "parameter least is no number of 64 bits"),
+        (["--param", "folder=x", "--param", f"least=1{'0' * 400}"], "parameter least is above 2^53 and would lose digits"),
+        (["--param", "folder=x", "--param", "least=9223372036854775808"], "parameter least is above 2^53 and would lose digits"),
         (["--params", "absent.yaml"], "cannot read the parameters in absent.yaml"),
     ],
 )
