@@ -13,7 +13,7 @@ from pathlib import Path
 import filelock
 import uv
 
-from .caches import cache_root
+from .caches import cache_root, is_kept, keep
 from .errors import UserError
 from .interpreters import find_python, glibc_version, running_version
 
@@ -51,16 +51,12 @@ class Environment:
     @property
     def ready(self) -> bool:
         """Whether it was made to the end."""
-        return self._complete.exists()
+        return is_kept(self.path)
 
     @property
     def log(self) -> Path:
         """What uv said while making it."""
         return self.path.with_name(f"{self.path.name}.log")
-
-    @property
-    def _complete(self) -> Path:
-        return self.path / ".complete"
 
     def make(self, on_start: Callable[["Environment"], None] = lambda _: None) -> None:
         """Makes the environment unless it is there; one process makes it, others wait. What was left unfinished is made again.
@@ -71,21 +67,17 @@ class Environment:
         Raises:
             UserError: uv could not make it.
         """
-        if self.ready:
-            return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(f"{self.path}.lock"):
-            if self.ready:
-                return
+
+        def install(path: Path) -> None:
             on_start(self)
-            shutil.rmtree(self.path, ignore_errors=True)
             self.log.unlink(missing_ok=True)
-            self._uv("venv", "--python", self.base_python, str(self.path))
+            self._uv("venv", "--python", self.base_python, str(path))
             # The 1.16 lock was resolved with overrides, which pip's own resolution would refuse.
             self._uv(
                 "pip", "install", "--python", str(self.python), "--no-deps", "--require-hashes", "--compile-bytecode", "-r", str(self.lock)
             )
-            self._complete.touch()
+
+        keep(self.path, install)
 
     def remove(self) -> None:
         """Removes the environment, if it is there."""

@@ -13,12 +13,11 @@ from typing import Any
 
 import uv
 
-from penstock.caches import cache_root
+from penstock.caches import cache_root, keep
 from penstock.code import code_path
 from penstock.envs import Environment, environment
 
 from .apiserver.programs import variables as kubernetes_variables
-from .kept import keep
 
 ROOT = Path(__file__).resolve().parent.parent
 FAMILIES = ("tf", "tfdv", "deploy", "serve")

@@ -96,7 +96,10 @@ class _LateRegistry:
     registry_uri: str
 
     def open(self, release: Release) -> Registry:
-        return open_registry(release.model_name or self.model_name, self.tracking_uri, self.registry_uri)
+        return open_registry(self._name(release), self.tracking_uri, self.registry_uri)
+
+    def _name(self, release: Release) -> str:
+        return release.model_name or self.model_name
 
     def point(self, serving: Release, champion: str, previous: str) -> None:
         """Has the champion's alias point to what serves.
@@ -108,9 +111,7 @@ class _LateRegistry:
             registry = self.open(serving)
             registered = registry.version(serving.model_version)
             if registered is None or registered.fingerprint != serving.fingerprint:
-                raise TaskError(
-                    f"version {serving.model_version} of {serving.model_name or self.model_name} at {registry.uri} is not what serves"
-                )
+                raise TaskError(f"version {serving.model_version} of {self._name(serving)} at {registry.uri} is not what serves")
             registry.promote(serving.model_version, champion, previous)
         except TaskError as error:
             raise TaskError(

@@ -30,6 +30,19 @@ def is_close(answer: Any, known: Any, tolerance: float) -> bool:
     return all(_are_alike(left, right, tolerance) for left, right in _pairs(answer, known))
 
 
+def wrong_answer(answers: list[Any], probe: dict[str, Any]) -> str:
+    """Says which of the answers to a probe's requests is not the one that is known; empty if all are."""
+    expected = probe["predictions"]
+    if len(answers) != len(expected):
+        return f"{len(answers)} answers to {len(expected)} requests"
+    wrong = (
+        f"request {number} was answered {answer!r:.80}, not {known!r:.80}"
+        for number, (answer, known) in enumerate(zip(answers, expected, strict=True))
+        if not is_close(answer, known, probe["tolerance"])
+    )
+    return next(wrong, "")
+
+
 def largest_difference(answer: Any, known: Any) -> float:
     """Returns how far apart the numbers of two predictions are at most; infinity where they differ in anything else."""
     return max((_apart(left, right) for left, right in _pairs(answer, known)), default=0.0)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
-from .answers import is_close
+from .answers import wrong_answer
 from .artifacts import Input
 from .destinations import Answer, Current, Destination, StepFailed, Traffic
 from .error_rate import ENOUGH_REQUESTS, Watch
@@ -286,12 +286,8 @@ def _checks(target: Destination, release: Release, plan: Plan, check_metrics: Ca
 
 def _compare(release: Release, answers: list) -> None:
     """Compares a destination's answers with the ones that the model gave when it was evaluated."""
-    expected = release.probe["predictions"]
-    if len(answers) != len(expected):
-        raise StepFailed(f"{len(answers)} answers to {len(expected)} requests")
-    for number, (answer, known) in enumerate(zip(answers, expected, strict=True)):
-        if not is_close(answer, known, release.probe["tolerance"]):
-            raise StepFailed(f"request {number} was answered {answer!r:.80}, not {known!r:.80}")
+    if wrong := wrong_answer(answers, release.probe):
+        raise StepFailed(wrong)
 
 
 def _require_identity(release: Release, now: Traffic | None) -> None:

@@ -114,7 +114,7 @@ def kserve_uri(uri: str) -> str:
     """Returns a URI in the words of KServe, which knows MinIO as S3 (its endpoint is in the service account's secret).
 
     From S3 its storage initializer fetches every object whose key begins so: without a slash at the end those beside the folder as well, such
-    as the record of `model`, `model.release.json` (_download_s3 in kserve_storage.py).
+    as the record of `model`, `model.release-....json` (_download_s3 in kserve_storage.py).
     """
     own = f"s3://{uri.removeprefix('minio://')}" if uri.startswith("minio://") else uri
     return f"{own.rstrip('/')}/" if own.startswith("s3://") else own

@@ -101,6 +101,12 @@ class Document:
             if kind in executor:
                 yield f"deploymentSpec.executors.{label}.{kind}", label, executor[kind]
 
+    def command_of(self, task: Task) -> list[str]:
+        """Returns the command line of a task's container; empty for any other task."""
+        executor = self.spec.get("deploymentSpec", {}).get("executors", {}).get(task.component.get("executorLabel", ""), {})
+        container = executor.get("container", {})
+        return [*container.get("command", []), *container.get("args", [])]
+
     def arguments(self) -> Iterator[tuple[str, str]]:
         """Yields the place and the text of every part of every container's command line."""
         for place, _, container in self.executors("container"):
@@ -171,6 +177,11 @@ class Document:
     def users_of(self, label: str) -> list[str]:
         """Returns the components that an executor runs."""
         return [name for name, component in self.components.items() if component.get("executorLabel") == label]
+
+
+def known_value(origin: Spec) -> Any:
+    """Returns the constant or the default of an origin of `Document.origins`; None where it has neither."""
+    return origin.get("runtimeValue", {}).get("constant", origin.get("defaultValue"))
 
 
 def place_of(component: str) -> str:

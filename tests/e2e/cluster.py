@@ -1,17 +1,16 @@
 """The cluster, and what the tests make in it: all of it carries a label, and all of it is taken away again."""
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
+from ..apiserver.role import rules
 from .settings import Settings
 
 ISVC = ("serving.kserve.io", "v1beta1")
@@ -19,7 +18,6 @@ _ROUTES = ("gateway.networking.k8s.io", "v1")
 LABEL = "penstock.dev/e2e"
 ACCOUNT = "penstock-e2e"
 MLFLOW = "mlflow"
-_RULES = Path(__file__).parents[2] / "infra" / "terraform" / "modules" / "kubeflow" / "release_rules.json"
 _CALL_SECONDS = 30
 _PATIENCE_SECONDS = 300.0
 
@@ -140,10 +138,9 @@ class Cluster:
     def _let_in(self, models: list[str]) -> None:
         """Gives Kubeflow's tasks the rights that Terraform gives them, and no others."""
         rights = client.RbacAuthorizationV1Api(self._api)
-        rules = [_rule(rule, models) for rule in json.loads(_RULES.read_text(encoding="utf-8"))]
         namespace, _, name = self._settings["KUBEFLOW_ACCOUNT"].partition("/")
         metadata = {"name": ACCOUNT, "labels": {LABEL: self.id}}
-        rights.create_namespaced_role(self.namespace, {"metadata": metadata, "rules": rules}, _request_timeout=_CALL_SECONDS)
+        rights.create_namespaced_role(self.namespace, {"metadata": metadata, "rules": rules(models)}, _request_timeout=_CALL_SECONDS)
         rights.create_namespaced_role_binding(
             self.namespace,
             {
@@ -215,11 +212,6 @@ class Cluster:
             _return_http_data_only=True,
             _request_timeout=_CALL_SECONDS,
         )
-
-
-def _rule(rule: dict[str, Any], models: list[str]) -> dict[str, Any]:
-    names = {"resourceNames": [rule["name"] % model for model in models]} if "name" in rule else {}
-    return {"apiGroups": [rule["group"]], "resources": [rule["resource"]], "verbs": rule["verbs"]} | names
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 from penstock.components.runtime import Input, TaskError, figure
 from penstock.components.runtime import storage as model_storage
-from penstock.components.runtime.answers import is_close
+from penstock.components.runtime.answers import wrong_answer
 from penstock.components.runtime.release import Release, find_release
 from penstock.components.runtime.served import read_served
 from penstock.components.runtime.settling import wait_until_answered
@@ -69,7 +69,7 @@ class KServeDestination:
             standard shares of the traffic are to be seen nowhere else.
 
     Attributes:
-        url: The URL that answers predictions, the one inside of the cluster where KServe was given no domain; empty as long as there is none.
+        url: The URL that answers predictions at the gateway, the same through every release; empty as long as KServe has given none.
         stop_command: The command that ends the serving.
         strategies: All but `shadow`: KServe copies no traffic.
     """
@@ -580,7 +580,5 @@ def _seconds(option: str, text: str) -> int:
 
 def _answers_as(answer: Any, release: Release) -> bool:
     """Tells whether an answer is the one that is known of a version."""
-    predictions, known = answer.get("predictions") if isinstance(answer, dict) else None, release.probe["predictions"]
-    if not isinstance(predictions, list) or len(predictions) != len(known):
-        return False
-    return all(is_close(*pair, release.probe["tolerance"]) for pair in zip(predictions, known, strict=True))
+    predictions = answer.get("predictions") if isinstance(answer, dict) else None
+    return isinstance(predictions, list) and not wrong_answer(predictions, release.probe)

@@ -43,6 +43,11 @@ class Address:
     route: str = ""
     revision: str = ""
 
+    @property
+    def proxied(self) -> str:
+        """The Service by which the API server reaches it."""
+        return self.revision or self.service
+
 
 def cluster_domain(service: dict[str, Any]) -> str:
     """Returns the domain of the cluster's Services, as KServe has it: svc.cluster.local, unless the cluster has another one."""
@@ -53,14 +58,10 @@ def cluster_domain(service: dict[str, Any]) -> str:
 class DataPlane:
     """Sends requests to where an InferenceService answers. Each takes a connection of its own: on one that stays open, one replica of a
     gateway answers for all of them.
-
-    Attributes:
-        is_by_gateway: Whether a gateway is named.
     """
 
     def __init__(self, cluster: Cluster, gateway: str, call_timeout: float) -> None:
         self._cluster, self._gateway = cluster, gateway.rstrip("/")
-        self.is_by_gateway = bool(gateway)
         self._http = httpx.Client(timeout=call_timeout, limits=httpx.Limits(max_keepalive_connections=0))
 
     def close(self) -> None:
@@ -69,7 +70,7 @@ class DataPlane:
 
     def sees_shares(self, address: Address) -> bool:
         """Tells whether who asks here is one of the clients between whom the traffic is split."""
-        return self.is_by_gateway or (self._cluster.in_cluster and bool(address.revision))
+        return bool(self._gateway) or (self._cluster.in_cluster and bool(address.revision))
 
     def ask(self, address: Address, method: str, path: str, body: Any = None) -> Reply:
         """Sends a request, again for some seconds if nothing answers; returns an answer that is no error.
@@ -95,37 +96,40 @@ class DataPlane:
                 return Reply(response.status_code, _content(response))
             known = {"Knative-Serving-Namespace": self._cluster.namespace, "Knative-Serving-Revision": address.revision}
             # While no pod of a revision runs, the activator stands in for it, and wants to be told for which.
-            return self._cluster.request_service(address.revision or address.service, method, path, body, known if address.revision else {})
+            return self._cluster.request_service(address.proxied, method, path, body, known if address.revision else {})
         except (httpx.HTTPError, ClusterError) as error:
             raise NotReached(f"{self.where(address)}{path} gives no answer ({error}){self._advice(address)}") from error
 
     def command(self, address: Address, path: str, body: str) -> str:
         """Returns the command by which a person sends a request: from wherever the gateway is reached, else from wherever `kubectl` is set up."""
-        if self.is_by_gateway and address.route:
+        if self._by_gateway(address):
             url, headers = self._target(address)
             return curl(f"{url}{path}", body, *(f"{key}: {value}" for key, value in headers.items()))
-        proxy = f"{self._cluster.proxy_path(address.revision or address.service)}{path}"
+        proxy = f"{self._cluster.proxy_path(address.proxied)}{path}"
         return f"printf %s {shlex.quote(body)} | {shlex.join(['kubectl', 'create', '--raw', proxy, '-f', '-'])}"
 
     def where(self, address: Address) -> str:
         """Returns where a request to an address goes, for messages."""
         if self._by_api(address):
-            return f"services/{address.revision or address.service}/proxy"
+            return f"services/{address.proxied}/proxy"
         url, headers = self._target(address)
         return f"{url} (Host: {headers['Host']})" if headers else url
 
+    def _by_gateway(self, address: Address) -> bool:
+        return bool(self._gateway and address.route)
+
     def _by_api(self, address: Address) -> bool:
-        return not self._cluster.in_cluster and not (self.is_by_gateway and address.route)
+        return not self._cluster.in_cluster and not self._by_gateway(address)
 
     def _target(self, address: Address) -> tuple[str, dict[str, str]]:
         """Returns the URL to send to, without the path, and the headers for it."""
-        if self.is_by_gateway and address.route:
+        if self._by_gateway(address):
             route = urlsplit(address.route)
             return f"{self._gateway}{route.path.rstrip('/')}", {"Host": route.netloc}
         return f"http://{address.service}.{self._cluster.namespace}.{address.domain}", {}
 
     def _advice(self, address: Address) -> str:
-        return "; check ?gateway=, which must be the URL of the ingress gateway" if self.is_by_gateway and address.route else ""
+        return "; check ?gateway=, which must be the URL of the ingress gateway" if self._by_gateway(address) else ""
 
 
 def _content(response: httpx.Response) -> Any:

@@ -86,7 +86,7 @@ class Standard:
         if self.state(seen.service).serving is None:
             return [Step(_lift_mark, is_ready)] if percent == 100 else []
         steps = self._give_share(seen, percent)
-        return [*steps, Step(_exchange(keep=True), is_ready)] if percent == 100 else steps
+        return [*steps, Step(_exchange(), is_ready)] if percent == 100 else steps
 
     def withdraw(self, service: InferenceService) -> tuple[list[Step], list[Step]]:
         """Takes the canary's traffic away, then the canary: no request is lost to pods that end."""
@@ -103,7 +103,7 @@ class Standard:
             bring_up=[Step(_put_canary(named), is_canary_ready, starts_pods=True)],
             address=self.candidate_address,
             undo=self.withdraw,
-            switch=[*self._give_share(seen, 100, named), Step(_exchange(keep=True), is_ready)],
+            switch=[*self._give_share(seen, 100, named), Step(_exchange(), is_ready)],
             tidy=[Step(_remove_canary, is_settled)],
         )
 
@@ -130,9 +130,7 @@ class Standard:
 
     def candidate_address(self, service: InferenceService) -> Address:
         """Returns the canary's own Service, which has no route."""
-        canary = _canary(service)
-        predictor = canary["predictor"] if canary else service["spec"]["predictor"]
-        return Address(service_name(service, predictor), cluster_domain(service))
+        return Address(service_name(service, _newest(service)), cluster_domain(service))
 
     def serving_address(self, service: InferenceService) -> Address:
         """Returns the predictor's own Service, which it has also where it has never been ready."""
@@ -140,8 +138,7 @@ class Standard:
 
     def pod_selector(self, service: InferenceService) -> str:
         """Selects the pods of the canary, or of the predictor if there is none."""
-        canary = _canary(service)
-        return f"app=isvc.{service_name(service, canary['predictor'] if canary else service['spec']['predictor'])}"
+        return f"app=isvc.{service_name(service, _newest(service))}"
 
 
 def _canary(service: InferenceService) -> dict[str, Any] | None:
@@ -149,6 +146,13 @@ def _canary(service: InferenceService) -> dict[str, Any] | None:
     if len(canaries) > 1:
         raise foreign_canary(sum(canary["trafficPercent"] for canary in canaries))
     return canaries[0] if canaries else None
+
+
+def _newest(service: InferenceService) -> dict[str, Any]:
+    """Returns the canary's predictor, or the one that serves if there is no canary."""
+    canary = _canary(service)
+    predictor: dict[str, Any] = canary["predictor"] if canary else service["spec"]["predictor"]
+    return predictor
 
 
 def _is_kept_warm(service: InferenceService) -> bool:
@@ -221,8 +225,8 @@ def _set_replicas(replicas: int) -> Any:
 def _replicas(seen: Seen, version: Version | None, percent: int) -> int:
     """Returns how many replicas a share needs: as a share of those that serve, which may be more than the fewest; and all that are asked for."""
     predictor = seen.service["spec"]["predictor"]
-    own, deployment = _own_scaling(seen.service), seen.deployment(predictor)
-    serving = max(int(own.get("minReplicas", 1)), deployment["spec"].get("replicas", 1) if deployment else 1)
+    deployment = seen.deployment(predictor)
+    serving = max(_own_fewest(seen.service), deployment["spec"].get("replicas", 1) if deployment else 1)
     asked = int(version.scaling.get("minReplicas", 1)) if version and percent == 100 else 1
     return max(math.ceil(serving * percent / 100), asked)
 
@@ -234,7 +238,7 @@ def _make_room(service: InferenceService) -> None:
         predictor.pop(field, None)
     predictor |= {field: own[field] for field in ("minReplicas", "maxReplicas") if field in own}
     needed = canary["predictor"].get("minReplicas", 1) if canary else 1
-    if needed <= int(own.get("minReplicas", 1)):
+    if needed <= _own_fewest(service):
         return
     predictor["minReplicas"] = needed
     if predictor.get("maxReplicas"):
@@ -248,18 +252,22 @@ def _own_scaling(service: InferenceService) -> dict[str, int | str]:
     return beside.scaling if beside else serving.scaling
 
 
-def _exchange(*, keep: bool) -> Any:
+def _own_fewest(service: InferenceService) -> int:
+    return int(_own_scaling(service).get("minReplicas", 1))
+
+
+def _exchange() -> Any:
     """Makes a change that promotes the canary; what is kept is as it was, for another name or annotation would be a restart."""
 
     def change(service: InferenceService) -> None:
         canary, before = _canary(service), service["spec"]["predictor"]
         if canary is None or canary["trafficPercent"] != 100:
             return
-        own, serving = _own_scaling(service), read_version(canary["predictor"])
+        own, serving = _own_fewest(service), read_version(canary["predictor"])
         service["spec"]["predictor"] = {key: value for key, value in canary["predictor"].items() if key != "minReplicas"} | serving.scaling
         service["spec"].pop("canary")
-        if keep and read_version(before).digest:
-            service["spec"]["canary"] = [_as_canary(before, max(int(own.get("minReplicas", 1)), 1))]
+        if read_version(before).digest:
+            service["spec"]["canary"] = [_as_canary(before, max(own, 1))]
         _make_room(service)
 
     return change
@@ -314,7 +322,7 @@ def is_ready(seen: Seen) -> bool:
         return False
     # KServe takes the canary's replicas off the predictor's.
     beside = _fewest(seen.service, canary["predictor"]) if canary else 0
-    if not is_rolled_out(seen.deployment(predictor), predictor, int(_own_scaling(seen.service).get("minReplicas", 1)) - beside):
+    if not is_rolled_out(seen.deployment(predictor), predictor, _own_fewest(seen.service) - beside):
         return False
     rest = 100 - (canary["trafficPercent"] if canary else 0)
     return route is None or (shares(route).get(service_name(seen.service, predictor)) == rest and is_accepted(route))

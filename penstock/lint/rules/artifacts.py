@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from ..document import Document, artifacts_of
+from ..document import Document, artifacts_of, known_value
 from ..registry import error, warning
 from .links import ISSUE, SOURCE, VERTEX_GUIDE
 
@@ -128,6 +128,6 @@ def _imported(document: Document) -> Iterator[tuple[str, str]]:
             continue
         for component in document.users_of(label):
             for origin, spec in document.origins(component, uri.get("runtimeParameter", "")):
-                known = spec.get("runtimeValue", {}).get("constant", spec.get("defaultValue"))
+                known = known_value(spec)
                 if isinstance(known, str) and known and "{{$" not in known:
                     yield origin, known

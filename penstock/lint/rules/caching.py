@@ -1,9 +1,8 @@
 """Caches: when a task runs again."""
 
 from collections.abc import Iterator
-from typing import Any
 
-from ..document import Document, Spec, Task, artifacts_of, parameters_of, place_of
+from ..document import Document, Task, artifacts_of, known_value, parameters_of, place_of
 from ..registry import error, warning
 from .links import ISSUE, PULL, SOURCE
 
@@ -45,7 +44,7 @@ def uri(document: Document) -> Iterator[tuple[str, str]]:
         if not components_in(command):
             continue
         for name in task.parameters:
-            values = [_constant(origin) for _, origin in document.origins(task.component_name, name)]
+            values = [known_value(origin) for _, origin in document.origins(task.component_name, name)]
             if any(names_elsewhere({name: value}) for value in values):
                 yield (
                     f"{task.place}.inputs.parameters.{name}",
@@ -128,12 +127,7 @@ def caching_of_a_group(document: Document) -> Iterator[tuple[str, str]]:
 
 def _cached_commands(document: Document) -> Iterator[tuple[Task, list[str]]]:
     """Yields each cached task with its container's command line."""
-    commands = {label: [*spec.get("command", []), *spec.get("args", [])] for _, label, spec in document.executors("container")}
-    return ((task, commands.get(task.component.get("executorLabel", ""), [])) for task in _cached(document))
-
-
-def _constant(origin: Spec) -> Any:
-    return origin.get("runtimeValue", {}).get("constant", origin.get("defaultValue"))
+    return ((task, document.command_of(task)) for task in _cached(document))
 
 
 def _cached(document: Document) -> Iterator[Task]:

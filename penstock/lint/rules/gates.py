@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ..document import Document
+from ..document import Document, known_value
 from ..registry import warning
 from .links import SOURCE
 
@@ -19,12 +19,11 @@ def lost_evidence(document: Document) -> Iterator[tuple[str, str]]:
     """
     from ...local.commands import components_in
 
-    commands = {label: [*spec.get("command", []), *spec.get("args", [])] for _, label, spec in document.executors("container")}
     for task in document.tasks():
-        if _GATE not in components_in(commands.get(task.component.get("executorLabel", ""), [])):
+        if _GATE not in components_in(document.command_of(task)):
             continue
         origins = [origin for _, origin in document.origins(task.component_name, _PARAMETER)]
-        if any(origin.get("runtimeValue", {}).get("constant", origin.get("defaultValue")) != _KEPT for origin in origins):
+        if any(known_value(origin) != _KEPT for origin in origins):
             yield (
                 task.place,
                 f"where it finds Anomalies, only its log is kept; say {_PARAMETER}={_KEPT!r}, and put require_verdict after it",

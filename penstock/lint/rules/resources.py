@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from ..document import Document, Spec
+from ..document import Document, Spec, known_value
 from ..registry import error, warning
 from .links import ISSUE, LOCAL_GUIDE, SOURCE, VERTEX_GUIDE
 
@@ -63,7 +63,7 @@ def empty_quantity(document: Document) -> Iterator[tuple[str, str]]:
     the parameter a default that is a quantity, such as `'1'` or `'4G'`, or none at all; `penstock submit` takes an empty one out.
     """
     for place, field, _, spec in _given(document):
-        if field in _QUANTITIES and spec.get("runtimeValue", {}).get("constant", spec.get("defaultValue")) == "":
+        if field in _QUANTITIES and known_value(spec) == "":
             yield place, f"it is empty, and it is a task's {field}; give it a quantity, such as '1' or '4G'"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ..document import Document, Task, artifacts_of, as_json, parameters_of, place_of
+from ..document import Document, Task, artifacts_of, as_json, known_value, parameters_of, place_of
 from ..registry import error
 from .links import ISSUE, SOURCE
 
@@ -98,9 +98,5 @@ def _known(document: Document, task: Task, name: str) -> Any:
         return parameters_of(task.component)[name].get("defaultValue")
     if "componentInputParameter" in binding:
         origins = [origin for _, origin in document.origins(task.parent, binding["componentInputParameter"])]
-        return max(map(_value, origins), key=lambda value: len(as_json(value)), default=None)
-    return _value(binding)
-
-
-def _value(origin: dict[str, Any]) -> Any:
-    return origin.get("runtimeValue", {}).get("constant", origin.get("defaultValue"))
+        return max(map(known_value, origins), key=lambda value: len(as_json(value)), default=None)
+    return known_value(binding)

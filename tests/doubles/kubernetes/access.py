@@ -3,7 +3,7 @@
 import time
 
 from ...apiserver.api import Api
-from ...apiserver.role import FROM_OUTSIDE, Rule, rules
+from ...apiserver.role import Rule, rules, rules_from_outside
 
 ACCOUNT = "penstock-pusher"
 _WAIT_SECONDS = 30.0
@@ -26,7 +26,7 @@ class Access:
             models: The names of the models that the account releases.
         """
         self._admin, self._namespace = admin, namespace
-        self._rules = [*rules(models), *FROM_OUTSIDE]
+        self._rules = [*rules(models), *rules_from_outside()]
         admin.call("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
         accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
         admin.call("POST", accounts, {"metadata": {"name": ACCOUNT}})

@@ -137,12 +137,12 @@ class Site(Push):
                 shares.setdefault(before, Counter()).update(seen)
 
         ask()  # what it was like before
-        with _again_and_again(ask):
+        with again_and_again(ask):
             yield shares
 
     def asking(self, instances: list[Any]) -> AbstractContextManager[None]:
         """Asks for as long as the block runs, whatever the answers."""
-        return _again_and_again(lambda: self.post(instances))
+        return again_and_again(lambda: self.post(instances))
 
     def who(self) -> str:
         """Asks once; returns the name of the model that answered."""
@@ -191,12 +191,12 @@ class VertexSite(Site):
 
 
 @contextmanager
-def _again_and_again(act: Callable[[], Any]) -> Iterator[None]:
-    """Acts in a thread of its own for as long as the block runs."""
+def again_and_again(act: Callable[[], Any], pause: float = 0.0) -> Iterator[None]:
+    """Acts in a thread of its own for as long as the block runs, with pauses of so many seconds."""
     stop = threading.Event()
 
     def run() -> None:
-        while not stop.is_set():
+        while not stop.wait(pause):
             act()
 
     thread = threading.Thread(target=run)

@@ -1,8 +1,7 @@
 # ruff: noqa: F811 - tests take fixtures by their names
 """Standard mode, where an InferenceService's status is a promise: what a release does about what KServe does and does not do."""
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,10 +14,12 @@ from penstock.components.runtime.rollout import Plan, go_back, roll_out
 
 from ....doubles.kubernetes.faults import Call, Do, Fault
 from ....doubles.kubernetes.resources import AUTOSCALERS, DEPLOYMENTS, EVENTS, HTTP_ROUTES, INFERENCE_SERVICES
+from .sites import again_and_again
 from .test_kserve import AT_ONCE, Site, cluster, site  # noqa: F401 - its fixtures
 
 CANARY = Plan("canary", (50, 100), bake_seconds=0)
 ONLY_STANDARD = pytest.mark.parametrize("mode", ["standard"])
+_PAUSE = 0.02
 BOTH = pytest.mark.parametrize("mode", ["knative", "standard"])
 
 
@@ -29,24 +30,6 @@ def push(site: Site, name: str, plan: Plan, **serving: Any) -> Any:
 
 def names(site: Site, resource: Any) -> set[str]:
     return {item["metadata"]["name"] for item in site.cluster.store.list(resource, "models")}
-
-
-@contextmanager
-def again_and_again(act: Callable[[], None]) -> Iterator[None]:
-    """Acts for as long as the block runs."""
-    stop = threading.Event()
-
-    def run() -> None:
-        while not stop.wait(0.02):
-            act()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 @contextmanager
@@ -61,7 +44,7 @@ def asking(site: Site) -> Iterator[list[str]]:
             if answer.is_error:
                 failed.append(f"{answer.status_code} {answer.text}")
 
-        with again_and_again(ask):
+        with again_and_again(ask, _PAUSE):
             yield failed
 
 
@@ -126,7 +109,7 @@ def test_a_canary_has_its_replicas_before_its_share(site: Site, mode: str):
                 if canary["predictor"]["name"] in deployment["metadata"]["name"]:
                     had.setdefault(canary["trafficPercent"], deployment["status"].get("availableReplicas", 0))
 
-    with again_and_again(look):
+    with again_and_again(look, _PAUSE):
         assert push(site, "second", CANARY, **serving).outcome == "pushed"
     had.pop(0, None)
     assert had == {50: 1, 100: 2}
