@@ -121,7 +121,9 @@ class KServeDestination:
         check_name("namespace", namespace)
         check_name("InferenceService", name)
         if options.get("mode", "standard") not in MODES:
-            raise TaskError(f"kserve://{path} has ?mode={options['mode']}; give {' or '.join(MODES)}, or none for what the cluster has")
+            raise TaskError(
+                f"destination option mode={options['mode']} is none; give {' or '.join(MODES)}, or leave it out for what the cluster has"
+            )
         mode = MODES[options["mode"]] if "mode" in options else ""
         lease, timeout, call_timeout = (
             _seconds(option, options.get(option, default))
@@ -547,7 +549,7 @@ class KServeDestination:
         self._mode_name = _OLD_NAMES.get(mode, mode)
         if self._mode_name not in MODES.values():
             raise TaskError(
-                f"{self._where} is deployed in mode {mode}, which Penstock does not know; push to one of another name, with ?mode="
+                f"{self._where} is deployed in mode {mode}, which Penstock does not know; push to one of another name, with the destination option mode"
             )
         check_name("InferenceService", self._name, longest_name(self._namespace, self._mode_name))
         check_serving_options(self._serving, self._mode_name)
@@ -574,7 +576,7 @@ class KServeDestination:
 
 def _seconds(option: str, text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
-        raise TaskError(f"?{option}={text} is no number of seconds; give a whole number above 0")
+        raise TaskError(f"destination option {option}={text} is no number of seconds; give a whole number above 0")
     return int(text)
 
 

@@ -129,7 +129,7 @@ class DataPlane:
         return f"http://{address.service}.{self._cluster.namespace}.{address.domain}", {}
 
     def _advice(self, address: Address) -> str:
-        return "; check ?gateway=, which must be the URL of the ingress gateway" if self._by_gateway(address) else ""
+        return "; check the destination option gateway, which must be the URL of the ingress gateway" if self._by_gateway(address) else ""
 
 
 def _content(response: httpx.Response) -> Any:

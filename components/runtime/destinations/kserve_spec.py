@@ -78,7 +78,7 @@ def check_serving_options(options: dict[str, Any], mode: str) -> None:
     if 0 < most < fewest:
         raise TaskError(f"serving option max_replicas={most} is less than min_replicas={fewest}; raise it")
     if mode == STANDARD and fewest == 0:
-        raise TaskError("serving option min_replicas=0 (scale to zero) needs ?mode=knative; in mode=standard give 1 or more")
+        raise TaskError("serving option min_replicas=0 (scale to zero) needs mode=knative; in mode=standard give 1 or more")
     metric = options.get("scale_metric")
     if metric and metric not in _METRICS[mode]:
         raise TaskError(f"serving option scale_metric={metric!r} is none that mode {mode} scales by; give {' or '.join(_METRICS[mode])}")

@@ -173,7 +173,7 @@ def _check_places(serving: dict[str, Any], version: Version) -> None:
     if storage_uri(serving) == version.uri:
         raise TaskError(
             f"what serves now is read from {version.uri} as well, and KServe promotes no canary whose model lies where the predictor's does;"
-            " give the destination ?storage=, where each release has a place of its own, or push this model as another version"
+            " give the destination option storage, where each release has a place of its own, or push this model as another version"
         )
     kinds = [{key for key in ("model", "containers") if spec.get(key)} for spec in (serving, version.predictor)]
     if kinds[0] != kinds[1]:

@@ -137,7 +137,7 @@ def test_scale_to_zero_is_a_minimum_of_no_replicas():
         (KNATIVE, {"scale_metric": "cpu"}, "give concurrency or rps"),
         (KNATIVE, {"image": "localhost:5000/penstock-serve:1"}, "has no digest: in mode=knative"),
         (STANDARD, {"scale_metric": "rps"}, "give cpu or memory"),
-        (STANDARD, {"min_replicas": 0}, "needs ?mode=knative"),
+        (STANDARD, {"min_replicas": 0}, "needs mode=knative"),
         (STANDARD, {"runtime": "a", "image": "b"}, "exclude each other"),
         (STANDARD, {"runtime": "a", **LOG}, "prediction_log is Penstock's server's, which runtime replaces"),
         (STANDARD, {"prediction_log": 7}, "prediction_log=7 is no text"),
