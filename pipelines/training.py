@@ -31,6 +31,7 @@ def training(
     split_key: str = "",
     splits: dict = {"train": 2, "eval": 1},  # noqa: B006 - kfp reads it, nobody changes it
     exclude_columns: list = [],  # noqa: B006
+    column_types: dict = {},  # noqa: B006
     schema_file: str = "",
     environments: dict = {},  # noqa: B006
     previous_statistics: str = "",
@@ -83,7 +84,8 @@ def training(
         split_key: The column that decides a row's Split.
         splits: The Splits; `train` and `eval` are needed.
         exclude_columns: Columns to leave out once the Splits are made.
-        schema_file: A reviewed Schema: text, path or URI. Empty: inferred.
+        column_types: Types of columns, such as `{"zip": "string"}`.
+        schema_file: A reviewed Schema: text, path or URI. Columns of CSV take their types from it. Empty: inferred.
         environments: The Schema environment of each Split.
         previous_statistics: Path or URI of the previous Span's Statistics, for drift.
         serving_statistics: Path or URI of Statistics of serving requests, for skew.
@@ -128,6 +130,8 @@ def training(
         split_key=split_key,
         splits=splits,
         exclude_columns=exclude_columns,
+        column_types=column_types,
+        schema_file=schema_file,
     )
     validate = validate_examples(
         examples=ingest.outputs["examples"],

@@ -40,7 +40,7 @@ def _steps(kind: pa.DataType) -> list[pa.DataType]:
     return []
 
 
-def unify(schemas: Mapping[str, pa.Schema], is_needed: Callable[[str], bool]) -> pa.Schema:
+def unify(schemas: Mapping[str, pa.Schema], is_needed: Callable[[str], bool], given: Mapping[str, pa.DataType]) -> pa.Schema:
     """Finds the one canonical schema of several files; columns keep the order of the first file.
 
     A column of nulls takes the type that other files give it (text if none does), whole numbers beside floats become floats, and
@@ -49,6 +49,7 @@ def unify(schemas: Mapping[str, pa.Schema], is_needed: Callable[[str], bool]) ->
     Args:
         schemas: The files' own Arrow schemas, by file.
         is_needed: Whether a column is wanted at all.
+        given: The types of columns that shall have no other, whatever the files say; of lists, the type of their values.
 
     Raises:
         TaskError: A needed column is missing in a file, there twice, changes its type, or has one that Examples cannot hold.
@@ -62,6 +63,8 @@ def unify(schemas: Mapping[str, pa.Schema], is_needed: Callable[[str], bool]) ->
         for name in names:
             raw = found.field(name).type
             kind = canonical(raw)
+            if kind is not None and not pt.is_null(kind) and name in given:
+                kind = pa.list_(given[name]) if pt.is_list(kind) else given[name]
             if kind is None:
                 raise TaskError(f"column {name!r} of {file} has the type {raw}, which Examples cannot hold; {_INSTEAD}")
             wider = _wider(kinds[name], kind)
@@ -112,13 +115,23 @@ def _convert(column: pa.Array, field: pa.Field, file: str) -> pa.Array:
     try:
         if pt.is_list(field.type) and not pt.is_nested(column.type):
             column = _wrap(column)
-        for kind in [*_steps(column.type), field.type]:
-            inner = kind.value_type if pt.is_list(kind) else kind
+        for kind in [*_steps_to(column.type, field.type), field.type]:
+            inner = _values(kind)
             # Rounding is what floats and whole seconds are for; anything else that does not fit is an error.
             column = column.cast(kind, safe=not (pt.is_floating(inner) or pt.is_temporal(inner)))
     except pa.ArrowInvalid as error:
         raise TaskError(f"column {field.name!r} of {file} cannot be held as {field.type} ({error}); {_INSTEAD}") from error
     return column
+
+
+def _steps_to(kind: pa.DataType, wanted: pa.DataType) -> list[pa.DataType]:
+    """Returns the casts to another canonical type than one's own; a text says what the value was, not what it would become."""
+    steps = _steps(kind)
+    return [] if steps[-1] != wanted and _values(wanted) == pa.string() else steps
+
+
+def _values(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pt.is_list(kind) else kind
 
 
 def _wrap(column: pa.Array) -> pa.Array:

@@ -20,18 +20,24 @@ def ingest_examples(
     split_key: str = "",
     splits: dict = {"train": 2, "eval": 1},  # noqa: B006 - kfp reads it, nobody changes it
     exclude_columns: list = [],  # noqa: B006
+    column_types: dict = {},  # noqa: B006
+    schema_file: str = "",
 ):
     """Reads raw rows into Examples: one folder of Parquet files per Split, with the source and the Span recorded.
 
     Memory stays bounded by a row group, whatever the size of the data. The same rows give the same bytes.
 
     Columns become int64 (integers, bools; dates and timestamps as Unix seconds, UTC where no zone is said), float32 (floats,
-    decimals), string, or lists of these. In CSV, a column's type is what all its rows say, and empty fields, `NA`, `NaN` and
-    `null` are nulls. Files must have the same columns.
+    decimals), string, or lists of these. Files must have the same columns.
+
+    In CSV, a column's type is what all its rows say, in all files, and empty fields, `NA`, `NaN` and `null` are nulls. Numbers that
+    are codes stay text: with a leading zero (00037), a plus sign or a base (0x1f) in any row; whole ones beyond int64; and what looks
+    like hexadecimal digests (12e45 in a column of whole numbers and such, all of one length). `column_types`, or a Schema, says
+    otherwise. A blank line of a file with one column is a row without a value.
 
     Args:
-        input_uri: A file, folder, glob or URI (local, `gs://`, `s3://`) of CSV (also gzip), Parquet or TFRecord files of
-            tf.Example. May hold `{SPAN}`, `{VERSION}` and `{YYYY}`, `{MM}`, `{DD}`, as in TFX's input patterns.
+        input_uri: A file, folder, glob or URI (local, `gs://`, `s3://`) of CSV, Parquet or TFRecord files of tf.Example; CSV and
+            TFRecord also compressed with gzip, bz2 or zstd. A path that exists is that file or folder, whatever its characters. May hold `{SPAN}`, `{VERSION}` and `{YYYY}`, `{MM}`, `{DD}`, as in TFX's input patterns.
         examples: The Examples: `Split-<name>/part-*.parquet`. Metadata: format, splits with row counts, rows, bytes, span,
             version, source files with their SHA-256, fingerprint.
         rows: How many rows were kept, over all splits.
@@ -48,5 +54,9 @@ def ingest_examples(
             values; for `time`, `[start, end]` as ISO 8601 dates or times, start included and end not. Rows that fit none
             are left out and counted; a Split that gets no row is an error.
         exclude_columns: Columns to leave out once the Splits are made.
+        column_types: Types of columns, such as `{"zip": "string"}`: `int64`, `float32` or `string`, or in a Schema's words `INT`,
+            `FLOAT` or `BYTES`. A value that does not fit is an error.
+        schema_file: A Schema as text, path or URI, from which columns of CSV take their types where all their values fit;
+            whether they do is for validate_examples to say. Empty: the types are what the rows say.
     """
     return container("tf", "ingest_examples")

@@ -1,4 +1,4 @@
-"""Reading CSV, gzip or not: a column's type is what the whole file says, not its first rows."""
+"""Reading CSV, compressed or not: a column's type is what all its rows say, in every file, not its first rows."""
 
 import codecs
 from collections.abc import Iterator
@@ -6,16 +6,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import csv
 
 from penstock.components.runtime import TaskError
 
-_BLOCK_BYTES = 1 << 20
-_GZIP = b"\x1f\x8b"
+from .column_types import ColumnTypes, Seen
+from .compression import WholeLineEnds, open_plain
+
+# A row must fit into a block; most fit into the first size.
+_BLOCK_BYTES = (1 << 20, 16 << 20, 128 << 20)
+_TOO_LONG = "straddling"
 _DELIMITERS = ",;\t|"
-_INSTANTS = (pa.timestamp("us"), pa.timestamp("us", "UTC"))
-_CANDIDATES = (pa.int64(), pa.float64(), pa.bool_(), *_INSTANTS)
 
 
 class CsvReader:
@@ -23,29 +24,50 @@ class CsvReader:
 
     Args:
         delimiter: The one character between fields; `\\t` may be spelled out.
+        types: What is said of the columns' types.
 
     Raises:
         TaskError: The delimiter is not one character.
     """
 
-    def __init__(self, delimiter: str) -> None:
+    def __init__(self, delimiter: str, types: ColumnTypes) -> None:
         self._delimiter = delimiter.replace("\\t", "\t")
+        self._types = types
+        self._block_bytes: dict[Path, int] = {}
+        self._is_single: dict[Path, bool] = {}
         if len(self._delimiter) != 1:
             raise TaskError(f"delimiter is {delimiter!r}; give the one character that separates the columns")
 
-    def schema(self, path: Path) -> pa.Schema:
+    def schemas(self, paths: list[Path]) -> list[pa.Schema]:
         """Returns the narrowest type that every value of a column fits: int64, double, bool, timestamp, or string.
 
         Raises:
-            TaskError: The file is empty, ragged, not UTF-8, or separated by something else.
+            TaskError: A file is empty, ragged, not UTF-8, separated by something else, or holds a value that does not fit its type.
         """
-        with _explained(path):
-            names = self._header(path)
-            kinds: list[pa.DataType] = [pa.null()] * len(names)
-            # One thread: only then does an error name its row.
-            for batch in self._open(path, dict.fromkeys(names, pa.string()), use_threads=False):
-                kinds = [_widen(column, kind) for column, kind in zip(batch.columns, kinds, strict=True)]
-        return pa.schema(list(zip(names, kinds, strict=True)))
+        seen = {str(path): self._see(path) for path in paths}
+        return [pa.schema(list(kinds.items())) for kinds in self._types.of_texts(seen)]
+
+    def _see(self, path: Path) -> Seen:
+        """Reads a file as texts, in blocks that are large enough for its rows."""
+        for size in _BLOCK_BYTES:
+            self._block_bytes[path] = size
+            try:
+                with _explained(path):
+                    return self._see_in_blocks(path)
+            except TaskError as error:
+                if size == _BLOCK_BYTES[-1] or _TOO_LONG not in str(error.__cause__):
+                    raise
+        raise AssertionError("the last size returns or raises")
+
+    def _see_in_blocks(self, path: Path) -> Seen:
+        names = self._header(path)
+        seen = {name: self._types.look_at(name) for name in names}
+        # One thread: only then does an error name its row.
+        for batch in self._open(path, dict.fromkeys(names, pa.string()), use_threads=False):
+            for name, column in zip(names, batch.columns, strict=True):
+                for texts in seen[name]:
+                    texts.add(column)
+        return seen
 
     def batches(self, path: Path, schema: pa.Schema, wanted: pa.Schema) -> Iterator[pa.RecordBatch]:
         """Reads the wanted columns with the types that `schema` found."""
@@ -61,17 +83,20 @@ class CsvReader:
             raise TaskError(f"column {names.index('') + 1} of {path} has no name; name it in the header")
         if len(set(names)) < len(names):
             raise TaskError(f"{path} has more than one column {next(n for n in names if names.count(n) > 1)!r}; rename one of them")
+        self._is_single[path] = len(names) == 1
         return names
 
     def _open(self, path: Path, types: dict[str, pa.DataType], use_threads: bool) -> csv.CSVStreamingReader:
-        with path.open("rb") as stream:
-            mark = stream.read(2)
-        if mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        stream = open_plain(path)
+        if stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             raise TaskError(f"{path} is not UTF-8 text but UTF-16; convert it, for example with iconv -t UTF-8")
         return csv.open_csv(
-            pa.input_stream(str(path), compression="gzip" if mark == _GZIP else None),
-            read_options=csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=use_threads),
-            parse_options=csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True),
+            WholeLineEnds(open_plain(path)),
+            read_options=csv.ReadOptions(block_size=self._block_bytes[path], use_threads=use_threads),
+            # Where a row has one field, an empty line is a row whose field is empty.
+            parse_options=csv.ParseOptions(
+                delimiter=self._delimiter, newlines_in_values=True, ignore_empty_lines=not self._is_single.get(path, False)
+            ),
             convert_options=csv.ConvertOptions(column_types=types, include_columns=list(types), strings_can_be_null=True),
         )
 
@@ -90,27 +115,3 @@ def _explained(path: Path) -> Iterator[None]:
         if "Expected" in said:
             raise TaskError(f"{path} is ragged: {said[:200]}; correct the row, or set delimiter") from error
         raise TaskError(f"{path} cannot be read as CSV ({said[:200]}); correct it, or set input_format") from error
-
-
-def _widen(column: pa.Array, kind: pa.DataType) -> pa.DataType:
-    """Returns the narrowest type for a column that had `kind` so far and goes on with these texts."""
-    if kind == pa.string() or column.null_count == len(column):
-        return kind
-    if kind == pa.null():
-        candidates: tuple[pa.DataType, ...] = _CANDIDATES
-    else:
-        candidates = (kind, pa.float64()) if kind == pa.int64() else (kind,)
-    return next((candidate for candidate in candidates if _fits(column, candidate)), pa.string())
-
-
-def _fits(column: pa.Array, kind: pa.DataType) -> bool:
-    if kind == pa.bool_():
-        words = pc.utf8_lower(pc.utf8_trim_whitespace(column)).drop_null()
-        return pc.all(pc.is_in(words, value_set=pa.array(["true", "false"]))).as_py()
-    try:
-        pc.cast(column, kind)
-    except pa.ArrowInvalid:
-        # The CSV converters allow blanks around numbers; casts do not.
-        padded = pc.utf8_trim_whitespace(column)
-        return kind not in _INSTANTS and not padded.equals(column) and _fits(padded, kind)
-    return True

@@ -13,12 +13,15 @@ from penstock.components.runtime.examples import PARQUET_ERRORS, ROW_GROUP_ROWS
 class ParquetReader:
     """Reads Parquet files; the types are those that the files declare."""
 
-    def schema(self, path: Path) -> pa.Schema:
-        """Returns a file's Arrow schema, from its footer.
+    def schemas(self, paths: list[Path]) -> list[pa.Schema]:
+        """Returns the files' Arrow schemas, from their footers.
 
         Raises:
-            TaskError: It cannot be read as Parquet.
+            TaskError: One cannot be read as Parquet.
         """
+        return [self._schema(path) for path in paths]
+
+    def _schema(self, path: Path) -> pa.Schema:
         try:
             return pq.read_schema(path)
         except PARQUET_ERRORS as error:

@@ -1,8 +1,8 @@
-"""Input patterns as TFX has them: `{SPAN}`, `{VERSION}`, and `{YYYY}`, `{MM}`, `{DD}`, which number Spans by days since 1970-01-01."""
+"""Input patterns as TFX has them: globs with `{SPAN}`, `{VERSION}`, and `{YYYY}`, `{MM}`, `{DD}`, which number Spans by days since 1970-01-01."""
 
 import datetime
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from penstock.components.runtime import TaskError
 
@@ -69,13 +69,34 @@ def _regex(text: str) -> str:
         pieces.append(re.escape(text[end : token.start()]))
         name, width, wildcard = token.groups()
         if wildcard:
-            pieces.append(_WILDCARDS.get(wildcard, wildcard.replace("[!", "[^")))
+            pieces.append(_WILDCARDS.get(wildcard) or _character_class(wildcard))
         else:
             digits = rf"\d{{{width}}}" if width else _DIGITS[name]
             pieces.append(f"(?P={name})" if name in seen else f"(?P<{name}>{digits})")
             seen.add(name)
         end = token.end()
     return "".join(pieces) + re.escape(text[end:])
+
+
+def _character_class(wildcard: str) -> str:
+    inner = wildcard[1:-1]
+    return re.escape(inner) if len(inner) == 1 else wildcard.replace("[!", "[^")
+
+
+def escape(path: str) -> str:
+    """Returns the pattern that only a path itself matches."""
+    return re.sub(r"([*?\[{])", r"[\1]", path)
+
+
+def with_known_folders(pattern: str, exists: Callable[[str], bool]) -> str:
+    """Escapes what a pattern begins with as far as it is there: an existing path is that path, whatever its characters."""
+    known, rest = "", pattern
+    while rest:
+        step, slash, after = rest.partition("/")
+        if _TOKEN.search(step) and not exists(known + step):
+            break
+        known, rest = f"{known}{step}{slash}", after
+    return escape(known) + rest
 
 
 def select(pattern: InputPattern, paths: Iterable[str], spans: str, version: str) -> tuple[list[str], int, int]:

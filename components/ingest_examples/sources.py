@@ -14,7 +14,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from penstock.components.runtime import TaskError, figure, file_sha256, redact
 
-from .pattern import InputPattern, select
+from .pattern import InputPattern, escape, select, with_known_folders
 
 _PARALLEL_READS = 8
 _LISTED_SOURCES = 100
@@ -64,9 +64,12 @@ def find(input_uri: str, spans: str, version: str) -> Selection:
     if not input_uri.strip():
         raise TaskError("input_uri is empty; name a file, folder, glob or URI")
     try:
-        filesystem, path = fsspec.core.url_to_fs(input_uri.rstrip("/"))
-        pattern = InputPattern(path)
-        matches = filesystem.glob(pattern.glob, detail=True)
+        filesystem, path = _open(input_uri)
+        if filesystem.exists(path):
+            pattern, matches = InputPattern(escape(path)), {path: filesystem.info(path)}
+        else:
+            pattern = InputPattern(path if "http" in filesystem.protocol else with_known_folders(path, filesystem.exists))
+            matches = filesystem.glob(pattern.glob, detail=True)
         chosen, span, latest_version = select(pattern, matches, spans, version)
         paths: list[str] = []
         for match in chosen:
@@ -79,6 +82,15 @@ def find(input_uri: str, spans: str, version: str) -> Selection:
     if not paths:
         raise TaskError(f"input_uri {input_uri!r} is a folder without data files; put CSV, Parquet or TFRecord files there, or correct it")
     return Selection(filesystem, paths, span, latest_version)
+
+
+def _open(input_uri: str) -> tuple[Any, str]:
+    """Returns the filesystem of a URI and the path on it; what is there on this machine is no URI, whatever its characters."""
+    if Path(input_uri).exists():
+        return LocalFileSystem(), str(Path(input_uri).absolute())
+    if "://" not in input_uri:
+        return LocalFileSystem(), LocalFileSystem._strip_protocol(input_uri.rstrip("/"))
+    return fsspec.core.url_to_fs(input_uri.rstrip("/"))
 
 
 def _files_below(filesystem: Any, folder: str) -> list[str]:

@@ -1,5 +1,6 @@
 """The work of ingest_examples."""
 
+import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from penstock.components.runtime import Output, TaskError, figure
 from penstock.components.runtime.examples import SplitWriter
 
 from . import sources as sources_
+from .column_types import ColumnTypes
 from .columns import canonical, conform, unify
 from .csv_files import CsvReader
 from .parquet_files import ParquetReader
@@ -34,8 +36,8 @@ class Outputs(NamedTuple):
 class Reader(Protocol):
     """One file format."""
 
-    def schema(self, path: Path) -> pa.Schema:
-        """Returns the file's own types."""
+    def schemas(self, paths: list[Path]) -> list[pa.Schema]:
+        """Returns the files' own types."""
 
     def batches(self, path: Path, schema: pa.Schema, wanted: pa.Schema) -> Iterator[pa.RecordBatch]:
         """Reads the columns of `wanted` from a file whose own types are `schema`."""
@@ -52,18 +54,21 @@ def ingest_examples(
     split_key: str = "",
     splits: dict = {"train": 2, "eval": 1},  # noqa: B006 - the interface's default
     exclude_columns: list = [],  # noqa: B006
+    column_types: dict = {},  # noqa: B006
+    schema_file: str = "",
 ) -> Outputs:
     """Reads raw rows into Examples; the interface's docstring says what the parameters mean.
 
     Raises:
         TaskError: The input or a parameter cannot be used, or a Split would be empty.
     """
+    types = ColumnTypes(column_types, schema_file)
     selection = sources_.find(input_uri, spans, version)
-    reader = _reader(input_format, selection.paths, delimiter)
+    reader = _reader(input_format, selection.paths, delimiter, types)
     with tempfile.TemporaryDirectory(prefix="penstock-ingest-") as folder:
         sources = sources_.fetch(selection, Path(folder))
-        own = {source: reader.schema(source.path) for source in sources}
-        schema = _read_schema(own, exclude_columns, split_key, split_by)
+        own = dict(zip(sources, reader.schemas([source.path for source in sources]), strict=True))
+        schema = _read_schema(own, types, exclude_columns, split_key, split_by)
         kept = pa.schema([field for field in schema if field.name not in exclude_columns])
         if not kept.names:
             raise TaskError("exclude_columns leaves no column; leave some")
@@ -85,7 +90,7 @@ def ingest_examples(
     return Outputs(rows, selection.span)
 
 
-def _reader(input_format: str, paths: list[str], delimiter: str) -> Reader:
+def _reader(input_format: str, paths: list[str], delimiter: str, types: ColumnTypes) -> Reader:
     formats = {_format_of(path) for path in paths} if input_format == "auto" else {input_format}
     if len(formats) > 1:
         raise TaskError(
@@ -93,7 +98,7 @@ def _reader(input_format: str, paths: list[str], delimiter: str) -> Reader:
         )
     found = formats.pop()
     if found == "csv":
-        return CsvReader(delimiter)
+        return CsvReader(delimiter, types)
     if found in ("parquet", "tfrecord"):
         return ParquetReader() if found == "parquet" else TfRecordReader()
     raise TaskError(f"input_format is {input_format!r}; give csv, parquet, tfrecord or auto")
@@ -103,20 +108,22 @@ def _format_of(path: str) -> str:
     name = path.rpartition("/")[2].lower()
     if "tfrecord" in name:
         return "tfrecord"
-    endings = {".csv": "csv", ".csv.gz": "csv", ".tsv": "csv", ".tsv.gz": "csv", ".parquet": "parquet", ".pq": "parquet"}
-    found = next((kind for ending, kind in endings.items() if name.endswith(ending)), None)
-    if found is None:
+    match = re.search(r"\.(?:(csv|tsv)(?:\.(?:gz|bz2|zst|zstd))?|(parquet|pq))$", name)
+    found = match and ("csv" if match[1] else "parquet")
+    if not found:
         raise TaskError(
             f"the name of {path} does not tell its format; set input_format to csv, parquet or tfrecord, or narrow input_uri with a glob"
         )
     return found
 
 
-def _read_schema(own: dict[Source, pa.Schema], exclude_columns: list, split_key: str, split_by: str) -> pa.Schema:
+def _read_schema(own: dict[Source, pa.Schema], types: ColumnTypes, exclude_columns: list, split_key: str, split_by: str) -> pa.Schema:
     """Finds the columns to read: those to keep and, if they are left out only afterwards, those that decide the Splits."""
     first = next(iter(own.values()))
     if unknown := [name for name in exclude_columns if name not in first.names]:
         raise TaskError(f"exclude_columns names {unknown[0]!r}, which is no column of the data; it has: {', '.join(first.names)[:300]}")
+
+    types.check_names(first.names)
 
     def is_needed(name: str) -> bool:
         if name not in exclude_columns:
@@ -125,7 +132,7 @@ def _read_schema(own: dict[Source, pa.Schema], exclude_columns: list, split_key:
             return all(name in schema.names and canonical(schema.field(name).type) is not None for schema in own.values())
         return name == split_key
 
-    return unify({str(source.path): schema for source, schema in own.items()}, is_needed)
+    return unify({str(source.path): schema for source, schema in own.items()}, is_needed, types.given)
 
 
 def _batches(reader: Reader, own: dict[Source, pa.Schema], schema: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -15,12 +15,15 @@ from penstock.components.runtime.examples import ROW_GROUP_ROWS
 class TfRecordReader:
     """Reads TFRecord files. A feature that never has more than one value in a file is a single value, not a list."""
 
-    def schema(self, path: Path) -> pa.Schema:
-        """Returns the types of a file's features, in the order of their names, from all of its rows.
+    def schemas(self, paths: list[Path]) -> list[pa.Schema]:
+        """Returns the types of the files' features, in the order of their names, from all of their rows.
 
         Raises:
-            TaskError: It cannot be read as TFRecord of tf.Example, or a feature changes its type.
+            TaskError: A file cannot be read as TFRecord of tf.Example, or a feature changes its type.
         """
+        return [self._schema(path) for path in paths]
+
+    def _schema(self, path: Path) -> pa.Schema:
         kinds: dict[str, pa.DataType] = {}
         lists: set[str] = set()
         for batch in _decode(path):

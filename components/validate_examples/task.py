@@ -8,6 +8,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from penstock.components.runtime import GateFailed, Input, Output, TaskError, figure, redact, stored
 from penstock.components.runtime.examples import split_folder, split_names
+from penstock.components.runtime.schema_file import read_schema_file
 
 from . import report as report_
 from . import schemas
@@ -49,7 +50,7 @@ def validate_examples(
     if on_anomalies not in ("fail", "warn"):
         raise TaskError(f"on_anomalies is {on_anomalies!r}; give fail or warn")
     splits = _splits(examples, environments)
-    given = schemas.read(schema_file) if schema_file else None
+    given = read_schema_file(schema_file) if schema_file else None
     computed = _compute(examples.path, splits, given and schemas.for_statistics(given))
     used = given or schemas.infer(computed[_existing(examples.path, schema_split)])
     _check_environments(used, environments)

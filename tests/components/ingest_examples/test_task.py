@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import fsspec
 import numpy as np
@@ -15,54 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from penstock.components.ingest_examples.hashing import hash_rows
-from penstock.components.runtime.examples import read_batches, read_schema
+from penstock.components.runtime.examples import read_schema
 
-NAME = "ingest_examples"
-ONE = {"all": 1}
-
-
-@pytest.fixture
-def ingest(run_task):
-    """Runs the task and expects it to end well."""
-
-    def run(uri, **parameters):
-        result = run_task(NAME, {"input_uri": str(uri), "splits": ONE} | parameters)
-        assert result.code == 0, result.error
-        return result
-
-    return run
-
-
-@pytest.fixture
-def fail(run_task):
-    """Runs the task and expects one clear line and nothing left behind; returns the line."""
-
-    def run(uri, **parameters):
-        result = run_task(NAME, {"input_uri": str(uri), "splits": ONE} | parameters)
-        assert result.code == 1
-        assert result.error.startswith("error: ")
-        assert "\n" not in result.error
-        assert not result.executor_output.exists()
-        assert [path for path in result.executor_output.parent.rglob("*") if path.is_file()] == []
-        return result.error
-
-    return run
-
-
-def rows(result, split="all"):
-    return pa.Table.from_batches(
-        read_batches(result.outputs["examples"], split), read_schema(result.outputs["examples"], split)
-    ).to_pylist()
-
-
-def column(result, name, split="all"):
-    return [row[name] for row in rows(result, split)]
-
-
-def write(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return path
+from .examples import NAME, ONE, column, rows, write
 
 
 def many(count: int) -> pa.Table:
