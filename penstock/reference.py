@@ -49,7 +49,9 @@ def markdown(name: str) -> str:
     inputs = [(f"`{key}`", _type(item.type), said.get(key, "")) for key, item in artifacts.items()]
     values = [(f"`{key}`", _type(item.type), _default(item), said.get(key, "")) for key, item in parameters.items()]
     outputs = [(f"`{key}`", _type(item.type), said.get(key, "")) for key, item in spec.outputs.items()]
-    needed = [f"-p {key}=PATH" for key in artifacts] + [f"-p {key}=..." for key, item in parameters.items() if not item.optional]
+    needed = [f"-p {key}=PATH" for key, item in artifacts.items() if not item.optional] + [
+        f"-p {key}=..." for key, item in parameters.items() if not item.optional
+    ]
     parts = [
         f"# {name}",
         docstring.short_description,

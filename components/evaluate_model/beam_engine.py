@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 import apache_beam as beam
+import numpy as np
 import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -15,9 +16,9 @@ from tensorflow_model_analysis.proto import config_pb2
 from penstock.components.runtime import TaskError, redact
 from penstock.components.runtime.tensors import Tensors
 
-from .predict import Batch, ModelError, Predictor
+from .predict import Batch, ModelError
 from .results import Results, read_results
-from .rows import model_outputs, model_title, wanted_signatures
+from .rows import batches_for_models, load, model_outputs, model_title, slicing_columns, transformed_columns
 
 # Beam's default runner would first download another one.
 LOCAL_RUNNER = "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"
@@ -27,6 +28,7 @@ def evaluate(
     eval_config: config_pb2.EvalConfig,
     files: list[str],
     models: dict[str, str],
+    transformed: dict[str, frozenset[str]],
     schema: schema_pb2.Schema,
     folder: str,
     beam_pipeline_args: list[str],
@@ -39,6 +41,7 @@ def evaluate(
         eval_config: With TFMA's defaults filled in.
         files: The Split's Parquet files, as workers see them.
         models: The SavedModels by their names in the EvalConfig, as workers see them.
+        transformed: By the same names, the features that the models' preprocessing functions make.
         schema: The Schema.
         folder: Where TFMA's files go, as workers see it.
         beam_pipeline_args: Beam options. Without a `--runner` Beam runs in this process.
@@ -49,7 +52,7 @@ def evaluate(
     """
     named = any(argument.startswith("--runner") for argument in beam_pipeline_args)
     options = PipelineOptions([*beam_pipeline_args, *([] if named else [LOCAL_RUNNER])])
-    config = _with_prediction_columns(eval_config)
+    config = _with_own_columns(eval_config, transformed)
     paths = {key: f"{folder}/{key}" for key in (constants.METRICS_KEY, constants.PLOTS_KEY, constants.VALIDATIONS_KEY)}
     writer = writers.MetricsPlotsAndValidationsWriter(paths, config, rubber_stamp=rubber_stamp, output_file_format="tfrecord")
     try:
@@ -99,35 +102,50 @@ class _Predict(beam.DoFn):
     def setup(self) -> None:
         self._tensors = Tensors(self._schema)
         specs = {spec.name: spec for spec in self._eval_config.model_specs}
-        self._predictors = [
-            (specs[name], Predictor(model_title(specs[name]), path, wanted_signatures(specs[name]))) for name, path in self._models.items()
-        ]
+        self._predictors = [(specs[name], load(specs[name], path)) for name, path in self._models.items()]
 
     def process(self, table: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        for part in batches_for_models(table, self._eval_config):
+            yield self._predicted(part)
+
+    def _predicted(self, table: pa.RecordBatch) -> pa.RecordBatch:
         batch = Batch(table, self._tensors)
         lists = self._tensors.to_lists(table)
         columns = dict(zip(lists.schema.names, lists.columns, strict=True))
+        slicing = slicing_columns(self._eval_config)
         for spec, predictor in self._predictors:
             predictor.check_columns(table.schema)
             for output, values in model_outputs(predictor.predict(batch), spec).items():
-                columns[_column(spec, output)] = pa.array(list(values.reshape(len(values), -1)))
-        yield pa.RecordBatch.from_pydict(columns)
+                columns[_column("prediction", spec, output)] = _lists(values)
+            for name, values in predictor.transform(batch, transformed_columns(self._eval_config, spec)).items():
+                columns |= {_column("transformed", spec, name): _lists(values)} | ({name: _lists(values)} if name in slicing else {})
+        return pa.RecordBatch.from_pydict(columns)
 
 
-def _column(spec: config_pb2.ModelSpec, output: str) -> str:
-    return f"prediction of {model_title(spec)} {output}".strip()
+def _lists(values: np.ndarray) -> pa.Array:
+    return pa.array(list(values.reshape(len(values), -1)))
 
 
-def _with_prediction_columns(eval_config: config_pb2.EvalConfig) -> config_pb2.EvalConfig:
-    """Points every model's prediction keys to the columns that `_Predict` adds."""
+def _column(what: str, spec: config_pb2.ModelSpec, name: str) -> str:
+    return f"{what} of {model_title(spec)} {name}".strip()
+
+
+def _with_own_columns(eval_config: config_pb2.EvalConfig, transformed: dict[str, frozenset[str]]) -> config_pb2.EvalConfig:
+    """Points every model's prediction keys, and the labels and weights that it transforms, to the columns that `_Predict` adds."""
     config = config_pb2.EvalConfig()
     config.CopyFrom(eval_config)
     for spec in config.model_specs:
         outputs = list(spec.prediction_keys or spec.label_keys)
         spec.ClearField("prediction_keys")
-        spec.prediction_key = "" if outputs else _column(spec, "")
+        spec.prediction_key = "" if outputs else _column("prediction", spec, "")
         for output in outputs:
-            spec.prediction_keys[output] = _column(spec, output)
+            spec.prediction_keys[output] = _column("prediction", spec, output)
+        for keys in (spec.label_keys, spec.example_weight_keys):
+            for output, key in keys.items():
+                keys[output] = _column("transformed", spec, key) if key in transformed[spec.name] else key
+        for field in ("label_key", "example_weight_key"):
+            if (key := getattr(spec, field)) in transformed[spec.name]:
+                setattr(spec, field, _column("transformed", spec, key))
     return config
 
 

@@ -12,6 +12,9 @@ from tensorflow_model_analysis.utils.keras_lib import tf_keras
 
 from penstock.components.runtime import TaskError, read_text
 
+# All of them are called by a signature.
+_MODEL_TYPES = ("", "tf_keras", "tf_generic", "tf_estimator")
+
 
 def parse_eval_config(value: str) -> config_pb2.EvalConfig:
     """Reads an EvalConfig.
@@ -37,6 +40,7 @@ def parse_eval_config(value: str) -> config_pb2.EvalConfig:
         raise TaskError("eval_config names no label: add label_key to its model_specs")
     if sum(not spec.is_baseline for spec in config.model_specs) != 1 or len(config.model_specs) > 2:
         raise TaskError("eval_config must describe one candidate, and at most one Baseline (is_baseline: true); correct its model_specs")
+    _refuse_unsupported(config)
     for spec in config.metrics_specs:
         _move_thresholds(spec)
         for metric_config in spec.metrics:
@@ -45,9 +49,35 @@ def parse_eval_config(value: str) -> config_pb2.EvalConfig:
         _check_threshold(metric, threshold)
     try:
         config_util.verify_eval_config(config)
-    except ValueError as error:
-        raise TaskError(f"eval_config: {error}") from error
+        completed = with_defaults(config, has_baseline=True)
+        metric_specs.to_computations(list(completed.metrics_specs), eval_config=completed)
+    except (ValueError, NotImplementedError) as error:  # in TFMA's words
+        raise TaskError(f"eval_config: {str(error).splitlines()[0]}; correct it") from error
     return config
+
+
+def _refuse_unsupported(config: config_pb2.EvalConfig) -> None:
+    """Refuses, by name, what TFMA does and this component does not; the component's page has the list."""
+    names = {spec.name for spec in config.model_specs}
+    for spec in config.model_specs:
+        if spec.model_type not in _MODEL_TYPES:
+            raise TaskError(
+                f"eval_config: model_type {spec.model_type!r} is not supported, for models are called by a SavedModel's signature; leave it out, or give {' or '.join(filter(None, _MODEL_TYPES))}"
+            )
+        if of_tfma := [name for name in spec.preprocessing_function_names if "@" in name]:
+            raise TaskError(
+                f"eval_config: preprocessing_function_names has {of_tfma[0]!r}, a function of TFMA's own, which is not supported; export a signature of the model that does it"
+            )
+    if unknown := [name for spec in config.metrics_specs for name in spec.model_names if len(names) > 1 and name not in names]:
+        raise TaskError(
+            f"eval_config: model_names has {unknown[0]!r}, which is no name of model_specs ({', '.join(sorted(names))}); correct it"
+        )
+    if config.options.include_default_metrics.value:
+        raise TaskError(
+            "eval_config: include_default_metrics is not supported, for a SavedModel keeps no metrics of Keras 3; leave it out, and name them in metrics_specs"
+        )
+    if config.options.disabled_outputs.values:
+        raise TaskError("eval_config: disabled_outputs is not supported, for the blessing needs every output; leave it out")
 
 
 def has_thresholds(config: config_pb2.EvalConfig) -> bool:

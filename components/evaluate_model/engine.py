@@ -60,7 +60,7 @@ def evaluate(eval_config: config_pb2.EvalConfig, rows: Rows, schema: schema_pb2.
         NotVectorized: A metric, slice or option is left to TFMA on Beam.
     """
     plan = _plan(eval_config, rows, schema)
-    slices = slice_rows(eval_config, rows.columns, rows.count)
+    slices = slice_rows(eval_config, rows.slicing_columns, rows.count)
     samples = BOOTSTRAP_SAMPLES if eval_config.options.compute_confidence_intervals.value else 0
     random = np.random.default_rng(_SEED)
     counts = np.stack([np.ones(rows.count, np.uint8), *(random.poisson(1.0, rows.count).astype(np.uint8) for _ in range(samples))], axis=1)
@@ -84,6 +84,8 @@ def evaluate(eval_config: config_pb2.EvalConfig, rows: Rows, schema: schema_pb2.
 def _plan(eval_config: config_pb2.EvalConfig, rows: Rows, schema: schema_pb2.Schema) -> _Plan:
     if any(spec.query_key for spec in eval_config.metrics_specs):
         raise NotVectorized("query_key")
+    if any(spec.HasField("padding_options") for spec in eval_config.model_specs):
+        raise NotVectorized("padding_options")
     intervals = eval_config.options.confidence_intervals.method
     if eval_config.options.compute_confidence_intervals.value and intervals != config_pb2.ConfidenceIntervalOptions.POISSON_BOOTSTRAP:
         raise NotVectorized("jackknife intervals")

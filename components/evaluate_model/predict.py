@@ -1,7 +1,7 @@
 """Predicting in bulk with whatever signature a SavedModel has."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ class ModelError(TaskError):
 
 # In this order: rows that lack a value are what they were in training only as tf.Examples.
 SIGNATURES = ("serving_examples", "serving_default")
+# What TFMA calls where `preprocessing_function_names` is empty, if the model has it.
+PREPROCESSING = ("transformed_features", "transformed_labels")
 
 
 class Predictor:
@@ -37,15 +39,17 @@ class Predictor:
         name: What errors call the model.
         signature_name: The signature that is called.
         takes_examples: Whether it takes serialized tf.Examples; otherwise it takes raw features by name.
+        transformed: The names of the features that the model's preprocessing functions answer.
     """
 
-    def __init__(self, name: str, path: str | Path, signature_names: Sequence[str] = SIGNATURES) -> None:
+    def __init__(self, name: str, path: str | Path, signature_names: Sequence[str] = SIGNATURES, preprocessing: Sequence[str] = ()) -> None:
         """Loads a SavedModel.
 
         Args:
             name: What errors call the model: `candidate` or `baseline`.
             path: The SavedModel's folder.
             signature_names: The first of these that the model has is called.
+            preprocessing: `ModelSpec.preprocessing_function_names`: signatures that answer transformed features and labels.
 
         Raises:
             ModelError: It does not load, or has no such signature.
@@ -58,14 +62,21 @@ class Predictor:
             ) from error
         self.name = name
         signatures = self._model.signatures
+        has = ", ".join(sorted(signatures)) or "none"
         found = next((candidate for candidate in signature_names if candidate in signatures), None)
         if found is None:
-            has = ", ".join(sorted(signatures)) or "none"
             raise ModelError(
                 name,
                 f"the {name} at {path} has no signature {' or '.join(signature_names)} (it has: {has}); export it with one, or set signature_name in eval_config",
             )
         self._choose(found)
+        if missing := [function for function in preprocessing if function not in signatures]:
+            raise ModelError(
+                name,
+                f"the {name} at {path} has no signature {', '.join(missing)} (it has: {has}), which preprocessing_function_names in eval_config names; export it with one, or correct the name",
+            )
+        self._preprocessing = [found for function in preprocessing or PREPROCESSING if (found := self.through(function))]
+        self.transformed = frozenset(output for function in self._preprocessing for output in function._call.structured_outputs)
 
     def through(self, signature_name: str) -> "Predictor | None":
         """Returns the same model behind another of its signatures; None if it has no such signature."""
@@ -108,22 +119,42 @@ class Predictor:
         Raises:
             ModelError: The model cannot answer, or answers NaN.
         """
+        return {name: self._check(name, answer.numpy(), batch.rows) for name, answer in self._answer(batch).items()}
+
+    def transform(self, batch: "Batch", wanted: Collection[str]) -> dict[str, np.ndarray]:
+        """Answers some of a batch's transformed features, [rows, ...], as the model's preprocessing functions make them.
+
+        Raises:
+            ModelError: A function cannot answer.
+        """
+        found = {}
+        for function in self._preprocessing:
+            if not wanted & function._call.structured_outputs.keys():
+                continue
+            answers = function._answer(batch)
+            found |= {name: function._check_rows(name, _dense_tensor(answers[name]), batch.rows) for name in wanted & answers.keys()}
+        return found
+
+    def _answer(self, batch: "Batch") -> dict[str, Any]:
         try:
             feed = dict.fromkeys(self.inputs, batch.serialized) if self.takes_examples else batch.features(self.inputs)
-            answers = self._call(**{name: tf.constant(value) for name, value in feed.items()})
+            return self._call(**{name: tf.constant(value) for name, value in feed.items()})
         except (tf.errors.OpError, ValueError, TypeError) as error:
             raise ModelError(
                 self.name,
                 f"signature {self.signature_name} of the {self.name} cannot answer the Examples ({_first_line(error)}); give it the features that it was trained on",
             ) from error
-        return {name: self._check(name, answer.numpy(), batch.rows) for name, answer in answers.items()}
 
-    def _check(self, name: str, answer: np.ndarray, rows: int) -> np.ndarray:
+    def _check_rows(self, name: str, answer: np.ndarray, rows: int) -> np.ndarray:
         if answer.ndim == 0 or len(answer) != rows:
             raise ModelError(
                 self.name,
                 f"output {name} of the {self.name} has shape {answer.shape} for {rows} rows; export a signature that answers each row",
             )
+        return answer
+
+    def _check(self, name: str, answer: np.ndarray, rows: int) -> np.ndarray:
+        self._check_rows(name, answer, rows)
         if answer.dtype.kind == "f" and np.isnan(answer).any():
             raise ModelError(
                 self.name,
@@ -173,6 +204,13 @@ def _dense(column: pa.Array, name: str, spec: tf.TensorSpec) -> np.ndarray:
     values = column.to_numpy(zero_copy_only=False)
     values = values.astype(object if spec.dtype == tf.string else spec.dtype.as_numpy_dtype)
     return values.reshape(-1, 1) if spec.shape.rank == 2 else values
+
+
+def _dense_tensor(answer: Any) -> np.ndarray:
+    """Returns a signature's answer as an array; what a row lacks is 0 or the empty string, as in TFMA."""
+    if isinstance(answer, tf.SparseTensor):
+        answer = tf.sparse.to_dense(answer)
+    return (answer.to_tensor() if isinstance(answer, tf.RaggedTensor) else answer).numpy()
 
 
 def _first_line(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """One Split with both models' predictions beside its labels: read once, predicted once."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,32 +22,35 @@ class Rows:
 
     Attributes:
         columns: The label, weight and slicing columns of the Split, by name.
+        transformed: By model name, those of them that the model's preprocessing functions make; they come before the Split's, as in TFMA.
         predictions: By model name, each output [rows] or [rows, classes]. The key `""` is a single-output model's prediction.
         specs: The models' specs by name.
     """
 
     columns: dict[str, pa.Array]
+    transformed: dict[str, dict[str, pa.Array]]
     predictions: dict[str, dict[str, np.ndarray]]
     specs: dict[str, config_pb2.ModelSpec]
+    count: int
 
     @property
-    def count(self) -> int:
-        """The number of rows."""
-        return len(next(iter(self.columns.values())))
+    def slicing_columns(self) -> dict[str, pa.Array]:
+        """What slices are cut by: the Split's columns, and what both models' preprocessing functions make of them."""
+        return {name: array for transformed in (self.columns, *self.transformed.values()) for name, array in transformed.items()}
 
     def label(self, model: str, output: str = "") -> np.ndarray:
         """A model's labels: [rows], or [rows, classes] where the column holds lists."""
         spec = self.specs[model]
-        return self._numbers(spec.label_keys.get(output) or spec.label_key, "label")
+        return self._numbers(model, spec.label_keys.get(output) or spec.label_key, "label")
 
     def weight(self, model: str, output: str = "") -> np.ndarray | None:
         """A model's Example weights [rows]; None if none are configured."""
         spec = self.specs[model]
         key = spec.example_weight_keys.get(output) or spec.example_weight_key
-        return self._numbers(key, "example weight").astype(np.float64) if key else None
+        return self._numbers(model, key, "example weight").astype(np.float64) if key else None
 
-    def _numbers(self, key: str, what: str) -> np.ndarray:
-        column = self.columns[key]
+    def _numbers(self, model: str, key: str, what: str) -> np.ndarray:
+        column = self.transformed[model].get(key, self.columns.get(key))
         if column.null_count:
             raise TaskError(
                 f"the {what} column {key} is empty in {column.null_count} of {len(column)} rows; leave these rows out, or fill it in"
@@ -64,40 +68,58 @@ class Rows:
         return values.astype(np.int64) if values.dtype.kind in "biu" else values
 
 
-def needed_columns(eval_config: config_pb2.EvalConfig) -> list[str]:
-    """Returns the columns that an EvalConfig names: labels, weights, slices."""
-    names: list[str] = []
+def spec_columns(spec: config_pb2.ModelSpec) -> set[str]:
+    """Returns the label and weight columns that a model's spec names."""
+    names = {spec.label_key, spec.example_weight_key, *spec.label_keys.values(), *spec.example_weight_keys.values()}
+    return names - {""}
+
+
+def slicing_columns(eval_config: config_pb2.EvalConfig) -> set[str]:
+    """Returns the columns that slices are cut by; those in SQL are TFMA's own business."""
+    crossed = [spec for cross in eval_config.cross_slicing_specs for spec in (cross.baseline_spec, *cross.slicing_specs)]
+    return {name for spec in (*eval_config.slicing_specs, *crossed) for name in (*spec.feature_keys, *spec.feature_values)}
+
+
+def needed_columns(eval_config: config_pb2.EvalConfig, predictors: dict[str, Predictor]) -> list[str]:
+    """Returns the columns that the Examples need for labels, weights and slices: those that no preprocessing function makes.
+
+    Args:
+        eval_config: Names them.
+        predictors: The models by name.
+    """
+    made = frozenset().union(*(predictor.transformed for predictor in predictors.values()))
+    names = slicing_columns(eval_config) - made
     for spec in eval_config.model_specs:
-        names += [spec.label_key, spec.example_weight_key, *spec.label_keys.values(), *spec.example_weight_keys.values()]
-    for slices in eval_config.slicing_specs:
-        names += [*slices.feature_keys, *slices.feature_values]
-    return [name for name in dict.fromkeys(names) if name]
+        names |= spec_columns(spec) - (predictors[spec.name].transformed if spec.name in predictors else made)
+    return sorted(names)
 
 
-def check_columns(eval_config: config_pb2.EvalConfig, examples: Path, split: str) -> None:
+def check_columns(eval_config: config_pb2.EvalConfig, predictors: dict[str, Predictor], examples: Path, split: str) -> None:
     """Checks that a Split has rows, and the columns that an EvalConfig names.
 
     Raises:
         TaskError: It has none.
     """
     has = read_schema(examples, split).names
-    missing = [name for name in needed_columns(eval_config) if name not in has]
+    missing = [name for name in needed_columns(eval_config, predictors) if name not in has]
     if missing:
+        made = sorted(frozenset().union(*(predictor.transformed for predictor in predictors.values())))
+        and_made = f", and preprocessing functions make: {', '.join(made)}" if made else ""
         raise TaskError(
-            f"eval_config names the column(s) {', '.join(missing)}, which Split {split!r} of the Examples lacks (it has: {', '.join(has)})"
+            f"eval_config names the column(s) {', '.join(missing)}, which Split {split!r} of the Examples lacks (it has: {', '.join(has)}{and_made})"
         )
     if not count_rows(examples, split):
         raise TaskError(f"Split {split!r} of the Examples at {examples} is empty: nothing to evaluate; give it rows")
 
 
 def check_labels(eval_config: config_pb2.EvalConfig, examples: Path, split: str, metrics: list[str]) -> None:
-    """Checks that no label is the same in every row, where there are metrics of classifiers.
+    """Checks that no label of the Examples is the same in every row, where there are metrics of classifiers.
 
     Raises:
         TaskError: One is.
     """
     keys = {key for spec in eval_config.model_specs for key in [spec.label_key, *spec.label_keys.values()] if key} if metrics else set()
-    for key in sorted(keys):
+    for key in sorted(keys & set(read_schema(examples, split).names)):
         column = pa.Table.from_batches(read_batches(examples, split, [key])).column(key)
         if not pa.types.is_nested(column.type) and len(values := column.unique()) == 1:
             raise TaskError(
@@ -133,27 +155,64 @@ def read_rows(eval_config: config_pb2.EvalConfig, examples: Path, split: str, te
     Raises:
         ModelError: A model cannot answer, or which output is its prediction is unclear.
     """
-    needed = needed_columns(eval_config)
+    needed = needed_columns(eval_config, predictors)
     total = count_rows(examples, split)
+    specs = {spec.name: spec for spec in eval_config.model_specs}
     tables: list[pa.RecordBatch] = []
     answers: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in predictors}
-    specs = {spec.name: spec for spec in eval_config.model_specs}
+    made: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in predictors}
     done = 0
-    for table in read_batches(examples, split):
-        batch = Batch(table, tensors)
-        for name, predictor in predictors.items():
-            answers[name].append(model_outputs(predictor.predict(batch), specs[name]))
-        tables.append(table.select(needed))
-        done += table.num_rows
-        figure(f"predicted {done:,} of {total:,} rows")
+    for read in read_batches(examples, split):
+        for table in batches_for_models(read, eval_config):
+            batch = Batch(table, tensors)
+            for name, predictor in predictors.items():
+                answers[name].append(model_outputs(predictor.predict(batch), specs[name]))
+                made[name].append(predictor.transform(batch, transformed_columns(eval_config, specs[name])))
+            tables.append(table.select(needed))
+            done += table.num_rows
+            figure(f"predicted {done:,} of {total:,} rows")
     columns = pa.Table.from_batches(tables).combine_chunks()
-    return Rows(
+    rows = Rows(
         columns={name: columns.column(name).combine_chunks() for name in needed},
-        predictions={
-            name: {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]} for name, batches in answers.items()
-        },
+        transformed={name: {key: as_column(values) for key, values in _concatenated(batches).items()} for name, batches in made.items()},
+        predictions={name: _concatenated(batches) for name, batches in answers.items()},
         specs=specs,
+        count=done,
     )
+    _check_slicing(rows, slicing_columns(eval_config))
+    return rows
+
+
+def batches_for_models(table: pa.RecordBatch, eval_config: config_pb2.EvalConfig) -> Iterator[pa.RecordBatch]:
+    """Cuts rows into what models may be asked at once (`ModelSpec.inference_batch_size`)."""
+    size = min((spec.inference_batch_size for spec in eval_config.model_specs if spec.inference_batch_size), default=table.num_rows)
+    for start in range(0, table.num_rows, size):
+        yield table.slice(start, size)
+
+
+def transformed_columns(eval_config: config_pb2.EvalConfig, spec: config_pb2.ModelSpec) -> set[str]:
+    """Returns the columns that a model's preprocessing functions are looked into for."""
+    return spec_columns(spec) | slicing_columns(eval_config)
+
+
+def as_column(values: np.ndarray) -> pa.Array:
+    """Returns transformed values, [rows, ...], as a column of values, or of lists."""
+    values = _squeeze(values)
+    return pa.array(values.tolist()) if values.ndim == 1 else pa.array(list(values.reshape(len(values), -1)))
+
+
+def _concatenated(batches: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
+
+
+def _check_slicing(rows: Rows, names: set[str]) -> None:
+    """Refuses slices by what the two models make differently: a row would be in a slice of each."""
+    for name in names:
+        first, *others = [columns[name] for columns in rows.transformed.values() if name in columns] or [None]
+        if any(not other.equals(first) for other in others):
+            raise TaskError(
+                f"eval_config slices by {name}, which the preprocessing functions of the candidate and of the Baseline make differently; slice by a column of the Examples"
+            )
 
 
 def model_title(spec: config_pb2.ModelSpec) -> str:
@@ -161,10 +220,15 @@ def model_title(spec: config_pb2.ModelSpec) -> str:
     return constants.BASELINE_KEY if spec.is_baseline else constants.CANDIDATE_KEY
 
 
-def wanted_signatures(spec: config_pb2.ModelSpec) -> tuple[str, ...]:
-    """Returns the signatures to try for a model: the named one; a Baseline from before it had that name may have another."""
+def load(spec: config_pb2.ModelSpec, path: str | Path) -> Predictor:
+    """Loads the model of a spec, with the signatures that it names; a Baseline from before it had that name may have another.
+
+    Raises:
+        ModelError: It does not load, or lacks a signature.
+    """
     named = (spec.signature_name,) if spec.signature_name else ()
-    return named if named and not spec.is_baseline else (*named, *SIGNATURES)
+    wanted = named if named and not spec.is_baseline else (*named, *SIGNATURES)
+    return Predictor(model_title(spec), path, wanted, spec.preprocessing_function_names)
 
 
 def model_outputs(answers: dict[str, np.ndarray], spec: config_pb2.ModelSpec) -> dict[str, np.ndarray]:

@@ -25,7 +25,7 @@ from .predict import ModelError, Predictor
 from .probe import write_probe
 from .report import write_report
 from .results import Results, write_eval_config, write_results
-from .rows import check_columns, check_inputs, check_labels, model_title, read_rows, wanted_signatures
+from .rows import check_columns, check_inputs, check_labels, load, model_title, read_rows
 from .unsupported import NotVectorized
 
 IN_PROCESS, BEAM = "in_process", "beam"
@@ -50,13 +50,13 @@ class _Evaluated:
 def evaluate_model(
     examples: Input,
     model: Input,
-    baseline: Input,
     schema: Input,
     evaluation: Output,
     metrics: Output,
     classification_metrics: Output,
     report: Output,
     eval_config: str,
+    baseline: Input | None = None,
     eval_split: str = "eval",
     on_broken_baseline: str = "fail",
     rubber_stamp: bool = False,
@@ -71,12 +71,12 @@ def evaluate_model(
         raise TaskError(f"on_broken_baseline is {on_broken_baseline!r}; choose 'fail' or 'ignore'")
     user_config = config.parse_eval_config(eval_config)
     described = load_schema(schema.path)
-    check_columns(user_config, examples.path, eval_split)
-    check_labels(user_config, examples.path, eval_split, config.class_metrics(user_config))
     identities = {constants.CANDIDATE_KEY: _require(model, constants.CANDIDATE_KEY)}
     tensors = Tensors(described)
     spec = next(spec for spec in user_config.model_specs if not spec.is_baseline)
-    candidate = Predictor(constants.CANDIDATE_KEY, model.path, wanted_signatures(spec))
+    candidate = load(spec, model.path)
+    check_columns(user_config, {spec.name: candidate}, examples.path, eval_split)
+    check_labels(user_config, examples.path, eval_split, config.class_metrics(user_config))
 
     def evaluate(other: Input | None) -> _Evaluated:
         if other is not None:
@@ -96,7 +96,7 @@ def evaluate_model(
     blessing = bless(asked, done.eval_config, done.results, baseline_note=reason, rubber_stamp=rubber_stamp)
     blessing |= {
         "model": {"fingerprint": identities[constants.CANDIDATE_KEY], "uri": redact(model.uri)},
-        "baseline": None if reason else _describe(baseline, identities[constants.BASELINE_KEY]),
+        "baseline": None if reason or baseline is None else _describe(baseline, identities[constants.BASELINE_KEY]),
         "baseline_note": reason,
         "examples": _describe_examples(examples, eval_split),
         "engine": done.engine,
@@ -135,7 +135,8 @@ def _evaluate(
     done = _Evaluated(eval_config, Results(), BEAM)
     predictors = {specs[False].name: candidate}
     if baseline:
-        predictors[specs[True].name] = Predictor(constants.BASELINE_KEY, baseline.path, wanted_signatures(specs[True]))
+        predictors[specs[True].name] = load(specs[True], baseline.path)
+    check_columns(eval_config, predictors, examples.path, split)
     check_inputs(predictors, tensors, examples.path, split)
     if not any(argument.startswith("--runner") for argument in beam_pipeline_args):
         rows = read_rows(eval_config, examples.path, split, tensors, predictors)
@@ -150,9 +151,10 @@ def _evaluate(
         from . import beam_engine
 
         files = [_for_workers(examples, str(file.relative_to(examples.path))) for file in split_files(examples.path, split)]
+        transformed = {name: predictor.transformed for name, predictor in predictors.items()}
         places = {name: _for_workers(artifact) for name, artifact in models.items()}
         done.results = beam_engine.evaluate(
-            eval_config, files, places, schema, _for_workers(evaluation), beam_pipeline_args, rubber_stamp=without_changes
+            eval_config, files, places, transformed, schema, _for_workers(evaluation), beam_pipeline_args, rubber_stamp=without_changes
         )
     return done
 
@@ -163,12 +165,14 @@ def _for_workers(artifact: Input | Output, inside: str = "") -> str:
     return f"{root}/{inside}" if inside else root
 
 
-def _no_baseline(baseline: Input) -> str:
+def _no_baseline(baseline: Input | None) -> str:
     """Says why there is no Baseline; empty if there is one."""
+    if baseline is None:
+        return "none given"
     marker = baseline.path / NO_BASELINE
     if not marker.exists():
         return ""
-    return baseline.metadata.get("reason") or " ".join(marker.read_text(encoding="utf-8").split()) or "none given"
+    return baseline.metadata.get("reason") or " ".join(marker.read_text(encoding="utf-8").split()) or "no reason given"
 
 
 def _require(model: Input, name: str) -> str:

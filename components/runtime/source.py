@@ -45,7 +45,7 @@ def pack(text: str, what: str = "the text") -> str:
 
 
 def read_text(value: str, what: str) -> str:
-    """Reads a parameter that holds packed text, plain text (it has a line break), or the path or URI of a file.
+    """Reads a parameter that holds packed text, plain text (it has a line break, or a brace and is no file), or the path or URI of a file.
 
     Args:
         value: The parameter's value.
@@ -59,7 +59,7 @@ def read_text(value: str, what: str) -> str:
             return _unpack(value[len(PREFIX) :])
         except (OSError, ValueError, EOFError) as error:
             raise TaskError(f"{what} starts with {PREFIX} but cannot be unpacked ({error}); compile the pipeline again") from error
-    if "\n" in value:
+    if _is_text(value):
         return value
     try:
         return _read_uri(value)
@@ -69,6 +69,17 @@ def read_text(value: str, what: str) -> str:
         raise TaskError(
             f"{what}: cannot read {redact(value)[:200]!r} ({error}); give a readable path or URI, or the text itself"
         ) from error
+
+
+def _is_text(value: str) -> bool:
+    if "\n" in value:
+        return True
+    if "{" not in value or "://" in value:
+        return False
+    try:
+        return not Path(value).is_file()
+    except OSError:  # too long for a path
+        return True
 
 
 def _unpack(packed: str) -> str:

@@ -91,13 +91,20 @@ class Model(tf.Module):
         features = tf.io.parse_example(examples, EXAMPLE_SPEC)
         return self.answers(features["distance"], features["hour"])
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """As TFX's modules export it: labels and features as the model was trained on."""
+        features = tf.io.parse_example(examples, EXAMPLE_SPEC | {"is_late": tf.io.FixedLenFeature([], tf.int64)})
+        half = tf.where(features["hour"] < 14, "morning", "evening")
+        return {"on_time_xf": 1 - features["is_late"][:, None], "weight": features["distance"], "half": half}
+
 
 def save(
     path: Path, kind: str = "binary", slope: float = 1.0, signatures: tuple[str, ...] = ("serving_default", "serving_examples")
 ) -> Path:
     """Saves a model: `serving_default` takes raw features, `serving_examples` and TFX's `tfx` (as serving_default) tf.Examples."""
     model = Model(kind, slope)
-    known = {"serving_default": model.raw, "serving_examples": model.parsed}
+    known = {"serving_default": model.raw, "serving_examples": model.parsed, "transform_features": model.transform_features}
     chosen: dict[str, Any] = {name: known[name] for name in signatures if name in known} or {"serving_default": model.parsed}
     tf.saved_model.save(model, str(path), signatures=chosen)
     return path

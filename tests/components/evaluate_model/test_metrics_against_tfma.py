@@ -13,9 +13,9 @@ from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.slicer import slicer_lib
 
 from penstock.components.evaluate_model import beam_engine, config, engine
-from penstock.components.evaluate_model.predict import Batch, Predictor
+from penstock.components.evaluate_model.predict import Batch
 from penstock.components.evaluate_model.results import Results, read_results
-from penstock.components.evaluate_model.rows import read_rows
+from penstock.components.evaluate_model.rows import load, read_rows
 from penstock.components.runtime.examples import read_batches, split_files
 from penstock.components.runtime.tensors import Tensors, load_schema
 
@@ -134,14 +134,16 @@ def compare(models: Callable[..., Path], schema: Path, write_examples: Callable[
     ) -> tuple[Results, Results]:
         eval_config = config.with_defaults(config.parse_eval_config(text + "\n"), has_baseline=True)
         examples = write_examples(table)
-        paths = {"candidate": str(models(kind, 1.0, signatures)), "baseline": str(models(kind, 0.7, ("serving_default",)))}
+        of_the_baseline = tuple(name for name in signatures if name != "serving_examples") or ("serving_default",)
+        paths = {"candidate": str(models(kind, 1.0, signatures)), "baseline": str(models(kind, 0.7, of_the_baseline))}
         described = load_schema(schema)
-        predictors = {name: Predictor(name, path) for name, path in paths.items()}
+        predictors = {spec.name: load(spec, paths[spec.name]) for spec in eval_config.model_specs}
+        transformed = {name: predictor.transformed for name, predictor in predictors.items()}
         rows = read_rows(eval_config, examples, "eval", Tensors(described), predictors)
         ours = engine.evaluate(eval_config, rows, described, rubber_stamp=False)
         files = [str(file) for file in split_files(examples, "eval")]
         folder = str(tmp_path / "tfma")
-        theirs = beam_engine.evaluate(eval_config, files, paths, described, folder, [], rubber_stamp=False)
+        theirs = beam_engine.evaluate(eval_config, files, paths, transformed, described, folder, [], rubber_stamp=False)
         assert_same(ours, theirs)
         return ours, theirs
 
@@ -254,16 +256,33 @@ def test_a_single_row(compare: Compare, flights: Callable[..., pa.Table]) -> Non
     compare(flights(10).slice(5, 1), 'model_specs { label_key: "is_late" }' + SLICES.replace("nobody", "AA") + spec_of(BINARY))
 
 
+@pytest.mark.parametrize(
+    ("spec", "slices"),
+    [
+        ('label_key: "is_late" signature_name: "serving_examples"', SLICES),
+        (
+            'label_key: "on_time_xf" example_weight_key: "weight" signature_name: "serving_examples" preprocessing_function_names: "transform_features"',
+            SLICES + 'slicing_specs { feature_keys: ["half", "carrier"] }',
+        ),
+    ],
+)
 def test_tfmas_own_run_agrees(
-    models: Callable[..., Path], schema: Path, write_examples: Callable[[pa.Table], Path], flights: Callable[..., pa.Table], tmp_path: Path
+    models: Callable[..., Path],
+    schema: Path,
+    write_examples: Callable[[pa.Table], Path],
+    flights: Callable[..., pa.Table],
+    tmp_path: Path,
+    spec: str,
+    slices: str,
 ) -> None:
     """The whole of TFMA, its readers and its inference included, on the same Examples as TFRecords."""
-    text = 'model_specs { label_key: "is_late" signature_name: "serving_examples" model_type: "tf_generic" }' + SLICES
+    text = f'model_specs {{ {spec} model_type: "tf_generic" }}{slices}'
     eval_config = config.with_defaults(
         config.parse_eval_config(text + spec_of(dict.fromkeys(("AUC", "BinaryAccuracy", "ExampleCount"), ""))), has_baseline=True
     )
     examples, described = write_examples(flights(200)), load_schema(schema)
-    paths = {"candidate": str(models()), "baseline": str(models("binary", 0.7))}
+    signatures = ("serving_examples", "transform_features")
+    paths = {"candidate": str(models("binary", 1.0, signatures)), "baseline": str(models("binary", 0.7, signatures))}
     with tf.io.TFRecordWriter(str(tmp_path / "examples.tfrecord")) as file:
         for batch in read_batches(examples, "eval"):
             for record in Batch(batch, Tensors(described)).serialized:
@@ -276,5 +295,11 @@ def test_tfmas_own_run_agrees(
         output_path=str(tmp_path / "tfma"),
         pipeline_options=PipelineOptions([beam_engine.LOCAL_RUNNER]),
     )
-    rows = read_rows(eval_config, examples, "eval", Tensors(described), {name: Predictor(name, path) for name, path in paths.items()})
-    assert_same(engine.evaluate(eval_config, rows, described, rubber_stamp=False), read_results(tmp_path / "tfma"))
+    predictors = {spec.name: load(spec, paths[spec.name]) for spec in eval_config.model_specs}
+    rows = read_rows(eval_config, examples, "eval", Tensors(described), predictors)
+    theirs = read_results(tmp_path / "tfma")
+    assert_same(engine.evaluate(eval_config, rows, described, rubber_stamp=False), theirs)
+    transformed = {name: predictor.transformed for name, predictor in predictors.items()}
+    files = [str(file) for file in split_files(examples, "eval")]
+    on_beam = beam_engine.evaluate(eval_config, files, paths, transformed, described, str(tmp_path / "beam"), [], rubber_stamp=False)
+    assert_same(on_beam, theirs)

@@ -57,6 +57,7 @@ class Flights:
 
     def __call__(self, text: str = "", *, subprocess: bool = False, parameters: dict | None = None, **inputs: Any) -> Any:
         given = {"examples": self.examples, "model": self.models(), "baseline": self.no_baseline, "schema": self.schema} | inputs
+        given = {name: path for name, path in given.items() if path is not None}
         return self.run_task("evaluate_model", {"eval_config": text or eval_config()} | (parameters or {}), given, subprocess=subprocess)
 
 
@@ -427,10 +428,43 @@ def test_the_evidence_names_the_bytes_that_were_evaluated(evaluate: Flights) -> 
         (eval_config(spec='label_key: "carrier"'), ["carrier", "numbers"]),
         (eval_config(spec='label_key: "grade"'), ["within 0 and 1"]),
         (eval_config(spec='label_key: "is_late" signature_name: "serve"'), ["signature serve", "serving_default"]),
+        (eval_config(spec='label_key: "xf" preprocessing_function_names: "to_xf"'), ["signature to_xf", "preprocessing_function_names"]),
+        (eval_config(spec='label_key: "is_late" preprocessing_function_names: "_plus_one@hour"'), ["'_plus_one@hour'", "not supported"]),
+        (eval_config(spec='label_key: "is_late" model_type: "tf_lite"'), ["model_type 'tf_lite' is not supported"]),
+        (eval_config() + "options { include_default_metrics { value: true } }", ["include_default_metrics is not supported"]),
+        (eval_config() + 'options { disabled_outputs { values: "eval_config.json" } }', ["disabled_outputs is not supported"]),
+        (eval_config() + "metrics_specs { metrics { class_name: 'NDCG' config: '\"gain_key\": \"hour\"' } }", ["query_key is required"]),
+        (eval_config(more="aggregate { macro_average: true } binarize { class_ids { values: 0 } }"), ["class_weights are required"]),
+        (
+            eval_config().replace("model_specs", "model_specs { name: 'old' label_key: 'is_late' is_baseline: true } model_specs", 1)
+            + "metrics_specs { model_names: 'older' metrics { class_name: 'AUC' } }",
+            ["'older'", "no name of model_specs"],
+        ),
     ],
 )
 def test_bad_configurations(evaluate: Flights, text: str, said: list[str]) -> None:
     assert_error(evaluate(text), *said)
+
+
+def test_labels_are_those_that_the_model_was_trained_on(evaluate: Flights) -> None:
+    """The model answers how probable a delay is: by the label of its preprocessing, which says the opposite, it is a bad one."""
+    signatures = ("serving_examples", "transform_features")
+    spec = 'label_key: "on_time_xf" preprocessing_function_names: "transform_features"'
+    done = blessing(evaluate(eval_config(spec=spec), model=evaluate.models("binary", 1.0, signatures)))
+    of_the_column = blessing(evaluate())
+    assert done["verdict"] == "not_blessed"
+    assert done["thresholds"][0]["candidate"] == pytest.approx(1 - of_the_column["thresholds"][0]["candidate"], abs=1e-3)
+
+
+def test_models_are_asked_in_batches_of_the_size_that_is_set(evaluate: Flights) -> None:
+    sized = evaluate(eval_config(spec='label_key: "is_late" inference_batch_size: 7'))
+    assert blessing(sized)["thresholds"] == blessing(evaluate())["thresholds"]
+
+
+def test_a_baseline_may_be_left_out_and_a_configuration_stand_on_one_line(evaluate: Flights) -> None:
+    verdict = blessing(evaluate(" ".join(eval_config(f"threshold {{ {VALUE} {CHANGE} }}").split()), baseline=None))
+    assert (verdict["verdict"], verdict["baseline"], verdict["baseline_note"]) == ("blessed", None, "none given")
+    assert "no Baseline (none given): only value thresholds were checked" in verdict["reasons"]
 
 
 def test_thresholds_by_name_are_those_of_the_metric(evaluate: Flights) -> None:

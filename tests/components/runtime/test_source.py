@@ -24,6 +24,13 @@ def test_packed_plain_path_and_uri_say_the_same(tmp_path):
     assert "{{" not in pack(MODULE)
 
 
+def test_text_on_one_line_is_text_and_a_file_with_braces_a_file(tmp_path):
+    for text in ('model_specs { label_key: "y" }', '{"modelSpecs": []}', "model_specs {" + " " * 5000 + "}"):
+        assert read_text(text, "eval_config") == text
+    (tmp_path / "{a}.pbtxt").write_text("there", encoding="utf-8")
+    assert read_text(f"{tmp_path}/{{a}}.pbtxt", "eval_config") == "there"
+
+
 def test_a_module_too_large_for_a_parameter():
     noise = "".join(chr(random.Random(0).randrange(32, 127)) + chr(random.Random(i).randrange(32, 127)) for i in range(70_000))
     with pytest.raises(TaskError, match=r"module_file is \d+ KiB packed, more than the 64 KiB"):
