@@ -42,7 +42,7 @@ def to_arrays(instances: Sequence[Any], specs: Sequence[InputSpec]) -> dict[str,
 
 def to_predictions(outputs: dict[str, np.ndarray]) -> list[Any]:
     """Returns a plain value for each row where there is one output, else values by output name."""
-    columns = {name: to_json(values.tolist()) for name, values in outputs.items()}
+    columns = {name: to_json(values.tolist(), name) for name, values in outputs.items()}
     if len(columns) == 1:
         return next(iter(columns.values()))
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

@@ -3,31 +3,68 @@
 import base64
 import math
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
+# TensorFlow Serving's sign of a tensor whose values are no text: https://www.tensorflow.org/tfx/serving/api_rest#output_of_binary_values.
+_BINARY = "_bytes"
 
-def to_json(value: Any) -> Any:
-    """Returns values as V1's JSON has them: bytes as text where they are UTF-8, as `{"b64": ...}` where they are not."""
+
+def to_json(value: Any, name: str = "") -> Any:
+    """Returns values as V1's JSON has them: bytes as text, or as `{"b64": ...}` where they are no UTF-8, or the name ends in `_bytes`.
+
+    Args:
+        value: The value, in lists, and in dicts by name.
+        name: Its name.
+    """
     if isinstance(value, dict):
-        return {name: to_json(item) for name, item in value.items()}
+        return {key: to_json(item, key) for key, item in value.items()}
     if isinstance(value, list):
-        return [to_json(item) for item in value]
+        return [to_json(item, name) for item in value]
     if not isinstance(value, bytes):
         return value
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return {"b64": base64.b64encode(value).decode()}
+    if not name.endswith(_BINARY):
+        with suppress(UnicodeDecodeError):
+            return value.decode()
+    return {"b64": base64.b64encode(value).decode()}
+
+
+@dataclass(frozen=True)
+class Apart:
+    """A value of a prediction that is not the known one.
+
+    Attributes:
+        place: Where it is, such as `logits[3]`; empty for the prediction itself.
+        answered: The value.
+        known: The one that is known.
+        allowed: How far apart two numbers there may be.
+    """
+
+    place: str
+    answered: Any
+    known: Any
+    allowed: float
 
 
 def is_close(answer: Any, known: Any, tolerance: float) -> bool:
     """Tells whether two predictions of a V1 response have the same structure, and the same values in it.
 
-    Numbers are alike within the tolerance, absolute or relative to the larger one, whichever allows more: float32 answers in the
-    thousands differ by more than answers between 0 and 1. All else is alike if it is of one type and equal. Axes of size one do not
+    Numbers are alike within the tolerance times the largest magnitude in their output's row, or 1 if that is less: float32 sums differ
+    with what is summed, not with what comes of it. All else is alike if it is of one type and equal. Axes of size one do not
     count: `0.3` and `[0.3]` are the same prediction, `[[1], [2, 3]]` and `[[1, 2], [3]]` are not.
     """
-    return all(_are_alike(left, right, tolerance) for left, right in _pairs(answer, known))
+    return not any(differences(answer, known, tolerance))
+
+
+def differences(answer: Any, known: Any, tolerance: float) -> Iterator[Apart]:
+    """Yields the values in which two predictions differ; see `is_close`."""
+    for name, left, right in _outputs(answer, known):
+        pairs = list(_pairs(left, right))
+        allowed = tolerance * max([1.0, *(_magnitude(value) for _, *values in pairs for value in values)])
+        for place, ours, theirs in pairs:
+            if not _are_alike(ours, theirs, allowed):
+                yield Apart(name + place, ours, theirs, allowed)
 
 
 def wrong_answer(answers: list[Any], probe: dict[str, Any]) -> str:
@@ -45,16 +82,29 @@ def wrong_answer(answers: list[Any], probe: dict[str, Any]) -> str:
 
 def largest_difference(answer: Any, known: Any) -> float:
     """Returns how far apart the numbers of two predictions are at most; infinity where they differ in anything else."""
-    return max((_apart(left, right) for left, right in _pairs(answer, known)), default=0.0)
+    pairs = (pair for _, left, right in _outputs(answer, known) for pair in _pairs(left, right))
+    return max((_apart(left, right) for _, left, right in pairs), default=0.0)
 
 
-def _are_alike(left: Any, right: Any, tolerance: float) -> bool:
+def largest_part(answer: Any, known: Any) -> float:
+    """Returns the least tolerance by which two predictions are alike; infinity where they differ in anything but numbers."""
+    return max((_apart(one.answered, one.known) / one.allowed for one in differences(answer, known, 1e-9)), default=0.0) * 1e-9
+
+
+def _are_alike(left: Any, right: Any, allowed: float) -> bool:
     if not _are_numbers(left, right):
         return type(left) is type(right) and left == right
     try:
-        return math.isclose(left, right, rel_tol=tolerance, abs_tol=tolerance)
+        return math.isclose(left, right, rel_tol=0.0, abs_tol=allowed)
     except OverflowError:  # whole numbers that no float holds
         return left == right
+
+
+def _magnitude(value: Any) -> float:
+    try:
+        return abs(value) if _are_numbers(value) and math.isfinite(value) else 0.0
+    except OverflowError:
+        return 0.0
 
 
 def _apart(left: Any, right: Any) -> float:
@@ -71,21 +121,28 @@ def _are_numbers(*values: Any) -> bool:
     return all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
 
 
-def _pairs(answer: Any, known: Any) -> Iterator[tuple[Any, Any]]:
-    """Yields the values of two predictions side by side, and whatever differs in structure as it is."""
-    (left,), (right,) = _squeezed([answer]), _squeezed([known])
-    yield from _side_by_side(left, right)
-
-
-def _side_by_side(left: Any, right: Any) -> Iterator[tuple[Any, Any]]:
-    if isinstance(left, dict) and isinstance(right, dict) and left.keys() == right.keys():
-        for name in left:
-            yield from _pairs(left[name], right[name])
-    elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
-        for ours, theirs in zip(left, right, strict=True):
-            yield from _side_by_side(ours, theirs)
+def _outputs(answer: Any, known: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Yields what two predictions have for each output, by its name."""
+    if isinstance(answer, dict) and isinstance(known, dict) and answer.keys() == known.keys():
+        for name in answer:
+            for inner, left, right in _outputs(answer[name], known[name]):
+                yield f"{name}.{inner}" if inner else name, left, right
     else:
-        yield left, right
+        yield "", answer, known
+
+
+def _pairs(answer: Any, known: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Yields the values of an output side by side with their place, and whatever differs in structure as it is."""
+    (left,), (right,) = _squeezed([answer]), _squeezed([known])
+    yield from _side_by_side("", left, right)
+
+
+def _side_by_side(place: str, left: Any, right: Any) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
+        for number, (ours, theirs) in enumerate(zip(left, right, strict=True)):
+            yield from _side_by_side(f"{place}[{number}]", ours, theirs)
+    else:
+        yield place, left, right
 
 
 def _squeezed(values: list[Any]) -> list[Any]:

@@ -7,6 +7,7 @@ from kserve import InferRequest
 from kserve.errors import InvalidInput
 
 from .limits import Limits
+from .saved_model import SIGNATURE
 
 _NESTED = frozenset({dict, list})
 
@@ -32,6 +33,22 @@ def check_request(payload: Any, limits: Limits, text: bytes = b"") -> None:
         rows = len(instances) if text and set(map(type, instances)) == {dict} else 0
         if not text or text.count(b"{") + text.count(b"[") - rows >= limits.max_nesting:
             check_nesting(instances, limits)
+
+
+def v1_instances(request: Any) -> Any:
+    """Returns the `instances` of a V1 body.
+
+    Raises:
+        InvalidInput: It is none, or asks for what this server does not do.
+    """
+    if not isinstance(request, dict):
+        raise InvalidInput('the request must be a JSON object with "instances"')
+    if "inputs" in request:
+        raise InvalidInput('"inputs", the column format, is not supported; send rows as "instances"')
+    signature = request.get("signature_name", SIGNATURE)
+    if signature not in ("", SIGNATURE):  # TensorFlow Serving takes an empty name for none
+        raise InvalidInput(f'"signature_name" {signature!r:.60} is not supported; this server answers through {SIGNATURE!r} alone')
+    return request.get("instances")
 
 
 def check_nesting(value: Any, limits: Limits) -> None:

@@ -30,12 +30,23 @@ class VersionedDataPlane(DataPlane):
 
     def metadata(self) -> dict[str, Any]:
         """Returns V2's server metadata. KServe's would offer everybody to load and unload models."""
-        return super().metadata() | {"extensions": []}
+        return super().metadata() | {"extensions": ["binary_tensor_data"]}
 
     async def model_metadata(self, model_name: str) -> dict[str, Any]:
         """Returns V2's model metadata."""
         metadata = await super().model_metadata(model_name)
-        return metadata | {"versions": [self.get_model_from_registry(model_name).stable.version], "platform": "tensorflow_savedmodel"}
+        versions = [version.version for version in self.get_model_from_registry(model_name).versions]
+        return metadata | {"versions": versions, "platform": "tensorflow_savedmodel"}
+
+    def require_version(self, model_name: str, version: str) -> None:
+        """Makes sure that a version of a model answers; an empty one is any.
+
+        Raises:
+            ModelNotFound: It does not, or there is no such model.
+        """
+        model = self.get_model_from_registry(model_name)
+        if version:
+            model.require_version(version)
 
     def decode(self, body: Any, headers: Any, *arguments: Any, **named: Any) -> tuple[Any, dict[str, Any]]:
         """Reads a request that did not come by the short way: a CloudEvent.

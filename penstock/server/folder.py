@@ -28,14 +28,15 @@ class FolderModels(Models):
     Args:
         folder: The folder.
         log: Where some of the requests and answers are kept.
+        batching: Whether requests are computed together: `auto`, `always`, `never`.
 
     Attributes:
         folder: The folder.
     """
 
-    def __init__(self, folder: Path, log: "PredictionLog | None") -> None:
+    def __init__(self, folder: Path, log: "PredictionLog | None", batching: str) -> None:
         super().__init__(str(folder))
-        self.folder, self._log = folder, log
+        self.folder, self._log, self._batching = folder, log, batching
         self._loading = asyncio.Lock()
         self._loaded: dict[tuple[str, str], LoadedVersion] = {}
 
@@ -83,18 +84,17 @@ class FolderModels(Models):
         if version is None:
             raise ModelNotFound(name)
         if (model, version) not in self._loaded:
-            self._loaded[model, version] = await asyncio.to_thread(_load, self.folder, model, version)
+            self._loaded[model, version] = await asyncio.to_thread(_load, self.folder, model, version, self._batching)
         return self._loaded[model, version]
 
     def _forget(self, model: str, kept: set[str | None]) -> None:
         self._loaded = {key: loaded for key, loaded in self._loaded.items() if key[0] != model or key[1] in kept}
 
 
-def _load(folder: Path, model: str, version: str) -> LoadedVersion:
+def _load(folder: Path, model: str, version: str, batching: str) -> LoadedVersion:
     """Loads a version, if its files are those that were released, and warms it up: it takes its name without anybody waiting."""
     path = folder / model / version / "model"
     with unchanged(path):
         release = serving.verify_version(folder, model, version)
         saved = SavedModel(path)
-    warm_up(saved, release)
-    return LoadedVersion(model, version, release, saved)
+    return LoadedVersion(model, version, release, saved, warm_up(saved, release, batching))

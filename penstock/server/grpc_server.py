@@ -9,7 +9,9 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 from grpc import aio
-from kserve.protocol.dataplane import DataPlane
+from kserve.constants.constants import GRPC_CONTENT_DATATYPE_MAPPINGS
+from kserve.errors import InvalidInput
+from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 from kserve.protocol.grpc.interceptors import ExceptionToStatusInterceptor
 from kserve.protocol.grpc.servicer import InferenceServicer
@@ -17,6 +19,7 @@ from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 
 from .bodies import Bodies, Body, Refused
 from .connection import count_refused
+from .data_plane import VersionedDataPlane
 from .limits import Limits
 
 _THREADS = 4
@@ -37,9 +40,9 @@ class GrpcServer:
         bodies: What all requests hold, and their limits.
     """
 
-    def __init__(self, host: str, port: int, data_plane: DataPlane, repository: ModelRepositoryExtension, bodies: Bodies) -> None:
+    def __init__(self, host: str, port: int, data_plane: VersionedDataPlane, repository: ModelRepositoryExtension, bodies: Bodies) -> None:
         self._address = f"{_grpc_host(host)}:{port}"
-        self._servicer = InferenceServicer(data_plane, repository)
+        self._servicer = V2Servicer(data_plane, repository)
         self._bodies = bodies
         self._server: aio.Server | None = None
 
@@ -60,6 +63,36 @@ class GrpcServer:
         """Takes no more requests, and ends once those under way have ended."""
         if self._server:
             await self._server.stop(_GRACE_SECONDS)
+
+
+class V2Servicer(InferenceServicer):
+    """KServe's, and what it leaves out: the version that is asked for, and whether values are where their datatype has them."""
+
+    _data_plane: VersionedDataPlane
+
+    @classmethod
+    def validate_grpc_request(cls, request: pb.ModelInferRequest) -> None:
+        """Checks what NumPy could not tell any more.
+
+        Raises:
+            InvalidInput: A tensor has values in another field than its datatype's.
+        """
+        super().validate_grpc_request(request)
+        for tensor in request.inputs:
+            expected = GRPC_CONTENT_DATATYPE_MAPPINGS.get(tensor.datatype)
+            if others := [field.name for field, _ in tensor.contents.ListFields() if field.name != expected]:
+                raise InvalidInput(f"feature {tensor.name!r:.60} has {others[0]}, which are not those of {tensor.datatype!r:.60}")
+
+    async def ModelReady(self, request: pb.ModelReadyRequest, context: aio.ServicerContext) -> pb.ModelReadyResponse:
+        """Tells whether a version is ready."""
+        self._data_plane.require_version(request.name, request.version)
+        return await super().ModelReady(request, context)
+
+    async def ModelMetadata(self, request: pb.ModelMetadataRequest, context: aio.ServicerContext) -> pb.ModelMetadataResponse:
+        """Describes a model, with its versions."""
+        self._data_plane.require_version(request.name, request.version)
+        metadata = await self._data_plane.model_metadata(request.name)
+        return pb.ModelMetadataResponse(**metadata | ({"versions": [request.version]} if request.version else {}))
 
 
 class LimitedRequests(aio.ServerInterceptor):

@@ -23,6 +23,8 @@ _PLAIN: dict[str, frozenset[type]] = {
     "b": frozenset({bool}),
     "O": frozenset({str}),
 }
+# From here on a float stands for several whole numbers.
+_FLOAT_WHOLE = 2**53
 # What may be in nested lists; whole numbers may come as floats.
 _LEAVES = _PLAIN | {kind: frozenset({int, float}) for kind in "iu"}
 
@@ -34,10 +36,7 @@ def to_column(name: str, values: list[Any], spec: tf.TensorSpec) -> np.ndarray:
         InvalidInput: They do not fit.
     """
     if spec.shape.rank in (1, 2) and set(map(type, values)) <= _PLAIN.get(_kind(spec), frozenset()):
-        try:
-            return fit(name, _plain_column(values, spec), spec)
-        except OverflowError as error:
-            raise InvalidInput(f"feature {name!r}: a number is out of the range of {spec.dtype.name}") from error
+        return fit(name, _plain_column(name, values, spec), spec)
     return fit(name, _nested_column(name, values, spec), spec)
 
 
@@ -60,20 +59,51 @@ def fit(name: str, values: np.ndarray, spec: tf.TensorSpec) -> np.ndarray:
     return values
 
 
-def to_rows(values: np.ndarray) -> list[Any]:
+def to_rows(name: str, values: np.ndarray) -> list[Any]:
     """Returns an array's rows as JSON values; only strings need to be looked at."""
     rows: list[Any] = values.tolist()
-    return to_json(rows) if values.dtype.kind == "O" else rows
+    return to_json(rows, name) if values.dtype.kind == "O" else rows
+
+
+def check_output(name: str, values: np.ndarray) -> None:
+    """Makes sure that JSON can hold an output; NaN is null, as it is in a request.
+
+    Raises:
+        InvalidInput: It cannot.
+    """
+    dtype = tf.as_dtype(values.dtype)
+    if dtype.is_floating and bool(np.isinf(values).any()):
+        raise InvalidInput(f"output {name!r} is infinite, which JSON cannot hold; ask for it as binary data through V2, or over gRPC")
+    if not (dtype.is_floating or values.dtype.kind in _PLAIN):
+        raise InvalidInput(f"output {name!r} is {dtype.name}, which JSON cannot hold")
 
 
 def _kind(spec: tf.TensorSpec) -> str:
     return "f" if spec.dtype.is_floating else np.dtype(spec.dtype.as_numpy_dtype).kind
 
 
-def _plain_column(values: list[Any], spec: tf.TensorSpec) -> np.ndarray:
+def _plain_column(name: str, values: list[Any], spec: tf.TensorSpec) -> np.ndarray:
     if spec.dtype == tf.string:
         return np.array([value.encode() for value in values], dtype=object)
-    return np.array(values, dtype=spec.dtype.as_numpy_dtype)
+    return _numbers(name, values, spec)
+
+
+def _numbers(name: str, values: list[Any], spec: tf.TensorSpec) -> np.ndarray:
+    """Makes an array of the input's own type: of whole numbers beside others NumPy would make floats, which hold no more than 53 bits."""
+    try:
+        with np.errstate(over="ignore"):
+            array = np.array(values, dtype=spec.dtype.as_numpy_dtype)
+    except OverflowError as error:
+        raise _out_of_range(name, spec) from error
+    except ValueError as error:
+        raise InvalidInput(f"feature {name!r}: the rows differ in shape") from error
+    if spec.dtype.is_floating and np.isinf(array).any():  # JSON itself has no infinity
+        raise _out_of_range(name, spec)
+    return array
+
+
+def _out_of_range(name: str, spec: tf.TensorSpec) -> InvalidInput:
+    return InvalidInput(f"feature {name!r}: a number is out of the range of {spec.dtype.name}")
 
 
 def _nested_column(name: str, values: list[Any], spec: tf.TensorSpec) -> np.ndarray:
@@ -85,10 +115,7 @@ def _nested_column(name: str, values: list[Any], spec: tf.TensorSpec) -> np.ndar
             raise InvalidInput(f"feature {name!r}: the rows differ in shape")
         return array
     values = [_map_leaves(value, lambda leaf: _to_number(name, leaf, spec)) for value in values]
-    try:
-        return np.array(values)
-    except ValueError as error:
-        raise InvalidInput(f"feature {name!r}: the rows differ in shape") from error
+    return _numbers(name, values, spec)
 
 
 def _check_lengths(name: str, values: list[Any], spec: tf.TensorSpec) -> None:
@@ -108,10 +135,11 @@ def _cast(name: str, values: np.ndarray, spec: tf.TensorSpec) -> np.ndarray:
     if values.dtype.kind not in allowed and not is_whole:
         sample = next(iter(values.reshape(-1).tolist()), None)
         raise InvalidInput(f"feature {name!r} must be {spec.dtype.name}, not {sample!r:.60}")
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         cast = values.astype(spec.dtype.as_numpy_dtype)
-    if allowed == "iu" and not np.array_equal(cast, values):
-        raise InvalidInput(f"feature {name!r}: a number is out of the range of {spec.dtype.name}")
+    is_lost = not np.array_equal(cast, values) if allowed == "iu" else kind == "f" and bool(np.any(np.isinf(cast) != np.isinf(values)))
+    if is_lost:
+        raise _out_of_range(name, spec)
     return cast
 
 
@@ -121,9 +149,19 @@ def _map_leaves(value: Any, function: Callable[[Any], Any]) -> Any:
 
 def _to_number(name: str, value: Any, spec: tf.TensorSpec) -> Any:
     """Lets a number pass; of texts NumPy would make an array as wide as the longest in all rows."""
-    if type(value) not in _LEAVES.get(_kind(spec), _LEAVES["f"]):
+    kind = _kind(spec)
+    if type(value) not in _LEAVES.get(kind, _LEAVES["f"]) or (kind in "iu" and value % 1 != 0):
         raise InvalidInput(f"feature {name!r} must be {spec.dtype.name}, not {value!r:.60}")
+    if kind in "iu" and type(value) is float:
+        return _to_whole(name, value, spec)
     return math.nan if value is None else value
+
+
+def _to_whole(name: str, value: float, spec: tf.TensorSpec) -> int:
+    whole = int(value)
+    if spec.dtype.min <= whole <= spec.dtype.max and abs(whole) >= _FLOAT_WHOLE:
+        raise InvalidInput(f"feature {name!r}: {value!r} may stand for other whole numbers; write it without a point and an exponent")
+    return whole
 
 
 def _to_bytes(name: str, value: Any) -> bytes:

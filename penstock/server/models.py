@@ -2,19 +2,19 @@
 
 import asyncio
 import logging
-import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from kserve import InferOutput, InferRequest, InferResponse, Model, ModelRepository
+from kserve import InferRequest, InferResponse, Model, ModelRepository
 from kserve.errors import InvalidInput, ModelNotFound
 from kserve.metrics import PREDICT_HIST_TIME, get_labels
-from kserve.utils.numpy_codec import from_np_dtype
 
+from .checks import v1_instances
 from .metrics import SERVED
 from .saved_model import Arrays, some
 from .tensors import to_arrays
+from .v2_answer import v2_answer, v2_datatype
 from .version import LoadedVersion
 
 if TYPE_CHECKING:
@@ -62,13 +62,18 @@ class ServedModel(Model):
         """The versions that answer under this name."""
         return [self.stable, self.candidate] if self.candidate and self._percent else [self.stable]
 
-    async def predict_rows(self, instances: Any) -> list[Any]:
+    async def predict_rows(self, instances: Any, asked: str = "") -> list[Any]:
         """Answers the `instances` of a V1 request.
+
+        Args:
+            instances: The rows.
+            asked: The version that has to answer; empty for whichever it falls to.
 
         Raises:
             InvalidInput: They do not fit the signature.
+            ModelNotFound: The version does not answer under this name.
         """
-        version, predictions = await self._answer(lambda version: version.predict_rows(instances))
+        version, predictions = await self._answer(lambda version: version.predict_rows(instances), asked)
         if self._log:
             self._log.offer(version, instances, predictions)
         return predictions
@@ -77,13 +82,23 @@ class ServedModel(Model):
         """Answers a V1 body or a V2 request."""
         if isinstance(payload, InferRequest):
             arrays = self._arrays(payload)
-            version, outputs = await self._answer(lambda version: version.predict_arrays(arrays))
+            version, outputs = await self._answer(lambda version: version.predict_arrays(arrays), payload.model_version)
             if self._log:
                 self._log.offer(version, arrays, outputs)
-            return self._response(payload, version, outputs)
-        if not isinstance(payload, dict):
-            raise self.stable.refuse('the request must be a JSON object with "instances"')
-        return {"predictions": await self.predict_rows(payload.get("instances"))}
+            return v2_answer(payload, self.name, version.version, outputs)
+        try:
+            instances = v1_instances(payload)
+        except InvalidInput as refusal:
+            raise self.stable.refuse(refusal.reason) from refusal
+        return {"predictions": await self.predict_rows(instances)}
+
+    def require_version(self, asked: str) -> None:
+        """Makes sure that a version answers under this name.
+
+        Raises:
+            ModelNotFound: It does not.
+        """
+        self._chosen(asked)
 
     def get_input_types(self) -> list[dict[str, Any]]:
         """Returns the inputs as V2's metadata has them."""
@@ -93,14 +108,20 @@ class ServedModel(Model):
         """Returns the outputs as V2's metadata has them."""
         return _tensor_types(self.stable.model.outputs)
 
-    async def _answer(self, ask: Callable[[LoadedVersion], Awaitable[Answer]]) -> tuple[LoadedVersion, Answer]:
-        version = self._next()
+    async def _answer(self, ask: Callable[[LoadedVersion], Awaitable[Answer]], asked: str | None) -> tuple[LoadedVersion, Answer]:
+        version = self._chosen(asked) if asked else self._next()
         answer = await ask(version)
         if self._shadow and self.candidate and len(self._copies) < _SHADOWED_AT_ONCE:  # once the client's own answer is there
             copy = asyncio.ensure_future(_dropped(ask(self.candidate)))
             self._copies.add(copy)
             copy.add_done_callback(self._copies.discard)
         return version, answer
+
+    def _chosen(self, asked: str) -> LoadedVersion:
+        for version in self.versions:
+            if version.version == asked:
+                return version
+        raise ModelNotFound(f"{self.name}, version {asked}")
 
     def _next(self) -> LoadedVersion:
         """Spreads the candidate's share evenly: at 25 % it is every fourth request."""
@@ -112,28 +133,15 @@ class ServedModel(Model):
 
     def _arrays(self, request: InferRequest) -> Arrays:
         try:
-            unknown = {asked.name for asked in request.request_outputs or []} - self.stable.model.outputs.keys()
+            names = [asked.name for asked in request.request_outputs or []]
+            if len(set(names)) < len(names):
+                raise InvalidInput("an output is asked for twice")
+            unknown = set(names) - self.stable.model.outputs.keys()
             if unknown:
                 raise InvalidInput(f"unknown output: {some(unknown)}; the model gives {', '.join(sorted(self.stable.model.outputs))}")
             return to_arrays(request)
         except InvalidInput as refusal:
             raise self.stable.refuse(refusal.reason) from refusal
-
-    def _response(self, request: InferRequest, version: LoadedVersion, outputs: Arrays) -> InferResponse:
-        asked = [one.name for one in request.request_outputs or []] or list(outputs)
-        tensors = [InferOutput(name, list(outputs[name].shape), from_np_dtype(outputs[name].dtype), outputs[name]) for name in asked]
-        if request.from_grpc:
-            for tensor in tensors:
-                tensor.set_data_from_numpy(tensor.data, binary_data=request.use_binary_outputs)
-        # KServe's own answer to a request without an id is refused by KServe's response model.
-        return InferResponse(
-            request.id or str(uuid.uuid4()),
-            self.name,
-            tensors,
-            model_version=version.version,
-            use_binary_outputs=bool(request.use_binary_outputs),
-            requested_outputs=request.request_outputs,
-        )
 
 
 class Models(ModelRepository):
@@ -173,10 +181,11 @@ async def _dropped(answer: Awaitable[Any]) -> None:
 
 def _tensor_types(specs: dict[str, Any]) -> list[dict[str, Any]]:
     return [
-        {"name": name, "datatype": from_np_dtype(np.dtype(spec.dtype.as_numpy_dtype)), "shape": _sizes(spec)}
-        for name, spec in specs.items()
+        {"name": name, "datatype": v2_datatype(np.dtype(spec.dtype.as_numpy_dtype)), "shape": _sizes(spec)} for name, spec in specs.items()
     ]
 
 
 def _sizes(spec: Any) -> Iterable[int]:
+    if spec.shape.rank is None:
+        return [-1]
     return [-1 if size is None else size for size in spec.shape.as_list()]

@@ -37,7 +37,7 @@ class OneModel(Models):
         return True
 
 
-def load_one(name: str, folder: Path, log: "PredictionLog | None", expected: str = "") -> OneModel:
+def load_one(name: str, folder: Path, log: "PredictionLog | None", expected: str, batching: str) -> OneModel:
     """Loads a SavedModel and warms it up.
 
     Args:
@@ -45,6 +45,7 @@ def load_one(name: str, folder: Path, log: "PredictionLog | None", expected: str
         folder: Where it is.
         log: Where some of the requests and answers are kept.
         expected: The fingerprint that it must have; empty: any.
+        batching: Whether requests are computed together: `auto`, `always`, `never`.
 
     Raises:
         ValueError: There is none that can be served, or it has another fingerprint.
@@ -54,9 +55,10 @@ def load_one(name: str, folder: Path, log: "PredictionLog | None", expected: str
     with unchanged(folder):
         release = _release(folder, expected)
         model = SavedModel(folder)
-    warm_up(model, release)
+    is_batched = warm_up(model, release, batching)
     models = OneModel(str(folder))
-    models.serve(ServedModel(name, LoadedVersion(name, release.model_version or release.fingerprint[:12], release, model), log))
+    version = LoadedVersion(name, release.model_version or release.fingerprint[:12], release, model, is_batched)
+    models.serve(ServedModel(name, version, log))
     return models
 
 

@@ -17,6 +17,8 @@ _EXAMPLES = """examples:
   python -m penstock.server --model_name flights --model_dir /mnt/models         one SavedModel, as a KServe predictor
   python -m penstock.server                                                      on Vertex AI, which sets AIP_STORAGE_URI and the like
 """
+# Whether requests are computed together.
+AUTO, ALWAYS, NEVER = "auto", "always", "never"
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
@@ -39,6 +41,7 @@ class Options:
         prediction_log_sample: The share of the requests that are logged, above 0 and up to 1.
         prediction_log_mib: The size at which a file of the log is written, in MiB.
         prediction_log_seconds: The age at which it is written, whatever its size.
+        batching: Whether requests are computed together: `always`, `never`, or `auto`, where that changes no answer.
         limits: What a request may have, and all of them together.
     """
 
@@ -56,6 +59,7 @@ class Options:
     prediction_log_sample: float
     prediction_log_mib: float
     prediction_log_seconds: float
+    batching: str
     limits: Limits
 
 
@@ -97,6 +101,7 @@ def read_options(arguments: list[str] | None, environment: Mapping[str, str] = o
         prediction_log_sample=given.prediction_log_sample,
         prediction_log_mib=given.prediction_log_mib,
         prediction_log_seconds=given.prediction_log_seconds,
+        batching=given.batching,
         limits=Limits.from_arguments(given, parser),
     )
 
@@ -122,5 +127,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--prediction_log_sample", type=float, default=0.1, help="the share of requests to log (default: 0.1)")
     parser.add_argument("--prediction_log_mib", type=float, default=16, help="begin a new file at this size (default: 16)")
     parser.add_argument("--prediction_log_seconds", type=float, default=300, help="begin a new file at this age (default: 300)")
+    parser.add_argument(
+        "--batching",
+        choices=(AUTO, ALWAYS, NEVER),
+        default=AUTO,
+        help="compute requests together: `auto`, unless the model answers rows together otherwise than alone (default: auto)",
+    )
     Limits.add_arguments(parser)
     return parser

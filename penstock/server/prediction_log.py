@@ -183,7 +183,7 @@ def _by_row(values: list[Any] | Arrays, single: bool = False) -> list[Any]:
     """Returns the rows of V1's lists as they are, and those of V2's arrays by name; a single one's without it, as V1 has predictions."""
     if isinstance(values, list):
         return values
-    columns = [to_rows(array) for array in values.values()]
+    columns = [to_rows(name, array) for name, array in values.items()]
     if single and len(columns) == 1:
         return columns[0]
     return [dict(zip(values, row, strict=True)) for row in zip(*columns, strict=True)]

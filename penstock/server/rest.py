@@ -6,7 +6,7 @@ import time
 from http import HTTPStatus
 from socket import socket
 from types import FrameType
-from typing import cast
+from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI, Request
@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from kserve.constants.constants import FASTAPI_APP_IMPORT_STRING
 from kserve.errors import ServerNotReady
 from kserve.protocol.rest.server import RESTServer
+from starlette.exceptions import HTTPException
 from uvicorn.importer import import_from_string
 
 from .bodies import Bodies
@@ -67,6 +68,9 @@ class Rest(RESTServer):
     def _register_endpoints(self, app: FastAPI) -> None:
         """Registers KServe's endpoints after those that take their places."""
         add_endpoints(app, self.models)
+        version = "/v2/models/{name}/versions/{version}"
+        app.add_api_route(version, self._metadata, methods=["GET"])
+        app.add_api_route(f"{version}/ready", self._ready, methods=["GET"])
         super()._register_endpoints(app)
 
     async def serve(self, listener: socket) -> None:
@@ -78,6 +82,15 @@ class Rest(RESTServer):
         super()._add_exception_handlers(app)
         app.add_exception_handler(RequestValidationError, _malformed)
         app.add_exception_handler(NotImplementedError, _not_here)
+        app.add_exception_handler(HTTPException, _nothing_there)
+
+    async def _metadata(self, name: str, version: str) -> dict[str, Any]:
+        self._data_plane.require_version(name, version)
+        return await self._data_plane.model_metadata(name) | {"versions": [version]}
+
+    async def _ready(self, name: str, version: str) -> dict[str, Any]:
+        self._data_plane.require_version(name, version)
+        return {"name": name, "ready": await self._data_plane.model_ready(name)}
 
     async def _health(self) -> dict[str, str]:
         if not await self.dataplane.ready():
@@ -117,6 +130,12 @@ async def _malformed(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse(
         {"error": f"the request is malformed: {cast(RequestValidationError, error).errors()[0]['msg']}"}, HTTPStatus.BAD_REQUEST
     )
+
+
+async def _nothing_there(_: Request, error: Exception) -> JSONResponse:
+    """Answers whatever has no endpoint, in the words of both protocols; FastAPI has its own."""
+    refusal = cast(HTTPException, error)
+    return JSONResponse({"error": refusal.detail}, refusal.status_code, refusal.headers)
 
 
 async def _not_here(_: Request, error: Exception) -> JSONResponse:

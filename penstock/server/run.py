@@ -45,10 +45,10 @@ def run(options: Options, listener: socket) -> None:
 
 def _models(options: Options, log: "PredictionLog | None", ended: ExitStack) -> Models:
     if options.folder:
-        return FolderModels(options.folder, log)
+        return FolderModels(options.folder, log, options.batching)
     scratch = Path(ended.enter_context(tempfile.TemporaryDirectory(prefix="penstock-model-")))
     try:
-        return load_one(options.model_name, local_model(options.model_uri, scratch), log, options.fingerprint)
+        return load_one(options.model_name, local_model(options.model_uri, scratch), log, options.fingerprint, options.batching)
     except (TaskError, ValueError, OSError, InvalidInput) as error:
         sys.exit(f"error: cannot serve {options.model_name}: {error}")
 

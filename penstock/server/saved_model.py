@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from kserve.errors import InvalidInput
 
-from .json_rows import fit, to_column, to_rows
+from .json_rows import check_output, fit, to_column, to_rows
 
 SIGNATURE = "serving_default"
 Arrays = dict[str, np.ndarray]
@@ -82,16 +82,24 @@ class SavedModel:
             raise InvalidInput("the request needs at least one row")
         return fitting
 
+    def columns(self, rows: list[dict[str, Any]]) -> Arrays:
+        """Returns an array for each input, of rows that have been checked.
+
+        Raises:
+            InvalidInput: A value does not fit its input.
+        """
+        return {name: to_column(name, [row[name] for row in rows], spec) for name, spec in self.inputs.items()}
+
     def predict_rows(self, requests: Sequence[list[dict[str, Any]]]) -> list[list[Any]]:
         """Answers requests in rows: a plain value per row where there is one output, else values by output name.
 
         Raises:
             InvalidInput: A value does not fit its input, or the model itself refuses it.
         """
-        rows = list(itertools.chain.from_iterable(requests))
-        arrays = {name: to_column(name, [row[name] for row in rows], spec) for name, spec in self.inputs.items()}
-        outputs = self._compute(arrays)
-        columns = {name: to_rows(values) for name, values in outputs.items()}
+        outputs = self._compute(self.columns(list(itertools.chain.from_iterable(requests))))
+        for name, values in outputs.items():
+            check_output(name, values)
+        columns = {name: to_rows(name, values) for name, values in outputs.items()}
         if len(columns) == 1:
             (answers,) = columns.values()
         else:

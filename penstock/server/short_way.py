@@ -13,10 +13,10 @@ from typing import Any
 import orjson
 from kserve import InferRequest
 from kserve.constants.constants import INFERENCE_CONTENT_LENGTH_HEADER
-from kserve.errors import InferenceError, InvalidInput, ModelNotFound
+from kserve.errors import InvalidInput, ModelNotFound
 
 from .bodies import Bodies, Body, Receive, Refused, is_large
-from .checks import check_request
+from .checks import check_request, v1_instances
 from .data_plane import VersionedDataPlane
 from .limits import Limits
 from .models import Models, ServedModel
@@ -66,42 +66,59 @@ class ShortWay:
 
     async def _answer(self, scope: _Scope, content: bytes, receive: Receive, send: _Send) -> None:
         path: str = scope["path"]
-        if (model := self._v1_model(path, scope["headers"])) is not None:
-            await self._send(send, *await _answered(model, self._predict(model, content)))
-        elif path.startswith(_V2) and path.endswith(_INFER):
-            try:
-                model = self._v2_model(path[len(_V2) : -len(_INFER)])
-            except ModelNotFound as error:
-                await self._send(send, HTTPStatus.NOT_FOUND, _error(error))
-                return
-            await self._send(send, *await _answered(model, self._infer(model, content, scope["headers"])))
-        else:
-            await self._app(scope, _again(content, receive), send)
+        headers: _Headers = scope["headers"]
+        try:
+            if path == self._predict_route:
+                await self._send(send, *await self._predict(self._only_model(), "", content))
+            elif path.startswith(_V1) and path.endswith(_PREDICT) and not _is_cloud_event(headers):
+                await self._send(send, *await self._predict(*self._asked(path[len(_V1) : -len(_PREDICT)]), content))
+            elif path.startswith(_V2) and path.endswith(_INFER):
+                await self._send(send, *await self._infer(*self._asked(path[len(_V2) : -len(_INFER)]), content, headers))
+            else:
+                await self._app(scope, _again(content, receive), send)
+        except ModelNotFound as error:
+            await self._send(send, HTTPStatus.NOT_FOUND, _error(error))
 
-    def _v1_model(self, path: str, headers: _Headers) -> ServedModel | None:
-        """Returns the model that a V1 prediction asks; None for any other request, and for a model that is not here."""
-        if path == self._predict_route:
-            return next(iter(self._models.get_models().values()), None)
-        if path.startswith(_V1) and path.endswith(_PREDICT) and not _is_cloud_event(headers):
-            return self._models.get(path[len(_V1) : -len(_PREDICT)])
-        return None
+    def _only_model(self) -> ServedModel:
+        """Returns the model of a server that has one.
 
-    def _v2_model(self, asked: str) -> ServedModel:
-        name, _, version = asked.partition(_VERSIONS)
-        model = self._models.get(name)
-        if model is None or (version and version != model.stable.version):
-            raise ModelNotFound(asked.replace(_VERSIONS, ", version "))
+        Raises:
+            ModelNotFound: It has none.
+        """
+        model = next(iter(self._models.get_models().values()), None)
+        if model is None:
+            raise ModelNotFound(self._predict_route)
         return model
 
-    async def _predict(self, model: ServedModel, content: bytes) -> tuple[Any, None]:
-        with model.seconds.time():
-            return {"predictions": await model.predict_rows(await _read(_instances, model, content, self._bodies.limits))}, None
+    def _asked(self, path: str) -> tuple[ServedModel, str]:
+        """Returns the model that a path names, and the version; empty for any.
 
-    async def _infer(self, model: ServedModel, content: bytes, headers: _Headers) -> tuple[Any, int | None]:
-        length = next((value.decode("latin-1") for name, value in headers if name == _JSON_LENGTH), None)
-        request = await _read(_v2_request, model, content, self._bodies.limits, length)
-        response, _ = await self._data_plane.infer(model.name, request)
-        return response.to_rest()
+        Raises:
+            ModelNotFound: It is not here.
+        """
+        name, _, version = path.partition(_VERSIONS)
+        model = self._models.get(name)
+        if model is None:
+            raise ModelNotFound(name)
+        return model, version
+
+    async def _predict(self, model: ServedModel, version: str, content: bytes) -> tuple[int, bytes, int | None]:
+        async def answer() -> tuple[bytes, None]:
+            with model.seconds.time():
+                instances = await _read(_instances, model, content, self._bodies.limits)
+                return orjson.dumps({"predictions": await model.predict_rows(instances, version)}), None
+
+        return await _answered(model, answer())
+
+    async def _infer(self, model: ServedModel, version: str, content: bytes, headers: _Headers) -> tuple[int, bytes, int | None]:
+        async def answer() -> tuple[bytes, int | None]:
+            length = next((value.decode("latin-1") for name, value in headers if name == _JSON_LENGTH), None)
+            request = await _read(_v2_request, model, content, self._bodies.limits, length)
+            request.model_version = version
+            response, _ = await self._data_plane.infer(model.name, request)
+            return response.to_rest()
+
+        return await _answered(model, answer())
 
     async def _send(self, send: _Send, status: int, body: bytes, json_length: int | None = None) -> None:
         kind = b"application/json" if json_length is None else b"application/octet-stream"
@@ -114,13 +131,18 @@ class ShortWay:
         await send({"type": "http.response.body", "body": body})
 
 
-async def _answered(model: ServedModel, answer: Awaitable[tuple[Any, int | None]]) -> tuple[int, bytes, int | None]:
-    """Returns the status, the body, and where the JSON in it ends if not at its end."""
+async def _answered(model: ServedModel, answer: Awaitable[tuple[bytes, int | None]]) -> tuple[int, bytes, int | None]:
+    """Returns the status, the body, and where the JSON in it ends if not at its end.
+
+    Raises:
+        ModelNotFound: The version that was asked for does not answer.
+    """
     try:
-        content, json_length = await answer
-        return HTTPStatus.OK, content if isinstance(content, bytes) else orjson.dumps(content), json_length
-    except (InvalidInput, InferenceError) as refusal:  # KServe's for an output that JSON cannot hold
+        return HTTPStatus.OK, *await answer
+    except InvalidInput as refusal:
         return HTTPStatus.BAD_REQUEST, _error(refusal), None
+    except ModelNotFound:
+        raise
     except Exception as error:
         logger.exception("%s cannot answer", model.name)
         return HTTPStatus.INTERNAL_SERVER_ERROR, orjson.dumps({"error": f"{type(error).__name__}: {error}"}), None
@@ -144,13 +166,11 @@ def _instances(model: ServedModel, content: bytes, limits: Limits) -> Any:
     try:
         request = orjson.loads(content)
         check_request(request, limits, content)
+        return v1_instances(request)
     except orjson.JSONDecodeError as error:
         raise model.stable.refuse(f"the request is not JSON: {error}") from error
     except InvalidInput as refusal:
         raise model.stable.refuse(refusal.reason) from refusal
-    if not isinstance(request, dict):
-        raise model.stable.refuse('the request must be a JSON object with "instances"')
-    return request.get("instances")
 
 
 def _v2_request(model: ServedModel, content: bytes, limits: Limits, length: str | None) -> InferRequest:

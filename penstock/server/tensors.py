@@ -22,12 +22,12 @@ from .checks import check_nesting
 from .json_rows import to_column
 from .limits import Limits
 from .saved_model import Arrays
+from .v2_answer import BINARY_DATA, BINARY_DATA_OUTPUT, BINARY_DATA_SIZE
 
-_SIZE = "binary_data_size"
 # What NumPy and TensorFlow can bear, both of them.
 _MAX_RANK, _MAX_DIMENSION = 32, 2**31 - 1
 _Natural = Annotated[int, Field(ge=0)]
-_Parameters = dict[str, Any]
+_Parameters = dict[str, str | bool | int | float]
 
 
 class _Strict(BaseModel):
@@ -75,6 +75,12 @@ def read_request(body: bytes, json_length: str | None, model_name: str, limits: 
         raise InvalidInput(f"the request is not JSON: {error}") from error
     except ValidationError as error:
         raise InvalidInput(f"the request is not V2's: {_first(error)}") from error
+    for parameters, name in [
+        (request.parameters, BINARY_DATA_OUTPUT),
+        *((asked.parameters, BINARY_DATA) for asked in request.outputs or []),
+    ]:
+        if type((parameters or {}).get(name, False)) is not bool:
+            raise InvalidInput(f"{name} must be true or false")
     return InferRequest(
         model_name,
         _inputs(request.inputs, body, end),
@@ -111,6 +117,8 @@ def _inputs(given: list[_Input], body: bytes, start: int) -> list[InferInput]:
     inputs = []
     for one in given:
         tensor = InferInput(one.name, one.shape, one.datatype, one.data, one.parameters)
+        if one.data is not None and BINARY_DATA_SIZE in (one.parameters or {}):
+            raise InvalidInput(f"feature {one.name!r:.60} has data and a {BINARY_DATA_SIZE}; give one of them")
         if one.data is None:
             end = start + _binary_size(one, len(body) - start)
             tensor._raw_data = body[start:end]  # as KServe's own readers set it
@@ -122,10 +130,10 @@ def _inputs(given: list[_Input], body: bytes, start: int) -> list[InferInput]:
 
 
 def _binary_size(given: _Input, left: int) -> int:
-    size = (given.parameters or {}).get(_SIZE)
+    size = (given.parameters or {}).get(BINARY_DATA_SIZE)
     if type(size) is not int or not 0 <= size <= left:
         raise InvalidInput(
-            f"feature {given.name!r:.60} needs data, or a {_SIZE} of at most the {left} bytes that are left, not {size!r:.60}"
+            f"feature {given.name!r:.60} needs data, or a {BINARY_DATA_SIZE} of at most the {left} bytes that are left, not {size!r:.60}"
         )
     return size
 
@@ -147,12 +155,18 @@ def _to_array(tensor: InferInput) -> np.ndarray:
 
 
 def _from_list(tensor: InferInput, dtype: Any) -> np.ndarray:
-    """Makes an array of the values in JSON, flat or nested, or in a gRPC message."""
-    values = tensor.data
+    """Makes an array of the values in JSON, flat or nested as the shape is, or in a gRPC message."""
+    values, nested = tensor.data, [len(tensor.data)]
     while any(type(value) is list for value in values):
         if not all(type(value) is list for value in values):
             raise InvalidInput(f"feature {tensor.name!r:.60} has lists beside values")
+        lengths = {len(value) for value in values}
+        nested.append(lengths.pop())
+        if lengths:
+            raise InvalidInput(f"feature {tensor.name!r:.60} has lists that differ in their length")
         values = list(itertools.chain.from_iterable(values))
+    if len(nested) > 1 and nested != list(tensor.shape):
+        raise InvalidInput(f"feature {tensor.name!r:.60} is nested as {nested!r:.60}, and not as its shape {tensor.shape!r:.60}")
     if values and dtype is np.object_ and all(type(value) is bytes for value in values):  # gRPC
         return np.array(values, dtype)
     return to_column(tensor.name, values, tf.TensorSpec([None], tf.as_dtype(dtype)))
@@ -160,6 +174,10 @@ def _from_list(tensor: InferInput, dtype: Any) -> np.ndarray:
 
 def _from_bytes(tensor: InferInput, dtype: Any) -> np.ndarray:
     try:
-        return deserialize_bytes_tensor(tensor._raw_data) if dtype is np.object_ else np.frombuffer(tensor._raw_data, dtype)
+        if dtype is np.object_:
+            return deserialize_bytes_tensor(tensor._raw_data)
+        if dtype is bool and set(tensor._raw_data) - {0, 1}:
+            raise ValueError("a byte is neither 0 nor 1")
+        return np.frombuffer(tensor._raw_data, dtype)
     except (struct.error, ValueError) as error:
         raise InvalidInput(f"feature {tensor.name!r:.60}: its bytes are not {tensor.datatype} ({error})") from error

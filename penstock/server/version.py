@@ -24,12 +24,14 @@ class LoadedVersion:
         version: The name of the version.
         fingerprint: The SHA-256 of its bytes.
         model: The SavedModel.
+        is_batched: Whether requests are computed together.
     """
 
-    def __init__(self, model_name: str, version: str, release: Release, model: SavedModel) -> None:
-        self.model_name, self.version, self.fingerprint, self.model = model_name, version, release.fingerprint, model
+    def __init__(self, model_name: str, version: str, release: Release, model: SavedModel, is_batched: bool) -> None:
+        self.model_name, self.version, self.fingerprint = model_name, version, release.fingerprint
+        self.model, self.is_batched = model, is_batched
         self._metrics = VersionMetrics(model_name, version, release.fingerprint)
-        max_rows = _MAX_ROWS if model.takes_batches else 1
+        max_rows = _MAX_ROWS if is_batched else 1
         self._rows = Batcher(model.predict_rows, _POOL, max_rows, self._metrics.observe_rows)
         self._arrays = Batcher(model.predict_arrays, _POOL, max_rows, self._metrics.observe_rows)
 

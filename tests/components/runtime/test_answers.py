@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from penstock.components.runtime.answers import is_close, largest_difference, to_json
+from penstock.components.runtime.answers import Apart, differences, is_close, largest_difference, largest_part, to_json
 
 
 @pytest.mark.parametrize(
@@ -20,8 +20,14 @@ from penstock.components.runtime.answers import is_close, largest_difference, to
         ({"a": [1.0], "b": "x"}, {"a": [1.0], "b": "y"}, False),
         ({"a": 1.0}, {"b": 1.0}, False),
         ([1.0, 2.0], [1.0], False),
+        ([-0.0697, -19.45], [-0.06979, -19.45], True),
+        ([-0.0697], [-0.06979], False),
+        ({"a": [-0.0697], "b": -19.45}, {"a": [-0.06979], "b": -19.45}, False),
+        ([[-0.0697], [-19.45]], [[-0.0700], [-19.45]], False),
         (math.nan, math.nan, False),
         (math.inf, math.inf, True),
+        ([1.0, math.inf], [2.0, math.inf], False),
+        ([1.0, 10**400], [2.0, 10**400], False),
         (math.inf, 1.0, False),
         (math.inf, -math.inf, False),
         (10**400, 10**400, True),
@@ -90,3 +96,19 @@ def test_largest_difference(answer: Any, known: Any, apart: float) -> None:
 
 def test_bytes_as_json() -> None:
     assert to_json({"who": [b"AA", b"\xff"], "n": 1}) == {"who": ["AA", {"b64": "/w=="}], "n": 1}
+
+
+def test_names_that_say_that_values_are_no_text() -> None:
+    assert to_json({"image_bytes": [b"AA"], "n": 1}) == {"image_bytes": [{"b64": "QUE="}], "n": 1}
+    assert to_json([[b"AA"]], "image_bytes") == [[{"b64": "QUE="}]]
+
+
+def test_differences_say_where_they_are() -> None:
+    found = differences({"logits": [[1.0, -200.0], [3.0, 4.0]], "word": "a"}, {"logits": [[1.0, -200.0], [3.1, 4.001]], "word": "b"}, 1e-5)
+    assert list(found) == [Apart("logits[1][0]", 3.0, 3.1, 2e-3), Apart("word", "a", "b", 1e-5)]
+
+
+def test_the_tolerance_that_would_be_enough() -> None:
+    assert largest_part([1.0, -19.45], [1.001, -19.45]) == pytest.approx(0.001 / 19.45)
+    assert largest_part({"p": 0.5}, {"p": 0.5}) == 0.0
+    assert largest_part(["a"], ["a", ""]) == math.inf
