@@ -2,7 +2,10 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
+
+from penstock.components.runtime import figure
 
 from .destination import StepFailed
 from .kserve_api import Cluster, ClusterError, NoAnswer
@@ -53,7 +56,7 @@ def wait_until(
         StepFailed: It has not become so in time, or cannot any more: why, in Kubernetes' own words.
         TaskError: From `keep`.
     """
-    deadline, pause, trouble = time.monotonic() + seconds, FIRST_LOOK_SECONDS, ""
+    deadline, pause, trouble, said = time.monotonic() + seconds, FIRST_LOOK_SECONDS, "", ""
     while True:
         keep()
         try:
@@ -63,9 +66,13 @@ def wait_until(
             seen = cluster.see(service)
             if is_done(seen):
                 return service
-            hopeless, trouble = _find_trouble(cluster, complaints, seen, selector(service))
+            pods = _pods(cluster, selector(service))
+            hopeless, trouble = _find_trouble(pods, complaints, seen, selector(service))
             if hopeless:
                 raise StepFailed(trouble)
+            if (waiting := next(_unscheduled(pods), said)) != said:
+                figure(f"waiting: {waiting}")
+                said = waiting
         except NoAnswer as failure:
             trouble = str(failure)
         except ClusterError as failure:
@@ -76,12 +83,13 @@ def wait_until(
         pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
 
 
-def _find_trouble(cluster: Cluster, complaints: Complaints, seen: Seen, selector: str) -> tuple[bool, str]:
+def _find_trouble(pods: list[Any], complaints: Complaints, seen: Seen, selector: str) -> tuple[bool, str]:
     """Returns whether it is hopeless, and what is wrong, the cause before its consequences."""
     if why := stopped(seen.service):
         return True, why
     found = [
-        *_pod_troubles(cluster, selector),
+        *_container_troubles(pods),
+        *((False, text) for text in _unscheduled(pods)),
         *_deployment_troubles(seen, selector),
         *complaints.look(seen.service),
         *_own_troubles(seen.service, is_new=bool(selector)),
@@ -90,16 +98,27 @@ def _find_trouble(cluster: Cluster, complaints: Complaints, seen: Seen, selector
     return bool(hopeless), next(iter(hopeless), next((text for _, text in found), ""))
 
 
-def _pod_troubles(cluster: Cluster, selector: str) -> Iterator[tuple[bool, str]]:
-    for pod in _readable(lambda: cluster.pods(selector), []) if selector else []:
-        status = pod.status
-        for container in [*(status.init_container_statuses or []), *(status.container_statuses or [])]:
+def _pods(cluster: Cluster, selector: str) -> list[Any]:
+    """Returns the pods that must start; none to whoever may not read them, for they only help to say what is wrong."""
+    with suppress(ClusterError):
+        return cluster.pods(selector) if selector else []
+    return []
+
+
+def _container_troubles(pods: list[Any]) -> Iterator[tuple[bool, str]]:
+    for pod in pods:
+        for container in [*(pod.status.init_container_statuses or []), *(pod.status.container_statuses or [])]:
             waiting = container.state.waiting if container.state else None
             if waiting and waiting.reason in _HOPELESS:
                 yield True, f"pod {pod.metadata.name}: {waiting.reason}: {_last_words(container) or waiting.message or 'no message'}"
-        for condition in status.conditions or []:
+
+
+def _unscheduled(pods: list[Any]) -> Iterator[str]:
+    """Yields what pods wait for that have no node: another pod's end or a new node may give it to them."""
+    for pod in pods:
+        for condition in pod.status.conditions or []:
             if condition.type == "PodScheduled" and condition.status == "False":
-                yield False, f"pod {pod.metadata.name}: {condition.reason}: {condition.message}"
+                yield f"pod {pod.metadata.name}: {condition.reason}: {condition.message}"
 
 
 def _last_words(container: Any) -> str:
@@ -129,11 +148,3 @@ def _own_troubles(service: InferenceService, *, is_new: bool) -> Iterator[tuple[
     failure = status.get("modelStatus", {}).get("lastFailureInfo") or {}
     if failure.get("message"):
         yield False, f"{failure.get('reason', 'the model')}: {failure['message']}"
-
-
-def _readable(read: Callable[[], Any], otherwise: Any) -> Any:
-    """Reads what only helps to say what is wrong, and which not everybody may read."""
-    try:
-        return read()
-    except ClusterError:
-        return otherwise

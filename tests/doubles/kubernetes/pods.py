@@ -97,6 +97,9 @@ def _pod(workload: Workload) -> Object:
         "containerStatuses": [container],
         "initContainerStatuses": [initializer],
     }
+    if workload.behavior.unscheduled and not workload.is_ready:  # kubelet has not seen it: there are no containers yet
+        unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": workload.behavior.unscheduled}
+        status = {"phase": "Pending", "conditions": [unscheduled]}
     metadata = {"name": workload.pod, "labels": labels, "annotations": workload.annotations}
     containers = [{"name": "kserve-container", "image": workload.image}]
     return {"metadata": metadata, "spec": {"containers": containers}, "status": status}

@@ -29,6 +29,7 @@ class Behavior:
         ready_after: For how many seconds the pods start before they are ready.
         stale_for: For how many seconds after a change of the spec the controller has not looked: the old status stays.
         ready_though_broken: Whether the InferenceService is Ready although this revision is not.
+        unscheduled: Why no node has room for the pods until they are ready, in the scheduler's words; empty: one has.
         pull_failure: Whether the image cannot be pulled.
         quota: The words of a quota that keeps the pods out, such as `exceeded quota: compute`; empty: none does.
         unresolved: Why Knative's controller cannot find out which digest the image's tag has, in its registry's words; empty: it can.
@@ -43,6 +44,7 @@ class Behavior:
     ready_after: float = 0.0
     stale_for: float = 0.0
     ready_though_broken: bool = False
+    unscheduled: str = ""
     pull_failure: bool = False
     quota: str = ""
     unresolved: str = ""

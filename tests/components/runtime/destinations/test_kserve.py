@@ -185,6 +185,15 @@ def test_what_keeps_a_version_from_starting_is_said_and_harms_nobody(site: Site,
     assert site.push("first") == "already_serving"
 
 
+@BOTH
+def test_a_pod_that_waits_for_a_node_says_so_once(site: Site, mode: str, capsys: pytest.CaptureFixture[str]):
+    site.behaves("first", unscheduled="0/1 nodes are available: 1 Insufficient cpu.", ready_after=1.0)
+    with site.open() as destination:
+        site.stage(destination, "first")
+    said = capsys.readouterr()
+    assert (said.out + said.err).count(": Unschedulable: 0/1 nodes are available: 1 Insufficient cpu.") == 1
+
+
 def test_a_tag_that_knative_cannot_resolve_says_that_a_digest_would_do(site: Site):
     site.push("first")
     site.behaves("second", unresolved='Get "https://registry.internal/v2/": dial tcp: lookup registry.internal: no such host')
