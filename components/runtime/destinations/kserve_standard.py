@@ -232,12 +232,17 @@ def _replicas(seen: Seen, version: Version | None, percent: int) -> int:
 
 
 def _make_room(service: InferenceService) -> None:
-    """Has the predictor ask for as many replicas as its canary, or else for its own only."""
+    """Has the predictor ask for as many replicas as its canary, or else for its own only.
+
+    Beside one that is kept warm, which takes no traffic off it, it asks for both: KServe takes the canary's replicas off the predictor's.
+    """
     predictor, canary, own = service["spec"]["predictor"], _canary(service), _own_scaling(service)
     for field in ("minReplicas", "maxReplicas"):
         predictor.pop(field, None)
     predictor |= {field: own[field] for field in ("minReplicas", "maxReplicas") if field in own}
     needed = canary["predictor"].get("minReplicas", 1) if canary else 1
+    if _is_kept_warm(service):
+        needed += _own_fewest(service)
     if needed <= _own_fewest(service):
         return
     predictor["minReplicas"] = needed
@@ -322,7 +327,7 @@ def is_ready(seen: Seen) -> bool:
         return False
     # KServe takes the canary's replicas off the predictor's.
     beside = _fewest(seen.service, canary["predictor"]) if canary else 0
-    if not is_rolled_out(seen.deployment(predictor), predictor, _own_fewest(seen.service) - beside):
+    if not is_rolled_out(seen.deployment(predictor), predictor, _fewest(seen.service, predictor) - beside):
         return False
     rest = 100 - (canary["trafficPercent"] if canary else 0)
     return route is None or (shares(route).get(service_name(seen.service, predictor)) == rest and is_accepted(route))
