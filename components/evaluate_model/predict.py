@@ -198,8 +198,8 @@ def _dense(column: pa.Array, name: str, spec: tf.TensorSpec) -> np.ndarray:
             raise TaskError(
                 f"feature {name} is missing in {column.null_count} rows, and the signature takes whole numbers; export serving_examples, or fill it in"
             )
-        column = column.cast(pa.string() if spec.dtype == tf.string else pa.float64()).fill_null(
-            "" if spec.dtype == tf.string else float("nan")
+        column = column.cast(pa.binary() if spec.dtype == tf.string else pa.float64()).fill_null(
+            b"" if spec.dtype == tf.string else float("nan")
         )
     values = column.to_numpy(zero_copy_only=False)
     values = values.astype(object if spec.dtype == tf.string else spec.dtype.as_numpy_dtype)

@@ -72,6 +72,17 @@ class ColumnTypes:
                 decided[place][name] = kind
         return decided
 
+    def of_values(self, name: str, values: pa.Array, where: str) -> pa.DataType:
+        """Decides the type of a column whose different values are known, as texts.
+
+        Raises:
+            TaskError: A value does not fit the type that `column_types` names.
+        """
+        seen = self.look_at(name)
+        for texts in seen:
+            texts.add(values)
+        return self._decide(name, [(where, seen)])[0]
+
     def _decide(self, name: str, files: list[tuple[str, list[Texts]]]) -> list[pa.DataType]:
         if name in self.given:
             for file, seen in files:

@@ -1,6 +1,6 @@
-"""The types that Examples hold, int64, float32, string and lists of these, and how other Arrow types become them."""
+"""The types that Examples hold, int64, float32, string, binary and lists of these, and how other Arrow types become them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +8,36 @@ import pyarrow.types as pt
 
 from penstock.components.runtime import TaskError
 
-_INSTEAD = "leave it out with exclude_columns, or write it as a number, a text or a list of these"
+_INSTEAD = "leave it out with exclude_columns, or write it as a number, a text, bytes or a list of these"
+
+
+def is_bytes(kind: pa.DataType) -> bool:
+    """Whether values of an Arrow type are bytes, which may be text."""
+    return pt.is_binary(kind) or pt.is_large_binary(kind) or pt.is_binary_view(kind) or pt.is_fixed_size_binary(kind)
+
+
+def values_of(kind: pa.DataType) -> pa.DataType:
+    """Returns the type of the values in a column, which may be lists or a dictionary's."""
+    while pt.is_list(kind) or pt.is_large_list(kind) or pt.is_fixed_size_list(kind) or pt.is_dictionary(kind):
+        kind = kind.value_type
+    return kind
+
+
+def are_texts(columns: Iterable[pa.Array]) -> bool:
+    """Whether all bytes in these columns are UTF-8."""
+    try:
+        for column in columns:
+            while pt.is_nested(column.type) or pt.is_dictionary(column.type):
+                column = column.dictionary if pt.is_dictionary(column.type) else column.flatten()
+            (column.cast(pa.binary()) if not pt.is_binary(column.type) else column).cast(pa.string())
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def as_texts(kind: pa.DataType) -> pa.DataType:
+    """Returns the canonical type of a column of bytes, or of lists of bytes, that are texts."""
+    return pa.list_(pa.string()) if pt.is_nested(kind) else pa.string()
 
 
 def canonical(kind: pa.DataType) -> pa.DataType | None:
@@ -30,8 +59,10 @@ def _steps(kind: pa.DataType) -> list[pa.DataType]:
         return [pa.float32()]
     if pt.is_temporal(kind) and (pt.is_date(kind) or pt.is_timestamp(kind)):
         return [pa.timestamp("s"), pa.int64()]
-    if pt.is_string(kind) or pt.is_large_string(kind) or pt.is_binary(kind) or pt.is_large_binary(kind):
+    if pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind):
         return [pa.string()]
+    if is_bytes(kind):
+        return [pa.binary()]
     if pt.is_dictionary(kind):
         return [kind.value_type, *_steps(kind.value_type)]
     if pt.is_list(kind) or pt.is_large_list(kind) or pt.is_fixed_size_list(kind):
@@ -43,11 +74,12 @@ def _steps(kind: pa.DataType) -> list[pa.DataType]:
 def unify(schemas: Mapping[str, pa.Schema], is_needed: Callable[[str], bool], given: Mapping[str, pa.DataType]) -> pa.Schema:
     """Finds the one canonical schema of several files; columns keep the order of the first file.
 
-    A column of nulls takes the type that other files give it (text if none does), whole numbers beside floats become floats, and
-    single values beside lists become lists.
+    A column of nulls takes the type that other files give it, whole numbers beside floats become floats, and
+    single values beside lists become
+    lists, texts beside bytes bytes.
 
     Args:
-        schemas: The files' own Arrow schemas, by file.
+        schemas: The files' own Arrow schemas, by file; a column of nulls only stays one of the type null.
         is_needed: Whether a column is wanted at all.
         given: The types of columns that shall have no other, whatever the files say; of lists, the type of their values.
 
@@ -63,7 +95,7 @@ def unify(schemas: Mapping[str, pa.Schema], is_needed: Callable[[str], bool], gi
         for name in names:
             raw = found.field(name).type
             kind = canonical(raw)
-            if kind is not None and not pt.is_null(kind) and name in given:
+            if kind is not None and name in given and values_of(kind) not in (pa.null(), pa.binary()):
                 kind = pa.list_(given[name]) if pt.is_list(kind) else given[name]
             if kind is None:
                 raise TaskError(f"column {name!r} of {file} has the type {raw}, which Examples cannot hold; {_INSTEAD}")
@@ -76,7 +108,28 @@ def unify(schemas: Mapping[str, pa.Schema], is_needed: Callable[[str], bool], gi
             if not pt.is_null(kind):
                 seen_in.setdefault(name, file)
             kinds[name] = wider
-    return pa.schema([(name, pa.string() if pt.is_null(kind) else kind) for name, kind in kinds.items()])
+    return pa.schema(list(kinds.items()))
+
+
+def agree(schemas: Mapping[str, pa.Schema]) -> dict[str, pa.Schema]:
+    """Gives the columns of several Splits, which may not have the same ones, one type each; a column of nulls everywhere becomes text.
+
+    Raises:
+        TaskError: A column changes its type from one Split to another.
+    """
+    kinds: dict[str, pa.DataType] = {}
+    for split, schema in schemas.items():
+        for field in schema:
+            known = kinds.get(field.name, pa.null())
+            wider = _wider(known, field.type)
+            if wider is None:
+                raise TaskError(
+                    f"column {field.name!r} changes its type: {field.type} in Split {split!r}, {known} in another;"
+                    " write both alike, or exclude it"
+                )
+            kinds[field.name] = wider
+    settled = {name: pa.string() if pt.is_null(kind) else kind for name, kind in kinds.items()}
+    return {split: pa.schema([(name, settled[name]) for name in schema.names]) for split, schema in schemas.items()}
 
 
 def _check_names(file: str, found: list[str], first: str, names: list[str]) -> None:
@@ -97,6 +150,8 @@ def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     if pt.is_list(one) or pt.is_list(other):
         inner = _wider(*(kind.value_type if pt.is_list(kind) else kind for kind in (one, other)))
         return inner and pa.list_(inner)
+    if {one, other} == {pa.string(), pa.binary()}:
+        return pa.binary()
     return pa.float32() if {one, other} == {pa.int64(), pa.float32()} else None
 
 
@@ -116,7 +171,7 @@ def _convert(column: pa.Array, field: pa.Field, file: str) -> pa.Array:
         if pt.is_list(field.type) and not pt.is_nested(column.type):
             column = _wrap(column)
         for kind in [*_steps_to(column.type, field.type), field.type]:
-            inner = _values(kind)
+            inner = values_of(kind)
             # Rounding is what floats and whole seconds are for; anything else that does not fit is an error.
             column = column.cast(kind, safe=not (pt.is_floating(inner) or pt.is_temporal(inner)))
     except pa.ArrowInvalid as error:
@@ -127,11 +182,7 @@ def _convert(column: pa.Array, field: pa.Field, file: str) -> pa.Array:
 def _steps_to(kind: pa.DataType, wanted: pa.DataType) -> list[pa.DataType]:
     """Returns the casts to another canonical type than one's own; a text says what the value was, not what it would become."""
     steps = _steps(kind)
-    return [] if steps[-1] != wanted and _values(wanted) == pa.string() else steps
-
-
-def _values(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pt.is_list(kind) else kind
+    return [] if steps[-1] != wanted and values_of(wanted) == pa.string() else steps
 
 
 def _wrap(column: pa.Array) -> pa.Array:

@@ -28,7 +28,9 @@ def ingest_examples(
     Memory stays bounded by a row group, whatever the size of the data. The same rows give the same bytes.
 
     Columns become int64 (integers, bools; dates and timestamps as Unix seconds, UTC where no zone is said), float32 (floats,
-    decimals), string, or lists of these. Files must have the same columns.
+    decimals), string, bytes (Parquet's binary columns and tf.Example's bytes that are not all UTF-8, such as images), or lists of
+    these. Files must have the same columns. Folders such as `year=2024/country=DE` below `input_uri` give the columns `year` and
+    `country`, their types found as in CSV.
 
     In CSV, a column's type is what all its rows say, in all files, and empty fields, `NA`, `NaN` and `null` are nulls. Numbers that
     are codes stay text: with a leading zero (00037), a plus sign or a base (0x1f) in any row; whole ones beyond int64; and what looks
@@ -48,11 +50,13 @@ def ingest_examples(
             `latest:k`. Spans of dates are numbered by days since 1970-01-01, and may be given as dates.
         version: Which version of each Span to read: `latest` or a number.
         split_by: How rows find their Split: `ratio` (hash of the whole row), `hash` (hash of `split_key`, stable when rows
-            are added), `column` (value of `split_key`) or `time` (range of `split_key`).
+            are added), `column` (value of `split_key`), `time` (range of `split_key`) or `pattern` (the files' paths below
+            `input_uri`, as in TFX's input_config).
         split_key: The column that decides, where `split_by` is `hash`, `column` or `time`.
         splits: Split names with, for `ratio` and `hash`, their shares (`{"train": 2, "eval": 1}`); for `column`, lists of
-            values; for `time`, `[start, end]` as ISO 8601 dates or times, start included and end not. Rows that fit none
-            are left out and counted; a Split that gets no row is an error.
+            values; for `time`, `[start, end]` as ISO 8601 dates or times, start included and end not; for `pattern`, folders or
+            globs (`{"train": "train/*", "eval": "eval/*"}`), whose files may have columns that other Splits' lack, such as labels.
+            Rows that fit none are left out and counted; a Split that gets no row is an error.
         exclude_columns: Columns to leave out once the Splits are made.
         column_types: Types of columns, such as `{"zip": "string"}`: `int64`, `float32` or `string`, or in a Schema's words `INT`,
             `FLOAT` or `BYTES`. A value that does not fit is an error.

@@ -27,7 +27,7 @@ def hash_rows(batch: pa.RecordBatch) -> np.ndarray:
 def _hash_column(column: pa.Array) -> np.ndarray:
     if pt.is_list(column.type):
         return _hash_lists(column)
-    if pt.is_string(column.type):
+    if pt.is_string(column.type) or pt.is_binary(column.type):
         return _hash_texts(column)
     hashes = _hash_array(pc.fill_null(column, 0).to_numpy(zero_copy_only=False))
     return np.where(column.is_null().to_numpy(zero_copy_only=False), _NULL, hashes)

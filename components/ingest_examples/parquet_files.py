@@ -7,14 +7,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from penstock.components.runtime import TaskError
-from penstock.components.runtime.examples import PARQUET_ERRORS, ROW_GROUP_ROWS
+from penstock.components.runtime.examples import PARQUET_ERRORS, rows_at_once
+
+from .columns import are_texts, as_texts, is_bytes, values_of
 
 
 class ParquetReader:
-    """Reads Parquet files; the types are those that the files declare."""
+    """Reads Parquet files; the types are those that the files declare, but for bytes that are all UTF-8, which are texts."""
 
     def schemas(self, paths: list[Path]) -> list[pa.Schema]:
-        """Returns the files' Arrow schemas, from their footers.
+        """Returns the files' Arrow schemas.
 
         Raises:
             TaskError: One cannot be read as Parquet.
@@ -23,16 +25,25 @@ class ParquetReader:
 
     def _schema(self, path: Path) -> pa.Schema:
         try:
-            return pq.read_schema(path)
+            schema = pq.read_schema(path)
         except PARQUET_ERRORS as error:
             raise _unreadable(path, error) from error
+        for place, field in enumerate(schema):
+            if is_bytes(values_of(field.type)) and are_texts(batch.column(0) for batch in self._read(path, [field.name])):
+                schema = schema.set(place, field.with_type(as_texts(field.type)))
+        return schema
 
     def batches(self, path: Path, schema: pa.Schema, wanted: pa.Schema) -> Iterator[pa.RecordBatch]:
         """Reads the wanted columns."""
+        return self._read(path, wanted.names)
+
+    def _read(self, path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
         try:
             # Without pre_buffer=False the whole file stays in memory until the last row group is read.
             with pq.ParquetFile(path, pre_buffer=False) as file:
-                yield from file.iter_batches(batch_size=ROW_GROUP_ROWS, columns=wanted.names)
+                groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
+                row_bytes = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
+                yield from file.iter_batches(batch_size=rows_at_once(row_bytes), columns=columns)
         except PARQUET_ERRORS as error:
             raise _unreadable(path, error) from error
 

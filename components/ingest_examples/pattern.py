@@ -88,15 +88,21 @@ def escape(path: str) -> str:
     return re.sub(r"([*?\[{])", r"[\1]", path)
 
 
-def with_known_folders(pattern: str, exists: Callable[[str], bool]) -> str:
-    """Escapes what a pattern begins with as far as it is there: an existing path is that path, whatever its characters."""
+def known_folders(pattern: str, exists: Callable[[str], bool]) -> str:
+    """Returns what a pattern begins with as far as it is there: an existing path is that path, whatever its characters."""
     known, rest = "", pattern
     while rest:
         step, slash, after = rest.partition("/")
         if _TOKEN.search(step) and not exists(known + step):
             break
         known, rest = f"{known}{step}{slash}", after
-    return escape(known) + rest
+    return known
+
+
+def numbering_keys(pattern: str) -> set[str]:
+    """Returns the keys of a pattern's folders `key={SPAN}` and the like, which number Spans and are no partitions."""
+    steps = (step.partition("=") for step in pattern.split("/"))
+    return {key for key, _, value in steps if re.search(_FIELD, value)}
 
 
 def select(pattern: InputPattern, paths: Iterable[str], spans: str, version: str) -> tuple[list[str], int, int]:

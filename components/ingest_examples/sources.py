@@ -14,7 +14,8 @@ from fsspec.implementations.local import LocalFileSystem
 
 from penstock.components.runtime import TaskError, figure, file_sha256, redact
 
-from .pattern import InputPattern, escape, select, with_known_folders
+from .partitions import Partition, partition_of
+from .pattern import InputPattern, escape, known_folders, numbering_keys, select
 
 _PARALLEL_READS = 8
 _LISTED_SOURCES = 100
@@ -30,12 +31,14 @@ class Source:
         path: Where its bytes are on this machine.
         sha256: The hexadecimal SHA-256 of its bytes.
         bytes: Its size.
+        partition: What its folders `key=value` say.
     """
 
     uri: str
     path: Path
     sha256: str
     bytes: int
+    partition: Partition = ()
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,14 @@ class Selection:
         paths: Their paths on it, in reading order.
         span: The latest Span among them.
         version: The latest version among them.
+        partitions: What the folders of each path say.
     """
 
     filesystem: Any
     paths: list[str]
     span: int
     version: int
+    partitions: list[Partition]
 
 
 def find(input_uri: str, spans: str, version: str) -> Selection:
@@ -65,10 +70,11 @@ def find(input_uri: str, spans: str, version: str) -> Selection:
         raise TaskError("input_uri is empty; name a file, folder, glob or URI")
     try:
         filesystem, path = _open(input_uri)
-        if filesystem.exists(path):
+        known = path if "http" in filesystem.protocol else known_folders(path, filesystem.exists)
+        if known == path and filesystem.exists(path):
             pattern, matches = InputPattern(escape(path)), {path: filesystem.info(path)}
         else:
-            pattern = InputPattern(path if "http" in filesystem.protocol else with_known_folders(path, filesystem.exists))
+            pattern = InputPattern(path if known == path else escape(known) + path[len(known) :])
             matches = filesystem.glob(pattern.glob, detail=True)
         chosen, span, latest_version = select(pattern, matches, spans, version)
         paths: list[str] = []
@@ -81,7 +87,29 @@ def find(input_uri: str, spans: str, version: str) -> Selection:
         raise TaskError(f"input_uri {input_uri!r} cannot be listed ({type(error).__name__}: {error}); correct it or give access") from error
     if not paths:
         raise TaskError(f"input_uri {input_uri!r} is a folder without data files; put CSV, Parquet or TFRecord files there, or correct it")
-    return Selection(filesystem, paths, span, latest_version)
+    numbering = numbering_keys(path[len(known) :])
+    return Selection(filesystem, paths, span, latest_version, [partition_of(each, known, numbering) for each in paths])
+
+
+def find_all(input_uri: str, spans: str, version: str, patterns: dict[str, str]) -> dict[str, Selection]:
+    """Finds the files of each Split, which patterns below an input URI name, as TFX's input_config does.
+
+    Raises:
+        TaskError: As `find`; or a file belongs to two Splits, or their Spans are not the same.
+    """
+    found = {
+        name: find(f"{input_uri.rstrip('/')}/{pattern}" if pattern else input_uri, spans, version) for name, pattern in patterns.items()
+    }
+    owners: dict[str, str] = {}
+    for name, selection in found.items():
+        for path in selection.paths:
+            if owners.setdefault(path, name) != name:
+                raise TaskError(f"{path} belongs to the Splits {owners[path]!r} and {name!r}; narrow their patterns")
+    spans_found = {name: selection.span for name, selection in found.items()}
+    if len(set(spans_found.values())) > 1:
+        said = ", ".join(f"{name} {span}" for name, span in spans_found.items())
+        raise TaskError(f"the Splits do not have the same latest Span ({said}); wait for the data, or set spans")
+    return found
 
 
 def _open(input_uri: str) -> tuple[Any, str]:
@@ -110,15 +138,18 @@ def fetch(selection: Selection, folder: Path) -> list[Source]:
         TaskError: A file cannot be read.
     """
 
-    def one(numbered: tuple[int, str]) -> Source:
-        number, path = numbered
+    folder.mkdir(exist_ok=True)
+
+    def one(number: int) -> Source:
+        path = selection.paths[number]
         try:
             if isinstance(selection.filesystem, LocalFileSystem):
                 local = Path(path)
             else:
                 local = folder / f"{number:06d}-{PurePosixPath(path).name}"
                 selection.filesystem.get_file(path, str(local))
-            return Source(redact(selection.filesystem.unstrip_protocol(path)), local, file_sha256(local), local.stat().st_size)
+            uri = redact(selection.filesystem.unstrip_protocol(path))
+            return Source(uri, local, file_sha256(local), local.stat().st_size, selection.partitions[number])
         except Exception as error:  # every filesystem has exceptions of its own
             if getattr(error, "errno", None) == errno.ENOSPC:
                 raise
@@ -127,7 +158,7 @@ def fetch(selection: Selection, folder: Path) -> list[Source]:
             ) from error
 
     with ThreadPoolExecutor(_PARALLEL_READS) as pool:
-        sources = list(pool.map(one, enumerate(selection.paths)))
+        sources = list(pool.map(one, range(len(selection.paths))))
     figure(f"{len(sources):,} files, {sum(source.bytes for source in sources) / 1e6:,.1f} MB")
     return sources
 

@@ -22,7 +22,7 @@ def make_assign(split_by: str, split_key: str, splits: dict[str, Any], schema: p
     """Prepares the assignment of rows to Splits.
 
     Args:
-        split_by: `ratio`, `hash`, `column` or `time`.
+        split_by: `ratio`, `hash`, `column`, `time` or `pattern`.
         split_key: The column that decides, but for `ratio`.
         splits: By Split name: shares, lists of values, or `[start, end]`. The order of the names does not matter: backends sort
             them as they like.
@@ -31,9 +31,8 @@ def make_assign(split_by: str, split_key: str, splits: dict[str, Any], schema: p
     Raises:
         TaskError: These do not go together, or there is no such column.
     """
-    if split_by not in ("ratio", "hash", "column", "time"):
-        raise TaskError(f"split_by is {split_by!r}; give ratio, hash, column or time")
-    _check_names(splits)
+    if split_by == "pattern":
+        return lambda batch: np.zeros(batch.num_rows, np.int64)  # its files say all
     if split_by == "ratio":
         return _by_share(splits, hash_rows)
     if not split_key:
@@ -45,12 +44,25 @@ def make_assign(split_by: str, split_key: str, splits: dict[str, Any], schema: p
     return (_by_value if split_by == "column" else _by_time)(splits, schema.field(split_key))
 
 
-def _check_names(splits: dict[str, Any]) -> None:
-    """Checks that there are Splits, and that folders can have their names."""
+def check_splits(split_by: str, splits: dict[str, Any]) -> None:
+    """Checks that there are Splits, and that folders can have their names.
+
+    Raises:
+        TaskError: Not so, or there is no such `split_by`.
+    """
+    if split_by not in ("ratio", "hash", "column", "time", "pattern"):
+        raise TaskError(f"split_by is {split_by!r}; give ratio, hash, column, time or pattern")
     if not splits:
         raise TaskError('splits is empty; name at least one Split, such as {"train": 2, "eval": 1}')
     if bad := [name for name in splits if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name)]:
         raise TaskError(f"splits has the name {bad[0]!r}; use letters, digits, _, - and .")
+    if split_by == "pattern" and (
+        bad := [pattern for pattern in splits.values() if not isinstance(pattern, str) or not pattern.strip("/")]
+    ):
+        raise TaskError(
+            'splits must give each Split a pattern below input_uri where split_by is pattern, such as {"train": "train/*", "eval": "eval/*"},'
+            f" not {bad[0]!r}"
+        )
 
 
 def _by_share(splits: dict[str, Any], hash_of: Callable[[pa.RecordBatch], np.ndarray]) -> Assign:

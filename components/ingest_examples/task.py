@@ -16,11 +16,12 @@ from penstock.components.runtime.examples import SplitWriter
 
 from . import sources as sources_
 from .column_types import ColumnTypes
-from .columns import canonical, conform, unify
+from .columns import agree, canonical, conform, unify
 from .csv_files import CsvReader
 from .parquet_files import ParquetReader
+from .partitions import IN_FOLDERS, add_partition, partition_types
 from .sources import Source
-from .splitting import Assign, make_assign
+from .splitting import Assign, check_splits, make_assign
 from .tfrecord_files import TfRecordReader
 
 _SECONDS_BETWEEN_FIGURES = 5.0
@@ -62,19 +63,31 @@ def ingest_examples(
     Raises:
         TaskError: The input or a parameter cannot be used, or a Split would be empty.
     """
+    check_splits(split_by, splits)
     types = ColumnTypes(column_types, schema_file)
-    selection = sources_.find(input_uri, spans, version)
-    reader = _reader(input_format, selection.paths, delimiter, types)
+    selections = sources_.find_all(input_uri, spans, version, splits if split_by == "pattern" else {"": ""})
+    reader = _reader(input_format, [path for selection in selections.values() for path in selection.paths], delimiter, types)
     with tempfile.TemporaryDirectory(prefix="penstock-ingest-") as folder:
-        sources = sources_.fetch(selection, Path(folder))
-        own = dict(zip(sources, reader.schemas([source.path for source in sources]), strict=True))
-        schema = _read_schema(own, types, exclude_columns, split_key, split_by)
-        kept = pa.schema([field for field in schema if field.name not in exclude_columns])
-        if not kept.names:
-            raise TaskError("exclude_columns leaves no column; leave some")
-        assign = make_assign(split_by, split_key, splits, schema)
-        counts, dropped = _write(examples.path, _batches(reader, own, schema), kept, assign, sorted(splits))
-    rows = sum(counts.values())
+        groups = {name: sources_.fetch(selection, Path(folder) / (name or "all")) for name, selection in selections.items()}
+        sources = [source for group in groups.values() for source in group]
+        schemas = _read_schemas(reader, sources, types)
+        _check_columns(schemas, exclude_columns, types)
+        needed = {
+            name: _needed({source: schemas[source] for source in group}, exclude_columns, split_key, split_by, types)
+            for name, group in groups.items()
+        }
+        counts: dict[str, int] = {}
+        dropped = 0
+        for name, schema in agree(needed).items():
+            kept = pa.schema([field for field in schema if field.name not in exclude_columns])
+            if not kept.names:
+                raise TaskError("exclude_columns leaves no column; leave some")
+            batches = _batches(reader, {source: schemas[source] for source in groups[name]}, schema)
+            assign = make_assign(split_by, split_key, splits, schema)
+            written, left = _write(examples.path, batches, kept, assign, [name] if name else sorted(splits))
+            counts |= written
+            dropped += left
+    rows, span = sum(counts.values()), max(selection.span for selection in selections.values())
     _check_counts(counts, rows + dropped, split_by, split_key)
     examples.metadata |= {
         "format": "parquet",
@@ -82,12 +95,12 @@ def ingest_examples(
         "rows": rows,
         "dropped_rows": dropped,
         "bytes": sum(file.stat().st_size for file in examples.path.rglob("*.parquet")),
-        "span": selection.span,
-        "version": selection.version,
+        "span": span,
+        "version": max(selection.version for selection in selections.values()),
     } | sources_.lineage(sources)
     parts = ", ".join(f"{name} {counts[name]:,}" for name in splits)
     figure(f"{rows:,} rows: {parts}" + (f" ({dropped:,} left out)" if dropped else ""))
-    return Outputs(rows, selection.span)
+    return Outputs(rows, span)
 
 
 def _reader(input_format: str, paths: list[str], delimiter: str, types: ColumnTypes) -> Reader:
@@ -117,29 +130,45 @@ def _format_of(path: str) -> str:
     return found
 
 
-def _read_schema(own: dict[Source, pa.Schema], types: ColumnTypes, exclude_columns: list, split_key: str, split_by: str) -> pa.Schema:
-    """Finds the columns to read: those to keep and, if they are left out only afterwards, those that decide the Splits."""
-    first = next(iter(own.values()))
-    if unknown := [name for name in exclude_columns if name not in first.names]:
-        raise TaskError(f"exclude_columns names {unknown[0]!r}, which is no column of the data; it has: {', '.join(first.names)[:300]}")
+def _read_schemas(reader: Reader, sources: list[Source], types: ColumnTypes) -> dict[Source, pa.Schema]:
+    """Returns the types of each file's columns: its own, and after them those that only its folders have."""
+    own = reader.schemas([source.path for source in sources])
+    kinds = partition_types([source.partition for source in sources], types)
+    return {
+        source: pa.schema(
+            [*schema, *(pa.field(key, kinds[key], metadata=IN_FOLDERS) for key, _ in source.partition if key not in schema.names)]
+        )
+        for source, schema in zip(sources, own, strict=True)
+    }
 
-    types.check_names(first.names)
+
+def _check_columns(schemas: dict[Source, pa.Schema], exclude_columns: list, types: ColumnTypes) -> None:
+    known = list(dict.fromkeys(name for schema in schemas.values() for name in schema.names))
+    if unknown := [name for name in exclude_columns if name not in known]:
+        raise TaskError(f"exclude_columns names {unknown[0]!r}, which is no column of the data; it has: {', '.join(known)[:300]}")
+    types.check_names(known)
+
+
+def _needed(schemas: dict[Source, pa.Schema], exclude_columns: list, split_key: str, split_by: str, types: ColumnTypes) -> pa.Schema:
+    """Finds the columns to read: those to keep and, if they are left out only afterwards, those that decide the Splits."""
 
     def is_needed(name: str) -> bool:
         if name not in exclude_columns:
             return True
         if split_by == "ratio":
-            return all(name in schema.names and canonical(schema.field(name).type) is not None for schema in own.values())
+            return all(name in schema.names and canonical(schema.field(name).type) is not None for schema in schemas.values())
         return name == split_key
 
-    return unify({str(source.path): schema for source, schema in own.items()}, is_needed, types.given)
+    return unify({str(source.path): schema for source, schema in schemas.items()}, is_needed, types.given)
 
 
-def _batches(reader: Reader, own: dict[Source, pa.Schema], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _batches(reader: Reader, schemas: dict[Source, pa.Schema], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     rows, said = 0, time.monotonic()
-    for source, found in own.items():
-        for batch in reader.batches(source.path, found, schema):
-            yield conform(batch, schema, str(source.path))
+    for source, found in schemas.items():
+        own = pa.schema([field for field in schema if found.field(field.name).metadata != IN_FOLDERS])
+        for batch in reader.batches(source.path, found, own):
+            file = str(source.path)
+            yield add_partition(conform(batch, own, file), source.partition, schema, file).select(schema.names)
             rows += batch.num_rows
             if time.monotonic() - said > _SECONDS_BETWEEN_FIGURES:
                 figure(f"{rows:,} rows read")

@@ -1,6 +1,7 @@
 """What type a column of texts has: the narrowest that every one of them fits and that loses nothing of them."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -93,6 +94,14 @@ def are_codes(columns: Iterable[Texts]) -> bool:
         return True
     lengths = set().union(*(column._lengths for column in numbers))
     return any(column._has_bare_exponent for column in numbers) and len(lengths) == 1 and min(lengths) >= _SHORTEST_DIGEST
+
+
+def parse(text: str, kind: pa.DataType, wanted: pa.DataType) -> Any:
+    """Returns what a text says as a value of a canonical type, by way of the type that it fits."""
+    if kind == pa.bool_():
+        return int(text.strip().lower() == "true")
+    value = pa.array([text.strip() if kind != pa.string() else text]).cast(kind)
+    return (value.cast(pa.timestamp("s"), safe=False) if pt.is_timestamp(kind) else value).cast(wanted, safe=False)[0].as_py()
 
 
 def _any(flags: pa.Array) -> bool:

@@ -1,6 +1,10 @@
-"""Reading TFRecord files of tf.Example, gzip or not."""
+"""Reading TFRecord files of tf.Example, compressed or not."""
 
+import errno
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +13,11 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from penstock.components.runtime import TaskError
-from penstock.components.runtime.examples import ROW_GROUP_ROWS
+from penstock.components.runtime.examples import rows_at_once
+
+from .columns import are_texts, is_bytes
+from .compression import compression_of, open_plain
+from .record_kinds import check_are_examples
 
 
 class TfRecordReader:
@@ -26,7 +34,10 @@ class TfRecordReader:
     def _schema(self, path: Path) -> pa.Schema:
         kinds: dict[str, pa.DataType] = {}
         lists: set[str] = set()
-        for batch in _decode(path):
+        opaque: set[str] = set()
+        rows = 0
+        for batch in _decode(path, is_checked=True):
+            rows += batch.num_rows
             for field, column in zip(batch.schema, batch.columns, strict=True):
                 if pt.is_null(field.type):
                     kinds.setdefault(field.name, field.type)
@@ -39,9 +50,13 @@ class TfRecordReader:
                 kinds[field.name] = kind
                 if (pc.max(pc.list_value_length(column)).as_py() or 0) > 1:
                     lists.add(field.name)
+                if is_bytes(kind) and field.name not in opaque and not are_texts([column]):
+                    opaque.add(field.name)
         if not kinds:
-            raise TaskError(f"{path} is empty; write rows, or leave it out of input_uri")
-        return pa.schema([(name, pa.list_(kind) if name in lists else kind) for name, kind in sorted(kinds.items())])
+            said = "has no feature in any of its records: they are no tf.Examples" if rows else "is empty"
+            raise TaskError(f"{path} {said}; write rows, or leave it out of input_uri")
+        kinds = {name: pa.string() if is_bytes(kind) and name not in opaque else kind for name, kind in sorted(kinds.items())}
+        return pa.schema([(name, pa.list_(kind) if name in lists else kind) for name, kind in kinds.items()])
 
     def batches(self, path: Path, schema: pa.Schema, wanted: pa.Schema) -> Iterator[pa.RecordBatch]:
         """Reads the wanted features: as lists where `wanted` says so, otherwise as single values."""
@@ -50,19 +65,41 @@ class TfRecordReader:
             yield pa.RecordBatch.from_arrays(columns, wanted.names)
 
 
-def _decode(path: Path) -> Iterator[pa.RecordBatch]:
+def _decode(path: Path, is_checked: bool = False) -> Iterator[pa.RecordBatch]:
+    """Reads a file's records, a row group at a time; checked, records that are none of tf.Example are an error."""
     import tensorflow as tf
     from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
-    with path.open("rb") as stream:
-        compression = "GZIP" if stream.read(3) == b"\x1f\x8b\x08" else ""
     decoder = ExamplesToRecordBatchDecoder()
     try:
-        for serialized in tf.data.TFRecordDataset(str(path), compression).batch(ROW_GROUP_ROWS).as_numpy_iterator():
-            yield decoder.DecodeBatch(list(serialized))
-    except (tf.errors.OpError, RuntimeError, ValueError) as error:
+        with _readable(path) as (file, compression):
+            records = tf.data.TFRecordDataset(str(file), compression)
+            first = next(records.take(1).as_numpy_iterator(), b"")
+            for serialized in records.batch(rows_at_once(len(first))).as_numpy_iterator():
+                if is_checked:
+                    check_are_examples(serialized, path)
+                yield decoder.DecodeBatch(list(serialized))
+    except TaskError:
+        raise
+    except (tf.errors.OpError, RuntimeError, ValueError, pa.ArrowInvalid, OSError) as error:
+        if getattr(error, "errno", None) == errno.ENOSPC:
+            raise
         said = str(error).splitlines()[0][:200]
         raise TaskError(f"{path} cannot be read as TFRecord of tf.Example ({said}); write it again, or set input_format") from error
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[tuple[Path, str]]:
+    """Gives a file that TensorFlow reads, and its word for the compression: it knows gzip alone."""
+    compression = compression_of(path)
+    if compression in (None, "gzip"):
+        yield path, "GZIP" if compression else ""
+        return
+    with tempfile.NamedTemporaryFile(prefix="penstock-ingest-") as plain:
+        with open_plain(path) as stream:
+            shutil.copyfileobj(stream, plain)
+        plain.flush()
+        yield Path(plain.name), ""
 
 
 def _feature(batch: pa.RecordBatch, field: pa.Field) -> pa.Array:

@@ -4,13 +4,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import pyarrow.types as pt
 
 from .errors import TaskError
 
 ROW_GROUP_ROWS = 16_384
 PART_ROWS = 64 * ROW_GROUP_ROWS
+# Images and the like: fewer rows than that make a row group of bytes.
+_GROUP_BYTES = 64 << 20
 _PREFIX = "Split-"
 # What damaged footers, schemas and pages make Arrow raise: names that are no UTF-8, counts that no memory holds, unknown codecs.
 PARQUET_ERRORS = (pa.ArrowException, OSError, ValueError, LookupError, OverflowError, MemoryError)
@@ -55,7 +60,8 @@ def read_file(path: Path, columns: list[str] | None = None) -> Iterator[pa.Recor
     """Reads one file of a Split of Parquet Examples, as `read_batches` does."""
     with _open(path) as file:
         try:
-            yield from file.iter_batches(batch_size=ROW_GROUP_ROWS, columns=columns)
+            for group in range(file.num_row_groups):  # batches would go on into the next one, however large the rows
+                yield from file.iter_batches(batch_size=ROW_GROUP_ROWS, row_groups=[group], columns=columns)
         except PARQUET_ERRORS as error:  # pages are looked at only now
             raise _unreadable(path, error) from error
 
@@ -94,6 +100,24 @@ def _unreadable(path: Path, error: Exception) -> TaskError:
     return TaskError(f"{path} cannot be read as Parquet ({str(error)[:200]}); make the Examples again")
 
 
+def rows_at_once(row_bytes: int) -> int:
+    """Returns how many rows of about a size to hold at once."""
+    return max(1, min(ROW_GROUP_ROWS, _GROUP_BYTES // max(row_bytes, 1)))
+
+
+def _bytes_of_rows(table: pa.Table) -> np.ndarray:
+    """Returns how many bytes each row has in columns of bytes."""
+    total = np.zeros(table.num_rows)
+    for column in table.columns:
+        kind = column.type.value_type if pt.is_list(column.type) else column.type
+        if pt.is_binary(kind):
+            values = column.combine_chunks()
+            lengths = pc.fill_null(pc.binary_length(pc.list_flatten(values) if pt.is_list(column.type) else values), 0)
+            parents = pc.list_parent_indices(values) if pt.is_list(column.type) else np.arange(table.num_rows)
+            total += np.bincount(parents, weights=lengths, minlength=table.num_rows)
+    return total
+
+
 class SplitWriter:
     """Writes one Split, holding at most a row group in memory. Use it as a context manager.
 
@@ -105,6 +129,7 @@ class SplitWriter:
         self._folder = Path(examples) / f"{_PREFIX}{split}"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._schema = schema
+        self._has_bytes = any(pt.is_binary(field.type.value_type if pt.is_list(field.type) else field.type) for field in schema)
         self._pending: list[pa.Table] = []
         self._pending_rows = 0
         self._writer: pq.ParquetWriter | None = None
@@ -118,11 +143,19 @@ class SplitWriter:
         self.rows += table.num_rows
         self._pending.append(table)
         self._pending_rows += table.num_rows
-        while self._pending_rows >= ROW_GROUP_ROWS:
+        while rows_of_group := self._rows_of_group():
             merged = pa.concat_tables(self._pending)
-            self._write_group(merged.slice(0, ROW_GROUP_ROWS))
-            self._pending = [merged.slice(ROW_GROUP_ROWS)]
-            self._pending_rows -= ROW_GROUP_ROWS
+            self._write_group(merged.slice(0, rows_of_group))
+            self._pending = [merged.slice(rows_of_group)]
+            self._pending_rows -= rows_of_group
+
+    def _rows_of_group(self) -> int:
+        """Returns how many of the pending rows make a row group; 0 if they are too few."""
+        if self._has_bytes and self._pending_rows:
+            sizes = np.cumsum(np.concatenate([_bytes_of_rows(table) for table in self._pending]))
+            if sizes[-1] >= _GROUP_BYTES:
+                return min(int(np.searchsorted(sizes, _GROUP_BYTES)) + 1, ROW_GROUP_ROWS)
+        return ROW_GROUP_ROWS if self._pending_rows >= ROW_GROUP_ROWS else 0
 
     def _write_group(self, table: pa.Table) -> None:
         if self._writer is None:

@@ -22,6 +22,8 @@ from penstock.components.runtime.tfx_types import DataAccessor
 
 # Rows are shuffled among at least this many: rows that lie together in a file often resemble each other.
 POOL_ROWS = 16 * ROW_GROUP_ROWS
+# Rows of images are shuffled among fewer.
+POOL_BYTES = 1 << 30
 
 
 def data_accessor() -> DataAccessor:
@@ -134,7 +136,7 @@ class _Pools:
         held: list[pa.Table] = []
         for index in order:
             held.append(self._groups[index].to_table(columns=self.tensors.columns))
-            if sum(table.num_rows for table in held) >= most:
+            if sum(table.num_rows for table in held) >= most or sum(table.nbytes for table in held) >= POOL_BYTES:
                 yield pa.concat_tables(held)
                 held = []
         if held:
