@@ -18,6 +18,7 @@ from .components.runtime.executor_input import find_fault
 from .components.runtime.redacting import redact
 from .components.runtime.values import LARGEST_WHOLE
 from .errors import UserError
+from .local.bindings import depend_on_producers
 from .local.commands import component_of
 from .yaml_text import load_document, load_documents
 
@@ -65,7 +66,7 @@ class PipelineFile:
         path: The YAML file; a platform document after the first is allowed.
 
     Attributes:
-        spec: The pipeline.
+        spec: The pipeline; its tasks depend on all whose outputs they are given.
         document: The same in JSON form, as the file has it.
         platform: The platform document in JSON form; None if there is none.
 
@@ -76,6 +77,7 @@ class PipelineFile:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.document, self.platform, self.spec = _load(self.path)
+        depend_on_producers(self.spec)
         self.executors = {name: utils.struct_to_executor_spec(value) for name, value in self.spec.deployment_spec["executors"].items()}
 
     @property

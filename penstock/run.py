@@ -16,7 +16,7 @@ from rich.console import Console
 from .components.runtime import redact
 from .display import Display
 from .errors import UserError
-from .local import cache, conditions, handler, mended, tasks
+from .local import cache, faults, handler, mended, tasks
 from .local.env_runner import EnvRunner
 from .local.processes import Processes
 from .local.replacing import replaced
@@ -97,7 +97,7 @@ def run(pipeline: PipelineFile, arguments: dict[str, Any], root: Path, fresh: bo
         stack.enter_context(runner.ready(pipeline))
         stack.enter_context(mended())
         stack.enter_context(replaced(executor_input_utils, "get_local_pipeline_resource_name", lambda _: run_name))
-        stack.enter_context(conditions.watched(display))
+        stack.enter_context(faults.watched(display))
         stack.enter_context(cache.keeping(root / ".cache", runner, fresh))
         stack.enter_context(handler.runs_by(runner, processes, display))
         stack.enter_context(tasks.watched(display, run_name))

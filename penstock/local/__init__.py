@@ -7,9 +7,10 @@ fails when upstream has mended it.
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from . import conditions, loops, none_defaults, oneof, placeholders, quiet
+from . import bindings, conditions, dag_outputs, faults, kinds, loops, placeholders, quiet
 
-_MENDS = (conditions.mend, loops.mend, none_defaults.mend, oneof.mend, placeholders.mend, quiet.mend)
+# In this order: `faults` stands around what others put in.
+_MENDS = (bindings.mend, conditions.mend, dag_outputs.mend, kinds.mend, loops.mend, placeholders.mend, quiet.mend, faults.mend)
 
 
 @contextmanager

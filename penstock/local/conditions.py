@@ -9,7 +9,6 @@ Upstream also puts the values into the text and hands it to Python's `eval`: who
 code here. Ours parses it (see `cel`).
 """
 
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,14 +19,13 @@ from kfp.local.orchestrator import enhanced_dag_orchestrator as orchestrator
 from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
 
 from ..errors import UserError
-from . import cel
+from . import cel, faults
 from .replacing import replaced
-from .tasks import View
+from .tasks import reason
 
 _SHOWN = 200
 
 _scope = threading.local()
-_watcher: View | None = None
 
 
 class ConditionError(UserError):
@@ -69,8 +67,8 @@ def _evaluate_in_scope(condition: str, io_store: Any) -> bool:
     except ValueError as error:
         raise ConditionError(f"the condition {_brief(condition)} lacks a value ({error}); nothing behind it was run") from error
     passed = evaluate(condition, values)
-    if not passed and _watcher:
-        _watcher.skipped(condition, values)
+    if not passed and (view := faults.view()):
+        view.skipped(condition, values)
     return passed
 
 
@@ -82,10 +80,8 @@ def _within_scope(run_dag: Callable[..., Any]) -> Callable[..., Any]:
         _scope.dag = dag_component_spec.dag
         try:
             return run_dag(dag_component_spec=dag_component_spec, **rest)
-        except ConditionError as error:  # fails this DAG only, so that exit handlers around it still run
-            if _watcher is None:
-                raise
-            _watcher.broken(error.message)
+        except Exception as error:
+            faults.tell(reason(error))
             return {}, status.Status.FAILURE
         finally:
             _scope.dag = outer
@@ -100,11 +96,4 @@ def mend() -> Iterator[None]:
         replaced(orchestrator.ConditionEvaluator, "evaluate_condition", staticmethod(_evaluate_in_scope)),
         replaced(orchestrator, "run_enhanced_dag", _within_scope(orchestrator.run_enhanced_dag)),
     ):
-        yield
-
-
-@contextmanager
-def watched(view: View) -> Iterator[None]:
-    """Shows a view what the conditions keep from running."""
-    with replaced(sys.modules[__name__], "_watcher", view):
         yield

@@ -1,51 +1,85 @@
-"""kfp.local cannot loop over a named task output, and gives a loop's body the item in place of other tasks' outputs.
+"""kfp.local finds a loop's items, and what its body is given, by names; here both are what the compiled file binds.
 
-Upstream (kfp 2.17): `_run_parallel_for_task` looks a list from a named task output up as a pipeline parameter and raises ValueError;
-`create_parameter_loop_iteration_task_spec` overwrites every task output among the loop's inputs with the loop's item.
+Upstream (kfp 2.17): `_run_parallel_for_task` cuts the name of a task out of the name of a list, so that a loop over a named output, or over a
+field of an outer loop's item, fails; `create_parameter_loop_iteration_task_spec` gives the body the item in place of other tasks' outputs and
+of outer loops' items; artifacts of nested loops are collected as lists of lists, which nothing takes; and where a condition kept a task from
+running, what was collected has None.
 """
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kfp.local import io
-from kfp.local.orchestrator import task_spec_utils
+from kfp.local import status
+from kfp.local.orchestrator import enhanced_dag_orchestrator as orchestrator
+from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
 
 from .replacing import replaced
 
-_CHANNEL = "pipelinechannel--"
+
+def _run_loop(*, task_name: str, task_spec: Any, components: Any, io_store: Any, parallel_executor: Any, **rest: Any) -> bool:
+    """Runs all iterations of a loop; returns whether one failed."""
+    given = OrchestratorUtils.make_task_arguments(task_spec.inputs, io_store)
+    iterations = {f"{task_name}-iteration-{number}": item for number, item in enumerate(_items(task_spec, given))}
+    for name, item in iterations.items():
+        io_store.put_parent_input(name, item)
+    outputs, result = parallel_executor.execute_parallel_tasks(
+        tasks=[(name, _iteration(task_spec, name)) for name in iterations],
+        components=components,
+        io_store=io_store,
+        parallelism_limit=task_spec.iterator_policy.parallelism_limit,
+        **rest,
+    )
+    if result != status.Status.SUCCESS:
+        return True
+    definitions = components[task_spec.component_ref.name].output_definitions
+    for output in definitions.parameters:
+        io_store.put_task_output(task_name, output, _put_out(outputs, iterations, output))
+    for output in definitions.artifacts:
+        io_store.put_task_output(task_name, output, _flat(_put_out(outputs, iterations, output)))
+    io_store.put_task_status(task_name, "SUCCEEDED")
+    return False
 
 
-def _get_parent_input(store: io.IOStore | None, key: str) -> Any:
-    """Finds an input in the innermost scope that has it; a channel `pipelinechannel--<task>-<output>` is a task's output."""
-    scope = store
-    while scope is not None:
-        if key in scope._parent_input_data:
-            return scope._parent_input_data[key]
-        task, _, output = key.removeprefix(_CHANNEL).rpartition("-")  # output names have no hyphens
-        if key.startswith(_CHANNEL) and output in scope._task_output_data.get(task, {}):
-            return scope._task_output_data[task][output]
-        scope = scope._parent
-    raise ValueError(f"Parent pipeline input argument '{key}' not found.")
+def _items(task_spec: Any, given: dict[str, Any]) -> list[Any]:
+    if task_spec.WhichOneof("iterator") == "artifact_iterator":
+        return given[task_spec.artifact_iterator.items.input_artifact]
+    items = task_spec.parameter_iterator.items
+    values = json.loads(items.raw) if items.WhichOneof("kind") == "raw" else given[items.input_parameter]
+    if isinstance(values, str):
+        values = json.loads(values)
+    if not isinstance(values, list):
+        raise ValueError(f"it loops over {values!r:.60}, which is no list")
+    return values
 
 
-def _keep_task_outputs(make_spec: Callable[..., Any]) -> Callable[..., Any]:
-    def make(original_task_spec: Any, loop_item: Any, loop_task_name: str) -> Any:
-        spec = make_spec(original_task_spec, loop_item, loop_task_name)
-        for name, given in original_task_spec.inputs.parameters.items():
-            if given.HasField("task_output_parameter"):
-                spec.inputs.parameters[name].CopyFrom(given)
-        return spec
+def _iteration(task_spec: Any, item: str) -> Any:
+    """Makes the task of one iteration of a loop, which takes its item from an input of that name."""
+    spec = type(task_spec)()
+    spec.CopyFrom(task_spec)
+    if task_spec.WhichOneof("iterator") == "artifact_iterator":
+        spec.inputs.artifacts[task_spec.artifact_iterator.item_input].component_input_artifact = item
+    else:
+        spec.inputs.parameters[task_spec.parameter_iterator.item_input].component_input_parameter = item
+        spec.inputs.parameters[task_spec.parameter_iterator.item_input].ClearField("parameter_expression_selector")
+    spec.ClearField("parameter_iterator")
+    spec.ClearField("artifact_iterator")
+    return spec
 
-    return make
+
+def _put_out(outputs: dict[str, dict[str, Any]], iterations: Iterable[str], output: str) -> list[Any]:
+    """Returns what the iterations have put out, in their order; nothing for one where a condition kept the task from running."""
+    return [outputs[name][output] for name in iterations if output in outputs[name]]
+
+
+def _flat(artifacts: list[Any]) -> list[Any]:
+    """Returns artifacts one by one: KFP knows no list of lists of them."""
+    return [each for artifact in artifacts for each in (artifact if isinstance(artifact, list) else [artifact])]
 
 
 @contextmanager
 def mend() -> Iterator[None]:
-    """Mends loops over, and loops beside, task outputs."""
-    keep = _keep_task_outputs(task_spec_utils.create_parameter_loop_iteration_task_spec)
-    with (
-        replaced(io.IOStore, "get_parent_input", _get_parent_input),
-        replaced(task_spec_utils, "create_parameter_loop_iteration_task_spec", keep),
-    ):
+    """Mends loops."""
+    with replaced(orchestrator, "_run_parallel_for_task", _run_loop):
         yield

@@ -70,6 +70,14 @@ class View(Protocol):
         """The pipeline, rather than a task, cannot go on."""
 
 
+def reason(error: Exception) -> str:
+    """Returns why something went wrong, in one line."""
+    if isinstance(error, UserError):
+        return redact(error.message)
+    said = " ".join(str(error).split())
+    return redact(said if said and isinstance(error, (ValueError, OSError, RuntimeError)) else f"{type(error).__name__}: {said}")
+
+
 def current() -> Task:
     """Returns the task that this thread is running."""
     return _current.task
@@ -82,10 +90,10 @@ def _watched(execute: Callable[..., Any], view: View, run_name: str) -> Callable
         task = _current.task = Task(f"{iteration}/{name}" if iteration else name)
         try:
             outputs, result = execute(task_spec=task_spec, pipeline_resource_name=pipeline_resource_name, **rest)
-        except (UserError, ValueError, TypeError, KeyError, OSError, RuntimeError) as error:
+        except Exception as error:
             # Upstream's own complaints about a task (an output that cannot be read, an input that is missing) fail the
             # task, not the orchestrator, so that exit handlers still run.
-            task.error, outputs, result = redact(str(error)), {}, status.Status.FAILURE
+            task.error, outputs, result = reason(error), {}, status.Status.FAILURE
         _finish(task, outputs, result)
         view.finished(task)
         return outputs, result

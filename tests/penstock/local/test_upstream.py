@@ -57,6 +57,39 @@ def test_none_defaults_cannot_be_arguments():
         executor_input_utils.construct_executor_input(component, {"text": None}, "root", block_input_artifact=False)
 
 
+def test_numbers_within_a_list_are_floats():
+    component, task = pipeline_spec_pb2.ComponentSpec(), {"numbers": [1]}
+    component.input_definitions.parameters["numbers"].parameter_type = pipeline_spec_pb2.ParameterType.LIST
+    made = executor_input_utils.construct_executor_input(component, task, "root", block_input_artifact=False)
+    (number,) = executor_input_utils.executor_input_to_dict(made, component)["inputs"]["parameterValues"]["numbers"]
+    assert isinstance(number, float)
+
+
+def test_an_item_without_the_field_is_given_on_whole():
+    assert OrchestratorUtils._apply_expression_selector({"a": 1}, 'parseJson(string_value)["b"]') == {"a": 1}
+
+
+def test_an_output_of_a_task_that_did_not_run_is_an_error(store):
+    outputs = pipeline_spec_pb2.DagOutputsSpec()
+    outputs.parameters["one"].value_from_parameter.producer_subtask = "skipped"
+    with pytest.raises(ValueError, match="not found"):
+        OrchestratorUtils.get_dag_output_parameters(outputs, store)
+
+
+def test_a_value_is_taken_for_a_placeholder(monkeypatch):
+    monkeypatch.setattr(config.LocalExecutionConfig, "instance", SimpleNamespace(workspace_root=None))
+    executor_input = {"inputs": {"parameterValues": {"text": "{{$.x}}"}}, "outputs": {"outputFile": "x"}}
+    with pytest.raises(IndexError):
+        placeholder_utils.replace_placeholders(["{{$}}"], executor_input, "run", "task", "root", "1")
+
+
+def test_a_nested_pipeline_is_given_no_artifact_alone(store):
+    task, component = pipeline_spec_pb2.PipelineTaskSpec(), pipeline_spec_pb2.ComponentSpec()
+    task.inputs.artifacts["data"].task_output_artifact.producer_task = "make"
+    task.inputs.artifacts["data"].task_output_artifact.output_artifact_key = "items"
+    assert task_spec_utils.build_nested_dag_arguments("inner", task, component, store) == {}
+
+
 def test_oneof_over_artifacts_is_refused(store):
     outputs = pipeline_spec_pb2.DagOutputsSpec()
     for task in ("first", "second"):

@@ -1,0 +1,89 @@
+"""kfp.local gives a task what lies under a name; here it is given what the compiled file binds, or there is an error.
+
+Upstream (kfp 2.17): `build_nested_dag_arguments` forgets a task's artifact where a nested pipeline takes no parameter, and puts what has the same
+name further out in the place of what was not given; `_apply_expression_selector` gives a loop's whole item on where it lacks the field that is asked for;
+a task with `ignore_upstream_failure` fails for want of a failed task's output, although it has a default; and a task is not run after the
+tasks that its limits of processors and memory come from, which the compiler does not name among those it depends on.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kfp.local.orchestrator import enhanced_dag_orchestrator as orchestrator
+from kfp.local.orchestrator import task_spec_utils
+from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from .replacing import replaced
+
+_ALWAYS = pipeline_spec_pb2.PipelineTaskSpec.TriggerPolicy.TriggerStrategy.ALL_UPSTREAM_TASKS_COMPLETED
+_FIELD = re.compile(r'parseJson\(string_value\)\[(".*")\]', re.DOTALL)
+
+
+def depend_on_producers(spec: pipeline_spec_pb2.PipelineSpec) -> None:
+    """Lets each task depend on every task whose output it is given; changes the pipeline."""
+    for component in [spec.root, *spec.components.values()]:
+        for task in component.dag.tasks.values():
+            missing = {producer for _, _, producer, _ in _from_tasks(task)} - {*task.dependent_tasks}
+            task.dependent_tasks.extend(sorted(missing & component.dag.tasks.keys()))
+
+
+def is_there(io_store: Any, task: str, output: str) -> bool:
+    """Tells whether a task of the pipeline that is being run has given an output."""
+    return output in io_store._task_output_data.get(task, {})
+
+
+def _from_tasks(task: Any) -> Iterator[tuple[Any, str, str, str]]:
+    """Yields the inputs of a task that another one gives: the map that has it, its name, that task and the output."""
+    for name, given in list(task.inputs.parameters.items()):
+        if given.HasField("task_output_parameter"):
+            output = given.task_output_parameter
+            yield task.inputs.parameters, name, output.producer_task, output.output_parameter_key
+    for name, given in list(task.inputs.artifacts.items()):
+        if given.HasField("task_output_artifact"):
+            source = given.task_output_artifact
+            yield task.inputs.artifacts, name, source.producer_task, source.output_artifact_key
+
+
+def _nested_arguments(task_name: str, task_spec: Any, component_spec: Any, io_store: Any) -> dict[str, Any]:
+    return OrchestratorUtils.make_task_arguments(task_spec.inputs, io_store)
+
+
+def _select(value: Any, expression: str) -> Any:
+    field = _FIELD.fullmatch(expression)
+    if not field:
+        raise ValueError(f"{expression} cannot be computed")
+    item = json.loads(value) if isinstance(value, str) else value
+    name = json.loads(field[1])
+    if not isinstance(item, dict) or name not in item:
+        raise ValueError(f"an item has no field {name}: {value!r:.100}")
+    return item[name]
+
+
+def _without_lost(execute: Callable[..., Any]) -> Callable[..., Any]:
+    """Runs a task that runs whatever became of others without what these did not give: its defaults stand in."""
+
+    def run(*, task_spec: Any, io_store: Any, **rest: Any) -> Any:
+        kept = type(task_spec)()
+        kept.CopyFrom(task_spec)
+        if task_spec.trigger_policy.strategy == _ALWAYS:
+            for inputs, name, producer, output in _from_tasks(kept):
+                if not is_there(io_store, producer, output):
+                    del inputs[name]
+        return execute(task_spec=kept, io_store=io_store, **rest)
+
+    return run
+
+
+@contextmanager
+def mend() -> Iterator[None]:
+    """Mends what tasks and nested pipelines are given."""
+    with (
+        replaced(orchestrator, "execute_task", _without_lost(orchestrator.execute_task)),
+        replaced(task_spec_utils, "build_nested_dag_arguments", _nested_arguments),
+        replaced(OrchestratorUtils, "_apply_expression_selector", staticmethod(_select)),
+    ):
+        yield
