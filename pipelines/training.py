@@ -36,6 +36,8 @@ def training(
     environments: dict = {},  # noqa: B006
     previous_statistics: str = "",
     serving_statistics: str = "",
+    drift_threshold: float = 0.1,
+    skew_threshold: float = 0.1,
     min_rows: int = 1,
     on_anomalies: str = "fail",
     analyzer_cache: str = "",
@@ -89,6 +91,8 @@ def training(
         environments: The Schema environment of each Split.
         previous_statistics: Path or URI of the previous Span's Statistics, for drift.
         serving_statistics: Path or URI of Statistics of serving requests, for skew.
+        drift_threshold: The limit of drift for features whose Schema has no drift comparator.
+        skew_threshold: The limit of skew for features whose Schema has no skew comparator.
         min_rows: The least number of rows that each Split must have.
         on_anomalies: `fail` or `warn`.
         analyzer_cache: Path or URI of an earlier run's analyzer cache: its Spans count as if their rows were analyzed again.
@@ -139,6 +143,8 @@ def training(
         environments=environments,
         previous_statistics=previous_statistics,
         serving_statistics=serving_statistics,
+        drift_threshold=drift_threshold,
+        skew_threshold=skew_threshold,
         min_rows=min_rows,
         on_anomalies="warn",
     )

@@ -2,80 +2,16 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
+from .comparisons import Comparison, Reference
+from .findings import ERROR, WARNING, Finding, Measurement
 from .statistics import FeatureStatistics, Statistics, by_name, common, count_infinite, count_nan, is_numeric
 
-ERROR, WARNING = "ERROR", "WARNING"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something to look at.
-
-    Attributes:
-        split: The Split.
-        feature: The feature; empty for the whole Split.
-        severity: `ERROR` or `WARNING`.
-        kind: The name of TFMD's anomaly type, or of our own.
-        summary: A few words.
-        description: A sentence.
-    """
-
-    split: str
-    feature: str
-    severity: str
-    kind: str
-    summary: str
-    description: str
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """A distance between two distributions of a feature, or a count, and its limit.
-
-    Attributes:
-        check: `drift`, `skew` or `min_rows`.
-        split: The Split.
-        feature: The feature; empty for the whole Split.
-        measure: What was measured: `jensen_shannon_divergence`, `infinity_norm`, `normalized_abs_difference` or `rows`.
-        measured: The value.
-        threshold: The limit: the greatest value that passes, for `min_rows` the least.
-        source: Who set the limit: `schema` or `parameter`.
-        passed: Whether it passed.
-    """
-
-    check: str
-    split: str
-    feature: str
-    measure: str
-    measured: float
-    threshold: float
-    source: str
-    passed: bool
-
-
-@dataclass
-class Reference:
-    """What a Split is compared with.
-
-    Attributes:
-        check: `drift` or `skew`.
-        statistics: The other Statistics; None if there are none for this Split.
-        threshold: The limit for features without a comparator.
-    """
-
-    check: str
-    statistics: Statistics | None
-    threshold: float
-
-    @property
-    def comparator(self) -> str:
-        """The Schema's field that sets a feature's limit."""
-        return f"{self.check}_comparator"
+_LONGEST_VALUE, _LONGEST_DESCRIPTION = 60, 600
 
 
 @dataclass
@@ -94,7 +30,13 @@ class Result:
 
 
 def check_split(
-    split: str, statistics: Statistics, schema: schema_pb2.Schema, environment: str | None, references: list[Reference], min_rows: int
+    split: str,
+    statistics: Statistics,
+    schema: schema_pb2.Schema,
+    environment: str | None,
+    references: list[Reference],
+    min_rows: int,
+    is_inferred: bool = False,
 ) -> Result:
     """Checks a Split's Statistics against a Schema, a least number of rows, and other Statistics.
 
@@ -105,49 +47,70 @@ def check_split(
         environment: The Schema environment; None for the default.
         references: What to compare with.
         min_rows: The least number of rows.
+        is_inferred: Whether the Schema was inferred here.
     """
     active = schema_pb2.Schema()
     active.CopyFrom(schema)
     rows = int(statistics.datasets[0].num_examples)
     limit = max(min_rows, active.dataset_constraints.min_examples_count)
     active.dataset_constraints.min_examples_count = limit
-    for reference in references:
-        _add_defaults(active, statistics, reference)
+    comparisons = [Comparison(split, statistics, schema, environment, is_inferred, reference) for reference in references]
+    for comparison in comparisons:
+        comparison.prepare(active)
     given = {reference.check: reference.statistics for reference in references}
     anomalies = tfdv.validate_statistics(statistics, active, environment, given.get("drift"), given.get("skew"))
     anomalies.baseline.CopyFrom(schema)
-    result = Result(anomalies, list(_tfdv_findings(split, anomalies)))
+    found = [_cut(finding, statistics) for finding in _tfdv_findings(split, anomalies)]
+    result = Result(anomalies, list(_join_empty_cells(split, found, schema, statistics)))
     result.measurements.append(
         Measurement("min_rows", split, "", "rows", rows, limit, "parameter" if limit == min_rows else "schema", rows >= limit)
     )
-    for reference in references:
-        _add_comparison(result, split, statistics, schema, reference)
+    if schema.dataset_constraints.HasField("num_examples_version_comparator"):
+        text = "The Schema asks for num_examples_version_comparator, which nothing here measures; take it out of the Schema."
+        result.findings.append(Finding(split, "", ERROR, "NOT_COMPARED", "No comparison with a previous version", text))
+    explained = {finding.feature for finding in result.findings}
+    for comparison in comparisons:
+        measured = list(comparison.measurements(anomalies))
+        result.measurements += measured
+        result.findings += comparison.findings(measured, explained)
     if rows:
         result.findings += _value_findings(split, statistics)
     return result
 
 
-def _add_defaults(schema: schema_pb2.Schema, statistics: Statistics, reference: Reference) -> None:
-    """Gives each feature without a comparator the one that suits how both sides were counted."""
-    if reference.statistics is None:
-        return
-    ours, theirs = by_name(statistics), by_name(reference.statistics)
-    for feature in schema.feature:
-        comparator = getattr(feature, reference.comparator)
-        if _limits(comparator) or not _comparable(ours.get(feature.name), theirs.get(feature.name)):
-            continue
-        measure = comparator.jensen_shannon_divergence if is_numeric(ours[feature.name]) else comparator.infinity_norm
-        measure.threshold = reference.threshold
+def _cut(finding: Finding, statistics: Statistics) -> Finding:
+    """Cuts long values, such as whole reviews, out of what TFDV says of a feature."""
+    feature = by_name(statistics).get(finding.feature)
+    text = finding.description
+    if feature is not None and feature.WhichOneof("stats") == "string_stats":
+        values = {bucket.label for bucket in feature.string_stats.rank_histogram.buckets if len(bucket.label) > _LONGEST_VALUE}
+        for value in sorted(values, key=len, reverse=True):
+            text = text.replace(value, shorten(value))
+    return replace(finding, description=shorten(text, _LONGEST_DESCRIPTION))
 
 
-def _limits(comparator: schema_pb2.FeatureComparator) -> list[str]:
-    return [found.name for found, _ in comparator.ListFields()]
+def shorten(text: str, most: int = _LONGEST_VALUE) -> str:
+    """Cuts a text that is longer than people read."""
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
-def _comparable(one: FeatureStatistics | None, other: FeatureStatistics | None) -> bool:
-    return (
-        one is not None and other is not None and one.WhichOneof("stats") == other.WhichOneof("stats") and bool(common(one).num_non_missing)
-    )
+def _join_empty_cells(split: str, findings: list[Finding], schema: schema_pb2.Schema, statistics: Statistics) -> Iterator[Finding]:
+    """Says once, with the cause, what TFDV says of each feature that TFX's SchemaGen saw as a list without values."""
+    known = by_name(statistics)
+    empty = {
+        feature.name: common(known[feature.name]).num_missing
+        for feature in schema.feature
+        if feature.presence.min_fraction == 1 and not feature.HasField("shape") and not feature.value_count.min and feature.name in known
+    }
+    joined = [finding.feature for finding in findings if finding.kind == "FEATURE_TYPE_LOW_FRACTION_PRESENT" and empty.get(finding.feature)]
+    if joined:
+        text = (
+            f"Rows have no value of {', '.join(f'{name} ({empty[name]:,})' for name in joined)}, but the Schema says"
+            " presence { min_fraction: 1.0 }, as TFX's SchemaGen writes for the empty cells of a CSV file, which TFX counts as present lists"
+            " without values; take min_fraction out of these features where a value may be missing."
+        )
+        yield Finding(split, "", ERROR, "FEATURE_TYPE_LOW_FRACTION_PRESENT", "Empty cells", text)
+    yield from (finding for finding in findings if finding.kind != "FEATURE_TYPE_LOW_FRACTION_PRESENT" or finding.feature not in joined)
 
 
 def _tfdv_findings(split: str, anomalies: anomalies_pb2.Anomalies) -> Iterator[Finding]:
@@ -162,34 +125,6 @@ def _tfdv_findings(split: str, anomalies: anomalies_pb2.Anomalies) -> Iterator[F
             yield Finding(split, feature, severity, kind, reason.short_description.rstrip("."), reason.description)
     if anomalies.data_missing:
         yield Finding(split, "", ERROR, "DATA_MISSING", "No rows", f"Split {split} has no rows.")
-
-
-def _add_comparison(result: Result, split: str, statistics: Statistics, schema: schema_pb2.Schema, reference: Reference) -> None:
-    """Adds what was measured against other Statistics, and a finding for each feature where nothing could be."""
-    check = reference.check
-    if reference.statistics is None:
-        text = f"The {check} of Split {split} was not checked: the other Statistics have no Split of this name."
-        result.findings.append(Finding(split, "", WARNING, "NOT_COMPARED", f"No {check} check", text))
-        return
-    stated = {feature.name: bool(_limits(getattr(feature, reference.comparator))) for feature in schema.feature}
-    measured = set()
-    for info in result.anomalies.drift_skew_info:
-        name = ".".join(info.path.step)
-        for found in getattr(info, f"{check}_measurements"):
-            measured.add(name)
-            source = "schema" if stated.get(name) else "parameter"
-            passed = found.value <= found.threshold  # false for NaN, too
-            result.measurements.append(Measurement(check, split, name, _measure(found.type), found.value, found.threshold, source, passed))
-    explained = {finding.feature for finding in result.findings}
-    for name, is_stated in stated.items():
-        if name in by_name(statistics) and name not in measured | explained:
-            text = f"The {check} of {name} was not checked: the other Statistics lack it, or counted it as another kind of feature."
-            result.findings.append(Finding(split, name, ERROR if is_stated else WARNING, "NOT_COMPARED", f"No {check} check", text))
-
-
-def _measure(kind: int) -> str:
-    name = anomalies_pb2.DriftSkewInfo.Measurement.Type.Name(kind)
-    return {"L_INFTY": "infinity_norm", "NORMALIZED_ABSOLUTE_DIFFERENCE": "normalized_abs_difference"}.get(name, name.lower())
 
 
 def _value_findings(split: str, statistics: Statistics) -> Iterator[Finding]:
@@ -215,5 +150,5 @@ def _only_value(feature: FeatureStatistics) -> str | None:
             return None
         return f"{numbers.min:g}"
     if feature.WhichOneof("stats") == "string_stats" and feature.string_stats.unique == 1:
-        return repr(feature.string_stats.top_values[0].value) if feature.string_stats.top_values else "''"
+        return repr(shorten(feature.string_stats.top_values[0].value)) if feature.string_stats.top_values else "''"
     return None

@@ -33,18 +33,24 @@ def validate_examples(
         schema: The Schema that was used: `schema.pbtxt`. Metadata `inferred` says whether it was inferred here.
         anomalies: TFMD's Anomalies: `Split-<name>/SchemaDiff.pb`, and `verdict.json` with each finding, its severity, the
             threshold and the measured value.
-        report: A page that shows the verdict, the Anomalies and the Statistics.
+        report: A page that shows the verdict, the Anomalies, the Statistics, the rows that are there twice (within a Split, and in
+            another one), and which features nothing protects.
         verdict: `passed`, or `failed` where `on_anomalies` is `warn`.
         anomaly_count: How many Anomalies of severity ERROR there are.
-        schema_file: A reviewed Schema as text, path or URI (`schema.pbtxt`). Empty: one is inferred from `schema_split`,
-            marked as inferred, and offered for review.
+        schema_file: A reviewed Schema as text, path or URI (`schema.pbtxt`). Empty: one is inferred from `schema_split`, with a
+            range for each number (what all Splits hold, and half as much again on either side), marked as inferred, and offered for
+            review. What a comparator in it asks for and cannot be measured, such as `infinity_norm` of numbers, is an Anomaly of
+            severity ERROR; where the Statistics to compare with are not given at all, as in a first run, it is a WARNING.
         schema_split: The Split from which a Schema is inferred.
         environments: The Schema environment of each Split, such as `{"serving": "SERVING"}`.
         previous_statistics: Path or URI of the Statistics of a previous Span, for drift: an artifact, of which each Split is
             compared with the Split of its name (or the only one), or one `FeatureStats.pb`. Empty: drift is not checked.
         serving_statistics: The same of serving requests, for skew. Empty: skew is not checked.
-        drift_threshold: The limit for features whose Schema has no drift comparator: Jensen-Shannon divergence for numbers,
-            L-infinity norm for categories; both lie in [0, 1].
+        drift_threshold: The limit for features whose Schema has no drift comparator: the Kolmogorov-Smirnov statistic for numbers
+            (the greatest difference of the distribution functions, at the quantiles of the other Statistics), the L-infinity norm
+            for categories (the greatest difference of a value's shares); both lie in [0, 1]. The limit is greater where two samples
+            of so few rows differ by more by chance. The shares of missing values may double, and change by a tenth of the threshold
+            at least and the threshold at most; infinite values must not be new. At 1, nothing without a comparator is compared.
         skew_threshold: The same for features without a skew comparator.
         min_rows: The least number of rows that each Split must have.
         on_anomalies: `fail`: the task fails on any Anomaly of severity ERROR. `penstock run` keeps its evidence; Kubeflow keeps no

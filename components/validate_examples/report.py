@@ -6,6 +6,7 @@ from typing import Any
 
 from penstock.components.runtime.page import write_page
 
+from .checks import shorten
 from .statistics import FeatureStatistics, Statistics, by_name, common, count_infinite, count_nan, histogram, is_numeric
 
 _BARS = 24
@@ -21,7 +22,6 @@ def write(path: Path, verdict: dict[str, Any], computed: dict[str, Statistics], 
         computed: The Statistics of each Split.
         summary: One line that says how it went.
     """
-    rank = {"ERROR": 0, "WARNING": 1}
     flagged = {(finding["split"], finding["feature"]): finding["severity"] for finding in reversed(verdict["findings"])}
     comparisons = [found for found in verdict["checks"] if found["check"] != "min_rows"]
     write_page(
@@ -30,7 +30,7 @@ def write(path: Path, verdict: dict[str, Any], computed: dict[str, Statistics], 
         title="Validation of Examples",
         verdict=verdict,
         summary=summary,
-        findings=sorted(verdict["findings"], key=lambda finding: rank[finding["severity"]]),
+        findings=sorted(verdict["findings"], key=lambda finding: finding["severity"] != "ERROR"),
         comparisons=sorted(comparisons, key=lambda found: -found["measured"] / (found["threshold"] or 1e-9)),
         row_checks=[found for found in verdict["checks"] if found["check"] == "min_rows"],
         numbers=_features(computed, flagged, numeric=True),
@@ -104,7 +104,7 @@ def _describe_categories(feature: FeatureStatistics) -> dict[str, Any]:
             "x": index / _BARS,
             "width": 1 / _BARS,
             "height": bucket.sample_count / tallest,
-            "text": f"{bucket.label}: {bucket.sample_count:,.0f}",
+            "text": f"{shorten(bucket.label)}: {bucket.sample_count:,.0f}",
         }
         for index, bucket in enumerate(ranked)
     ]

@@ -1,14 +1,18 @@
 """The Schema: reviewed by people, or inferred and offered for review."""
 
+import math
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from .statistics import Statistics
+from .statistics import FeatureStatistics, Statistics, by_name, common, count_infinite, count_nan, histogram, is_numeric
 
 FILE = "schema.pbtxt"
+# TFDV leaves these alone.
+_UNCHECKED = (schema_pb2.PLANNED, schema_pb2.ALPHA, schema_pb2.DEBUG_ONLY, schema_pb2.DEPRECATED, schema_pb2.DISABLED)
 _INFERRED = "# Inferred from the data, reviewed by nobody yet. Review it, keep it under version control, and pass it as schema_file.\n"
 
 
@@ -18,6 +22,71 @@ def infer(statistics: Statistics) -> schema_pb2.Schema:
     schema.feature.sort(key=lambda feature: feature.name)
     schema.string_domain.sort(key=lambda domain: domain.name)
     return schema
+
+
+def propose_ranges(schema: schema_pb2.Schema, seen: Iterable[Statistics]) -> None:
+    """Gives each number of an inferred Schema that has no domain a range: what was seen, and half as much again on either side.
+
+    So a unit that changed (kilometers for miles) or a broken sensor is found. Numbers that were never negative stay so, and floats
+    that were all finite may be neither NaN nor infinite. A feature of one value gets no range: nothing tells how it spreads.
+    """
+    seen = list(seen)
+    for feature in schema.feature:
+        if feature.type in (schema_pb2.INT, schema_pb2.FLOAT) and not feature.WhichOneof("domain_info"):
+            found = [known[feature.name] for known in map(by_name, seen) if feature.name in known]
+            _propose_range(feature, [side for side in found if is_numeric(side) and common(side).num_non_missing])
+
+
+def _propose_range(feature: schema_pb2.Feature, seen: list[FeatureStatistics]) -> None:
+    numbers = [side.num_stats for side in seen if histogram(side).buckets]
+    if not numbers:
+        return
+    has_nan, has_infinite = any(map(count_nan, seen)), any(map(count_infinite, seen))
+    if feature.type == schema_pb2.FLOAT:
+        if not has_nan:
+            feature.float_domain.disallow_nan = True
+        if not has_infinite:
+            feature.float_domain.disallow_inf = True
+    least, greatest = min(side.min for side in numbers), max(side.max for side in numbers)
+    if has_infinite or least == greatest:
+        return
+    margin = (greatest - least) / 2
+    low, high = _outward(0.0 if 0 <= least < margin else least - margin, math.floor), _outward(greatest + margin, math.ceil)
+    if feature.type == schema_pb2.FLOAT:
+        feature.float_domain.min, feature.float_domain.max = low, high
+    else:
+        feature.int_domain.min, feature.int_domain.max = max(math.floor(low), -(2**63)), min(math.ceil(high), 2**63 - 1)
+
+
+def _outward(value: float, rounded: Callable[[float], int]) -> float:
+    """Rounds away from the values, to three digits: a range that people shall read."""
+    if not value or not math.isfinite(value):
+        return value
+    digits = 2 - math.floor(math.log10(abs(value)))
+    return rounded(value * 10.0**digits) / 10.0**digits
+
+
+def features_of(schema: schema_pb2.Schema, environment: str | None) -> dict[str, schema_pb2.Feature]:
+    """Returns the features that are checked in an environment (any, if None) under their paths, steps joined by dots."""
+    return dict(_walk(schema, schema.feature, environment, ""))
+
+
+def _walk(
+    schema: schema_pb2.Schema, features: Iterable[schema_pb2.Feature], environment: str | None, prefix: str
+) -> Iterator[tuple[str, schema_pb2.Feature]]:
+    for feature in features:
+        if feature.lifecycle_stage in _UNCHECKED or feature.deprecated or not _is_in(feature, schema, environment):
+            continue
+        if feature.HasField("struct_domain"):
+            yield from _walk(schema, feature.struct_domain.feature, environment, f"{prefix}{feature.name}.")
+        else:
+            yield prefix + feature.name, feature
+
+
+def _is_in(feature: schema_pb2.Feature, schema: schema_pb2.Schema, environment: str | None) -> bool:
+    if environment is None or environment in feature.in_environment:
+        return True
+    return environment in schema.default_environment and environment not in feature.not_in_environment
 
 
 def save(schema: schema_pb2.Schema, folder: Path, is_inferred: bool) -> None:

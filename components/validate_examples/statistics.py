@@ -1,9 +1,11 @@
 """TFDV's Statistics: computed in one pass over Arrow batches, written and read as TFX lays them out."""
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import pyarrow as pa
 import tensorflow_data_validation as tfdv
 from google.protobuf.message import DecodeError
 from tensorflow_data_validation.statistics import stats_impl
@@ -20,7 +22,14 @@ from penstock.components.runtime.remote import open_filesystem
 _FILE = "FeatureStats.pb"
 
 
-def compute(examples: Path, split: str, schema: schema_pb2.Schema | None) -> Statistics:
+class Observer(Protocol):
+    """Who counts something of its own in the pass that computes Statistics."""
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Takes some rows."""
+
+
+def compute(examples: Path, split: str, schema: schema_pb2.Schema | None, observers: Iterable[Observer] = ()) -> Statistics:
     """Computes a Split's Statistics through the generators behind `tfdv.generate_statistics_from_dataframe`.
 
     Memory is bounded by a batch, and Beam, whose fixed cost is many times this, is left out.
@@ -29,6 +38,7 @@ def compute(examples: Path, split: str, schema: schema_pb2.Schema | None) -> Sta
         examples: The folder of the Examples.
         split: The Split's name.
         schema: Says which numbers are categories; None if nothing is known.
+        observers: Who sees each batch as well.
     """
     generators = stats_impl.get_generators(tfdv.StatsOptions(schema=schema), in_memory=True)
     accumulators = [generator.create_accumulator() for generator in generators]
@@ -38,6 +48,8 @@ def compute(examples: Path, split: str, schema: schema_pb2.Schema | None) -> Sta
             accumulators = [
                 generator.add_input(accumulator, columns) for generator, accumulator in zip(generators, accumulators, strict=True)
             ]
+            for observer in observers:
+                observer.add(batch)
     return stats_impl.extract_statistics_output(accumulators, generators)
 
 

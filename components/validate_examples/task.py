@@ -1,6 +1,9 @@
 """The work of validate_examples."""
 
+import math
+from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,9 +16,14 @@ from penstock.components.runtime.schema_file import read_schema_file
 from . import report as report_
 from . import schemas
 from . import statistics as statistics_
-from .checks import ERROR, Reference, Result, check_split
+from .checks import Result, check_split
+from .comparisons import Reference
+from .findings import ERROR, WARNING, Finding, Measurement
+from .protection import unprotected
+from .quantiles import QuantileCounts
+from .rows import Repeats, RowHashes, count_repeats
 
-_MOST_PRINTED = 100
+_MOST_PRINTED, _MOST_NAMED = 100, 5
 
 
 class Outputs(NamedTuple):
@@ -51,21 +59,29 @@ def validate_examples(
         raise TaskError(f"on_anomalies is {on_anomalies!r}; give fail or warn")
     splits = _splits(examples, environments)
     given = read_schema_file(schema_file) if schema_file else None
-    computed = _compute(examples.path, splits, given and schemas.for_statistics(given))
-    used = given or schemas.infer(computed[_existing(examples.path, schema_split)])
-    _check_environments(used, environments)
-    results = {}
+    others = (
+        ("drift", "previous_statistics", previous_statistics, drift_threshold),
+        ("skew", "serving_statistics", serving_statistics, skew_threshold),
+    )
+    references = {split: [_reference(split, *found) for found in others] for split in splits}
+    hashes = {split: RowHashes() for split in splits}
+    computed = {}
     for split in splits:
-        references = [
-            Reference(check, statistics_.load(where, split, what), threshold)
-            for check, what, where, threshold in (
-                ("drift", "previous_statistics", previous_statistics, drift_threshold),
-                ("skew", "serving_statistics", serving_statistics, skew_threshold),
-            )
-            if where
-        ]
-        results[split] = check_split(split, computed[split], used, environments.get(split), references, min_rows)
-    verdict = _verdict(results, examples, used, is_inferred=given is None)
+        observers: list[statistics_.Observer] = [hashes[split], *(found.counts for found in references[split] if found.counts)]
+        computed[split] = statistics_.compute(examples.path, split, given and schemas.for_statistics(given), observers)
+        figure(f"Split {split}: {int(computed[split].datasets[0].num_examples):,} rows")
+    used = given or schemas.infer(computed[_existing(examples.path, schema_split)])
+    if not given:
+        schemas.propose_ranges(used, computed.values())
+    _check_environments(used, environments)
+    results = {
+        split: check_split(split, computed[split], used, environments.get(split), references[split], min_rows, is_inferred=given is None)
+        for split in splits
+    }
+    repeats = count_repeats(hashes)
+    for split in splits:
+        results[split].findings += _repeat_findings(split, repeats[split])
+    verdict = _verdict(results, repeats, examples, used, is_inferred=given is None)
     summary = _summary(verdict, results, drift=bool(previous_statistics), skew=bool(serving_statistics))
     for split in splits:
         statistics_.save(computed[split], statistics.path, split)
@@ -106,17 +122,28 @@ def _check_environments(schema: schema_pb2.Schema, environments: dict[str, str])
             )
 
 
-def _compute(examples: Path, splits: list[str], schema: schema_pb2.Schema | None) -> dict[str, statistics_.Statistics]:
-    computed = {}
-    for split in splits:
-        computed[split] = statistics_.compute(examples, split, schema)
-        figure(f"Split {split}: {int(computed[split].datasets[0].num_examples):,} rows")
-    return computed
+def _reference(split: str, check: str, parameter: str, where: str, threshold: float) -> Reference:
+    statistics = statistics_.load(where, split, parameter) if where else None
+    return Reference(check, parameter, where, statistics, threshold, QuantileCounts(statistics) if statistics else None)
 
 
-def _verdict(results: dict[str, Result], examples: Input, schema: schema_pb2.Schema, is_inferred: bool) -> dict[str, Any]:
-    """Builds `verdict.json`: every finding, and every limit with its measured value."""
-    findings = [asdict(finding) for result in results.values() for finding in result.findings]
+def _repeat_findings(split: str, repeats: Repeats) -> Iterator[Finding]:
+    for count, kind, summary, text in (
+        (repeats.repeated, "REPEATED_ROWS", "Repeated rows", "equal an earlier row of this Split"),
+        (repeats.elsewhere, "SHARED_ROWS", "Rows of another Split", "are in another Split too: what is measured there was trained on"),
+    ):
+        if count:
+            description = f"{count:,} of {repeats.rows:,} rows ({count / repeats.rows:.2%}) {text}."
+            yield Finding(split, "", WARNING, kind, summary, description)
+
+
+def _verdict(
+    results: dict[str, Result], repeats: dict[str, Repeats], examples: Input, schema: schema_pb2.Schema, is_inferred: bool
+) -> dict[str, Any]:
+    """Builds `verdict.json`: every finding, the worst drift first, and every limit with its measured value."""
+    measurements = [measurement for result in results.values() for measurement in result.measurements]
+    found = [finding for result in results.values() for finding in result.findings]
+    findings = [asdict(finding) for finding in sorted(found, key=partial(_excess, _excesses(measurements)), reverse=True)]
     errors = [finding for finding in findings if finding["severity"] == ERROR]
     return {
         "verdict": "failed" if errors else "passed",
@@ -128,8 +155,21 @@ def _verdict(results: dict[str, Result], examples: Input, schema: schema_pb2.Sch
         "features": len(schema.feature),
         "examples_fingerprint": examples.fingerprint,
         "findings": findings,
-        "checks": [asdict(measurement) for result in results.values() for measurement in result.measurements],
+        "checks": [asdict(measurement) for measurement in measurements],
+        "repeats": {split: asdict(counts) for split, counts in repeats.items()},
+        "unprotected": unprotected(schema, measurements),
     }
+
+
+def _excesses(measurements: list[Measurement]) -> dict[tuple[str, str], float]:
+    """Returns by how many times each drifted feature is beyond its limit."""
+    failed = [found for found in measurements if not found.passed and found.check in ("drift", "skew")]
+    return {(found.split, found.feature): found.measured / max(found.threshold, 1e-9) for found in sorted(failed, key=lambda f: f.measured)}
+
+
+def _excess(excesses: dict[tuple[str, str], float], finding: Finding) -> float:
+    """What is no distance comes before all distances."""
+    return excesses.get((finding.split, finding.feature), math.inf) if finding.kind.startswith("COMPARATOR") else math.inf
 
 
 def _summary(verdict: dict[str, Any], results: dict[str, Result], drift: bool, skew: bool) -> str:
@@ -148,7 +188,9 @@ def _count(number: int, one: str, many: str) -> str:
 
 
 def _explain(errors: list[dict[str, Any]]) -> str:
-    more = f", and {len(errors) - 1} more (see the report)" if len(errors) > 1 else ""
+    names = list(dict.fromkeys(error["feature"] or f"Split {error['split']}" for error in errors))[1:]
+    others = f"{', '.join(names[:_MOST_NAMED])}; see the report" if names else "see the report"
+    more = f", and {len(errors) - 1} more ({others})" if len(errors) > 1 else ""
     count = _count(len(errors), "Anomaly", "Anomalies")
     return f"{count}: {_describe(errors[0])}{more}; correct the data or the Schema, or set on_anomalies to warn"
 

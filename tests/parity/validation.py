@@ -51,7 +51,9 @@ def _findings(one: dict[str, Any], other: dict[str, Any]) -> Iterator[Row]:
     kinds = len({finding["kind"] for finding in left})
     same = f"equal: {len(left)} of {kinds} kinds, {one['anomaly_count']} of them of severity ERROR"
     yield Row(_NAME, "Anomalies of broken rows", same if left == right else _difference(left, right), "equal", left == right and bool(left))
-    measured = [{(check["check"], check["split"], check["feature"]): check for check in side["checks"]} for side in (one, other)]
+    measured = [
+        {(check["check"], check["split"], check["feature"], check["measure"]): check for check in side["checks"]} for side in (one, other)
+    ]
     apart = {key: abs(check["measured"] - measured[1][key]["measured"]) for key, check in measured[0].items() if key in measured[1]}
     worst = max(apart, key=lambda key: apart[key])
     limits = [{key: check | {"measured": 0} for key, check in side.items()} for side in measured]

@@ -1,76 +1,19 @@
 """validate_examples, run as its container runs it."""
 
-import json
 import math
 
 import fsspec
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pytest
 import tensorflow_data_validation as tfdv
 from google.protobuf import json_format, text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
-from penstock.components.runtime.examples import SplitWriter
 from penstock.components.validate_examples import statistics as statistics_
 
 from .. import kubeflow_pages
-
-NAME = "validate_examples"
-
-
-def frame(rows=4000, seed=0, **changes):
-    """A small table: a number, a count, a category and a 0/1 label."""
-    rng = np.random.default_rng(seed)
-    columns = {
-        "x": rng.normal(size=rows).astype(np.float32),
-        "n": rng.integers(0, 50, rows),
-        "c": rng.choice(["a", "b", "c"], rows, p=[0.6, 0.3, 0.1]),
-        "late": (rng.random(rows) < 0.25).astype(np.int64),
-    }
-    return pd.DataFrame(columns | changes)
-
-
-@pytest.fixture
-def examples(tmp_path):
-    """Returns `make(name, **splits)`, which writes Examples of data frames or Arrow tables."""
-
-    def make(name="examples", **splits):
-        folder = tmp_path / name
-        for split, rows in splits.items():
-            table = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
-            with SplitWriter(folder, split, table.schema) as writer:
-                writer.write(table)
-        return folder
-
-    return make
-
-
-@pytest.fixture
-def validate(run_task):
-    """Returns `run(folder, **parameters)`, which runs the task on Examples."""
-
-    def run(folder, *, subprocess=False, **parameters):
-        return run_task(NAME, parameters, {"examples": (folder, {"format": "parquet"})}, subprocess=subprocess)
-
-    return run
-
-
-@pytest.fixture
-def schema_text(examples, validate):
-    """The Schema of the table, as a person might have reviewed it."""
-    result = validate(examples("for-schema", train=frame()))
-    assert result.code == 0, result.error
-    return (result.outputs["schema"] / "schema.pbtxt").read_text()
-
-
-def evidence(result):
-    return json.loads((result.outputs["anomalies"] / "verdict.json").read_text())
-
-
-def findings(result, severity="ERROR"):
-    return [(found["split"], found["feature"], found["kind"]) for found in evidence(result)["findings"] if found["severity"] == severity]
+from .tables import evidence, findings, frame
 
 
 def test_a_good_table_passes_and_its_schema_is_offered(examples, validate):
@@ -149,7 +92,10 @@ BROKEN = {
     "unknown category": (lambda: frame(c=["a", "z"] * 2000), [("train", "c", "ENUM_TYPE_UNEXPECTED_STRING_VALUES")]),
     "missing column": (lambda: frame().drop(columns="n"), [("train", "n", "SCHEMA_MISSING_COLUMN")]),
     "extra column": (lambda: frame(extra=1.5), [("train", "extra", "SCHEMA_NEW_COLUMN")]),
-    "changed type": (lambda: frame(n=["one", "two"] * 2000), [("train", "n", "UNEXPECTED_DATA_TYPE")]),
+    "changed type": (
+        lambda: frame(n=["one", "two"] * 2000),
+        [("train", "n", "UNEXPECTED_DATA_TYPE"), ("train", "n", "INT_TYPE_NOT_INT_STRING")],
+    ),
     "missing values": (
         lambda: frame(c=["a", None] * 2000),
         [("train", "c", "INVALID_FEATURE_SHAPE"), ("train", "c", "FEATURE_TYPE_LOW_FRACTION_PRESENT")],
@@ -194,6 +140,7 @@ def test_values_that_models_choke_on_are_warnings(examples, validate):
         ("train", "none", "NO_VALUES"),
         ("train", "same", "ONE_VALUE"),
         ("train", "x", "INFINITE_VALUES"),
+        ("train", "", "REPEATED_ROWS"),
     ]
     texts = {found["feature"]: found["description"] for found in evidence(result)["findings"]}
     assert "2,000 NaN values (50.00% of the rows)" in texts["nan"]
@@ -211,23 +158,25 @@ def test_drift_is_measured_by_the_schemas_comparators_and_by_defaults(examples, 
         examples("after", train=moved, eval=frame(1000, seed=3)),
         previous_statistics=str(before.outputs["statistics"]),
         schema_file=reviewed,
-        drift_threshold=0.04,
         on_anomalies="warn",
     )
     assert after.code == 0, after.error
     checks = {(found["split"], found["feature"]): found for found in evidence(after)["checks"] if found["check"] == "drift"}
     assert len(checks) == 8
     assert checks["train", "x"] | {"measured": 0} == {
-        "check": "drift", "split": "train", "feature": "x", "measure": "jensen_shannon_divergence",
-        "measured": 0, "threshold": 0.04, "source": "parameter", "passed": False,
+        "check": "drift", "split": "train", "feature": "x", "measure": "kolmogorov_smirnov",
+        "measured": 0, "threshold": 0.1, "source": "parameter", "passed": False,
     }  # fmt: skip
     assert (checks["train", "c"]["measure"], checks["train", "c"]["measured"]) == ("infinity_norm", pytest.approx(0.9, abs=0.05))
     assert (checks["train", "n"]["threshold"], checks["train", "n"]["source"], checks["train", "n"]["passed"]) == (0.9, "schema", True)
-    assert (checks["train", "late"]["measure"], checks["train", "late"]["passed"]) == ("jensen_shannon_divergence", False)
+    assert (checks["train", "late"]["measure"], checks["train", "late"]["passed"]) == ("kolmogorov_smirnov", False)
     assert all(checks["eval", name]["passed"] for name in ("x", "c", "late"))
     assert {feature for _, feature, kind in findings(after) if kind.startswith("COMPARATOR")} == {"x", "c", "late"}
     assert text_format.Parse((after.outputs["schema"] / "schema.pbtxt").read_text(), schema_pb2.Schema()) == schema
     assert after.metadata["anomalies"]["summary"] == "3 anomalies in 2 Splits, drift in 3 of 8 comparisons"
+    reason = evidence(after)["reason"]
+    assert reason.startswith("3 Anomalies: c in Split train: ") or reason.startswith("3 Anomalies: x in Split train: ")
+    assert reason.index("and 2 more") < reason.index("late; see the report")
 
 
 def test_skew_leaves_out_what_serving_does_not_have(examples, validate):

@@ -1,0 +1,84 @@
+"""What Statistics know of a number's distribution, and how far the rows at hand lie from it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from tensorflow_metadata.proto.v0.statistics_pb2 import Histogram
+
+from .statistics import FeatureStatistics, Statistics, by_name, is_numeric
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A distribution function F at a few places.
+
+    TFDV's QUANTILES histogram has the exact number of values up to each end of a bucket (to 0.0003 for a million rows), however many
+    values are equal. Below a value that many rows share, F is only known to lie between two numbers.
+
+    Attributes:
+        ends: The places, ascending.
+        least: The least that F can be at each.
+        most: The most that it can be.
+    """
+
+    ends: np.ndarray
+    least: np.ndarray
+    most: np.ndarray
+
+    def distance(self, shares: np.ndarray) -> float:
+        """Returns the greatest distance between F and another distribution function at the same places.
+
+        It is the Kolmogorov-Smirnov statistic, which is zero where what is known of F leaves room for the other to be the same.
+
+        Args:
+            shares: The other's values, at `ends`.
+        """
+        return float(np.max([shares - self.most, self.least - shares, np.zeros_like(shares)]))
+
+
+def distribution(histogram: Histogram) -> Distribution | None:
+    """Reads a distribution from a QUANTILES histogram; None if it has no values."""
+    counts = np.cumsum([bucket.sample_count for bucket in histogram.buckets])
+    if not len(counts) or not counts[-1] > 0:
+        return None
+    highs = np.array([bucket.high_value for bucket in histogram.buckets])
+    values, first = np.unique(np.append(histogram.buckets[0].low_value, highs), return_index=True)
+    through = np.array([counts[highs <= value][-1] if (highs <= value).any() else 0.0 for value in values]) / counts[-1]
+    levels = first / len(highs)  # the i-th of k ends is the least value that i/k of all values do not exceed
+    below = np.nextafter(values, -np.inf)
+    return Distribution(
+        np.ravel([below, values], "F"),
+        np.ravel([np.append(0.0, through[:-1]), through], "F"),
+        np.ravel([np.maximum(levels, np.append(0.0, through[:-1])), np.where(through > 0, through, 1 / len(highs))], "F"),
+    )
+
+
+def quantiles(feature: FeatureStatistics) -> Histogram:
+    """Returns a numeric feature's histogram of equal counts."""
+    return next((found for found in feature.num_stats.histograms if found.type == Histogram.QUANTILES), Histogram())
+
+
+class QuantileCounts:
+    """Counts numbers between the quantiles of other Statistics, in the pass that computes their own."""
+
+    def __init__(self, reference: Statistics) -> None:
+        known = {name: distribution(quantiles(feature)) for name, feature in by_name(reference).items() if is_numeric(feature)}
+        self._reference = {name: found for name, found in known.items() if found}
+        self._counts = {name: np.zeros(len(found.ends) + 1) for name, found in self._reference.items()}
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Counts the values of some rows."""
+        for name in self._reference.keys() & set(rows.schema.names):
+            values = rows.column(rows.schema.get_field_index(name))
+            while pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
+                values = values.flatten()
+            if pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
+                numbers = values.drop_null().to_numpy()
+                places = np.searchsorted(self._reference[name].ends, numbers[~np.isnan(numbers)])
+                self._counts[name] += np.bincount(places, minlength=len(self._counts[name]))
+
+    def distance(self, name: str) -> float | None:
+        """Returns how far a feature's values lie from the other Statistics; None where that cannot be told."""
+        total = self._counts[name].sum() if name in self._counts else 0
+        return self._reference[name].distance(np.cumsum(self._counts[name])[:-1] / total) if total else None
