@@ -4,23 +4,32 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from penstock.components.runtime.answers import is_close, largest_difference
+from penstock.components.runtime.answers import Apart, differences, largest_difference
 
 from .clients import Client, encode, read
 
 # Both one row and many come in a request; so many rows are asked for at once.
 ROWS_PER_REQUEST = 32
 _MOST_SHOWN = 5
+_MOST_VALUES = 10
 _MOST_CHARACTERS = 80
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A row that is answered otherwise than evaluated; both answers as JSON, and no longer than people read."""
+    """A row that is answered otherwise than evaluated; both answers as JSON, and no longer than people read.
+
+    Attributes:
+        row: Its number.
+        answered: The answer.
+        evaluated: The evaluation's.
+        values: The first values that exceed the tolerance, in words.
+    """
 
     row: int
     answered: str
     evaluated: str
+    values: list[str]
 
 
 @dataclass
@@ -47,10 +56,18 @@ class Answers:
             self.largest_difference = None
         elif self.largest_difference is not None:
             self.largest_difference = max(self.largest_difference, apart)
-        if not is_close(answered, evaluated, tolerance):
+        exceeding = list(differences(answered, evaluated, tolerance))
+        if exceeding:
             self.different += 1
             if len(self.shown) < _MOST_SHOWN:
-                self.shown.append(Difference(row, _shortened(answered), _shortened(evaluated)))
+                values = [_in_words(value) for value in exceeding[:_MOST_VALUES]]
+                more = [f"and {len(exceeding) - _MOST_VALUES} more"] if len(exceeding) > _MOST_VALUES else []
+                self.shown.append(Difference(row, _shortened(answered), _shortened(evaluated), values + more))
+
+
+def _in_words(value: Apart) -> str:
+    place = f"{value.place}: " if value.place else ""
+    return f"{place}{_shortened(value.answered)}, not {_shortened(value.known)} (may be {value.allowed:.1g} apart)"
 
 
 def _shortened(answer: Any) -> str:
@@ -58,16 +75,22 @@ def _shortened(answer: Any) -> str:
     return text if len(text) <= _MOST_CHARACTERS else text[:_MOST_CHARACTERS] + "…"
 
 
+def takes_rows_together(probe: dict[str, Any]) -> bool:
+    """Tells whether the model answers rows in one request as it answers each alone."""
+    return probe.get("rows_together", True) is not False
+
+
 async def ask_all(client: Client, probe: dict[str, Any]) -> Answers:
-    """Sends every row of a probe, many in a request, and compares.
+    """Sends every row of a probe, many in a request unless the model mixes them, and compares.
 
     Raises:
         RequestFailed: A request was refused or not answered, or the answer is not what the protocol says.
     """
     instances, predictions = probe["instances"], probe["predictions"]
     answers = Answers()
-    for first in range(0, len(instances), ROWS_PER_REQUEST):
-        asked = slice(first, first + ROWS_PER_REQUEST)
+    rows = ROWS_PER_REQUEST if takes_rows_together(probe) else 1
+    for first in range(0, len(instances), rows):
+        asked = slice(first, first + rows)
         answered = read(client, await client.send(encode(client, instances[asked])), len(instances[asked]))
         for number, (ours, theirs) in enumerate(zip(answered, predictions[asked], strict=True)):
             answers.compare(first + number, ours, theirs, probe["tolerance"])

@@ -20,13 +20,18 @@ def check_serving(
     load_seconds: float = 5.0,
     probe_rows: int = 16,
     start_attempts: int = 2,
+    tolerance: float = 0.0,
 ):
     """Gate: serves the model as its destination will, and compares its answers with the evaluation's, row for row.
 
     The exact model directory is loaded in Penstock's model server, and in TensorFlow Serving too where `tensorflow_model_server` is
     on the path; that one listens on all addresses of the machine meanwhile, and has no option that says otherwise. A model that does
-    not load, answers otherwise than it was evaluated, or breaks a limit is not passed on. An answer may differ by the tolerance in
-    the Evaluation's `probe.json` (1e-5), absolute or relative: the order of a sum is not the model's.
+    not load, answers otherwise than it was evaluated, or breaks a limit is not passed on. The page lists the values that differ.
+
+    Two numbers may differ by `tolerance` times the largest magnitude in their output's row (or 1, if that is less): the order of a sum is
+    not the model's. The Evaluation has measured what the model itself needs, by asking for the same rows alone, 32 at a time and 256 at a
+    time; it is 1e-5 at least. Where these answers differ by more than rounding, since the model pads or normalizes over the rows of a
+    request, every row is asked for alone, and the probe for the destination holds one.
 
     Args:
         model: The model to check.
@@ -44,5 +49,6 @@ def check_serving(
         load_seconds: For how long they ask each server, in all protocols together.
         probe_rows: How many requests the probe for the destination holds.
         start_attempts: How often to start the server before the model counts as one that does not load.
+        tolerance: What share of the largest magnitude in an output's row two numbers may differ by; 0 for what the Evaluation has measured.
     """
     return container("serve", "check_serving")

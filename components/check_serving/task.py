@@ -13,6 +13,7 @@ from penstock.components.runtime import Input, Output, TaskError, figure, redact
 from penstock.components.runtime.blessing import PROBE, PROBE_SHA256, EmptyProbe, read_probe, require_blessing
 from penstock.components.runtime.fingerprint import file_sha256
 
+from .answers import takes_rows_together
 from .limits import all_measured, broken_limit, check_limits, measured_limits
 from .measuring import Measured, Questions, measure_server
 from .report import write_report
@@ -41,21 +42,24 @@ def check_serving(
     load_seconds: float = 5.0,
     probe_rows: int = 16,
     start_attempts: int = 2,
+    tolerance: float = 0.0,
 ) -> Outputs:
     """Serves a blessed model and says whether it answers as evaluated, within the limits; see the interface for the parameters.
 
     Raises:
         TaskError: The model is not blessed, a parameter is wrong or a server is broken; a model that fails is a result.
     """
-    _check_parameters(protocols, concurrency, load_seconds, probe_rows, start_attempts)
+    _check_parameters(protocols, concurrency, load_seconds, probe_rows, start_attempts, tolerance)
     check_limits(limits)
     blessing = require_blessing(model, evaluation.path)
     probe = _read_probe(evaluation.path)
+    if tolerance:
+        probe["tolerance"] = tolerance
     questions = Questions(probe, protocols, concurrency, load_seconds, start_attempts)
     serving_check.path.mkdir(parents=True)
     with _server_kinds() as kinds:
         servers = [measure_server(kind, model.path, serving_check.path, questions) for kind in kinds]
-    _write(serving_check.path / PROBE, _spread(probe, probe_rows))
+    _write(serving_check.path / PROBE, _spread(probe, probe_rows if takes_rows_together(probe) else 1))
     compared = measured_limits(limits, servers)
     reasons = [*_reasons(servers, probe), *(broken_limit(entry) for entry in compared if not entry["passed"])]
     check = {
@@ -67,6 +71,7 @@ def check_serving(
         "servers": [asdict(server) for server in servers],
         "rows": len(probe["instances"]),
         "tolerance": probe["tolerance"],
+        "rows_together": takes_rows_together(probe),
         "concurrency": concurrency,
         "load_seconds": load_seconds,
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -79,7 +84,9 @@ def check_serving(
     return Outputs(check["verdict"])
 
 
-def _check_parameters(protocols: list, concurrency: int, load_seconds: float, probe_rows: int, start_attempts: int) -> None:
+def _check_parameters(
+    protocols: list, concurrency: int, load_seconds: float, probe_rows: int, start_attempts: int, tolerance: float
+) -> None:
     unknown = [protocol for protocol in protocols if protocol not in PROTOCOLS]
     if unknown or not protocols or len(set(protocols)) < len(protocols):
         raise TaskError(f"protocols is {protocols!r}; give some of {', '.join(PROTOCOLS)}, each once")
@@ -88,6 +95,8 @@ def _check_parameters(protocols: list, concurrency: int, load_seconds: float, pr
     for name, value in {"concurrency": concurrency, "probe_rows": probe_rows, "start_attempts": start_attempts}.items():
         if value < 1:
             raise TaskError(f"{name} is {value}; give 1 or more")
+    if not 0 <= tolerance < 1:
+        raise TaskError(f"tolerance is {tolerance:g}; give a share of an output's largest magnitude, below 1, or 0 for the Evaluation's")
 
 
 def _read_probe(evaluation: Path) -> dict[str, Any]:

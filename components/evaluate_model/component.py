@@ -49,8 +49,8 @@ def evaluate_model(
         model: The candidate.
         schema: The Schema of the Examples.
         evaluation: TFMA's outputs (`metrics`, `plots`, `validations`, `eval_config.json`), `blessing.json` with the verdict, every
-            threshold and its measured values, and `probe.json`: requests for up to 256 rows with the
-            candidate's answers.
+            threshold and its measured values, and `probe.json`: up to 256 rows with the
+            candidate's answer to each alone, and by how much its answers to them together differ.
         metrics: The candidate's overall metrics.
         classification_metrics: ROC curve and confusion matrix, where the model is a classifier.
         report: A page that shows the verdict, the thresholds, the metrics and the slices.

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.components.runtime import stored
-from penstock.components.runtime.answers import to_json
+from penstock.components.runtime.answers import largest_part, to_json
 from penstock.components.runtime.examples import read_batches
 from penstock.components.runtime.tensors import Tensors
 
@@ -17,13 +17,19 @@ from .predict import Batch, Predictor
 
 # Enough to notice a model that is served otherwise than evaluated, few enough to be sent in a second.
 PROBE_ROWS = 256
+# Answers to the same rows in requests of these sizes say how far apart they may be.
+_SIZES = (32, PROBE_ROWS)
 TOLERANCE = 1e-5
+# By how much more than was measured answers may be apart; and from where on rows are mixed, not rounded.
+_MARGIN, _MIXED = 4, 1e-3
 
 
 def write_probe(path: Path, predictor: Predictor, examples: Path, split: str, tensors: Tensors) -> None:
-    """Writes `tolerance`, `instances` and `predictions` in the words of TensorFlow Serving's and KServe's V1 protocol.
+    """Writes `instances` and `predictions` in the words of TensorFlow Serving's and KServe's V1 protocol, and how to compare with them.
 
-    There are none if the model has no `serving_default`, or no row is complete.
+    A prediction is the answer to its instance alone. `tolerance` is what the answers to the same rows in larger requests need, relative to
+    the largest magnitude in an output's row; `rows_together` is false where they differ by more than rounding, as those of a model do that
+    pads to the longest of its rows. There are no instances if the model has no `serving_default`, or no row is complete.
 
     Args:
         path: The JSON file.
@@ -32,28 +38,46 @@ def write_probe(path: Path, predictor: Predictor, examples: Path, split: str, te
         split: Their Split.
         tensors: The Schema's tensors.
     """
-    instances, predictions = _requests(predictor.through("serving_default"), next(read_batches(examples, split)), tensors)
-    probe = {"tolerance": TOLERANCE, "instances": instances, "predictions": predictions}
+    asked = _requests(predictor.through("serving_default"), next(read_batches(examples, split)), tensors)
+    probe = {"tolerance": TOLERANCE, "rows_together": True, "instances": [], "predictions": []} | asked
     path.write_text(stored.dump(probe, indent=1), encoding="utf-8")
 
 
-def _requests(predictor: Predictor | None, batch: pa.RecordBatch, tensors: Tensors) -> tuple[list[dict[str, Any]], list[Any]]:
+def _requests(predictor: Predictor | None, batch: pa.RecordBatch, tensors: Tensors) -> dict[str, Any]:
     if predictor is None:
-        return [], []
+        return {}
     predictor.check_columns(batch.schema)
     table = pa.Table.from_batches([batch])
     table = table if predictor.takes_examples else _complete(table, list(predictor.inputs))
     if not table.num_rows:
-        return [], []
+        return {}
     chosen = table.take(np.unique(np.linspace(0, table.num_rows - 1, PROBE_ROWS).astype(np.int64))).combine_chunks()
-    requests = Batch(chosen.to_batches()[0], tensors)
-    answers = {name: to_json(answer.tolist()) for name, answer in predictor.predict(requests).items()}
-    predictions = [dict(zip(answers, row, strict=True)) for row in zip(*answers.values(), strict=True)]
+    alone = _predictions(predictor, chosen, tensors, 1)
+    apart = max(_largest_part(_predictions(predictor, chosen, tensors, size), alone) for size in _SIZES)
     if predictor.takes_examples:
-        instances = [{"b64": base64.b64encode(example).decode()} for example in requests.serialized]
+        serialized = Batch(chosen.to_batches()[0], tensors).serialized
+        instances = [{"b64": base64.b64encode(example).decode()} for example in serialized]
     else:
         instances = to_json(chosen.select(sorted(predictor.inputs)).to_pylist())
-    return instances, next(iter(answers.values())) if len(answers) == 1 else predictions
+    together = apart < _MIXED
+    tolerance = max(TOLERANCE, _MARGIN * apart) if together else TOLERANCE
+    return {"tolerance": tolerance, "rows_together": together, "instances": instances, "predictions": alone}
+
+
+def _predictions(predictor: Predictor, table: pa.Table, tensors: Tensors, size: int) -> list[Any]:
+    """Returns the answers to rows that are asked so many at a time."""
+    predictions: list[Any] = []
+    for start in range(0, table.num_rows, size):
+        answers = predictor.predict(Batch(table.slice(start, size).combine_chunks().to_batches()[0], tensors))
+        columns = {name: to_json(answer.tolist(), name) for name, answer in answers.items()}
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        predictions += next(iter(columns.values())) if len(columns) == 1 else rows
+    return predictions
+
+
+def _largest_part(answers: list[Any], known: list[Any]) -> float:
+    """Returns by how much of an output's largest magnitude answers differ at most."""
+    return max(largest_part(ours, theirs) for ours, theirs in zip(answers, known, strict=True))
 
 
 def _complete(table: pa.Table, inputs: list[str]) -> pa.Table:

@@ -157,6 +157,37 @@ def test_answers_in_the_thousands_may_differ_in_their_last_digits(check: Check) 
     assert result(check("first", probe=relative, parameters={"protocols": ["v1"]}))["verdict"] == "passed"
 
 
+def test_the_tolerance_is_a_parameter_and_goes_with_the_probe(check: Check) -> None:
+    known = json.loads((check.models / "first" / "probe.json").read_text())["predictions"]
+    done = check(
+        "first", probe={"predictions": [[value + 1e-3] for (value,) in known]}, parameters={"protocols": ["v1"], "tolerance": 2e-3}
+    )
+    assert (result(done)["verdict"], result(done)["tolerance"]) == ("passed", 2e-3)
+    assert read_probe(done.outputs["serving_check"])["tolerance"] == 2e-3
+
+
+def test_rows_that_a_model_mixes_are_asked_for_alone(check: Check) -> None:
+    tensorflow = """
+import sys, tensorflow as tf
+def f(s): return {"words": tf.strings.split(s).to_tensor(""), "share": tf.nn.softmax(tf.cast(tf.strings.length(s), tf.float32))}
+tf.saved_model.save(tf.Module(), sys.argv[1], {"serving_default": tf.function(f).get_concrete_function(s=tf.TensorSpec([None], tf.string))})
+"""
+    subprocess.run([sys.executable, "-c", tensorflow, check.models / "mixing" / "model"], check=True)
+    probe = {"tolerance": 1e-5, "instances": [{"s": "a b"}, {"s": "a b c"}]}
+    probe["predictions"] = [{"words": row["s"].split(), "share": 1.0} for row in probe["instances"]]
+    (check.models / "mixing" / "probe.json").write_text(json.dumps(probe))
+    done = check("mixing", probe={"rows_together": False})
+    assert result(done)["reasons"] == []
+    assert len(read_probe(done.outputs["serving_check"])["instances"]) == 1, "a probe goes in one request"
+    found = result(check("mixing", parameters={"protocols": ["v1"]}))
+    (server,) = found["servers"]
+    shown = server["protocols"][0]["answers"]["shown"][0]
+    assert (found["verdict"], server["protocols"][0]["load"]["answers"]["different"]) == ("failed", 0)
+    share, words = sorted(shown["values"])
+    assert words.startswith('words: ["a", "b", ""], not ["a", "b"]')
+    assert share.startswith("share: 0.1")
+
+
 def test_a_model_that_answers_otherwise_than_evaluated_fails(check: Check) -> None:
     known = json.loads((check.models / "first" / "probe.json").read_text())["predictions"]
     done = check("first", probe={"predictions": [known[0], [known[1][0] + 1e-3]]})
@@ -289,6 +320,8 @@ def test_what_is_not_blessed_is_not_checked(check: Check, changes: dict[str, Any
         ({"load_seconds": 0.0}, "load_seconds is 0"),
         ({"probe_rows": 0}, "probe_rows is 0"),
         ({"start_attempts": 0}, "start_attempts is 0"),
+        ({"tolerance": -0.1}, "tolerance is -0.1"),
+        ({"tolerance": 1.0}, "tolerance is 1"),
     ],
 )
 def test_parameters_that_are_wrong(check: Check, parameters: dict[str, Any], message: str) -> None:

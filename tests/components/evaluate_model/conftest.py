@@ -53,7 +53,7 @@ def _flights(rows: int, seed: int = 0) -> pa.Table:
 
 
 class Model(tf.Module):
-    """A model of a kind: `binary`, `classes`, `regression`, `two` outputs, or `named` with a text beside its answer."""
+    """A model of a kind: `binary`, `classes`, `regression`, `two` outputs, `named` with a text beside its answer, or `mixing` its rows in one."""
 
     def __init__(self, kind: str, slope: float) -> None:
         super().__init__()
@@ -64,6 +64,8 @@ class Model(tf.Module):
         if self.kind == "named":
             probability = self.answer("binary", distance, hour)
             return {"probability": probability, "answer": tf.where(probability[:, 0] > 0.5, "late", "on time")}
+        if self.kind == "mixing":
+            return {"probability": self.answer("binary", distance, hour), "share": tf.nn.softmax(distance, axis=0)}
         if self.kind != "two":
             return {"output_0": self.answer(self.kind, distance, hour)}
         return {"late": self.answer("binary", distance, hour), "minutes": self.answer("regression", distance, hour)}

@@ -305,6 +305,15 @@ def test_probes_are_what_the_model_answers(evaluate: Flights) -> None:
         distance=tf.constant(columns["distance"]), hour=tf.constant(columns["hour"], tf.int64), carrier=tf.constant(columns["carrier"])
     )
     np.testing.assert_allclose(probe["predictions"], answers["output_0"].numpy(), atol=probe["tolerance"])
+    assert 1e-5 <= probe["tolerance"] < 1e-4
+    assert probe["rows_together"] is True
+
+
+def test_probes_of_a_model_that_mixes_rows_hold_its_answers_to_each_alone(evaluate: Flights) -> None:
+    config = eval_config(spec='label_key: "is_late" prediction_key: "probability"')
+    probe = json.loads((evaluate(config, model=evaluate.models("mixing")).outputs["evaluation"] / "probe.json").read_text())
+    assert {row["share"] for row in probe["predictions"]} == {1.0}
+    assert (probe["tolerance"], probe["rows_together"]) == (1e-5, False)
 
 
 def test_probes_of_a_model_that_answers_text(evaluate: Flights) -> None:
