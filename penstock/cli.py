@@ -77,6 +77,7 @@ def run(file: Path, texts: tuple[str, ...], values_file: Path | None, root: Path
       penstock run flight_delay_training --params pipelines/flight_delay/local.yaml --runner docker
     """
     import_kfp()
+    from .local.refusals import refuse
     from .pipeline_file import PipelineFile, read_values
     from .report import report
     from .run import Interrupted, make_runner
@@ -87,6 +88,7 @@ def run(file: Path, texts: tuple[str, ...], values_file: Path | None, root: Path
     with before_anything_starts():
         pipeline = PipelineFile(file)
         arguments = pipeline.arguments(given, read_values(values_file) if values_file else {})
+        refuse(pipeline, arguments)
     try:
         result = run_pipeline(pipeline, arguments, root, fresh, make_runner(runner), _out)
     except Interrupted as interruption:

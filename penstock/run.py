@@ -113,8 +113,11 @@ def _orchestrate(pipeline: PipelineFile, arguments: dict[str, Any]) -> bool:
         pipeline_orchestrator.run_local_pipeline(pipeline.spec, arguments)
     except UserError:
         raise
-    except RuntimeError as error:
+    except RuntimeError as error:  # so it says that a task failed
         logging.getLogger(__name__).info("%s", error)
+        return True
+    except Exception as error:
+        faults.tell(tasks.reason(error))
         return True
     return False
 

@@ -26,8 +26,8 @@ compiled pipeline.
 An *error* is refused, fails, or does something else than the file says. A *warning* works, but not as one may think, or not everywhere.
 `penstock lint` knows KFP 2.17; each rule names the issue, source or page that it rests on.
 
-What needs no rule: If, Elif and Else, nested pipelines, static loops and `dsl.Collected`, exit handlers with `PipelineTaskFinalStatus` and
-`ignore_upstream_failure` do the same everywhere.
+What needs no rule: If, Elif and Else, nested pipelines, static loops and `dsl.Collected`, exit handlers and `ignore_upstream_failure`
+do the same everywhere.
 
 What no rule sees is what a container does. Everywhere it must make the folders of its outputs, write every output parameter that it declares, and name its artifacts in the
 executor's output file; an input that was not given may be missing, or `null`; artifacts are read and written at their paths, not by their URIs (kubeflow/pipelines#13476).

@@ -75,6 +75,18 @@ def importer_storage(document: Document) -> Iterator[tuple[str, str]]:
             yield place, f"Vertex AI cannot read {uri!r}; copy it to gs:// or pass it as a STRING parameter"
 
 
+@error("importer-local", "local", link=f"{SOURCE}sdk/python/kfp/local/importer_handler.py")
+def importer_local(document: Document) -> Iterator[tuple[str, str]]:
+    """A laptop imports what lies on its disk.
+
+    kfp.local gives an artifact in `gs://`, `s3://`, `minio://` or `oci://` a path, such as `/gcs/...`, where nothing is: the importer is done, and the task that
+    reads it fails. `penstock run` does not start such a pipeline. Copy the artifact here and give its path, or pass the address as a STRING parameter.
+    """
+    for place, uri in _imported(document):
+        if uri.startswith(_KUBEFLOW_SCHEMES):
+            yield place, f"{uri!r} is on no disk of this machine; copy it here and give its path, or pass it as a STRING parameter"
+
+
 @error("importer-from-task", "kubeflow", link=_IMPORTER)
 def importer_from_task(document: Document) -> Iterator[tuple[str, str]]:
     """Kubeflow imports a constant URI or a pipeline's parameter, not a task's output.

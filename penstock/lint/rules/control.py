@@ -1,5 +1,6 @@
 """Conditions and loops."""
 
+import re
 from collections.abc import Iterator
 
 from ..document import Document, Task, parameters_of, place_of
@@ -9,6 +10,10 @@ from .links import PULL, SOURCE
 _UNNAMED = "Output"
 _LOCAL_LOOPS = 2
 _TEXT = "STRING"
+_STATUS = "TASK_FINAL_STATUS"
+_RESOLVE = f"{SOURCE}backend/src/v2/driver/resolve.go"
+_STATE = re.compile(r"\.state\b")
+_ONLY_COMPLETE = re.compile(r"\A(?!.*['\"]SUCCEEDED['\"]).*['\"]COMPLETE['\"]", re.DOTALL)
 
 
 @warning("if-on-task-output", "local", link=f"{PULL}13313")
@@ -136,3 +141,46 @@ def _named_outputs(task: Task) -> list[str]:
     """Returns the inputs of a group that are named outputs of other tasks."""
     bound = {name: given.get("taskOutputParameter", {}).get("outputParameterKey") for name, given in task.parameters.items()}
     return [name for name, output in bound.items() if output and output != _UNNAMED]
+
+
+@warning("final-status-state", link=_RESOLVE)
+def final_status_state(document: Document) -> Iterator[tuple[str, str]]:
+    """What a PipelineTaskFinalStatus calls success differs.
+
+    Its `state` is `SUCCEEDED` on Vertex AI and locally and `COMPLETE` on Kubeflow; `FAILED` is the same everywhere. Compare with `FAILED` only.
+    """
+    for task, code in _told_final_status(document):
+        if _STATE.search(code) and not _ONLY_COMPLETE.search(code):
+            yield task.place, "its `state` is SUCCEEDED on Vertex AI and locally, COMPLETE on Kubeflow; compare it with FAILED only"
+
+
+@error("final-status-complete", "vertex", "local", link=_RESOLVE)
+def final_status_complete(document: Document) -> Iterator[tuple[str, str]]:
+    """A PipelineTaskFinalStatus says `COMPLETE` on Kubeflow only.
+
+    On Vertex AI and locally its `state` is `SUCCEEDED` where all went well: a component that compares it with `COMPLETE` takes that for a failure.
+    Compare with `FAILED`.
+    """
+    for task, code in _told_final_status(document):
+        if _ONLY_COMPLETE.search(code):
+            yield task.place, "its component compares `state` with COMPLETE, which is Kubeflow's alone; compare it with FAILED"
+
+
+@error("final-status-missing", link=_RESOLVE)
+def final_status_missing(document: Document) -> Iterator[tuple[str, str]]:
+    """Only the task of a `dsl.ExitHandler` is given a PipelineTaskFinalStatus.
+
+    Any other task of a component that takes one fails: `'NoneType' object has no attribute 'get'`. Make it the exit task of a `dsl.ExitHandler`.
+    """
+    for task, _ in _told_final_status(document):
+        for name, spec in parameters_of(task.component).items():
+            is_given = any("taskFinalStatus" in origin for _, origin in document.origins(task.component_name, name))
+            if spec.get("parameterType") == _STATUS and not is_given:
+                yield task.place, f"its {name} is a PipelineTaskFinalStatus, which no exit handler gives it; make it the exit task of one"
+
+
+def _told_final_status(document: Document) -> Iterator[tuple[Task, str]]:
+    """Yields the tasks of containers that are told a final status, with the text of their command."""
+    for task in document.tasks():
+        if _STATUS in {spec.get("parameterType") for spec in parameters_of(task.component).values()} and not task.is_group:
+            yield task, " ".join(document.command_of(task))

@@ -59,14 +59,17 @@ def shared_container(document: Document) -> Iterator[tuple[str, str]]:
 
 @warning("number-in-collection", "local", link=f"{SOURCE}sdk/python/kfp/local/executor_input_utils.py")
 def number_in_collection(document: Document) -> Iterator[tuple[str, str]]:
-    """Locally, whole numbers within a list or dict arrive as floats.
+    """kfp.local gives whole numbers within a list or dict on as floats.
 
-    kfp.local keeps values as protobuf does, for which every number is a float, and passes `3.0` on where Kubeflow passes `3`: `range(n)` and
-    a list's index fail, texts differ. A parameter that is an `int` itself arrives as one. Say `int(...)` inside the component.
+    It keeps values as protobuf does, for which every number is a float, and passes `3.0` on where Kubeflow passes `3`: `range(n)` and
+    a list's index fail, texts differ. A parameter that is an `int` itself arrives as one. `penstock run` mends this, also for what `dsl.Collected` gathers.
     """
     for place, value in [*document.constants(), *document.defaults()]:
         if isinstance(value, (list, dict)) and _has_whole_number(value):
-            yield place, "whole numbers within a list or dict are floats locally; say int(...) inside the component"
+            yield (
+                place,
+                "whole numbers within a list or dict are floats in kfp.local; use `penstock run`, or say int(...) inside the component",
+            )
 
 
 def _has_whole_number(value: Any) -> bool:

@@ -47,13 +47,29 @@ def concat(document: Document) -> Iterator[tuple[str, str]]:
 
 @error("if-present-placeholder", "vertex", link="https://github.com/googleapis/python-aiplatform/issues/4164")
 def if_present(document: Document) -> Iterator[tuple[str, str]]:
-    """Vertex AI is reported not to resolve `dsl.IfPresentPlaceholder`.
+    """Vertex AI is reported not to resolve `dsl.IfPresentPlaceholder` in a command.
 
-    The container gets the text `{"IfPresent": ...}` as it stands in the file. Pass `--executor_input {{$}}` and look inside the component.
+    The container gets the text `{"IfPresent": ...}` as it stands in the file. Write it in `args`, where Google's own pipelines have it, or pass
+    `--executor_input {{$}}` and look inside the component.
     """
     for place, text in document.arguments():
-        if '"IfPresent"' in text:
-            yield place, "Vertex AI passes IfPresentPlaceholder on unresolved; pass `--executor_input {{$}}` and look inside the component"
+        if '"IfPresent"' in text and not _in_args(place):
+            yield place, "Vertex AI passes IfPresentPlaceholder in a command on unresolved; write it in `args`"
+
+
+@warning("if-present-argument", "vertex", link=f"{ISSUE}12498")
+def if_present_argument(document: Document) -> Iterator[tuple[str, str]]:
+    """Vertex AI has been reported not to resolve `dsl.IfPresentPlaceholder` in arguments.
+
+    Google's own AutoML pipelines are written so, and run. Where an argument arrives as `{"IfPresent": ...}`, pass `--executor_input {{$}}` and look inside
+    the component.
+    """
+    for place, text in document.arguments():
+        if '"IfPresent"' in text and _in_args(place):
+            yield (
+                place,
+                "IfPresentPlaceholder in arguments has been reported to arrive unresolved; see that it does not, or pass `--executor_input {{$}}`",
+            )
 
 
 @error("if-present-artifact", "kubeflow", link=f"{SOURCE}backend/src/v2/driver/util.go")
@@ -218,3 +234,7 @@ def job_local(document: Document) -> Iterator[tuple[str, str]]:
 
 def _constant_texts(document: Document) -> Iterator[tuple[str, str]]:
     return ((place, constant) for place, constant in document.constants() if isinstance(constant, str))
+
+
+def _in_args(place: str) -> bool:
+    return ".args[" in place

@@ -2,25 +2,69 @@
 
 from collections.abc import Iterator
 
-from ..document import Document, place_of
-from ..registry import warning
+from ..document import Document, Spec, place_of
+from ..registry import error, warning
 from .links import LOCAL_GUIDE, SOURCE
 
 # kfp.local makes a folder for it.
 _LOCAL_SETTINGS = {"workspace"}
 
 
+# What a task reads, and where: the environment variables, or the folder.
+_VARIABLES = {"secretAsEnv", "configMapAsEnv", "fieldPathAsEnv"}
+_FOLDERS = {"secretAsVolume", "configMapAsVolume", "pvcMount", "emptyDirMounts", "genericEphemeralVolume"}
+
+
+@error("kubernetes-value", "local", link=LOCAL_GUIDE)
+def kubernetes_value(document: Document) -> Iterator[tuple[str, str]]:
+    """Locally there are no secrets, ConfigMaps, volumes and pod fields for a task to read.
+
+    A task that reads an environment variable or a folder which Kubernetes would give it finds none. `penstock run` does not start such a pipeline, unless the
+    variable is in its own environment or the folder is there. What is `optional` may be missing anywhere.
+    """
+    for place, name in missing_values(document):
+        yield (
+            place,
+            f"Kubernetes gives {name} to the task, and nothing does locally; give it as a parameter, or set it up before `penstock run`",
+        )
+
+
+def missing_values(document: Document) -> Iterator[tuple[str, str]]:
+    """Yields what tasks need of Kubernetes: the place, and the environment variable or the absolute path of the folder."""
+    for platform, label, settings in _executors(document):
+        for kind in sorted(settings.keys() & (_VARIABLES | _FOLDERS)):
+            for number, source in enumerate(settings[kind]):
+                place = f"platforms.{platform}.deploymentSpec.executors.{label}.{kind}[{number}]"
+                if not source.get("optional"):
+                    yield from ((place, name) for name in _names(source))
+
+
+def _names(source: Spec) -> Iterator[str]:
+    """Yields the variables, or the folder, that one setting gives."""
+    yield from (key["envVar"] for key in source.get("keyToEnv", []) if "envVar" in key)
+    yield from (source[key] for key in ("mountPath", "name") if key in source and not (key == "name" and "mountPath" in source))
+
+
+def _executors(document: Document) -> Iterator[tuple[str, str, Spec]]:
+    """Yields the platform, the label and the settings of each executor."""
+    for platform, spec in document.platform.get("platforms", {}).items():
+        for label, settings in spec.get("deploymentSpec", {}).get("executors", {}).items():
+            yield platform, label, settings
+
+
 @warning("platform-settings", "local", link=LOCAL_GUIDE)
 def platform_settings(document: Document) -> Iterator[tuple[str, str]]:
     """Platform settings have no effect on a laptop.
 
-    Secrets, volumes, timeouts, tolerations and node selectors of kfp-kubernetes, and the time to live of a `dsl.PipelineConfig`, are Kubernetes' business.
-    (Vertex AI refuses the file: see `two-documents`.) A task that reads a secret's environment variable finds none.
+    Optional secrets, timeouts, tolerations and node selectors of kfp-kubernetes, and the time to live of a `dsl.PipelineConfig`, are Kubernetes' business.
+    (Vertex AI refuses the file: see `two-documents`.) What a task cannot do without is an error: see `kubernetes-value`.
     """
+    needed = {place.rpartition("[")[0] for place, _ in missing_values(document)}
+    for platform, label, settings in _executors(document):
+        place = f"platforms.{platform}.deploymentSpec.executors.{label}"
+        if others := sorted(name for name in settings if f"{place}.{name}" not in needed):
+            yield place, f"{', '.join(others)}: no effect locally; give the task what it needs in the environment"
     for platform, spec in document.platform.get("platforms", {}).items():
-        for label, settings in spec.get("deploymentSpec", {}).get("executors", {}).items():
-            place = f"platforms.{platform}.deploymentSpec.executors.{label}"
-            yield place, f"{', '.join(sorted(settings))}: no effect locally; give the task what it needs in the environment"
         if settings := sorted({*spec.get("pipelineConfig", {})} - _LOCAL_SETTINGS):
             yield f"platforms.{platform}.pipelineConfig", f"{', '.join(settings)}: no effect locally; do not rely on it"
 

@@ -150,7 +150,8 @@ def _placeholders() -> dict[str, tuple[Text, Text]]:
 
     return {
         "concat-placeholder": (lambda: running(lambda text, data: dsl.ConcatPlaceholder(["--text=", text])), plain),
-        "if-present-placeholder": (lambda: running(lambda text, data: dsl.IfPresentPlaceholder("text", then=["--text", text])), plain),
+        "if-present-placeholder": (lambda: running(command=["echo", dsl.IfPresentPlaceholder("text", then=["--text"])]), plain),
+        "if-present-argument": (lambda: running(lambda text, data: dsl.IfPresentPlaceholder("text", then=["--text", text])), plain),
         "if-present-artifact": (
             lambda: running(lambda text, data: dsl.IfPresentPlaceholder("data", then=["--data", data.path])),
             lambda: running(lambda text, data: dsl.IfPresentPlaceholder("text", then=["--text", text])),
@@ -299,7 +300,8 @@ def _artifacts() -> dict[str, tuple[Text, Text]]:
     return {
         "artifact-title": (lambda: typed("a.module.Examples"), lambda: typed("system.Model")),
         "artifact-namespace": (lambda: typed("tfx.Examples"), lambda: typed("google.VertexModel")),
-        "artifact-input": (lambda: compiled(read), lambda: importing("gs://bucket/rows")),
+        "artifact-input": (lambda: compiled(read), lambda: compiled(writing)),
+        "importer-local": (lambda: compiled(importing_a_parameter), lambda: importing("/data/rows")),
         "importer-scheme": (lambda: importing("https://example.com/rows.csv"), lambda: compiled(importing_a_parameter)),
         "importer-storage": (lambda: compiled(importing_a_parameter), lambda: importing("gs://bucket/rows")),
         "importer-from-task": (lambda: compiled(importing_an_answer), lambda: compiled(importing_a_parameter)),
@@ -382,6 +384,22 @@ def _control() -> dict[str, tuple[Text, Text]]:
             second = write()
         read(data=dsl.OneOf(first.outputs["data"], second.outputs["data"]))
 
+    def handled(word: str) -> str:
+        @dsl.component(base_image=IMAGE, install_kfp_package=False)
+        def tell(status: dsl.PipelineTaskFinalStatus):
+            print(status.state == "WORD")
+
+        @dsl.pipeline(name="handled")
+        def pipeline():
+            with dsl.ExitHandler(tell()):
+                say(text="hello")
+
+        document = yaml.safe_load(compiled(pipeline))
+        command = document["deploymentSpec"]["executors"]["exec-tell"]["container"]["command"]
+        command[-1] = command[-1].replace('status.state == "WORD"', word)
+        return yaml.safe_dump(document)
+
+    status = "root/dag/tasks/tell/inputs/parameters/status"
     items = "root/dag/tasks/for-loop-2"
     artifacts = {"itemInput": "item", "items": {"inputArtifact": "items"}}
     over_artifacts = lambda: cut(cut(looping(0), f"{items}/parameterIterator", None), f"{items}/artifactIterator", artifacts)  # noqa: E731
@@ -393,6 +411,9 @@ def _control() -> dict[str, tuple[Text, Text]]:
         "loop-parallelism": (lambda: looping(3), lambda: looping(2)),
         "loop-item-type": (lambda: counting(list), lambda: counting(list[int])),
         "empty-loop": (lambda: counting(list[int], collected=True), lambda: counting(list[int])),
+        "final-status-state": (lambda: handled("status.state == 'SUCCEEDED'"), lambda: handled("status.error_code")),
+        "final-status-complete": (lambda: handled("status.state == 'COMPLETE'"), lambda: handled("status.error_code")),
+        "final-status-missing": (lambda: cut(handled("None"), status, None), lambda: handled("None")),
         "retry": (lambda: saying(change=lambda task: task.set_retry(2)), saying),
     }
 
@@ -465,7 +486,8 @@ def _platform() -> dict[str, tuple[Text, Text]]:
     secret = lambda task: kubernetes.use_secret_as_env(task, "secret", {"key": "KEY"})  # noqa: E731
     passed = [{"field": "KUBERNETES_TOLERATIONS", "applyToTask": True}]
     return {
-        "platform-settings": (lambda: saying(change=secret), saying),
+        "kubernetes-value": (lambda: saying(change=secret), saying),
+        "platform-settings": (lambda: saying(change=lambda task: kubernetes.set_timeout(task, 20)), saying),
         "task-config": (lambda: cut(saying(), "components/comp-say/taskConfigPassthroughs", passed), saying),
     }
 
