@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[3]
 RULES = {rule.id: rule for rule in all_rules()}
 COMPILED = sorted((ROOT / "compiled").rglob("*.yaml"))
 # What the committed files say, and why that is so: digests are written at release; accelerators are parameters, which `penstock submit` resolves;
-# the gates are conditions on named outputs; shares of splits and of traffic may be floats; a component alone takes artifacts; and validate_examples alone fails by itself.
+# the gates are conditions on named outputs; shares of splits and of traffic may be floats; a component alone takes artifacts; validate_examples alone fails by itself;
+# and evaluate_model does without a Baseline.
 EXPECTED = {
     "image-without-digest",
     "machine-parameter",
@@ -25,6 +26,7 @@ EXPECTED = {
     "number-in-collection",
     "artifact-input",
     "lost-evidence",
+    "optional-artifact",
 }
 
 
