@@ -7,10 +7,20 @@ fails when upstream has mended it.
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from . import bindings, conditions, dag_outputs, faults, kinds, loops, placeholders, quiet
+from . import bindings, conditions, custom_paths, dag_outputs, faults, kinds, loops, placeholders, quiet
 
 # In this order: `faults` stands around what others put in.
-_MENDS = (bindings.mend, conditions.mend, dag_outputs.mend, kinds.mend, loops.mend, placeholders.mend, quiet.mend, faults.mend)
+_MENDS = (
+    bindings.mend,
+    conditions.mend,
+    custom_paths.mend,
+    dag_outputs.mend,
+    kinds.mend,
+    loops.mend,
+    placeholders.mend,
+    quiet.mend,
+    faults.mend,
+)
 
 
 @contextmanager

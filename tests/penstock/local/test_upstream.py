@@ -90,6 +90,13 @@ def test_a_nested_pipeline_is_given_no_artifact_alone(store):
     assert task_spec_utils.build_nested_dag_arguments("inner", task, component, store) == {}
 
 
+def test_custom_paths_are_lost():
+    artifact = dsl.Dataset(uri="/absent")
+    artifact.set_path("/somewhere")
+    (given,) = executor_input_utils.dsl_artifact_to_artifact_list(artifact).artifacts
+    assert not given.custom_path
+
+
 def test_oneof_over_artifacts_is_refused(store):
     outputs = pipeline_spec_pb2.DagOutputsSpec()
     for task in ("first", "second"):

@@ -1,0 +1,38 @@
+"""kfp.local loses an artifact that a task has written where it chose (`artifact.set_path`).
+
+Upstream (kfp 2.17): `dsl_artifact_to_artifact_list` gives only the artifact's URI on, where nothing is. Kubeflow uploads what lies at the
+custom path, and whoever reads the artifact finds it at a path of its own (backend/src/v2/component/launcher_v2.go).
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kfp.local import executor_output_utils
+
+from .replacing import replaced
+
+
+def _brought_home(load: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Copies what lies at a custom path to where the artifact is looked for."""
+
+    def wrapper(executor_output_path: str) -> Any:
+        output = load(executor_output_path)
+        for artifacts in output.artifacts.values():
+            for artifact in artifacts.artifacts:
+                written, home = Path(artifact.custom_path), Path(artifact.uri)
+                if artifact.custom_path and written.exists() and home.is_absolute() and not home.exists():
+                    home.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copytree(written, home) if written.is_dir() else shutil.copy2(written, home)
+        return output
+
+    return wrapper
+
+
+@contextmanager
+def mend() -> Iterator[None]:
+    """Mends custom paths."""
+    with replaced(executor_output_utils, "load_executor_output", _brought_home(executor_output_utils.load_executor_output)):
+        yield
