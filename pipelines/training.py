@@ -34,6 +34,8 @@ def training(
     column_types: dict = {},  # noqa: B006
     schema_file: str = "",
     environments: dict = {},  # noqa: B006
+    exclude_splits: list = [],  # noqa: B006
+    analyze_splits: list = ["train"],  # noqa: B006
     previous_statistics: str = "",
     serving_statistics: str = "",
     drift_threshold: float = 0.1,
@@ -82,13 +84,15 @@ def training(
         input_format: `csv`, `parquet`, `tfrecord` or `auto`.
         delimiter: The column delimiter of CSV files.
         spans: `latest`, `7`, `3:7` or `latest:k`.
-        split_by: `ratio`, `hash`, `column` or `time`.
+        split_by: `ratio`, `hash`, `column`, `time` or `pattern`.
         split_key: The column that decides a row's Split.
         splits: The Splits; `train` and `eval` are needed.
         exclude_columns: Columns to leave out once the Splits are made.
         column_types: Types of columns, such as `{"zip": "string"}`.
         schema_file: A reviewed Schema: text, path or URI. Columns of CSV take their types from it. Empty: inferred.
         environments: The Schema environment of each Split.
+        exclude_splits: Splits that validate_examples leaves out.
+        analyze_splits: The Splits that transform_examples analyzes.
         previous_statistics: Path or URI of the previous Span's Statistics, for drift.
         serving_statistics: Path or URI of Statistics of serving requests, for skew.
         drift_threshold: The limit of drift for features whose Schema has no drift comparator.
@@ -141,6 +145,7 @@ def training(
         examples=ingest.outputs["examples"],
         schema_file=schema_file,
         environments=environments,
+        exclude_splits=exclude_splits,
         previous_statistics=previous_statistics,
         serving_statistics=serving_statistics,
         drift_threshold=drift_threshold,
@@ -153,6 +158,7 @@ def training(
         examples=ingest.outputs["examples"],
         schema=validate.outputs["schema"],
         module_file=preprocessing_module,
+        analyze_splits=analyze_splits,
         analyzer_cache=analyzer_cache,
         write_analyzer_cache=write_analyzer_cache,
         output_format=transformed_format,

@@ -72,18 +72,25 @@ class Tensors:
         dense = [tensor.dense_tensor for tensor in tensors.values() if tensor.HasField("dense_tensor")]
         self._dense = {one.column_name: (math.prod(dim.size for dim in one.shape.dim), one.HasField("default_value")) for one in dense}
 
-    def check(self, columns: pa.Schema, where: str) -> None:
+    def missing(self, columns: list[str]) -> list[str]:
+        """Returns the columns that the Schema has and these lack."""
+        return [name for name in self.columns if name not in columns]
+
+    def check(self, columns: pa.Schema, where: str, may_lack: bool = False) -> None:
         """Checks that columns are there and have the Schema's types; whole numbers may stand for floats.
 
         Args:
             columns: The Arrow schema of what is to be read.
             where: What to call it in an error.
+            may_lack: Whether columns may be missing.
 
         Raises:
             TaskError: A column is missing, or its type is another one.
         """
         for name, kind in self._types.items():
             if name not in columns.names:
+                if may_lack:
+                    continue
                 raise TaskError(f"{where} lacks the column {name!r} that the Schema has; ingest it, or mark the feature as DEPRECATED")
             found = _element_type(columns.field(name).type)
             if not pa.types.is_null(found) and not any(fits(found) for fits in _SCHEMA_TYPES[kind]):
@@ -129,6 +136,21 @@ class Tensors:
             return self._adapter.ToBatchTensors(lists, produce_eager_tensors=True)
         except ValueError as error:
             raise TaskError(f"the rows do not fit the Schema: {error}: {error.__cause__}; correct one of them") from error
+
+
+def without(schema: schema_pb2.Schema, names: list[str]) -> schema_pb2.Schema:
+    """Returns a Schema without some features, and without the tensors that are made of them."""
+    result = schema_pb2.Schema()
+    result.CopyFrom(schema)
+    for place in reversed(range(len(result.feature))):
+        if result.feature[place].name in names:
+            del result.feature[place]
+    for group in result.tensor_representation_group.values():
+        for name in list(group.tensor_representation):
+            sources = representations.GetSourceColumnsFromTensorRepresentation(group.tensor_representation[name])
+            if any(str(path) in names for path in sources):
+                del group.tensor_representation[name]
+    return result
 
 
 def _element_type(kind: pa.DataType) -> pa.DataType:

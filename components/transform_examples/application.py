@@ -14,8 +14,9 @@ from tensorflow_transform import impl_helper
 from tensorflow_transform.tf_metadata import schema_utils
 from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 
+from penstock.components.runtime import TaskError
 from penstock.components.runtime.examples import read_file
-from penstock.components.runtime.tensors import Tensors
+from penstock.components.runtime.tensors import Tensors, without
 
 from .analysis import names_runner, pipeline_options
 
@@ -66,6 +67,7 @@ class _TransformPart(beam.DoFn):
 def _transform_part(part: Part, graph: "_Graph") -> int:
     """Transforms one file, a row group at a time, and returns its number of rows."""
     part.destination.parent.mkdir(parents=True, exist_ok=True)
+    graph = graph.for_columns(pq.read_schema(part.source).names)
     batches = (graph.apply(batch) for batch in read_file(part.source, graph.inputs.columns))
     return (_write_parquet if part.destination.suffix == ENDINGS["parquet"] else _write_tfrecord)(part.destination, batches, graph)
 
@@ -79,16 +81,37 @@ class _Graph:
         flat_schema: The Arrow schema of what is written as Parquet: a column with exactly one value per row is no list.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, missing: list[str] | None = None) -> None:
+        """Loads it.
+
+        Args:
+            folder: Where it is.
+            missing: Columns that the rows lack: what is computed from them is left out.
+
+        Raises:
+            TaskError: Nothing is left.
+        """
+        self._folder = folder
         output = tft.TFTransformOutput(folder)
-        self.inputs = Tensors(output.raw_metadata.schema)
+        self.inputs = Tensors(without(output.raw_metadata.schema, missing or []))
         self.schema = output.transformed_metadata.schema
         self._transform = tf.saved_model.load(output.transform_savedmodel_dir).transform_fn
+        if missing:
+            self._transform = output.transform_features_layer()
+            left = self._transform(self.inputs.to_tensors(pa.RecordBatch.from_pylist([], schema=self.inputs.config.arrow_schema)))
+            self.schema = without(self.schema, [feature.name for feature in self.schema.feature if feature.name not in left])
+            if not left:
+                raise TaskError(f"a Split lacks the columns {', '.join(missing)}, from which everything is computed; ingest them")
         self._to_arrow = impl_helper.make_tensor_to_arrow_converter(self.schema)
         specs = schema_utils.schema_as_feature_spec(self.schema).feature_spec
         self._single = {name for name, spec in specs.items() if isinstance(spec, tf.io.FixedLenFeature) and math.prod(spec.shape) == 1}
         lists = self._to_arrow.arrow_schema()
         self.flat_schema = pa.schema([(one.name, one.type.value_type if one.name in self._single else one.type) for one in lists])
+
+    def for_columns(self, names: list[str]) -> "_Graph":
+        """Returns the graph for rows that have these columns."""
+        missing = self.inputs.missing(names)
+        return _Graph(self._folder, missing) if missing else self
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Returns the transformed rows, every column a list as tf.Example has it."""

@@ -27,7 +27,8 @@ def transform_examples(
     Args:
         examples: The Examples to transform.
         schema: The Schema of the Examples, from validate_examples.
-        transformed_examples: The transformed Examples, Split by Split.
+        transformed_examples: The transformed Examples, Split by Split. A Split that is not analyzed may lack columns, such as
+            labels: what is computed from them is left out there.
         transform_graph: TFT's output folder (transform_fn, transformed_metadata, metadata).
         updated_analyzer_cache: The analyzers' cache with this Span's entries added, for the next Span; empty where none is kept.
         module_file: The module that defines `preprocessing_fn`: source (packed or plain), path or URI.

@@ -73,7 +73,10 @@ def _check_examples(examples: Input, splits: list[str], analyze_splits: list[str
     for split in analyze_splits:
         split_folder(examples.path, split)
     for split in splits:
-        tensors.check(read_schema(examples.path, split), f"Split {split!r}")
+        columns = read_schema(examples.path, split)
+        tensors.check(columns, f"Split {split!r}", may_lack=split not in analyze_splits)
+        if missing := tensors.missing(columns.names):
+            figure(f"Split {split} lacks {', '.join(missing)}: what is computed from them is left out there")
         if not count_rows(examples.path, split):
             raise TaskError(f"Split {split!r} of the Examples at {examples.path} has no rows; change the splits of ingest_examples")
 

@@ -16,7 +16,8 @@ def validate_examples(
     verdict: OutputPath(str),
     anomaly_count: OutputPath(int),
     schema_file: str = "",
-    schema_split: str = "train",
+    schema_split: str = "",
+    exclude_splits: list = [],  # noqa: B006 - kfp reads it, nobody changes it
     environments: dict = {},  # noqa: B006 - kfp reads it, nobody changes it
     previous_statistics: str = "",
     serving_statistics: str = "",
@@ -37,12 +38,14 @@ def validate_examples(
             another one), and which features nothing protects.
         verdict: `passed`, or `failed` where `on_anomalies` is `warn`.
         anomaly_count: How many Anomalies of severity ERROR there are.
-        schema_file: A reviewed Schema as text, path or URI (`schema.pbtxt`). Empty: one is inferred from `schema_split`, with a
+        schema_file: A reviewed Schema as text, path or URI (`schema.pbtxt`). Empty: one is inferred, with a
             range for each number (what all Splits hold, and half as much again on either side), marked as inferred, and offered for
             review. What a comparator in it asks for and cannot be measured, such as `infinity_norm` of numbers, is an Anomaly of
             severity ERROR; where the Statistics to compare with are not given at all, as in a first run, it is a WARNING.
-        schema_split: The Split from which a Schema is inferred.
-        environments: The Schema environment of each Split, such as `{"serving": "SERVING"}`.
+        schema_split: The Split from which a Schema is inferred. Empty: all of them, as TFX's SchemaGen does.
+        exclude_splits: Splits to leave out: no Statistics, no inference, no check, as TFX's parameter of this name.
+        environments: The Schema environment of each Split, such as `{"serving": "SERVING"}`. Where a Schema is inferred, a feature
+            that no Split of an environment has, such as a label, is not in it.
         previous_statistics: Path or URI of the Statistics of a previous Span, for drift: an artifact, of which each Split is
             compared with the Split of its name (or the only one), or one `FeatureStats.pb`. Empty: drift is not checked.
         serving_statistics: The same of serving requests, for skew. Empty: skew is not checked.

@@ -16,12 +16,36 @@ _UNCHECKED = (schema_pb2.PLANNED, schema_pb2.ALPHA, schema_pb2.DEBUG_ONLY, schem
 _INFERRED = "# Inferred from the data, reviewed by nobody yet. Review it, keep it under version control, and pass it as schema_file.\n"
 
 
-def infer(statistics: Statistics) -> schema_pb2.Schema:
-    """Infers a Schema; features and domains are sorted, because their order would depend on the source's."""
-    schema = tfdv.infer_schema(statistics)
+def infer(statistics: dict[str, Statistics], environments: dict[str, str]) -> schema_pb2.Schema:
+    """Infers a Schema over all given Splits; features and domains are sorted, because their order would depend on the source's.
+
+    Args:
+        statistics: The Splits' Statistics.
+        environments: The environments of Splits: a feature that no Split of an environment has, such as the label of rows to serve, is not in it.
+    """
+    first, *others = sorted(statistics, key=lambda split: (split in environments, split))
+    schema = tfdv.infer_schema(statistics[first])
+    for split in others:
+        schema = _updated(schema, statistics[split])
+    for environment in sorted(set(environments.values())):
+        present = {name for split, found in statistics.items() if environments.get(split) == environment for name in by_name(found)}
+        schema.default_environment.append(environment)
+        for feature in schema.feature:
+            if present and feature.name not in present:
+                feature.not_in_environment.append(environment)
     schema.feature.sort(key=lambda feature: feature.name)
     schema.string_domain.sort(key=lambda domain: domain.name)
     return schema
+
+
+def _updated(schema: schema_pb2.Schema, statistics: Statistics) -> schema_pb2.Schema:
+    """Widens a Schema to what another Split holds; TFDV would deprecate the features that it lacks."""
+    updated = tfdv.update_schema(schema, statistics)
+    known = {feature.name: feature for feature in schema.feature}
+    for feature in updated.feature:
+        if feature.name in known and feature.name not in by_name(statistics):
+            feature.CopyFrom(known[feature.name])
+    return updated
 
 
 def propose_ranges(schema: schema_pb2.Schema, seen: Iterable[Statistics]) -> None:

@@ -40,7 +40,8 @@ def validate_examples(
     anomalies: Output,
     report: Output,
     schema_file: str = "",
-    schema_split: str = "train",
+    schema_split: str = "",
+    exclude_splits: list = [],  # noqa: B006 - the interface's default
     environments: dict = {},  # noqa: B006 - the interface's default
     previous_statistics: str = "",
     serving_statistics: str = "",
@@ -57,7 +58,7 @@ def validate_examples(
     """
     if on_anomalies not in ("fail", "warn"):
         raise TaskError(f"on_anomalies is {on_anomalies!r}; give fail or warn")
-    splits = _splits(examples, environments)
+    splits = _splits(examples, environments, exclude_splits)
     given = read_schema_file(schema_file) if schema_file else None
     others = (
         ("drift", "previous_statistics", previous_statistics, drift_threshold),
@@ -70,7 +71,7 @@ def validate_examples(
         observers: list[statistics_.Observer] = [hashes[split], *(found.counts for found in references[split] if found.counts)]
         computed[split] = statistics_.compute(examples.path, split, given and schemas.for_statistics(given), observers)
         figure(f"Split {split}: {int(computed[split].datasets[0].num_examples):,} rows")
-    used = given or schemas.infer(computed[_existing(examples.path, schema_split)])
+    used = given or schemas.infer(_for_schema(computed, schema_split), environments)
     if not given:
         schemas.propose_ranges(used, computed.values())
     _check_environments(used, environments)
@@ -98,18 +99,23 @@ def validate_examples(
     return Outputs(verdict["verdict"], verdict["anomaly_count"])
 
 
-def _splits(examples: Input, environments: dict[str, str]) -> list[str]:
+def _splits(examples: Input, environments: dict[str, str], exclude_splits: list[str]) -> list[str]:
     splits = split_names(examples.path)
     if not splits:
         raise TaskError(f"the Examples at {examples.path} have no Split; ingest the rows again")
-    for split in environments:
-        _existing(examples.path, split)
-    return splits
+    for split in [*environments, *exclude_splits]:
+        split_folder(examples.path, split)
+    kept = [split for split in splits if split not in exclude_splits]
+    if not kept:
+        raise TaskError("exclude_splits leaves no Split; leave some")
+    return kept
 
 
-def _existing(examples: Path, split: str) -> str:
-    split_folder(examples, split)
-    return split
+def _for_schema(computed: dict[str, statistics_.Statistics], schema_split: str) -> dict[str, statistics_.Statistics]:
+    """Returns the Statistics from which a Schema is inferred."""
+    if schema_split and schema_split not in computed:
+        raise TaskError(f"the Examples have no Split {schema_split!r} (they have: {', '.join(computed)}); correct schema_split")
+    return {schema_split: computed[schema_split]} if schema_split else computed
 
 
 def _check_environments(schema: schema_pb2.Schema, environments: dict[str, str]) -> None:

@@ -307,3 +307,24 @@ def test_a_good_run_follows_a_bad_one(run_task: Any, numbers: Any) -> None:
     inputs = numbers([1, 3])
     refused(run_task(NAME, {"module_file": number_module("return {}")}, inputs), "tf.Transform")
     assert shifts(run_task(NAME, {"module_file": MEAN}, inputs)) == [-1, 1]
+
+
+LABELS = number_module('return {"y": inputs["x"] - tft.mean(inputs["x"]), "label": inputs["label"], "both": inputs["x"] * inputs["label"]}')
+LABELED = NUMBER_SCHEMA + NUMBER_SCHEMA.replace('"x"', '"label"')
+
+
+@pytest.mark.parametrize("options", [{}, {"output_format": "tfrecord"}, {"beam_pipeline_args": [RUNNER]}], ids=str)
+def test_a_split_without_labels_passes_through(run_task: Any, tmp_path: Path, options: dict[str, Any]) -> None:
+    splits = {"train": pa.table({"x": [1.0, 3.0], "label": [1.0, 0.0]}), "serving": pa.table({"x": [4.0, 6.0]})}
+    inputs = {"examples": write_examples(tmp_path / "examples", splits), "schema": write_schema(tmp_path / "schema", LABELED)}
+    result = run_task(NAME, {"module_file": LABELS} | options, inputs)
+    assert result.code == 0, result.error
+    made = result.outputs["transformed_examples"]
+    if "output_format" in options:
+        (record,) = tf.data.TFRecordDataset(str(made / "Split-serving" / "part-00000.gz"), "GZIP").take(1)
+        assert set(tf.train.Example.FromString(record.numpy()).features.feature) == {"y"}
+    else:
+        assert read(made, "serving").to_pylist() == [{"y": 2.0}, {"y": 4.0}]
+        assert read(made, "train").column_names == ["both", "label", "y"]
+    refused = run_task(NAME, {"module_file": LABELS, "analyze_splits": ["train", "serving"]} | options, inputs)
+    assert "Split 'serving' lacks the column 'label'" in refused.error

@@ -309,3 +309,25 @@ def test_the_container_command(examples, validate):
     result = validate(examples(train=frame()), subprocess=True)
     assert (result.code, result.parameters) == (0, {"verdict": "passed", "anomaly_count": 0})
     assert math.isclose(evidence(result)["checks"][0]["measured"], 4000)
+
+
+def test_the_schema_is_inferred_over_all_splits_but_those_left_out(examples, validate):
+    folder = examples(train=frame(c="a"), eval=frame(seed=1, c="b"), other=frame(seed=2, c="z"))
+    result = validate(folder, exclude_splits=["other"])
+    assert result.code == 0, result.error
+    schema = text_format.Parse((result.outputs["schema"] / "schema.pbtxt").read_text(), schema_pb2.Schema())
+    assert {value for domain in schema.string_domain for value in domain.value} == {"a", "b"}
+    assert set(evidence(result)["splits"]) == {"eval", "train"}
+    assert "exclude_splits leaves no Split" in validate(folder, exclude_splits=["train", "eval", "other"]).error
+    assert validate(folder, schema_split="train").code == 1
+
+
+def test_an_inferred_schema_knows_what_an_environment_lacks(examples, validate):
+    folder = examples(train=frame(), serving=frame(seed=1).drop(columns="late"))
+    assert "late in Split serving" in validate(folder).error
+    result = validate(folder, environments={"serving": "SERVING"})
+    assert result.code == 0, result.error
+    schema = text_format.Parse((result.outputs["schema"] / "schema.pbtxt").read_text(), schema_pb2.Schema())
+    assert {feature.name: list(feature.not_in_environment) for feature in schema.feature if feature.not_in_environment} == {
+        "late": ["SERVING"]
+    }
