@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -115,8 +116,6 @@ class Cluster:
         self._core.create_namespace({"metadata": {"name": self.namespace, "labels": {LABEL: self.id}}}, _request_timeout=_CALL_SECONDS)
         if self._settings["KUBEFLOW_HOST"] or self._settings["CONTEXT_FILE"]:
             self._let_in(models)
-            if not self._settings["TRACKING_URI"]:
-                self._start_mlflow()
 
     def _make_account(self) -> None:
         """Makes a service account whose secret KServe's storage initializer reads."""
@@ -154,8 +153,10 @@ class Cluster:
     def _start_mlflow(self) -> None:
         """Starts an MLflow that forgets everything when the namespace goes."""
         labels = {"app": MLFLOW, LABEL: self.id}
-        told = ["mlflow", "server", "--host=0.0.0.0", "--port=5000", "--backend-store-uri=sqlite:////tmp/mlflow.db", "--allowed-hosts=*"]
+        told = ["mlflow", "server", "--host=0.0.0.0", "--port=5000", "--workers=1", "--allowed-hosts=*"]
+        told.append("--backend-store-uri=sqlite:////tmp/mlflow.db")
         container = {"name": MLFLOW, "image": self._settings["MLFLOW_IMAGE"], "command": told, "ports": [{"containerPort": 5000}]}
+        container["env"] = [{"name": "MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "value": "false"}]  # else it starts six processes more
         container["readinessProbe"] = {"httpGet": {"path": "/health", "port": 5000}}
         template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
         deployment = {"metadata": {"name": MLFLOW}, "spec": {"selector": {"matchLabels": labels}, "template": template}}
@@ -168,13 +169,15 @@ class Cluster:
             status = apps.read_namespaced_deployment(MLFLOW, self.namespace, _request_timeout=_CALL_SECONDS).status
             return bool(status.available_replicas)
 
-        _until(is_available, f"MLflow ({self._settings['MLFLOW_IMAGE']}) does not start")
+        _until(is_available, f"MLflow ({self._settings['MLFLOW_IMAGE']}) does not start", self._settings.timeout)
 
-    @property
+    @cached_property
     def tracking_uri(self) -> str:
-        """MLflow as pods reach it; empty where there is none."""
-        ours = f"http://{MLFLOW}.{self.namespace}:5000" if self._is_ours else ""
-        return self._settings["TRACKING_URI"] or ours
+        """MLflow as pods reach it, in a namespace of ours started when it is asked for first; empty where there is none."""
+        if self._settings["TRACKING_URI"] or not self._is_ours:
+            return self._settings["TRACKING_URI"]
+        self._start_mlflow()
+        return f"http://{MLFLOW}.{self.namespace}:5000"
 
     def _clean(self, models: list[str]) -> None:
         """Takes everything away, one by one: a namespace that is there stays, and what it had before."""
@@ -224,8 +227,8 @@ def _absent() -> Iterator[None]:
             raise
 
 
-def _until(reached: Callable[[], bool], failure: str) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+def _until(reached: Callable[[], bool], failure: str, seconds: float = _PATIENCE_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
     while not reached():
-        assert time.monotonic() < deadline, f"{failure} within {_PATIENCE_SECONDS:.0f} s"
+        assert time.monotonic() < deadline, f"{failure} within {seconds:.0f} s"
         time.sleep(1)
