@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from penstock.components.runtime import TaskError, figure, file_sha256, redact
+from penstock.components.runtime.remote import open_store
 
 from .partitions import Partition, partition_of
 from .pattern import InputPattern, escape, known_folders, numbering_keys, select
@@ -118,7 +118,7 @@ def _open(input_uri: str) -> tuple[Any, str]:
         return LocalFileSystem(), str(Path(input_uri).absolute())
     if "://" not in input_uri:
         return LocalFileSystem(), LocalFileSystem._strip_protocol(input_uri.rstrip("/"))
-    return fsspec.core.url_to_fs(input_uri.rstrip("/"))
+    return open_store(input_uri.rstrip("/"))
 
 
 def _files_below(filesystem: Any, folder: str) -> list[str]:

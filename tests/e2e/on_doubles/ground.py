@@ -26,7 +26,7 @@ def main(folder: Path) -> None:
         with ModelServers() as servers, KubernetesDouble(servers, resolve) as cluster:
             found = variables | {
                 "KUBECONFIG": str(cluster.write_kubeconfig(folder / "kubeconfig")),
-                "PENSTOCK_E2E_BUCKET": f"s3://{BUCKET}",
+                "PENSTOCK_E2E_BUCKET": f"minio://{BUCKET}",
             }
             print(json.dumps(found), flush=True)
             ended.wait()
