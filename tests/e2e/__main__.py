@@ -18,7 +18,7 @@ CASES = ROOT / "tests" / "e2e" / "cases"
 
 def main() -> int:
     """Returns the exit code. Ctrl-C and SIGTERM end the tests, which then take away what they have made."""
-    Settings.from_environment()
+    paths = Settings.from_environment().paths()
     options = ["-p", "no:cacheprovider", "-v", f"--rootdir={ROOT}", f"--config-file={ROOT / 'pyproject.toml'}"]
     with tempfile.TemporaryDirectory(prefix="penstock-e2e-") as folder:  # pytest's own place is cleaned by whoever else runs pytest
         work = Path(folder) / "work"
@@ -26,7 +26,7 @@ def main() -> int:
         command = [sys.executable, "-m", "pytest", *options, f"--basetemp={folder}/cases", str(CASES), *sys.argv[1:]]
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the tests as well
         # The working directory comes first on Python's path: an empty one, so that the installed package is imported.
-        process = subprocess.Popen(command, cwd=work, env=os.environ | pythons() | {"PYTHONUNBUFFERED": "1"})
+        process = subprocess.Popen(command, cwd=work, env=os.environ | paths | pythons() | {"PYTHONUNBUFFERED": "1"})
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         return process.wait()
 

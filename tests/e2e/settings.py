@@ -22,11 +22,13 @@ class Variable:
         name: Its name, without the prefix.
         default: What counts where it is not set.
         meaning: What it means, and which right it takes.
+        is_path: Whether it is a file or a folder of this machine.
     """
 
     name: str
     default: str
     meaning: str
+    is_path: bool = False
 
 
 VARIABLES = (
@@ -66,6 +68,7 @@ VARIABLES = (
         "",
         "A `penstock.toml` whose context of Kubeflow is used: namespace, login, platform settings with the bucket's credentials. Its user"
         " may make and delete runs, experiments and pipelines.",
+        is_path=True,
     ),
     Variable(
         "KUBEFLOW_ACCOUNT",
@@ -85,7 +88,7 @@ VARIABLES = (
         "the image below.",
     ),
     Variable("MLFLOW_IMAGE", "ghcr.io/mlflow/mlflow:v3.17.2", "The image of that MLflow."),
-    Variable("FLIGHTS", "data/flights", "The flights (`make data/flights`), for the pipeline that needs them."),
+    Variable("FLIGHTS", "data/flights", "The flights (`make data/flights`), for the pipeline that needs them.", is_path=True),
 )
 
 
@@ -113,6 +116,13 @@ class Settings:
         """Returns a variable's value."""
         return self.values[name]
 
+    def paths(self) -> dict[str, str]:
+        """Returns the environment variables that name files and folders, seen from here: the tests run in another folder."""
+        given = {PREFIX + each.name: self[each.name] for each in VARIABLES if each.is_path} | {
+            "KUBECONFIG": os.environ.get("KUBECONFIG", "")
+        }
+        return {name: _absolute(value) for name, value in given.items() if value}
+
     @property
     def timeout(self) -> int:
         """For how many seconds a version may take to start."""
@@ -134,6 +144,11 @@ class Settings:
     def s3_endpoint(self) -> str:
         """The S3 server as pods reach it; empty for Amazon's."""
         return self["S3_ENDPOINT"] or os.environ.get("AWS_ENDPOINT_URL_S3", "")
+
+
+def _absolute(paths: str) -> str:
+    """Returns one path, or several as in KUBECONFIG."""
+    return os.pathsep.join(str(Path(path).absolute()) for path in paths.split(os.pathsep) if path)
 
 
 def table() -> str:

@@ -22,7 +22,7 @@ from ...doubles.kubeflow.double import KubeflowDouble
 from ...families import ROOT
 from ..cases import test_kubeflow
 from ..cluster import ISVC
-from ..settings import PAGE, PREFIX, VARIABLES, table
+from ..settings import PAGE, PREFIX, VARIABLES, Settings, table
 
 # The pipelines that a case submits.
 SUBMITTED = {"training", "flight_delay_training", "promote_or_rollback"}
@@ -77,7 +77,8 @@ def test_a_place_that_lacks_all_is_told_what_it_lacks(tmp_path: Path) -> None:
 
 
 def test_releases_to_kserve(ground: dict[str, str]) -> None:
-    code, said = e2e(ground, "-k", "test_kserve and (first_push or canary or by_hand)")
+    seen_from_here = {"KUBECONFIG": os.path.relpath(ground["KUBECONFIG"], ROOT)}
+    code, said = e2e(ground | seen_from_here, "-k", "test_kserve and (first_push or canary or by_hand)")
     assert code == 0, said
     ended = outcomes(said)
     assert ended["test_first_push[standard]"] == "PASSED"
@@ -138,6 +139,17 @@ def test_a_variable_that_means_nothing_is_refused() -> None:
     code, said = e2e({"PENSTOCK_E2E_NAMESAPCE": "models"})
     assert code == 1
     assert "PENSTOCK_E2E_NAMESAPCE: there is no such variable; " in said
+
+
+def test_files_and_folders_are_seen_from_where_the_tests_are_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KUBECONFIG", f"one{os.pathsep}/two")
+    monkeypatch.setenv("PENSTOCK_E2E_CONTEXT_FILE", "penstock.toml")
+    assert Settings.from_environment().paths() == {
+        "KUBECONFIG": f"{tmp_path}/one{os.pathsep}/two",
+        "PENSTOCK_E2E_CONTEXT_FILE": f"{tmp_path}/penstock.toml",
+        "PENSTOCK_E2E_FLIGHTS": f"{tmp_path}/data/flights",
+    }
 
 
 def test_the_page_has_the_variables() -> None:
