@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # else a type checker takes each for the package of the same name
+    from .check_eval_config.component import check_eval_config
     from .check_serving.component import check_serving
     from .control_release.component import control_release
     from .evaluate_model.component import evaluate_model
@@ -23,6 +24,7 @@ __all__ = [  # noqa: RUF022 - in the order of the path
     "ingest_examples",
     "validate_examples",
     "require_verdict",
+    "check_eval_config",
     "transform_examples",
     "train_model",
     "resolve_baseline",

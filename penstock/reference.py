@@ -48,7 +48,7 @@ def markdown(name: str) -> str:
     parameters = {key: item for key, item in spec.inputs.items() if "." not in item.type}
     inputs = [(f"`{key}`", _type(item.type), said.get(key, "")) for key, item in artifacts.items()]
     values = [(f"`{key}`", _type(item.type), _default(item), said.get(key, "")) for key, item in parameters.items()]
-    outputs = [(f"`{key}`", _type(item.type), said.get(key, "")) for key, item in spec.outputs.items()]
+    outputs = [(f"`{key}`", _type(item.type), said.get(key, "")) for key, item in (spec.outputs or {}).items()]
     needed = [f"-p {key}=PATH" for key, item in artifacts.items() if not item.optional] + [
         f"-p {key}=..." for key, item in parameters.items() if not item.optional
     ]

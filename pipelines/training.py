@@ -3,6 +3,7 @@
 from kfp import dsl
 
 from penstock.components import (
+    check_eval_config,
     check_serving,
     evaluate_model,
     ingest_examples,
@@ -154,6 +155,7 @@ def training(
         on_anomalies="warn",
     )
     validated = require_verdict(evidence=validate.outputs["anomalies"], on_failure=on_anomalies)
+    checked = check_eval_config(examples=ingest.outputs["examples"], eval_config=eval_config)
     transform = transform_examples(
         examples=ingest.outputs["examples"],
         schema=validate.outputs["schema"],
@@ -164,7 +166,7 @@ def training(
         output_format=transformed_format,
         custom_config=custom_config,
         beam_pipeline_args=beam_pipeline_args,
-    ).after(validated)
+    ).after(validated, checked)
     with dsl.If(post_transform_statistics == True, name="post-transform-statistics"):  # noqa: E712 - kfp reads the comparison
         validate_examples(examples=transform.outputs["transformed_examples"], on_anomalies="warn")
     train = train_model(

@@ -14,11 +14,12 @@ from tensorflow_model_analysis.extractors import materialized_predictions_extrac
 from tensorflow_model_analysis.proto import config_pb2
 
 from penstock.components.runtime import TaskError, redact
+from penstock.components.runtime.eval_config import slicing_columns
 from penstock.components.runtime.tensors import Tensors
 
 from .predict import Batch, ModelError
 from .results import Results, read_results
-from .rows import batches_for_models, load, model_outputs, model_title, slicing_columns, transformed_columns
+from .rows import batches_for_models, load, model_outputs, model_title, transformed_columns
 
 # Beam's default runner would first download another one.
 LOCAL_RUNNER = "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"

@@ -10,6 +10,7 @@ from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
 
 from penstock.components.runtime import TaskError, figure
+from penstock.components.runtime.eval_config import require_columns, slicing_columns, spec_columns
 from penstock.components.runtime.examples import count_rows, read_batches, read_schema
 from penstock.components.runtime.tensors import Tensors
 
@@ -68,18 +69,6 @@ class Rows:
         return values.astype(np.int64) if values.dtype.kind in "biu" else values
 
 
-def spec_columns(spec: config_pb2.ModelSpec) -> set[str]:
-    """Returns the label and weight columns that a model's spec names."""
-    names = {spec.label_key, spec.example_weight_key, *spec.label_keys.values(), *spec.example_weight_keys.values()}
-    return names - {""}
-
-
-def slicing_columns(eval_config: config_pb2.EvalConfig) -> set[str]:
-    """Returns the columns that slices are cut by; those in SQL are TFMA's own business."""
-    crossed = [spec for cross in eval_config.cross_slicing_specs for spec in (cross.baseline_spec, *cross.slicing_specs)]
-    return {name for spec in (*eval_config.slicing_specs, *crossed) for name in (*spec.feature_keys, *spec.feature_values)}
-
-
 def needed_columns(eval_config: config_pb2.EvalConfig, predictors: dict[str, Predictor]) -> list[str]:
     """Returns the columns that the Examples need for labels, weights and slices: those that no preprocessing function makes.
 
@@ -95,37 +84,13 @@ def needed_columns(eval_config: config_pb2.EvalConfig, predictors: dict[str, Pre
 
 
 def check_columns(eval_config: config_pb2.EvalConfig, predictors: dict[str, Predictor], examples: Path, split: str) -> None:
-    """Checks that a Split has rows, and the columns that an EvalConfig names.
+    """Checks that a Split has rows, and the columns that no preprocessing function makes.
 
     Raises:
         TaskError: It has none.
     """
-    has = read_schema(examples, split).names
-    missing = [name for name in needed_columns(eval_config, predictors) if name not in has]
-    if missing:
-        made = sorted(frozenset().union(*(predictor.transformed for predictor in predictors.values())))
-        and_made = f", and preprocessing functions make: {', '.join(made)}" if made else ""
-        raise TaskError(
-            f"eval_config names the column(s) {', '.join(missing)}, which Split {split!r} of the Examples lacks (it has: {', '.join(has)}{and_made})"
-        )
-    if not count_rows(examples, split):
-        raise TaskError(f"Split {split!r} of the Examples at {examples} is empty: nothing to evaluate; give it rows")
-
-
-def check_labels(eval_config: config_pb2.EvalConfig, examples: Path, split: str, metrics: list[str]) -> None:
-    """Checks that no label of the Examples is the same in every row, where there are metrics of classifiers.
-
-    Raises:
-        TaskError: One is.
-    """
-    keys = {key for spec in eval_config.model_specs for key in [spec.label_key, *spec.label_keys.values()] if key} if metrics else set()
-    for key in sorted(keys & set(read_schema(examples, split).names)):
-        column = pa.Table.from_batches(read_batches(examples, split, [key])).column(key)
-        if not pa.types.is_nested(column.type) and len(values := column.unique()) == 1:
-            raise TaskError(
-                f"the label {key} is {values[0]} in every one of the {len(column):,} rows of Split {split!r}: {', '.join(metrics)} cannot be computed;"
-                " evaluate on rows of every class"
-            )
+    made = frozenset().union(*(predictor.transformed for predictor in predictors.values()))
+    require_columns(needed_columns(eval_config, predictors), examples, split, made)
 
 
 def check_inputs(predictors: dict[str, Predictor], tensors: Tensors, examples: Path, split: str) -> None:

@@ -14,10 +14,11 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from penstock.components.runtime import Input, Output, TaskError, figure, redact, stored
 from penstock.components.runtime.baseline import NO_BASELINE
+from penstock.components.runtime.eval_config import check_labels, has_thresholds, parse_eval_config, with_defaults
 from penstock.components.runtime.examples import count_rows, split_files
 from penstock.components.runtime.tensors import Tensors, load_schema
 
-from . import config, engine
+from . import engine
 from .blessing import bless
 from .curves import Curves, classification_metadata, draw
 from .headlines import headline, overall_metrics
@@ -25,7 +26,7 @@ from .predict import ModelError, Predictor
 from .probe import write_probe
 from .report import write_report
 from .results import Results, write_eval_config, write_results
-from .rows import check_columns, check_inputs, check_labels, load, model_title, read_rows
+from .rows import check_columns, check_inputs, load, model_title, read_rows
 from .unsupported import NotVectorized
 
 IN_PROCESS, BEAM = "in_process", "beam"
@@ -69,14 +70,14 @@ def evaluate_model(
     """
     if on_broken_baseline not in ("fail", "ignore"):
         raise TaskError(f"on_broken_baseline is {on_broken_baseline!r}; choose 'fail' or 'ignore'")
-    user_config = config.parse_eval_config(eval_config)
+    user_config = parse_eval_config(eval_config)
     described = load_schema(schema.path)
     identities = {constants.CANDIDATE_KEY: _require(model, constants.CANDIDATE_KEY)}
     tensors = Tensors(described)
     spec = next(spec for spec in user_config.model_specs if not spec.is_baseline)
     candidate = load(spec, model.path)
     check_columns(user_config, {spec.name: candidate}, examples.path, eval_split)
-    check_labels(user_config, examples.path, eval_split, config.class_metrics(user_config))
+    check_labels(user_config, examples.path, eval_split)
 
     def evaluate(other: Input | None) -> _Evaluated:
         if other is not None:
@@ -92,7 +93,7 @@ def evaluate_model(
             raise
         reason, done = f"ignored: {error}", evaluate(None)
 
-    asked = config.with_defaults(user_config, has_baseline=True)
+    asked = with_defaults(user_config, has_baseline=True)
     blessing = bless(asked, done.eval_config, done.results, baseline_note=reason, rubber_stamp=rubber_stamp)
     blessing |= {
         "model": {"fingerprint": identities[constants.CANDIDATE_KEY], "uri": redact(model.uri)},
@@ -127,10 +128,10 @@ def _evaluate(
     evaluation: Output,
 ) -> _Evaluated:
     """Evaluates in-process, or on Beam where a runner is named or something is asked for that only TFMA's engine computes."""
-    eval_config = config.with_defaults(user_config, has_baseline=baseline is not None)
+    eval_config = with_defaults(user_config, has_baseline=baseline is not None)
     specs = {spec.is_baseline: spec for spec in eval_config.model_specs}
     models = {specs[False].name: model} | ({specs[True].name: baseline} if baseline else {})
-    without_changes = baseline is None and config.has_thresholds(user_config)
+    without_changes = baseline is None and has_thresholds(user_config)
     write_eval_config(eval_config, evaluation.path, redact(examples.uri), {name: redact(artifact.uri) for name, artifact in models.items()})
     done = _Evaluated(eval_config, Results(), BEAM)
     predictors = {specs[False].name: candidate}

@@ -12,10 +12,11 @@ from tensorflow_model_analysis.api import model_eval_lib
 from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.slicer import slicer_lib
 
-from penstock.components.evaluate_model import beam_engine, config, engine
+from penstock.components.evaluate_model import beam_engine, engine
 from penstock.components.evaluate_model.predict import Batch
 from penstock.components.evaluate_model.results import Results, read_results
 from penstock.components.evaluate_model.rows import load, read_rows
+from penstock.components.runtime.eval_config import parse_eval_config, with_defaults
 from penstock.components.runtime.examples import read_batches, split_files
 from penstock.components.runtime.tensors import Tensors, load_schema
 
@@ -132,7 +133,7 @@ def compare(models: Callable[..., Path], schema: Path, write_examples: Callable[
     def run(
         table: pa.Table, text: str, kind: str = "binary", signatures: tuple[str, ...] = ("serving_examples",)
     ) -> tuple[Results, Results]:
-        eval_config = config.with_defaults(config.parse_eval_config(text + "\n"), has_baseline=True)
+        eval_config = with_defaults(parse_eval_config(text + "\n"), has_baseline=True)
         examples = write_examples(table)
         of_the_baseline = tuple(name for name in signatures if name != "serving_examples") or ("serving_default",)
         paths = {"candidate": str(models(kind, 1.0, signatures)), "baseline": str(models(kind, 0.7, of_the_baseline))}
@@ -277,8 +278,8 @@ def test_tfmas_own_run_agrees(
 ) -> None:
     """The whole of TFMA, its readers and its inference included, on the same Examples as TFRecords."""
     text = f'model_specs {{ {spec} model_type: "tf_generic" }}{slices}'
-    eval_config = config.with_defaults(
-        config.parse_eval_config(text + spec_of(dict.fromkeys(("AUC", "BinaryAccuracy", "ExampleCount"), ""))), has_baseline=True
+    eval_config = with_defaults(
+        parse_eval_config(text + spec_of(dict.fromkeys(("AUC", "BinaryAccuracy", "ExampleCount"), ""))), has_baseline=True
     )
     examples, described = write_examples(flights(200)), load_schema(schema)
     signatures = ("serving_examples", "transform_features")

@@ -97,7 +97,7 @@ def test_the_metric_that_is_put_off_is_there_for_an_eval_config_that_names_it():
 import json
 from penstock.components.runtime.executor import _import_task
 _import_task("penstock.components.evaluate_model")
-from penstock.components.evaluate_model.config import parse_eval_config
+from penstock.components.runtime.eval_config import parse_eval_config
 metric = {"className": "Rouge", "config": json.dumps({"rouge_type": "rouge1"})}
 parse_eval_config(json.dumps({"modelSpecs": [{"labelKey": "text"}], "metricsSpecs": [{"metrics": [metric]}]}, indent=1))
 """

@@ -2,15 +2,19 @@
 
 import difflib
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from pathlib import Path
 
+import pyarrow as pa
 from google.protobuf import json_format, text_format
 from tensorflow_model_analysis.metrics import confusion_matrix_metrics, metric_specs, metric_types, rouge
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.utils import config_util
 from tensorflow_model_analysis.utils.keras_lib import tf_keras
 
-from penstock.components.runtime import TaskError, read_text
+from .errors import TaskError
+from .examples import count_rows, read_batches, read_schema
+from .source import read_text
 
 # All of them are called by a signature.
 _MODEL_TYPES = ("", "tf_keras", "tf_generic", "tf_estimator")
@@ -118,11 +122,62 @@ def _check_threshold(metric: str, threshold: config_pb2.MetricThreshold) -> None
         raise TaskError(f"eval_config: the change threshold of {metric} has no direction; set HIGHER_IS_BETTER or LOWER_IS_BETTER")
 
 
-def class_metrics(config: config_pb2.EvalConfig) -> list[str]:
+def _class_metrics(config: config_pb2.EvalConfig) -> list[str]:
     """Names the metrics that mean something only where labels differ: those of classifiers."""
     kinds = (confusion_matrix_metrics.ConfusionMatrixMetricBase, tf_keras.metrics.AUC, tf_keras.metrics.SensitivityAtSpecificity)
     metrics = [_metric(metric) for spec in config.metrics_specs for metric in spec.metrics]
     return [metric.name for metric in metrics if isinstance(metric, kinds) or "entropy" in type(metric).__name__.lower()]
+
+
+def spec_columns(spec: config_pb2.ModelSpec) -> set[str]:
+    """Returns the label and weight columns that a model's spec names."""
+    names = {spec.label_key, spec.example_weight_key, *spec.label_keys.values(), *spec.example_weight_keys.values()}
+    return names - {""}
+
+
+def slicing_columns(eval_config: config_pb2.EvalConfig) -> set[str]:
+    """Returns the columns that slices are cut by; those in SQL are TFMA's own business."""
+    crossed = [spec for cross in eval_config.cross_slicing_specs for spec in (cross.baseline_spec, *cross.slicing_specs)]
+    return {name for spec in (*eval_config.slicing_specs, *crossed) for name in (*spec.feature_keys, *spec.feature_values)}
+
+
+def require_columns(names: Collection[str], examples: Path, split: str, made: Collection[str] = ()) -> None:
+    """Makes sure that a Split has rows and some columns.
+
+    Args:
+        names: The columns that an EvalConfig names.
+        examples: The Examples.
+        split: The Split.
+        made: What the models' preprocessing functions make beside its columns; for the message.
+
+    Raises:
+        TaskError: It lacks one, or has no rows.
+    """
+    has = read_schema(examples, split).names
+    if missing := sorted(set(names) - set(has)):
+        and_made = f", and preprocessing functions make: {', '.join(sorted(made))}" if made else ""
+        raise TaskError(
+            f"eval_config names the column(s) {', '.join(missing)}, which Split {split!r} of the Examples lacks (it has: {', '.join(has)}{and_made})"
+        )
+    if not count_rows(examples, split):
+        raise TaskError(f"Split {split!r} of the Examples at {examples} is empty: nothing to evaluate; give it rows")
+
+
+def check_labels(config: config_pb2.EvalConfig, examples: Path, split: str) -> None:
+    """Checks that no label of the Examples is the same in every row, where there are metrics of classifiers.
+
+    Raises:
+        TaskError: One is.
+    """
+    metrics = _class_metrics(config)
+    keys = {key for spec in config.model_specs for key in [spec.label_key, *spec.label_keys.values()] if key} if metrics else set()
+    for key in sorted(keys & set(read_schema(examples, split).names)):
+        column = pa.Table.from_batches(read_batches(examples, split, [key])).column(key)
+        if not pa.types.is_nested(column.type) and len(values := column.unique()) == 1:
+            raise TaskError(
+                f"the label {key} is {values[0]} in every one of the {len(column):,} rows of Split {split!r}: {', '.join(metrics)} cannot be computed;"
+                " evaluate on rows of every class"
+            )
 
 
 def with_defaults(config: config_pb2.EvalConfig, *, has_baseline: bool) -> config_pb2.EvalConfig:

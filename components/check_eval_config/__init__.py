@@ -1,0 +1,1 @@
+"""check_eval_config as a package: the interface is in component.py, the work in task.py."""
