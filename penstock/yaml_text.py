@@ -1,5 +1,6 @@
 """Reading YAML (and JSON, which is YAML) that somebody else may have written: what it stands for has bounds."""
 
+import re
 from typing import Any
 
 import yaml
@@ -8,28 +9,47 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LONGEST = 64 << 20  # characters
 _DEEPEST = 100
 _MOST_NODES = 2_000_000
+_NUMBERS_AND_DATES = {f"tag:yaml.org,2002:{kind}" for kind in ("float", "int", "timestamp")}
 
 
-def load_documents(text: str) -> list[Any]:
-    """Returns every document of a text.
+class _TypedLoader(_LOADER):  # type: ignore[misc, valid-type]
+    """Reads what a person types: numbers are those of YAML 1.2 (`1e-4` is one, `12:30` and `01234` are none), and a date is text."""
+
+
+_TypedLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _NUMBERS_AND_DATES]
+    for first, resolvers in _LOADER.yaml_implicit_resolvers.items()
+}
+_TypedLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile(r"^(?:[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+)$"), list("-+0123456789")
+)
+_TypedLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^(?:[-+]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN))$"),
+    list("-+.0123456789"),
+)
+
+
+def load_documents(text: str, loader: type = _LOADER) -> list[Any]:
+    """Returns every document of a text that a program has written.
 
     Raises:
         YAMLError: It is no YAML, has values that are none, or stands for too much: anchors multiply what they name.
     """
     try:
         _check(text)
-        return list(yaml.load_all(text, Loader=_LOADER))
+        return list(yaml.load_all(text, Loader=loader))
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:  # a date in month 13
         raise yaml.YAMLError(f"it has a value that is none ({error})") from error
 
 
 def load_document(text: str) -> Any:
-    """Returns the only document of a text; None if there is none.
+    """Returns the only document of a text that a person has typed; None if there is none.
 
     Raises:
         YAMLError: As `load_documents`, or there are more.
     """
-    documents = load_documents(text)
+    documents = load_documents(text, _TypedLoader)
     if len(documents) > 1:
         raise yaml.YAMLError("it has more than one document")
     return documents[0] if documents else None

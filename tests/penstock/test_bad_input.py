@@ -23,6 +23,7 @@ TASKS = [
     "ingest-examples",
     "validate-examples",
     "require-verdict",
+    "check-eval-config",
     "transform-examples",
     "train-model",
     "resolve-baseline",
@@ -153,14 +154,14 @@ def test_category_that_the_schema_allows(small, tmp_path):
 
 def test_label_of_one_class(small, tmp_path):
     path = write_csv(tmp_path / "rows.csv", _changed("late", lambda *_: 0))
-    _fails(small.run(input_uri=path), "evaluate-model", "label late is 0 in every one of the 1,000 rows", "rows of every class")
+    _fails(small.run(input_uri=path), "check-eval-config", "label late is 0 in every one of the 1,000 rows", "rows of every class")
 
 
 def test_split_of_one_row(small, tmp_path):
     table = [row for row in rows() if row[0] == "train"] + [next(row for row in rows() if row[0] == "eval")]
     path = write_csv(tmp_path / "rows.csv", table)
     _fails(small.run(input_uri=path, min_rows=100), "require-verdict", "Split eval", "1 examples")
-    _fails(small.run(input_uri=path), "evaluate-model", "label late", "1 rows of Split 'eval'")
+    _fails(small.run(input_uri=path), "check-eval-config", "label late", "1 rows of Split 'eval'")
 
 
 def test_schema_that_does_not_parse(small, tmp_path):
@@ -201,7 +202,7 @@ def test_module_that_does_not_work(small, tmp_path, parameter, function, task, w
 )
 def test_threshold_for_a_metric_that_does_not_exist(small, tmp_path, config, words):
     path = _text(tmp_path / "eval_config.pbtxt", 'model_specs { label_key: "late" }\n' + config)
-    _fails(small.run(eval_config=path), "evaluate-model", "eval_config", *words)
+    _fails(small.run(eval_config=path), "check-eval-config", "eval_config", *words)
 
 
 @pytest.fixture
@@ -353,3 +354,19 @@ def test_the_next_good_run_works(small_training):
     done = small_training.run()
     assert done.returncode == 0, done.stdout
     assert states(done)["train-model"] == "cached"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"model_name": "driver's"}, ["parameter model_name", "driver's", "cannot be part of a URL"]),
+        ({"destination": "kserve://models/Flights"}, ["parameter destination", "'Flights'", "DNS-1123"]),
+        ({"destination": f"kserve://team/{'n' * 40}?mode=standard"}, ["parameter destination", "at most 39"]),
+        ({"destination": "sagemaker://here"}, ["parameter destination", "sagemaker://here", "vertex://"]),
+    ],
+)
+def test_a_name_that_the_release_would_refuse_is_refused_before_anything_runs(small, parameters, words):
+    done = small.run(**parameters)
+    assert done.returncode == 1
+    assert all(word in done.stderr for word in words), done.stderr
+    assert "ingest-examples" not in done.stdout

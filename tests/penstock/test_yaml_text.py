@@ -74,3 +74,23 @@ def test_a_hostile_context_is_one_line(penstock, tmp_path):
     done = penstock("runs", "list", "--target", "kubeflow")
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
     assert "penstock.toml" in done.stderr
+
+
+def test_what_a_person_types_has_the_numbers_of_yaml_1_2_and_dates_are_text():
+    typed = "rate: 1e-4\nfew: 1.5\nwhole: -3\nday: 2013-12-01\nat: 2013-12-01 10:00:00\nclock: 12:30\npostal: 01234\nnested: {rates: [1e-7, +1E3, .5]}\nyes: true"
+    assert load_document(typed) == {
+        "rate": 1e-4,
+        "few": 1.5,
+        "whole": -3,
+        "day": "2013-12-01",
+        "at": "2013-12-01 10:00:00",
+        "clock": "12:30",
+        "postal": "01234",
+        "nested": {"rates": [1e-7, 1000.0, 0.5]},
+        True: True,
+    }
+
+
+def test_what_a_program_has_written_is_read_as_it_was_written():
+    written = {"text": "1e-4", "number": 1e-7, "day": "2013-12-01", "clock": "12:30"}
+    assert load_documents(yaml.safe_dump(written)) == [written]

@@ -11,7 +11,16 @@ import pytest
 from ..command import variables
 from ..small_training import SmallTraining, fact, rows, states, typed, write_csv
 
-CACHED = ("ingest-examples", "validate-examples", "require-verdict", "transform-examples", "train-model", "evaluate-model", "check-serving")
+CACHED = (
+    "ingest-examples",
+    "validate-examples",
+    "require-verdict",
+    "check-eval-config",
+    "transform-examples",
+    "train-model",
+    "evaluate-model",
+    "check-serving",
+)
 SKIPPED = {"register-model": "skipped", "push-model": "skipped"}
 TFX_MODULE = Path(__file__).resolve().parents[1] / "components" / "train_model" / "tfx_module.py"
 

@@ -10,6 +10,7 @@ from typing import Any
 from penstock.components.runtime import Input, TaskError, figure
 from penstock.components.runtime import storage as model_storage
 from penstock.components.runtime.answers import wrong_answer
+from penstock.components.runtime.names import check_kserve_name, longest_kserve_name
 from penstock.components.runtime.release import Release, find_release
 from penstock.components.runtime.served import read_served
 from penstock.components.runtime.settling import wait_until_answered
@@ -28,12 +29,10 @@ from .kserve_spec import (
     MODES,
     STANDARD,
     build_predictor,
-    check_name,
     check_serving_options,
     digest,
     inference_service,
     is_told,
-    longest_name,
     mode_of,
     predictor_name,
 )
@@ -118,8 +117,8 @@ class KServeDestination:
         """
         check_options(options, {"mode", "storage", "lease", "timeout", "call_timeout", "gateway"}, "kserve")
         namespace, _, name = path.partition("/")
-        check_name("namespace", namespace)
-        check_name("InferenceService", name)
+        check_kserve_name("namespace", namespace)
+        check_kserve_name("InferenceService", name)
         if options.get("mode", "standard") not in MODES:
             raise TaskError(
                 f"destination option mode={options['mode']} is none; give {' or '.join(MODES)}, or leave it out for what the cluster has"
@@ -551,7 +550,7 @@ class KServeDestination:
             raise TaskError(
                 f"{self._where} is deployed in mode {mode}, which Penstock does not know; push to one of another name, with the destination option mode"
             )
-        check_name("InferenceService", self._name, longest_name(self._namespace, self._mode_name))
+        check_kserve_name("InferenceService", self._name, longest_kserve_name(self._namespace, self._mode_name))
         check_serving_options(self._serving, self._mode_name)
         self._mode: Mode = Knative() if self._mode_name == KNATIVE else Standard()
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from typing import Any
 
 from kserve import V1beta1LoggerSpec, V1beta1ModelFormat, V1beta1ModelSpec, V1beta1PredictorSpec
@@ -35,27 +34,6 @@ _AMOUNTS = {"cpu": "1", "memory": "2Gi"}
 OPTIONS = {*_COUNTS, *_TEXTS, *_QUANTITIES, *prediction_log.OPTIONS}
 # The fields of a predictor that a canary must not have: its number of replicas follows from its share of the traffic.
 SCALING = ("minReplicas", "maxReplicas", "scaleTarget", "scaleMetric")
-# What KServe makes of names must fit into 63 characters: in mode standard the label isvc.NAME-xxxxxxxx-predictor, and the host
-# NAME-xxxxxxxx-predictor-NAMESPACE; in mode Knative the host latest-NAME-predictor.
-_LONGEST_STANDARD, _LONGEST_STANDARD_WITH_NAMESPACE, _LONGEST_KNATIVE = 39, 43, 46
-_DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
-
-
-def check_name(what: str, name: str, longest: int = 63) -> None:
-    """Refuses a name that KServe refuses.
-
-    Raises:
-        TaskError: It is no DNS label as RFC 1123 has it, or starts with a digit, or is too long.
-    """
-    if not _DNS_LABEL.fullmatch(name) or len(name) > longest:
-        raise TaskError(
-            f"{what} {name!r} is no DNS-1123 label that starts with a letter; use at most {longest} lower-case letters, digits and '-'"
-        )
-
-
-def longest_name(namespace: str, mode: str) -> int:
-    """Returns how many characters the name of an InferenceService may have: KServe takes a longer one, and never gets it ready."""
-    return _LONGEST_KNATIVE if mode == KNATIVE else min(_LONGEST_STANDARD, _LONGEST_STANDARD_WITH_NAMESPACE - len(namespace))
 
 
 def check_serving_options(options: dict[str, Any], mode: str) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ..errors import TaskError
-from ..names import check_model_name
+from ..names import check_kserve_name, check_model_name, longest_kserve_name
 from .destination import Destination
 
 FORMS = {
@@ -51,6 +51,19 @@ def split(destination: str) -> tuple[str, str, dict[str, str]]:
     if uri.scheme not in FORMS or uri.fragment:
         raise TaskError(f"destination {destination!r} is none; give one of {', '.join(FORMS.values())}")
     return uri.scheme, unquote(uri.netloc + uri.path), dict(parse_qsl(uri.query, keep_blank_values=True))
+
+
+def check_destination_name(destination: str) -> None:
+    """Refuses a destination whose scheme or name is none, as far as this can be told without its clients.
+
+    Raises:
+        TaskError: It is one.
+    """
+    scheme, path, options = split(destination)
+    if scheme == "kserve":
+        namespace, _, name = path.partition("/")
+        check_kserve_name("namespace", namespace)
+        check_kserve_name("InferenceService", name, longest_kserve_name(namespace, options["mode"]) if "mode" in options else 63)
 
 
 def check_options(given: dict[str, Any], known: set[str], scheme: str, what: str = "destination option") -> None:

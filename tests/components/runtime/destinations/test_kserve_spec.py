@@ -15,15 +15,14 @@ from penstock.components.runtime.destinations.kserve_spec import (
     KNATIVE,
     STANDARD,
     build_predictor,
-    check_name,
     check_serving_options,
     digest,
     inference_service,
-    longest_name,
     predictor_name,
     storage_uri,
 )
 from penstock.components.runtime.destinations.kserve_standard import Standard
+from penstock.components.runtime.names import check_kserve_name, longest_kserve_name
 
 from ....apiserver.api import ApiError
 from ....doubles.kubernetes.installation import INFERENCE_SERVICES, installation
@@ -156,17 +155,17 @@ def test_options_that_are_none_are_refused(mode: str, options: dict[str, Any], w
 @pytest.mark.parametrize("name", ["", "Churn", "churn_model", "-churn", "churn-", "1churn", "c" * 40, "chürn", "a.b"])
 def test_names_that_are_no_dns_labels_are_refused(name: str):
     with pytest.raises(TaskError, match="DNS-1123"):
-        check_name("InferenceService", name, 39)
+        check_kserve_name("InferenceService", name, 39)
 
 
 # Seen on a real KServe: one character more, and the InferenceService never gets ready.
 @pytest.mark.parametrize(("namespace", "mode", "longest"), [("ml", STANDARD, 39), ("team-one", STANDARD, 35), ("team-one", KNATIVE, 46)])
 def test_the_longest_name_leaves_room_for_what_kserve_makes_of_it(namespace: str, mode: str, longest: int):
-    assert longest_name(namespace, mode) == longest
+    assert longest_kserve_name(namespace, mode) == longest
 
 
 def test_the_longest_names_fit_the_label_and_the_host_of_a_version():
-    name = "c" * longest_name("team-one", STANDARD)
+    name = "c" * longest_kserve_name("team-one", STANDARD)
     longest = inference_service("team-one", name, STANDARD, version(1).predictor | {"name": predictor_name("9bbbd87b")})
     service = service_name(longest, longest["spec"]["predictor"])
     assert len(f"{service}-team-one") == 63
@@ -175,7 +174,7 @@ def test_the_longest_names_fit_the_label_and_the_host_of_a_version():
 
 @pytest.mark.parametrize("digest", ["00000000", "9bbbd87b", "afa9c1b2"])
 def test_a_predictor_has_a_name_that_kserve_takes(digest: str):
-    check_name("predictor", predictor_name(digest), 8)
+    check_kserve_name("predictor", predictor_name(digest), 8)
 
 
 def test_a_record_says_all_that_is_needed_to_serve_a_version_again():
