@@ -75,7 +75,7 @@ class Predictor:
                 name,
                 f"the {name} at {path} has no signature {', '.join(missing)} (it has: {has}), which preprocessing_function_names in eval_config names; export it with one, or correct the name",
             )
-        self._preprocessing = [found for function in preprocessing or PREPROCESSING if (found := self.through(function))]
+        self._preprocessing = [other for function in preprocessing or PREPROCESSING if (other := self.through(function))]
         self.transformed = frozenset(output for function in self._preprocessing for output in function._call.structured_outputs)
 
     def through(self, signature_name: str) -> "Predictor | None":
@@ -127,7 +127,7 @@ class Predictor:
         Raises:
             ModelError: A function cannot answer.
         """
-        found = {}
+        found: dict[str, np.ndarray] = {}
         for function in self._preprocessing:
             if not wanted & function._call.structured_outputs.keys():
                 continue

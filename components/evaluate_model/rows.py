@@ -51,7 +51,7 @@ class Rows:
         return self._numbers(model, key, "example weight").astype(np.float64) if key else None
 
     def _numbers(self, model: str, key: str, what: str) -> np.ndarray:
-        column = self.transformed[model].get(key, self.columns.get(key))
+        column = (self.columns | self.transformed[model])[key]
         if column.null_count:
             raise TaskError(
                 f"the {what} column {key} is empty in {column.null_count} of {len(column)} rows; leave these rows out, or fill it in"

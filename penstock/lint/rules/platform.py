@@ -65,8 +65,8 @@ def platform_settings(document: Document) -> Iterator[tuple[str, str]]:
         if others := sorted(name for name in settings if f"{place}.{name}" not in needed):
             yield place, f"{', '.join(others)}: no effect locally; give the task what it needs in the environment"
     for platform, spec in document.platform.get("platforms", {}).items():
-        if settings := sorted({*spec.get("pipelineConfig", {})} - _LOCAL_SETTINGS):
-            yield f"platforms.{platform}.pipelineConfig", f"{', '.join(settings)}: no effect locally; do not rely on it"
+        if of_pipeline := sorted({*spec.get("pipelineConfig", {})} - _LOCAL_SETTINGS):
+            yield f"platforms.{platform}.pipelineConfig", f"{', '.join(of_pipeline)}: no effect locally; do not rely on it"
 
 
 @warning("task-config", "vertex", link=f"{SOURCE}sdk/python/kfp/dsl/task_config.py")
