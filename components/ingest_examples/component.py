@@ -59,7 +59,7 @@ def ingest_examples(
             Rows that fit none are left out and counted; a Split that gets no row is an error.
         exclude_columns: Columns to leave out once the Splits are made.
         column_types: Types of columns, such as `{"zip": "string"}`: `int64`, `float32` or `string`, or in a Schema's words `INT`,
-            `FLOAT` or `BYTES`. A value that does not fit is an error.
+            `FLOAT` or `BYTES`. A value that does not fit is an error. In a CSV column that is set to text, only an empty field is missing.
         schema_file: A Schema as text, path or URI, from which columns of CSV take their types where all their values fit;
             whether they do is for validate_examples to say. Empty: the types are what the rows say.
     """

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv
 
 from penstock.components.runtime import TaskError
@@ -20,7 +21,9 @@ _DELIMITERS = ",;\t|"
 
 
 class CsvReader:
-    """Reads CSV files with a header. Empty fields and the usual spellings of nothing (`NA`, `NaN`, `null`) are nulls, in text too.
+    """Reads CSV files with a header. Empty fields and the usual spellings of nothing (`NA`, `NaN`, `null`) are nulls.
+
+    They are in text too, but for the words in a column that `column_types` says is text: `NA` is Namibia's code.
 
     Args:
         delimiter: The one character between fields; `\\t` may be spelled out.
@@ -71,8 +74,19 @@ class CsvReader:
 
     def batches(self, path: Path, schema: pa.Schema, wanted: pa.Schema) -> Iterator[pa.RecordBatch]:
         """Reads the wanted columns with the types that `schema` found."""
+        types = {name: schema.field(name).type for name in wanted.names}
         with _explained(path):
-            yield from self._open(path, {name: schema.field(name).type for name in wanted.names}, use_threads=True)
+            for batch in self._open(path, types, use_threads=True, words_are_null=False):
+                yield pa.RecordBatch.from_arrays(
+                    [self._without_nothing(*column) for column in zip(types, batch.columns, strict=True)], batch.schema.names
+                )
+
+    def _without_nothing(self, name: str, column: pa.Array) -> pa.Array:
+        """Makes nulls of what says nothing in a column of texts."""
+        if column.type != pa.string():
+            return column
+        words = [""] if self._types.given.get(name) == pa.string() else csv.ConvertOptions().null_values
+        return pc.if_else(pc.is_in(column, value_set=pa.array(words)), pa.scalar(None, pa.string()), column)
 
     def _header(self, path: Path) -> list[str]:
         names = self._open(path, {}, use_threads=False).schema.names
@@ -86,7 +100,7 @@ class CsvReader:
         self._is_single[path] = len(names) == 1
         return names
 
-    def _open(self, path: Path, types: dict[str, pa.DataType], use_threads: bool) -> csv.CSVStreamingReader:
+    def _open(self, path: Path, types: dict[str, pa.DataType], use_threads: bool, words_are_null: bool = True) -> csv.CSVStreamingReader:
         stream = open_plain(path)
         if stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             raise TaskError(f"{path} is not UTF-8 text but UTF-16; convert it, for example with iconv -t UTF-8")
@@ -97,7 +111,7 @@ class CsvReader:
             parse_options=csv.ParseOptions(
                 delimiter=self._delimiter, newlines_in_values=True, ignore_empty_lines=not self._is_single.get(path, False)
             ),
-            convert_options=csv.ConvertOptions(column_types=types, include_columns=list(types), strings_can_be_null=True),
+            convert_options=csv.ConvertOptions(column_types=types, include_columns=list(types), strings_can_be_null=words_are_null),
         )
 
 

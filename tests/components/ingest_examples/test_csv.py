@@ -66,6 +66,15 @@ def test_a_code_after_the_first_block_or_in_another_file(tmp_path, ingest):
     assert texts == [*many, "00037", "90210"]
 
 
+def test_words_for_nothing_are_words_where_text_is_asked_for(tmp_path, ingest):
+    file = write(tmp_path / "a.csv", "country,other\nNA,NA\nDE,x\n,\n")
+    assert rows(ingest(file, column_types={"country": "string"})) == [
+        {"country": "NA", "other": None},
+        {"country": "DE", "other": "x"},
+        {"country": None, "other": None},
+    ]
+
+
 def test_types_can_be_set(tmp_path, ingest, fail):
     file = write(tmp_path / "a.csv", "month,id,day,flag,n\n01,7,2013-01-01,true,1\n02,8,2013-01-02,false,\n")
     result = ingest(file, column_types={"month": "int64", "id": "string", "day": "BYTES", "flag": "INT", "n": "float32"})
