@@ -33,7 +33,7 @@ def bless(
         rubber_stamp: Whether a model without a Baseline is blessed although nothing was measured, for there are change thresholds only.
 
     Returns:
-        `verdict`, `reasons` (why it is not blessed, and what was left out), `rubber_stamp` (whether it is blessed and nothing was
+        `verdict`, `reasons` (why it is not blessed), `notes` (what was left out), `rubber_stamp` (whether it is blessed and nothing was
         measured) and `thresholds`: each with its slice, bounds, measured values, 95 % confidence interval and whether it passed; null
         where it was not measured for want of a Baseline. A value that is no finite number is null.
     """
@@ -54,11 +54,10 @@ def bless(
     elif not failed and not is_measured:
         stamped = "rubber_stamp blesses it all the same" if passed else "add a value threshold, or set rubber_stamp"
         reasons.append(f"nothing was measured, for all thresholds are changes from a Baseline: {stamped}")
-    if baseline_note:
-        checked = "only value thresholds were checked" if is_measured or failed else "change thresholds were not checked"
-        reasons.append(f"no Baseline ({baseline_note}): {checked}")
+    checked = "only value thresholds were checked" if is_measured or failed else "change thresholds were not checked"
+    notes = [f"no Baseline ({baseline_note}): {checked}"] if baseline_note else []
     verdict = BLESSED if passed else NOT_BLESSED
-    return {"verdict": verdict, "reasons": reasons, "rubber_stamp": passed and not is_measured, "thresholds": thresholds}
+    return {"verdict": verdict, "reasons": reasons, "notes": notes, "rubber_stamp": passed and not is_measured, "thresholds": thresholds}
 
 
 @dataclass(frozen=True)

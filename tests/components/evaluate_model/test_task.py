@@ -130,11 +130,18 @@ def test_without_a_baseline_only_value_thresholds_count(evaluate: Flights, bound
     verdict = blessing(evaluate(eval_config(f"threshold {{ {VALUE} {CHANGE} }}".replace("0.5 ", f"{bound} "))))
     assert verdict["verdict"] == expected
     assert verdict["baseline"] is None
-    assert "the registry has no champion" in verdict["reasons"][-1]
+    assert "the registry has no champion" in verdict["notes"][0]
     assert {threshold["kind"]: threshold["passed"] for threshold in verdict["thresholds"]} == {
         "value": expected == "blessed",
         "change": None,
     }
+
+
+def test_a_note_is_not_counted_as_a_failure(evaluate: Flights) -> None:
+    result = evaluate(eval_config("threshold { value_threshold { lower_bound { value: 0.99 } } }"), baseline=None)
+    verdict = blessing(result)
+    assert len(verdict["reasons"]) == sum(threshold["passed"] is False for threshold in verdict["thresholds"]) == 1
+    assert "more" not in result.metadata["evaluation"]["summary"]
 
 
 def test_no_threshold_measured_no_blessing(evaluate: Flights) -> None:
@@ -473,7 +480,7 @@ def test_models_are_asked_in_batches_of_the_size_that_is_set(evaluate: Flights) 
 def test_a_baseline_may_be_left_out_and_a_configuration_stand_on_one_line(evaluate: Flights) -> None:
     verdict = blessing(evaluate(" ".join(eval_config(f"threshold {{ {VALUE} {CHANGE} }}").split()), baseline=None))
     assert (verdict["verdict"], verdict["baseline"], verdict["baseline_note"]) == ("blessed", None, "none given")
-    assert "no Baseline (none given): only value thresholds were checked" in verdict["reasons"]
+    assert "no Baseline (none given): only value thresholds were checked" in verdict["notes"]
 
 
 def test_thresholds_by_name_are_those_of_the_metric(evaluate: Flights) -> None:
