@@ -76,8 +76,10 @@ def training(
 
     Args:
         input_uri: The raw rows: a file, folder, glob or URI, as ingest_examples takes it.
-        preprocessing_module: The module that defines `preprocessing_fn`: source (packed or plain), path or URI.
-        trainer_module: The module that defines `run_fn`: source (packed or plain), path or URI.
+        preprocessing_module: The module that defines `preprocessing_fn`: source (packed or plain), or the path or URI of a
+            file, with what it imports of its folder, of a folder or of a wheel (`NAME@` before it names a module in it).
+        trainer_module: The module that defines `run_fn`: source (packed or plain), or the path or URI of a
+            file, with what it imports of its folder, of a folder or of a wheel (`NAME@` before it names a module in it).
         eval_config: TFMA's EvalConfig: text, path or URI. Without thresholds nothing is blessed.
         model_name: The name under which the model is registered and served.
         destination: Where the model serves: `local://serving?port=8501`, `kserve://NAMESPACE/NAME` or

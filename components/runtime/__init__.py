@@ -5,7 +5,8 @@ from .errors import GateFailed, TaskError
 from .executor import command, execute, figure, main
 from .fingerprint import file_sha256, fingerprint
 from .redacting import redact, redact_all
-from .source import load_function, load_module, pack, read_text
+from .source import pack, read_text
+from .user_module import load_function, load_module, pack_module, read_module
 
 __all__ = [
     "Artifact",
@@ -23,6 +24,8 @@ __all__ = [
     "local_path",
     "main",
     "pack",
+    "pack_module",
+    "read_module",
     "read_text",
     "redact",
     "redact_all",

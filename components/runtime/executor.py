@@ -99,6 +99,8 @@ def _run(package: str, argv: list[str] | None) -> tuple[str, int | str]:
     parser = argparse.ArgumentParser(prog=f"python -m {package}", description=f"Runs the component {package.split('.')[-1]}.")
     parser.add_argument("--executor_input", required=True, help="the executor input as JSON, which the backend fills in for {{$}}")
     text = parser.parse_args(argv).executor_input
+    if argv is None:
+        del sys.argv[1:]  # a user's module that parses the arguments gets its defaults, not ours
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a pod's end cleans up the way an error does
     _set_quiet_defaults()
     try:

@@ -1,25 +1,16 @@
-"""Text that travels inside a pipeline's parameters: modules, schemas, configurations.
+"""Text that travels inside a pipeline's parameters: modules of one file, schemas, configurations.
 
 Packed text is `PREFIX` + base64(bzip2(utf-8)): Argo expands `{{` in plain text and Linux caps one argument at 128 KiB. bzip2, because
 it gives the same bytes everywhere; zlib and its replacement zlib-ng do not.
 """
 
-import atexit
 import base64
 import bz2
-import importlib.util
-import shutil
-import sys
-import tempfile
-import traceback
-from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 from .artifacts import local_path
 from .errors import TaskError
 from .redacting import redact
-from .tfx_types import offer_tfx
 
 PREFIX = "bz2+base64:"
 MAX_PACKED_BYTES = 64 * 1024
@@ -36,7 +27,15 @@ def pack(text: str, what: str = "the text") -> str:
     Raises:
         TaskError: The packed text is longer than 64 KiB.
     """
-    packed = PREFIX + base64.b64encode(bz2.compress(text.encode())).decode()
+    return check_packed(PREFIX + base64.b64encode(bz2.compress(text.encode())).decode(), what)
+
+
+def check_packed(packed: str, what: str) -> str:
+    """Returns a packed text, if a parameter may hold it.
+
+    Raises:
+        TaskError: It is longer than 64 KiB.
+    """
     if len(packed) > MAX_PACKED_BYTES:
         raise TaskError(
             f"{what} is {len(packed) // 1024} KiB packed, more than the 64 KiB that a parameter may hold; put it in a bucket and pass its URI"
@@ -56,10 +55,10 @@ def read_text(value: str, what: str) -> str:
     """
     if value.startswith(PREFIX):
         try:
-            return _unpack(value[len(PREFIX) :])
+            return unpack(value[len(PREFIX) :]).decode()
         except (OSError, ValueError, EOFError) as error:
             raise TaskError(f"{what} starts with {PREFIX} but cannot be unpacked ({error}); compile the pipeline again") from error
-    if _is_text(value):
+    if is_text(value):
         return value
     try:
         return _read_uri(value)
@@ -71,8 +70,9 @@ def read_text(value: str, what: str) -> str:
         ) from error
 
 
-def _is_text(value: str) -> bool:
-    if "\n" in value:
+def is_text(value: str) -> bool:
+    """Tells whether a value is a text itself, packed or plain, rather than the place of one."""
+    if "\n" in value or value.startswith(PREFIX):
         return True
     if "{" not in value or "://" in value:
         return False
@@ -82,12 +82,17 @@ def _is_text(value: str) -> bool:
         return True
 
 
-def _unpack(packed: str) -> str:
+def unpack(packed: str) -> bytes:
+    """Undoes base64 and bzip2.
+
+    Raises:
+        OSError, ValueError: It was no such text, or is too long.
+    """
     unpacker = bz2.BZ2Decompressor()
     text = unpacker.decompress(base64.b64decode(packed, validate=True), MAX_TEXT_BYTES)
     if not unpacker.eof:
         raise ValueError(f"it is cut short, or more than {MAX_TEXT_BYTES >> 20} MiB unpacked")
-    return text.decode()
+    return text
 
 
 def _read_uri(uri: str) -> str:
@@ -106,50 +111,3 @@ def _read_uri(uri: str) -> str:
     if len(text) > MAX_TEXT_BYTES:
         raise ValueError(f"it is more than {MAX_TEXT_BYTES >> 20} MiB")
     return text.decode()
-
-
-def load_function(module_file: str, name: str, what: str = "module_file") -> Callable:
-    """Imports a user's module and returns one of its functions.
-
-    Args:
-        module_file: The module's source, as `read_text` takes it.
-        name: The function's name, such as `run_fn`.
-        what: The parameter's name, for errors.
-
-    Raises:
-        TaskError: The module cannot be read, does not compile, raises at import, or lacks the function.
-    """
-    module = load_module(read_text(module_file, what), what)
-    function = getattr(module, name, None)
-    if not callable(function):
-        raise TaskError(f"{what} has no function {name}: define it as TFX's module contract says")
-    return function
-
-
-def load_module(source: str, what: str = "module_file") -> ModuleType:
-    """Imports a module from its source, from a file that exists as long as the process, so that tracebacks show its lines."""
-    offer_tfx()
-    folder = Path(tempfile.mkdtemp(prefix="penstock-module-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    path = folder / "user_module.py"
-    path.write_text(source, encoding="utf-8")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # pickle, tf.function and dataclasses look the module up by name
-    try:
-        spec.loader.exec_module(module)
-    except TaskError:
-        raise
-    except Exception as error:
-        raise TaskError(f"{what} cannot be imported: {explain(error, path)}; correct the module") from error
-    return module
-
-
-def explain(error: Exception, path: Path) -> str:
-    """Names an exception and the module's own line, however deep in a library it was raised."""
-    if isinstance(error, SyntaxError):
-        return f"{type(error).__name__}: {error.msg} (line {error.lineno})"
-    own = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    return f"{type(error).__name__}: {error}" + (f" (line {own[-1]})" if own else "")

@@ -41,7 +41,8 @@ def train_model(
         training_logs: What `run_fn` wrote to `fn_args.model_run_dir`: TensorBoard logs.
         metrics: The last value of every metric that was logged.
         tracking_run_id: The MLflow run.
-        module_file: The module that defines `run_fn`: source (packed or plain), path or URI.
+        module_file: The module that defines `run_fn`: source (packed or plain), or the path or URI of a
+            file, with what it imports of its folder, of a folder or of a wheel (`NAME@` before it names a module in it).
         run_fn: The function's name.
         train_split: The Split behind `fn_args.train_files`.
         eval_split: The Split behind `fn_args.eval_files`.

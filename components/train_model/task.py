@@ -1,11 +1,9 @@
 """Trains a model with a TFX `run_fn`."""
 
-import hashlib
-import inspect
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,13 +13,13 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
-from penstock.components.runtime import Input, Output, TaskError, figure, load_function, local_path, read_text
+from penstock.components.runtime import Input, Output, TaskError, figure, load_function, local_path, read_module
 from penstock.components.runtime.examples import count_rows, split_files, split_folder
 from penstock.components.runtime.remote import fetch_folder
 from penstock.components.runtime.saved_models import settle_fingerprint
-from penstock.components.runtime.source import explain
 from penstock.components.runtime.tensors import SCHEMA_FILE, load_schema
 from penstock.components.runtime.tfx_types import FnArgs
+from penstock.components.runtime.user_module import in_user_code
 
 from .data_accessor import data_accessor
 from .strategy import MIRRORED, own_strategy
@@ -63,13 +61,13 @@ def train_model(
     """
     rows = {split: _count(examples, split) for split in (train_split, eval_split)}
     load_schema(schema.path)
-    source = read_text(module_file, "module_file")
+    module = read_module(module_file)
     _seed(seed)
-    function = load_function(module_file, run_fn)
+    function = load_function(module, run_fn)
     _configure(mixed_precision, xla)
     lineage = {
         "examples_fingerprint": examples.fingerprint,
-        "module_sha256": hashlib.sha256(source.encode()).hexdigest(),
+        "module_sha256": module.sha256,
     }
     params = {"train_steps": train_steps, "eval_steps": eval_steps, "seed": seed, "mixed_precision": mixed_precision, "xla": xla}
     training_logs.path.mkdir(parents=True)
@@ -93,7 +91,7 @@ def train_model(
             custom_config=custom_config,
         )
         with tracked_run(tracking_uri, experiment, params | hyperparameters, lineage) as run, follow_fits(run):
-            strategy = _call(function, fn_args, source)
+            strategy = _call(function, fn_args, module.sources)
             signatures = _signatures(model.path)
     settle_fingerprint(model.path)
     model.metadata |= lineage | {
@@ -148,30 +146,28 @@ def _fetch(base_model: str, folder: Path) -> str:
     return str(path)
 
 
-def _call(function: Callable[[FnArgs], Any], fn_args: FnArgs, source: str) -> str:
+def _call(function: Callable[[FnArgs], Any], fn_args: FnArgs, sources: Iterable[str]) -> str:
     """Calls run_fn, and returns the strategy's name; what it raises is in the log with its traceback, and in the error with the module's line."""
     devices = [device.name for device in tf.config.list_logical_devices("GPU")]
-    try:
-        with strategy_scope(devices, source) as strategy:
+    with in_user_code(f"{function.__name__} of module_file raised"), strategy_scope(devices, sources) as strategy:
+        try:
             function(fn_args)
-    except TaskError:
-        raise
-    except Exception as error:
-        traceback.print_exc()
-        reason = explain(error, Path(inspect.getfile(function)))
-        raise TaskError(f"{function.__name__} of module_file raised {reason}; correct the module") from error
+        except Exception as error:
+            if not isinstance(error, TaskError):
+                traceback.print_exc()
+            raise
     return strategy
 
 
 @contextmanager
-def strategy_scope(devices: list[str], source: str) -> Iterator[str]:
+def strategy_scope(devices: list[str], sources: Iterable[str]) -> Iterator[str]:
     """Gives the scope in which run_fn runs, and the name of its strategy; empty where there is none.
 
     Args:
         devices: The devices to train on: MirroredStrategy where there are several, unless the module makes a strategy of its own.
-        source: The module's source.
+        sources: The sources of the module and of what came with it.
     """
-    own = own_strategy(source)
+    own = next(filter(None, map(own_strategy, sources)), "")
     if own:
         figure(f"run_fn makes its own strategy, {own}")
     if own or len(devices) < 2:

@@ -31,7 +31,8 @@ def transform_examples(
             labels: what is computed from them is left out there.
         transform_graph: TFT's output folder (transform_fn, transformed_metadata, metadata).
         updated_analyzer_cache: The analyzers' cache with this Span's entries added, for the next Span; empty where none is kept.
-        module_file: The module that defines `preprocessing_fn`: source (packed or plain), path or URI.
+        module_file: The module that defines `preprocessing_fn`: source (packed or plain), or the path or URI of a
+            file, with what it imports of its folder, of a folder or of a wheel (`NAME@` before it names a module in it).
         preprocessing_fn: The function's name: `preprocessing_fn(inputs)` or `preprocessing_fn(inputs, custom_config)`.
         analyze_splits: The Splits that full-pass analyzers see. Evaluation Splits do not belong here.
         analyzer_cache: Path or URI of an earlier `updated_analyzer_cache`: its Spans count as if their rows were analyzed here, a

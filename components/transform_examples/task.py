@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from apache_beam.internal.cloudpickle import cloudpickle
 from penstock.components.runtime import Input, Output, TaskError, figure, fingerprint, load_function
 from penstock.components.runtime.examples import count_rows, read_schema, split_files, split_folder, split_names
 from penstock.components.runtime.tensors import Tensors, load_schema
+from penstock.components.runtime.user_module import own_modules
 
 from .analysis import analyze, names_runner
 from .analyzer_cache import AnalyzerCache
@@ -47,12 +47,13 @@ def transform_examples(
     _check_examples(examples, splits, analyze_splits, Tensors(loaded_schema))
     function = load_function(module_file, preprocessing_fn)
     if names_runner(beam_pipeline_args):
-        cloudpickle.register_pickle_by_value(sys.modules[function.__module__])  # workers elsewhere cannot import it
+        for module in own_modules():
+            cloudpickle.register_pickle_by_value(module)  # workers elsewhere cannot import it
     AnalyzerCache.start(updated_analyzer_cache.path, analyzer_cache)
     cache = _cache(examples, updated_analyzer_cache.path, analyze_splits) if analyzer_cache or write_analyzer_cache else None
     files = {split: split_files(examples.path, split) for split in splits}
     started = time.monotonic()
-    with explained(Path(inspect.getfile(function)), preprocessing_fn):
+    with explained(preprocessing_fn):
         analyzed = {split: files[split] for split in analyze_splits}
         read = analyze(analyzed, loaded_schema, _bind(function, custom_config), transform_graph.path, cache, beam_pipeline_args)
         figure(f"analyzed {', '.join(read) or 'nothing, all is in the analyzer cache'} in {time.monotonic() - started:.1f} s")

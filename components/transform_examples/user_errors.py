@@ -7,17 +7,16 @@ import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from penstock.components.runtime import TaskError
+from penstock.components.runtime.user_module import own_lines, refuse_end
 
 
 @contextmanager
-def explained(module: Path, function: str) -> Iterator[None]:
+def explained(function: str) -> Iterator[None]:
     """Raises errors of the user's making as TaskErrors; others pass as they are.
 
     Args:
-        module: The file of the user's module.
         function: The name of the preprocessing_fn.
 
     Raises:
@@ -29,14 +28,16 @@ def explained(module: Path, function: str) -> Iterator[None]:
         yield
     except TaskError:
         raise
+    except SystemExit as end:
+        refuse_end(end, f"{function} of module_file raised")
     except Exception as error:
         text = "".join(traceback.format_exception(error))  # Beam's workers hand over their traceback as text
         if os.strerror(errno.ENOSPC) in text:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error  # TensorFlow and Beam have their own errors for it
         if found := re.search(rf"\b{TaskError.__name__}: (.*)", text):
             raise TaskError(_without_step(found[1])) from error
-        if lines := re.findall(rf'File "{re.escape(str(module))}", line (\d+)', text):
-            raise TaskError(f"{function} of module_file raised {_reason(text)} (line {lines[-1]}); correct the module") from error
+        if lines := own_lines(text):
+            raise TaskError(f"{function} of module_file raised {_reason(text)} ({lines[-1]}); correct the module") from error
         if isinstance(error, ValueError | TypeError) or "{{node " in text:
             raise TaskError(f"tf.Transform cannot use {function} of module_file: {_reason(text)}; correct the module") from error
         raise

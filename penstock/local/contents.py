@@ -4,6 +4,7 @@ import functools
 import glob
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from kfp import dsl
 
 from ..components.runtime.artifacts import local_path
 from ..components.runtime.fingerprint import file_marks, fingerprint
+from ..components.runtime.user_module import split_name, with_imports
 
 _PATTERN_FIELD = re.compile(r"\{(SPAN|VERSION|YYYY|MM|DD)(:\d+)?\}")
 _URI = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.:-]*://.+")
@@ -71,7 +73,12 @@ def _is_elsewhere(value: Any) -> bool:
         return any(map(_is_elsewhere, value.values() if isinstance(value, dict) else value))
     if isinstance(value, dsl.Artifact):
         return _is_elsewhere(value.uri) and not bytes_of(value)
-    return isinstance(value, str) and not value.startswith("file://") and bool(_URI.fullmatch(value)) and not _files_behind(value)
+    return (
+        isinstance(value, str)
+        and not value.startswith("file://")
+        and bool(_URI.fullmatch(split_name(value)[1]))
+        and not _files_behind(value)
+    )
 
 
 def _files_behind(text: str) -> list[tuple[str | int, ...]]:
@@ -81,10 +88,17 @@ def _files_behind(text: str) -> list[tuple[str | int, ...]]:
     """
     if not text or len(text) > _LONGEST_PATH or "\n" in text or "\0" in text:
         return []
-    path = Path.cwd() / os.path.expanduser(local_path(text))  # noqa: PTH111 - as fsspec does
+    path = Path.cwd() / os.path.expanduser(local_path(split_name(text)[1]))  # noqa: PTH111 - as fsspec does
     found = [path] if os.path.exists(path) else map(Path, glob.glob(_PATTERN_FIELD.sub("*", str(path)), recursive=True))  # noqa: PTH110, PTH207 - take any text
-    files = [file for item in found for file in (item.rglob("*") if item.is_dir() else [item])]
+    files = [file for item in found for file in _files_of(item)]
     return sorted(_state(file) for file in files if file.is_file())
+
+
+def _files_of(item: Path) -> Iterable[Path]:
+    """Returns the files that something names: those of a folder, and of a module also what it imports of its folder."""
+    if item.is_dir():
+        return item.rglob("*")
+    return [item.parent / name for name in with_imports(item.parent, item.name)] if item.suffix == ".py" and item.is_file() else [item]
 
 
 def _state(file: Path) -> tuple[str | int, ...]:

@@ -19,6 +19,7 @@ from kfp import dsl
 import penstock as package
 import penstock.components as library
 from penstock.caches import cache_root
+from penstock.local.contents import content, names_elsewhere
 
 from ..command import variables
 from .pipelines import compiled, to
@@ -246,6 +247,23 @@ def test_a_file_with_its_size_and_times_set_back_is_read_again(penstock, rows):
     ingest()
     _same_size_and_times(rows, rows.read_text().replace("299,5", "299,6"))
     assert CACHED not in ingest().stdout
+
+
+@pytest.mark.parametrize("value", ["trainer.py", ".", "trainer@.", "mine@mine.whl"])
+def test_a_module_is_all_its_files(tmp_path, value):
+    (tmp_path / "trainer.py").write_text("from . import shared")
+    (tmp_path / "shared.py").write_text("import mine.more")
+    (tmp_path / "mine").mkdir()
+    for name in ("mine/more.py", "mine.whl", "unrelated.py"):
+        (tmp_path / name).write_text("x = 1")
+    name, at, place = value.rpartition("@")
+    before = content(f"{name}{at}{tmp_path / place}")
+    (tmp_path / "unrelated.py").write_text("x = 22")
+    assert (content(f"{name}{at}{tmp_path / place}") == before) == (not place.endswith("."))
+    for changed in ("mine/more.py", "mine.whl"):
+        (tmp_path / changed).write_text("x = 22")
+    assert content(f"{name}{at}{tmp_path / place}") != before
+    assert names_elsewhere({"module_file": "mine@gs://bucket/mine.whl"})
 
 
 def test_a_home_folder_is_a_folder(penstock, rows, monkeypatch):

@@ -243,7 +243,7 @@ def run_code(code: str) -> str:
 
 def test_several_devices_share_the_batches(transformed, tmp_path):
     said = run_code(f"""
-with strategy_scope(["CPU:0", "CPU:1"], "import keras  # not distributed") as strategy:
+with strategy_scope(["CPU:0", "CPU:1"], ["import keras  # not distributed"]) as strategy:
     assert tf.distribute.get_strategy().num_replicas_in_sync == 2
     import keras
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
@@ -251,7 +251,7 @@ with strategy_scope(["CPU:0", "CPU:1"], "import keras  # not distributed") as st
     model.fit(tf.data.Dataset.from_tensor_slices(([[1.0]] * 8, [[2.0]] * 8)).batch(4), verbose=0)
     tf.saved_model.save(model, {str(tmp_path / "m")!r})
 print(strategy)
-with strategy_scope(["CPU:0"], "import keras") as strategy:
+with strategy_scope(["CPU:0"], ["import keras"]) as strategy:
     assert tf.distribute.get_strategy().num_replicas_in_sync == 1
 print([strategy])
 """)
@@ -264,7 +264,7 @@ print([strategy])
 
 def test_a_module_s_own_strategy_gets_no_other():
     said = run_code("""
-with strategy_scope(["CPU:0", "CPU:1"], "import tensorflow as tf\\nstrategy = tf.distribute.OneDeviceStrategy('CPU:0')"):
+with strategy_scope(["CPU:0", "CPU:1"], ["", "import tensorflow as tf\\nstrategy = tf.distribute.OneDeviceStrategy('CPU:0')"]):
     assert tf.distribute.get_strategy().num_replicas_in_sync == 1
 """)
     assert said == "[penstock] run_fn makes its own strategy, tensorflow.distribute.OneDeviceStrategy\n"
@@ -280,8 +280,15 @@ with strategy_scope(["CPU:0", "CPU:1"], "import tensorflow as tf\\nstrategy = tf
             "run_fn of module_file raised ValueError: too bad (line 3)",
         ),
         ("def run_fn(fn_args):\n    pass\n", "no SavedModel"),
-        ("from tfx import v1 as tfx\n\ndef run_fn(fn_args):\n    tfx.proto.TrainArgs()\n", "uses tfx.v1.proto, but TFX is not installed"),
-        ("from tfx.orchestration import pipeline\n\nrun_fn = print\n", "uses tfx.orchestration, but TFX is not installed"),
+        (
+            "from tfx import v1 as tfx\n\ndef run_fn(fn_args):\n    tfx.proto.TrainArgs()\n",
+            "uses tfx.v1.proto.TrainArgs, but TFX is not installed",
+        ),
+        (
+            "from tfx.orchestration import pipeline\n\nclass Mine(pipeline.Pipeline):\n    pass\n\nrun_fn = print\n",
+            "uses tfx.orchestration.pipeline.Pipeline, but TFX is not installed",
+        ),
+        ("import argparse\n\ndef run_fn(fn_args):\n    argparse.ArgumentParser().error('no')\n", "SystemExit(2): a module must not end"),
         (KERAS_3.replace("SCALE", "float('nan')"), "loss of epoch 1 is not a finite number"),
         (TRAIN.replace('label_key="late"', 'label_key="delay"'), "have no label 'delay'"),
         (TRAIN.replace("fn_args.train_files, ", "['/nowhere/*'], "), "no file matches /nowhere/*"),

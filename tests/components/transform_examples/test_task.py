@@ -268,6 +268,15 @@ def test_a_module_that_cannot_be_used(run_task: Any, numbers: Any, module: str, 
     refused(run_task(NAME, {"module_file": module}, numbers([1, 2])), *said)
 
 
+def test_a_module_that_imports_its_neighbor_and_parses_arguments(run_task: Any, numbers: Any, tmp_path: Path) -> None:
+    (tmp_path / "shared.py").write_text("from absl import flags\nflags.DEFINE_float('by', 2.0, '')\nFLAGS = flags.FLAGS\n")
+    parses = "import argparse\nimport shared\nfrom .shared import FLAGS\nargparse.ArgumentParser().parse_args()\n"
+    (tmp_path / "prep.py").write_text(parses + number_module('return {"y": inputs["x"] * shared.FLAGS.by}'))
+    result = run_task(NAME, {"module_file": str(tmp_path / "prep.py")}, numbers([1, 2]), subprocess=True)
+    assert result.code == 0, result.error
+    assert read(result.outputs["transformed_examples"], "train")["y"].to_pylist() == [2, 4]
+
+
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [

@@ -13,7 +13,7 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from penstock.components.runtime import load_function, load_module, read_text
+from penstock.components.runtime import load_function, load_module, read_module, read_text
 from penstock.pipelines import flight_delay
 
 FOLDER = Path(flight_delay.__file__).parent
@@ -22,7 +22,7 @@ FLIGHTS = Path(__file__).parents[3] / "data" / "flights"
 
 @pytest.fixture(scope="module")
 def make_data():
-    return load_module((FOLDER / "make_data.py").read_text(), "make_data")
+    return load_module(read_module(str(FOLDER / "make_data.py")), "make_data")
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_schema_covers_the_table(flights, schema):
 
 
 def test_preprocessing_reads_every_feature_but_no_other(schema):
-    module = load_module(read_text(flight_delay.parameters()["preprocessing_module"], "preprocessing_module"))
+    module = load_module(read_module(flight_delay.parameters()["preprocessing_module"]))
     read = {*module.CATEGORIES, *module.INTEGERS, *module.NUMBERS, "month", "wind_direction", module.LABEL}
     assert read == {feature.name for feature in schema.feature}
 
