@@ -12,6 +12,7 @@ from ..lint import Finding, lint
 from ..pipeline_file import PipelineFile
 from ..portable import portable
 from . import accelerators
+from .packing import with_packed
 from .platform_settings import accelerator_resources
 from .settings import Settings
 from .target import Submission
@@ -54,7 +55,7 @@ def make_submission(pipeline: PipelineFile, wishes: Wishes, settings: Settings, 
     Raises:
         UserError: The backend would refuse it, or do something else than what the file says.
     """
-    parameters = _parameters(pipeline, wishes, settings, backend)
+    parameters = with_packed(pipeline.document, _parameters(pipeline, wishes, settings, backend))
     place = _platform_file(wishes.platform, settings, backend)
     resources = accelerator_resources(place) if place else {}
     resolved = accelerators.resolve(pipeline, pipeline.document, parameters, backend, resources)

@@ -1,11 +1,15 @@
 """`penstock submit`: what reaches a backend, and what is refused before anything does."""
 
+import random
 import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from kfp import dsl
+
+from penstock.components.runtime import pack, pack_module
 
 from ...doubles.kubeflow.double import KubeflowDouble
 from ...doubles.vertex.double import VertexDouble
@@ -13,6 +17,7 @@ from ..pipelines import chain, compiled, gate, nested_gates, push_model, read, s
 from .backends import Backend, Kubeflow, Vertex
 from .person import Person, run_id
 
+TRAINING = Path(__file__).resolve().parents[3] / "compiled" / "training.yaml"
 _Refusal = tuple[Any, dict[str, str | None], list[str], str]
 
 
@@ -138,6 +143,28 @@ def test_what_is_typed_reaches_the_backend(backend: Backend, person: Person) -> 
     assert (got.name, got.experiment, got.service_account) == ("by hand", "flights", account)
     assert got.pipeline_root.startswith("gs://bucket/elsewhere")
     assert set(got.parameters) == {"folder"}, "what is not given is left to the pipeline"
+
+
+def test_modules_and_texts_of_this_machine_travel_along(backend: Backend, person: Person) -> None:
+    (person.folder / "code").mkdir()
+    (person.folder / "code" / "trainer.py").write_text("import shared\ndef run_fn(x):\n    pass\n")
+    (person.folder / "code" / "shared.py").write_text("x = 1\n")
+    (person.folder / "schema.pbtxt").write_text('feature { name: "x" }\n')
+    given = {"input_uri": "gs://b/rows.csv", "eval_config": "gs://b/e.pbtxt", "model_name": "m", "destination": "kserve://n/m"}
+    modules = {"trainer_module": "code/trainer.py", "preprocessing_module": "code", "schema_file": "schema.pbtxt"}
+    done = person.submits(TRAINING, "--dry-run", folder=None, **given, **modules)
+    assert done.returncode == 0, done.stderr
+    for packed in (pack_module(str(person.folder / "code" / "trainer.py")), pack_module(str(person.folder / "code"))):
+        assert packed in done.stdout.replace("\n", "")
+    assert pack('feature { name: "x" }\n') in done.stdout
+    assert "gs://b/e.pbtxt" in done.stdout
+    (person.folder / "code" / "large.bin").write_bytes(random.Random(0).randbytes(99_999))
+    done = person.submits(TRAINING, folder=None, **given, **modules)
+    assert (done.returncode, "preprocessing_module is 13" in done.stderr, "put it in a bucket and pass its URI" in done.stderr) == (
+        1,
+        True,
+        True,
+    )
 
 
 def test_it_says_what_was_made_and_how_to_follow_it(backend: Backend, person: Person) -> None:

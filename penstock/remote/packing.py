@@ -1,0 +1,42 @@
+"""Files of this machine that a run elsewhere needs: what Penstock's components read as text travels in their parameters."""
+
+import os
+from typing import Any
+
+from ..components.runtime.source import pack, read_text
+from ..components.runtime.user_module import pack_module, split_name
+from ..local.commands import component_of
+from .values import Value, uses_of
+
+_TEXTS = {"schema_file", "eval_config"}
+_MODULE = "module_file"
+
+
+def with_packed(spec: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    """Returns the parameters, with what lies at a path on this machine in the place of the path.
+
+    Args:
+        spec: The PipelineSpec in JSON form.
+        parameters: The pipeline's parameters that were given.
+
+    Raises:
+        TaskError: A file cannot be read, or is too large to travel in a parameter.
+    """
+    executors = spec["deploymentSpec"]["executors"]
+    ours = {label for label, executor in executors.items() if component_of(executor.get("container", {}).get("command", []))}
+    packed = {
+        value.parameter: _pack(value, name == _MODULE)
+        for label, uses in uses_of(spec, parameters).items()
+        for use in uses
+        for name, value in use.inputs.items()
+        if label in ours and name in {*_TEXTS, _MODULE} and value.parameter in parameters and _lies_here(value.value)
+    }
+    return parameters | packed
+
+
+def _pack(value: Value, is_module: bool) -> str:
+    return pack_module(value.value, value.parameter) if is_module else pack(read_text(value.value, value.parameter), value.parameter)
+
+
+def _lies_here(value: Any) -> bool:
+    return isinstance(value, str) and "://" not in value and os.path.exists(split_name(value)[1])  # noqa: PTH110 - takes any text
