@@ -193,6 +193,8 @@ def _wanted(file: Path) -> set[str]:
 
 
 def _read(path: Path, name: str) -> UserModule:
+    if path == Path():
+        raise ValueError("it names no file")
     if path.is_dir():
         files = _of_folder(path)
     elif path.suffix == ".whl":
@@ -407,7 +409,7 @@ def refuse_end(end: SystemExit, failed: str) -> NoReturn:
 def _cure(error: Exception) -> str:
     if not isinstance(error, ModuleNotFoundError):
         return "correct the module"
-    return "what lies beside a module comes along where it is given by path or URI, other packages only in an image of your own"
+    return "a file comes with what it imports of its folder; for more give NAME@FOLDER, and for other packages use an image that has them"
 
 
 def explain(error: BaseException) -> str:
