@@ -25,7 +25,8 @@ class Pipelines:
 
     Attributes:
         destination: The destination's URI, as the pods see it.
-        model: The name under which the model is registered and served.
+        model: The name under which the model is served.
+        registered: The name under which it is registered: no other session's, whose models' files are gone.
         rows: The rows' URI.
     """
 
@@ -33,6 +34,7 @@ class Pipelines:
         self.kubeflow, self.settings = kubeflow, settings
         self._cluster, self._bucket, self._folder = cluster, bucket, folder
         self.model = "e2e-run"
+        self.registered = f"{self.model}-{cluster.id}"
         self.destination = self._destination(self.model)
         small = SmallTraining(folder, 0)
         bucket_files("put", folder, f"{bucket}/small")
@@ -70,7 +72,12 @@ class Pipelines:
 
     def control(self, action: str) -> Ran:
         """Runs promote_or_rollback."""
-        given = {"destination": self.destination, "action": action, "model_name": self.model, "tracking_uri": self._cluster.tracking_uri}
+        given = {
+            "destination": self.destination,
+            "action": action,
+            "model_name": self.registered,
+            "tracking_uri": self._cluster.tracking_uri,
+        }
         ran = self.kubeflow.submit("promote_or_rollback", given)
         self._serves = self.first if ran.code == 0 else None
         return ran
@@ -78,8 +85,10 @@ class Pipelines:
     def flights(self, folder: Path) -> Ran:
         """Runs the pipeline of the flights."""
         bucket_files("put", folder, f"{self._bucket}/flights")
-        given = self._parameters({"input_uri": f"{self._bucket}/flights/*.parquet", "destination": self._destination("e2e-flights")})
-        of_place = ("input_uri", "destination", "serving_options", "tracking_uri")
+        name = "e2e-flights"
+        own = {"destination": self._destination(name), "model_name": f"{name}-{self._cluster.id}"}
+        given = self._parameters({"input_uri": f"{self._bucket}/flights/*.parquet"} | own)
+        of_place = ("input_uri", "destination", "model_name", "serving_options", "tracking_uri")
         return self.kubeflow.submit("flight_delay_training", {name: given[name] for name in of_place})
 
     def serves_its(self, ran: Ran) -> None:
@@ -109,7 +118,7 @@ class Pipelines:
         account = {"service_account": self._cluster.service_account} if self._cluster.service_account else {}
         of_place = {
             "destination": self.destination,
-            "model_name": self.model,
+            "model_name": self.registered,
             "serving_options": self.settings.serving_options | account,
             "tracking_uri": self._cluster.tracking_uri,
         }

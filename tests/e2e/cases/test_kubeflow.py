@@ -80,7 +80,7 @@ def test_a_component_alone(pipelines: Pipelines, name: str) -> None:
     pipelines.serving_first()
     parameters = {
         "ingest_examples": {"input_uri": pipelines.rows},
-        "control_release": {"destination": pipelines.destination, "action": "status", "model_name": pipelines.model},
+        "control_release": {"destination": pipelines.destination, "action": "status", "model_name": pipelines.registered},
     }
     ran = pipelines.kubeflow.submit(f"components/{name}", parameters[name])
     assert ran.code == 0, ran.said
