@@ -24,6 +24,7 @@ _LIBRARIES = {
     "ingest_examples": ("tf", "numpy, pyarrow, fsspec"),
     "transform_examples": ("tf", "tensorflow_transform.beam"),
     "train_model": ("tf", "keras, tfx_bsl.public.tfxio, mlflow"),
+    "check_eval_config": ("tf", "tensorflow_model_analysis"),
     "evaluate_model": ("tf", "tensorflow_model_analysis"),
     "require_verdict": ("deploy", ""),
     "resolve_baseline": ("deploy", ""),
