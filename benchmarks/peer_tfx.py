@@ -25,6 +25,7 @@ COUNTERPARTS = {
     "ingest-examples": ["CsvExampleGen"],
     "validate-examples": ["StatisticsGen", "ImportSchemaGen", "ExampleValidator"],
     "require-verdict": [],
+    "check-eval-config": [],
     "transform-examples": ["Transform"],
     "train-model": ["Trainer"],
     "resolve-baseline": ["Resolver"],
