@@ -63,7 +63,15 @@ for command in (serve, images, lint, submit, upload, schedule, runs):
     show_default=True,
     help="env: each task in its family's virtualenv; docker: in its image, by Docker or Podman.",
 )
-def run(file: Path, texts: tuple[str, ...], values_file: Path | None, root: Path, fresh: bool, runner: str) -> None:
+@click.option(
+    "--extra-packages",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Hashed requirements that your modules import beside what the tf family has; it gets a virtualenv of its own with them.",
+)
+def run(
+    file: Path, texts: tuple[str, ...], values_file: Path | None, root: Path, fresh: bool, runner: str, extra_packages: Path | None
+) -> None:
     """Run a compiled pipeline, or one compiled component, on this machine.
 
     FILE is a path, or the name of one that Penstock comes with: training, ingest_examples …
@@ -90,7 +98,7 @@ def run(file: Path, texts: tuple[str, ...], values_file: Path | None, root: Path
         arguments = pipeline.arguments(given, read_values(values_file) if values_file else {})
         refuse(pipeline, arguments)
     try:
-        result = run_pipeline(pipeline, arguments, root, fresh, make_runner(runner), _out)
+        result = run_pipeline(pipeline, arguments, root, fresh, make_runner(runner, extra_packages), _out)
     except Interrupted as interruption:
         click.echo("interrupted; what had been finished is cached", err=True)
         sys.exit(128 + interruption.number)

@@ -34,7 +34,8 @@ class Environment:
         lock: The hashed lock.
         version: The Python version, as `3.12`.
         base_python: The interpreter that it is made from.
-        path: Where it lies; the name tells the lock and the Python version.
+        path: Where it lies; the name tells the lock, the extra packages and the Python version.
+        extra: Hashed requirements of packages that the lock has not, for users' modules; None: there are none.
     """
 
     family: str
@@ -42,6 +43,7 @@ class Environment:
     version: str
     base_python: str
     path: Path
+    extra: Path | None = None
 
     @property
     def python(self) -> Path:
@@ -73,9 +75,8 @@ class Environment:
             self.log.unlink(missing_ok=True)
             self._uv("venv", "--python", self.base_python, str(path))
             # The 1.16 lock was resolved with overrides, which pip's own resolution would refuse.
-            self._uv(
-                "pip", "install", "--python", str(self.python), "--no-deps", "--require-hashes", "--compile-bytecode", "-r", str(self.lock)
-            )
+            requirements = [argument for file in (self.lock, self.extra) if file for argument in ("-r", str(file))]
+            self._uv("pip", "install", "--python", str(self.python), "--no-deps", "--require-hashes", "--compile-bytecode", *requirements)
 
         keep(self.path, install)
 
@@ -95,14 +96,15 @@ class Environment:
             )
 
 
-def environment(family: str) -> Environment:
+def environment(family: str, extra: Path | None = None) -> Environment:
     """Returns a family's environment for this machine, made or not.
 
     Args:
         family: One of `FAMILIES`. `tf-gpu` is `tf` where there is no NVIDIA device.
+        extra: Hashed requirements beside the lock's.
 
     Raises:
-        UserError: No interpreter on this machine fits the family's lock.
+        UserError: No interpreter on this machine fits the family's lock, or the extra requirements cannot be read.
     """
     if family == "tf-gpu" and not has_gpu():
         family = "tf"
@@ -111,9 +113,12 @@ def environment(family: str) -> Environment:
         version, python = find_python(*_OLD_TFDV_PYTHONS)
     else:
         version, python = running_version(), sys.executable
-    digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
+    try:
+        digest = hashlib.sha256(b"".join(file.read_bytes() for file in (lock, extra) if file)).hexdigest()[:12]
+    except OSError as error:
+        raise UserError(f"cannot read the extra packages: {error}") from error
     path = cache_root() / "envs" / f"{family}-{digest}-py{version.replace('.', '')}"
-    return Environment(family, lock, version, python, path)
+    return Environment(family, lock, version, python, path, extra)
 
 
 def lock_name(family: str) -> str:

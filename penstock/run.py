@@ -53,14 +53,22 @@ class Interrupted(BaseException):
         self.number = number
 
 
-def make_runner(name: str) -> Runner:
-    """Returns a runner: `env` or `docker`.
+def make_runner(name: str, extra_packages: Path | None = None) -> Runner:
+    """Returns a runner.
+
+    Args:
+        name: `env` or `docker`.
+        extra_packages: Hashed requirements of packages for users' modules.
 
     Raises:
-        UserError: Its container engine does not answer.
+        UserError: Its container engine does not answer, or images would have to have the packages.
     """
     if name == "env":
-        return EnvRunner()
+        return EnvRunner(extra_packages)
+    if extra_packages:
+        raise UserError(
+            "--extra-packages is for virtualenvs: with --runner docker, put the packages into an image of your own (docs/modules.md)"
+        )
     from .local.docker_runner import DockerRunner
 
     return DockerRunner()

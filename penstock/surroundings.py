@@ -11,15 +11,21 @@ from rich.console import Console
 from .envs import environment
 
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "PYTHONWARNINGS": "ignore::FutureWarning"}
+_RUN_MODULES = {"tf", "tf-gpu"}
 
 
-def make_environments(families: list[str], console: Console) -> dict[str, Path]:
+def make_environments(families: list[str], console: Console, extra: Path | None = None) -> dict[str, Path]:
     """Makes the environments that are not there yet.
+
+    Args:
+        families: Whose.
+        console: Where to say so.
+        extra: Hashed requirements of packages for users' modules, which get environments of their own with these.
 
     Returns:
         The interpreter of each family.
     """
-    found = {family: environment(family) for family in families}
+    found = {family: environment(family, extra if family in _RUN_MODULES else None) for family in families}
     for item in found.values():
         with console.status(f"{item.family}: making its environment") if console.is_terminal and not item.ready else ExitStack():
             item.make(

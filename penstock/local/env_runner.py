@@ -25,7 +25,13 @@ _REGISTRY = "penstock.components.runtime.registry.imported"
 class EnvRunner:
     """Runs tasks in their families' environments, which are made if need be."""
 
-    def __init__(self) -> None:
+    def __init__(self, extra_packages: Path | None = None) -> None:
+        """Starts nothing yet.
+
+        Args:
+            extra_packages: Hashed requirements of packages for users' modules.
+        """
+        self._extra_packages = extra_packages
         self._pythons: dict[str, Path] = {}
         self._fork_servers: dict[str, ForkServer] = {}
 
@@ -38,7 +44,7 @@ class EnvRunner:
         for name, container in pipeline.containers():
             check(name, container.image, [*container.command, *container.args])
         families = {family for _, container in pipeline.containers() if (family := family_of(container.image))}
-        self._pythons = make_environments(sorted(families), console)
+        self._pythons = make_environments(sorted(families), console, self._extra_packages)
         if STARTS_SERVERS & pipeline.components:
             set_serve_python(console)
 

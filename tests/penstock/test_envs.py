@@ -72,6 +72,24 @@ def test_a_lock_whose_hash_is_wrong_is_refused_in_one_line(small, tmp_path):
     assert not small.ready
 
 
+def test_extra_packages_make_an_environment_of_its_own(small, monkeypatch, tmp_path):
+    monkeypatch.setenv("PENSTOCK_CACHE", str(tmp_path))
+    extra = tmp_path / "extra.txt"
+    extra.write_text(next(line for line in small.lock.read_text().replace("\\\n", "").splitlines() if line.startswith("iniconfig")))
+    assert environment("tf", extra).path != environment("tf").path
+    item = replace(small, extra=extra)
+    item.make()
+    assert item.ready
+    extra.write_text(f"pytest==1.0 --hash=sha256:{'0' * 64}\n")
+    with pytest.raises(UserError, match=r"cannot make the tf environment.*pytest"):
+        replace(small, extra=extra, path=tmp_path / "other").make()
+    extra.write_text("iniconfig\n")
+    with pytest.raises(UserError, match="cannot make the tf environment"):
+        replace(small, extra=extra, path=tmp_path / "unhashed").make()
+    with pytest.raises(UserError, match="cannot read the extra packages"):
+        environment("tf", tmp_path / "none.txt")
+
+
 def test_an_environment_is_named_by_its_lock_and_python(monkeypatch, tmp_path):
     monkeypatch.setenv("PENSTOCK_CACHE", str(tmp_path))
     item = environment("deploy")
