@@ -409,7 +409,7 @@ def refuse_end(end: SystemExit, failed: str) -> NoReturn:
 def _cure(error: Exception) -> str:
     if not isinstance(error, ModuleNotFoundError):
         return "correct the module"
-    return "a file comes with what it imports of its folder; for more give NAME@FOLDER, and for other packages use an image that has them"
+    return "a file comes with what it imports of its folder; for more give NAME@FOLDER, for other packages run with --extra-packages, or in an image that has them"
 
 
 def explain(error: BaseException) -> str:
