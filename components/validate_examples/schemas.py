@@ -39,12 +39,15 @@ def infer(statistics: dict[str, Statistics], environments: dict[str, str]) -> sc
 
 
 def _updated(schema: schema_pb2.Schema, statistics: Statistics) -> schema_pb2.Schema:
-    """Widens a Schema to what another Split holds; TFDV would deprecate the features that it lacks."""
+    """Widens a Schema to what another Split holds; TFDV would deprecate the features that it lacks, or has no value of."""
     updated = tfdv.update_schema(schema, statistics)
-    known = {feature.name: feature for feature in schema.feature}
+    known, found = {feature.name: feature for feature in schema.feature}, by_name(statistics)
     for feature in updated.feature:
-        if feature.name in known and feature.name not in by_name(statistics):
+        is_there = feature.name in found
+        if feature.name in known and not (is_there and common(found[feature.name]).num_non_missing):
             feature.CopyFrom(known[feature.name])
+            if is_there:  # it may be missing everywhere, then
+                feature.ClearField("presence")
     return updated
 
 

@@ -4,6 +4,7 @@ import math
 
 import fsspec
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 import tensorflow_data_validation as tfdv
@@ -309,6 +310,20 @@ def test_the_container_command(examples, validate):
     result = validate(examples(train=frame()), subprocess=True)
     assert (result.code, result.parameters) == (0, {"verdict": "passed", "anomaly_count": 0})
     assert math.isclose(evidence(result)["checks"][0]["measured"], 4000)
+
+
+@pytest.mark.parametrize("full", ["eval", "train"])
+def test_a_column_without_a_value_in_one_split_stays_a_feature(examples, validate, full):
+    """As Chicago's census tracts, of which 15,001 of 15,002 are missing: TFDV would deprecate the feature, and no module would see it."""
+    splits = {split: frame(400, tract=pd.array([7 if split == full else None] + [None] * 399, "Int64")) for split in ("eval", "train")}
+    result = validate(examples(**splits))
+    assert result.code == 0, result.error
+    assert findings(result) == []
+    schema = text_format.Parse((result.outputs["schema"] / "schema.pbtxt").read_text(), schema_pb2.Schema())
+    tract = next(feature for feature in schema.feature if feature.name == "tract")
+    assert not tract.lifecycle_stage
+    assert tract.type == schema_pb2.INT
+    assert (tract.presence.min_count, tract.presence.min_fraction) == (0, 0)
 
 
 def test_the_schema_is_inferred_over_all_splits_but_those_left_out(examples, validate):
