@@ -149,9 +149,9 @@ def test_a_whole_number_that_loses_digits_is_refused(person: Person, tmp_path: P
 
 
 def _hostile() -> list[str]:
-    given = {"destination": "local://serving", "action": "status", "model_name": HOSTILE}
+    given = {"destination": "local://serving", "action": HOSTILE, "model_name": "flights"}
     return [word for name, value in given.items() for word in ("-p", f"{name}={value}")]
 
 
 def _complaint() -> str:
-    return f"model_name {HOSTILE!r} cannot be part of a URL"
+    return f"action {HOSTILE!r} is none"
