@@ -167,7 +167,7 @@ def test_split_of_one_row(small, tmp_path):
 
 def test_schema_that_does_not_parse(small, tmp_path):
     schema = _text(tmp_path / "schema.pbtxt", "feature { name: ")
-    _fails(small.run(schema_file=schema), "validate-examples", "schema_file is no Schema", "1:17", "correct it")
+    _fails(small.run(schema_file=schema), "ingest-examples", "schema_file is no Schema", "1:17", "correct it")
 
 
 _MODULES = {

@@ -71,7 +71,7 @@ def test_nobody_takes_the_model_away(placed: Path, start: Callable[..., Server],
             with pytest.raises(grpc.RpcError) as refused:
                 call(request)
             assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
-        assert list(stub.ServerMetadata(pb.ServerMetadataRequest()).extensions) == []
+        assert list(stub.ServerMetadata(pb.ServerMetadataRequest()).extensions) == ["binary_tensor_data"]
         assert stub.ServerReady(pb.ServerReadyRequest()).ready
         assert stub.ModelReady(pb.ModelReadyRequest(name=NAME)).ready
     assert server.predict([ROW]).status_code == 200
