@@ -200,7 +200,7 @@ def test_an_input_is_its_bytes_and_metadata_whatever_its_fingerprint_says(pensto
         return CACHED in done.stdout
 
     assert [run("a", 1), run("a", 1), run("b", 1), run("b", 2)] == [False, True, False, False]
-    assert (tmp_path / "read").read_text() == "a 1.0\nb 1.0\nb 2.0\n"
+    assert (tmp_path / "read").read_text() == "a 1\nb 1\nb 2\n"
 
 
 @pytest.fixture
