@@ -11,8 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from penstock.components.runtime import TaskError
-
-from .hashing import hash_rows
+from penstock.components.runtime.hashing import hash_rows
 
 Assign = Callable[[pa.RecordBatch], np.ndarray]
 """Takes a batch of canonical columns; returns, for each row, the index of its Split in the sorted names, or -1 for none."""
