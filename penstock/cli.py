@@ -87,6 +87,7 @@ def run(
     import_kfp()
     from .local.refusals import refuse
     from .pipeline_file import PipelineFile, read_values
+    from .release_names import check_names
     from .report import report
     from .run import Interrupted, make_runner
     from .run import run as run_pipeline
@@ -97,6 +98,7 @@ def run(
         pipeline = PipelineFile(file)
         arguments = pipeline.arguments(given, read_values(values_file) if values_file else {})
         refuse(pipeline, arguments)
+        check_names(pipeline.document, arguments)
     try:
         result = run_pipeline(pipeline, arguments, root, fresh, make_runner(runner, extra_packages), _out)
     except Interrupted as interruption:

@@ -14,16 +14,12 @@ from kfp.dsl import executor
 from kfp.local import graph_utils, utils
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from .components.runtime.destinations.uri import check_destination_name
-from .components.runtime.errors import TaskError
 from .components.runtime.executor_input import find_fault
-from .components.runtime.names import check_model_name
 from .components.runtime.redacting import redact
 from .components.runtime.values import LARGEST_WHOLE
 from .errors import UserError
 from .local.bindings import depend_on_producers
 from .local.commands import component_of
-from .portable import readers
 from .yaml_text import load_document, load_documents
 
 _PLACE = re.compile(r"[\w ()+:-][\w ()+:.-]{0,198}")
@@ -126,27 +122,12 @@ class PipelineFile:
                     raise UserError(f"parameter {' '.join(fault)}, and no backend takes it; correct it")
             elif not spec.is_optional and not spec.HasField("default_value"):
                 raise UserError(f"parameter {name} of {self.path.name} is missing: give it with --param {name}=VALUE")
-        self._check_names(given)
         for name, artifact in inputs.artifacts.items():
             if name in given:
                 given[name] = _artifact(name, str(given[name]), artifact.artifact_type.schema_title)
             elif not artifact.is_optional:
                 raise UserError(f"input artifact {name} of {self.path.name} is missing: give its path with --param {name}=PATH")
         return given
-
-    def _check_names(self, given: dict[str, Any]) -> None:
-        """Refuses a name or a destination that tasks would refuse when the model is trained already."""
-        for name, value in given.items():
-            if not isinstance(value, str):
-                continue
-            reading = set(readers(self.document, name))
-            try:
-                if "model_name" in reading:
-                    check_model_name(value)
-                if "destination" in reading:
-                    check_destination_name(value)
-            except TaskError as error:
-                raise UserError(f"parameter {name}: {error}") from error
 
     def containers(self) -> Iterator[tuple[str, Any]]:
         """Yields each container's task and specification."""

@@ -83,22 +83,6 @@ def _encoded(value: Any) -> Any:
     return encode(decode(value), structured=True) if isinstance(value, (str, list, dict)) else value
 
 
-def readers(spec: Spec, parameter: str, name: str = "root") -> Iterator[str]:
-    """Yields the inputs of Penstock's components that a parameter of the pipeline is given to as it is.
-
-    Args:
-        spec: The PipelineSpec in JSON form.
-        parameter: The parameter's name.
-        name: The component whose parameter it is.
-    """
-    component = spec["root"] if name == "root" else spec.get("components", {}).get(name, {})
-    if "dag" not in component:
-        yield from [parameter] if _is_read_by_penstock(spec, component, parameter) else []
-    for task in component.get("dag", {}).get("tasks", {}).values():
-        for inner in _bound(task, parameter):
-            yield from readers(spec, inner, task.get("componentRef", {}).get("name", ""))
-
-
 def _is_decoded(spec: Spec, name: str, parameter: str) -> bool:
     """Tells whether whatever reads an input of a component decodes it: tasks of Penstock's, and no condition, loop, text or importer."""
     component = spec["root"] if name == "root" else spec.get("components", {}).get(name, {})

@@ -5,8 +5,7 @@ from typing import Any
 
 from ..components.runtime.source import pack, read_text
 from ..components.runtime.user_module import pack_module, split_name
-from ..local.commands import component_of
-from .values import Value, uses_of
+from .values import Value, given_to_penstock
 
 _TEXTS = {"schema_file", "eval_config"}
 _MODULE = "module_file"
@@ -22,14 +21,10 @@ def with_packed(spec: dict[str, Any], parameters: dict[str, Any]) -> dict[str, A
     Raises:
         TaskError: A file cannot be read, or is too large to travel in a parameter.
     """
-    executors = spec["deploymentSpec"]["executors"]
-    ours = {label for label, executor in executors.items() if component_of(executor.get("container", {}).get("command", []))}
     packed = {
         value.parameter: _pack(value, name == _MODULE)
-        for label, uses in uses_of(spec, parameters).items()
-        for use in uses
-        for name, value in use.inputs.items()
-        if label in ours and name in {*_TEXTS, _MODULE} and value.parameter in parameters and _lies_here(value.value)
+        for name, value in given_to_penstock(spec, parameters)
+        if name in {*_TEXTS, _MODULE} and _lies_here(value.value)
     }
     return parameters | packed
 

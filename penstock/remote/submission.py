@@ -11,6 +11,7 @@ from ..errors import UserError
 from ..lint import Finding, lint
 from ..pipeline_file import PipelineFile
 from ..portable import portable
+from ..release_names import check_names
 from . import accelerators
 from .packing import with_packed
 from .platform_settings import accelerator_resources
@@ -55,7 +56,9 @@ def make_submission(pipeline: PipelineFile, wishes: Wishes, settings: Settings, 
     Raises:
         UserError: The backend would refuse it, or do something else than what the file says.
     """
-    parameters = with_packed(pipeline.document, _parameters(pipeline, wishes, settings, backend))
+    given = _parameters(pipeline, wishes, settings, backend)
+    check_names(pipeline.document, given)
+    parameters = with_packed(pipeline.document, given)
     place = _platform_file(wishes.platform, settings, backend)
     resources = accelerator_resources(place) if place else {}
     resolved = accelerators.resolve(pipeline, pipeline.document, parameters, backend, resources)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UserError
+from ..local.commands import component_of
 
 _PLACEHOLDER = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
 
@@ -76,6 +77,19 @@ def uses_of(spec: dict[str, Any], parameters: dict[str, Any]) -> dict[str, list[
     for label, use in _walk(spec, spec["root"]["dag"], inputs):
         uses.setdefault(label, []).append(use)
     return uses
+
+
+def given_to_penstock(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[tuple[str, Value]]:
+    """Yields what tasks of Penstock's are given of the pipeline's parameters, unchanged: the name of the input, and the value.
+
+    Args:
+        spec: The PipelineSpec in JSON form.
+        parameters: The pipeline's parameters, those that were given.
+    """
+    executors = spec["deploymentSpec"]["executors"]
+    for label, uses in uses_of(spec, parameters).items():
+        if component_of(executors[label].get("container", {}).get("command", [])):
+            yield from ((name, value) for use in uses for name, value in use.inputs.items() if value.parameter in parameters)
 
 
 def _walk(spec: dict[str, Any], dag: dict[str, Any], inputs: dict[str, Value]) -> Iterator[tuple[str, Use]]:
