@@ -75,18 +75,10 @@ class CsvReader:
     def batches(self, path: Path, schema: pa.Schema, wanted: pa.Schema) -> Iterator[pa.RecordBatch]:
         """Reads the wanted columns with the types that `schema` found."""
         types = {name: schema.field(name).type for name in wanted.names}
+        texts = {name for name in types if self._types.given.get(name) == pa.string()}
         with _explained(path):
-            for batch in self._open(path, types, use_threads=True, words_are_null=False):
-                yield pa.RecordBatch.from_arrays(
-                    [self._without_nothing(*column) for column in zip(types, batch.columns, strict=True)], batch.schema.names
-                )
-
-    def _without_nothing(self, name: str, column: pa.Array) -> pa.Array:
-        """Makes nulls of what says nothing in a column of texts."""
-        if column.type != pa.string():
-            return column
-        words = [""] if self._types.given.get(name) == pa.string() else csv.ConvertOptions().null_values
-        return pc.if_else(pc.is_in(column, value_set=pa.array(words)), pa.scalar(None, pa.string()), column)
+            for batch in self._open(path, types, use_threads=True, words_are_null=not texts):
+                yield _with_words(batch, texts) if texts else batch
 
     def _header(self, path: Path) -> list[str]:
         names = self._open(path, {}, use_threads=False).schema.names
@@ -113,6 +105,18 @@ class CsvReader:
             ),
             convert_options=csv.ConvertOptions(column_types=types, include_columns=list(types), strings_can_be_null=words_are_null),
         )
+
+
+def _with_words(batch: pa.RecordBatch, texts: set[str]) -> pa.RecordBatch:
+    """Makes nulls of what says nothing in texts: an empty field, and in columns that are not set to text the words for nothing as well."""
+    words = {True: pa.array([""]), False: pa.array(csv.ConvertOptions().null_values)}
+    columns = [
+        pc.if_else(pc.is_in(column, value_set=words[name in texts]), pa.scalar(None, pa.string()), column)
+        if column.type == pa.string()
+        else column
+        for name, column in zip(batch.schema.names, batch.columns, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, batch.schema.names)
 
 
 @contextmanager
