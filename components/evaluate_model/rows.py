@@ -37,7 +37,7 @@ class Rows:
     @property
     def slicing_columns(self) -> dict[str, pa.Array]:
         """What slices are cut by: the Split's columns, and what both models' preprocessing functions make of them."""
-        return {name: array for transformed in (self.columns, *self.transformed.values()) for name, array in transformed.items()}
+        return {name: array for columns in (self.columns, *self.transformed.values()) for name, array in columns.items()}
 
     def label(self, model: str, output: str = "") -> np.ndarray:
         """A model's labels: [rows], or [rows, classes] where the column holds lists."""
@@ -76,7 +76,7 @@ def needed_columns(eval_config: config_pb2.EvalConfig, predictors: dict[str, Pre
         eval_config: Names them.
         predictors: The models by name.
     """
-    made = frozenset().union(*(predictor.transformed for predictor in predictors.values()))
+    made = _made(predictors)
     names = slicing_columns(eval_config) - made
     for spec in eval_config.model_specs:
         names |= spec_columns(spec) - (predictors[spec.name].transformed if spec.name in predictors else made)
@@ -89,8 +89,12 @@ def check_columns(eval_config: config_pb2.EvalConfig, predictors: dict[str, Pred
     Raises:
         TaskError: It has none.
     """
-    made = frozenset().union(*(predictor.transformed for predictor in predictors.values()))
-    require_columns(needed_columns(eval_config, predictors), examples, split, made)
+    require_columns(needed_columns(eval_config, predictors), examples, split, _made(predictors))
+
+
+def _made(predictors: dict[str, Predictor]) -> frozenset[str]:
+    """Returns the columns that preprocessing functions make."""
+    return frozenset().union(*(predictor.transformed for predictor in predictors.values()))
 
 
 def check_inputs(predictors: dict[str, Predictor], tensors: Tensors, examples: Path, split: str) -> None:

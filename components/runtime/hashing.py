@@ -13,7 +13,7 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio
 
 
 def hash_rows(batch: pa.RecordBatch) -> np.ndarray:
-    """Hashes the rows of a batch of canonical columns.
+    """Hashes the rows of a batch.
 
     Returns:
         One uint64 a row. It depends on the values and on the order of the columns, and on nothing else.
@@ -25,15 +25,21 @@ def hash_rows(batch: pa.RecordBatch) -> np.ndarray:
 
 
 def _hash_column(column: pa.Array) -> np.ndarray:
-    if pt.is_list(column.type):
-        return _hash_lists(column)
-    if pt.is_string(column.type) or pt.is_binary(column.type):
-        return _hash_texts(column)
-    hashes = _hash_array(pc.fill_null(column, 0).to_numpy(zero_copy_only=False))
+    kind = column.type
+    if pt.is_dictionary(kind):
+        return _hash_column(column.dictionary_decode())
+    if pt.is_list(kind) or pt.is_large_list(kind):
+        hashes = _hash_lists(column)
+    elif pt.is_struct(kind):
+        hashes = hash_rows(pa.RecordBatch.from_arrays(column.flatten(), [field.name for field in kind]))
+    elif pt.is_integer(kind) or pt.is_floating(kind):
+        hashes = _hash_array(pc.fill_null(column, 0).to_numpy(zero_copy_only=False))
+    else:
+        hashes = _hash_distinct(column)
     return np.where(column.is_null().to_numpy(zero_copy_only=False), _NULL, hashes)
 
 
-def _hash_texts(column: pa.Array) -> np.ndarray:
+def _hash_distinct(column: pa.Array) -> np.ndarray:
     # Each different text once: a batch of categories has few.
     encoded = column.dictionary_encode()
     hashes = np.append(_hash_array(encoded.dictionary.to_numpy(zero_copy_only=False)), _NULL)
@@ -42,13 +48,12 @@ def _hash_texts(column: pa.Array) -> np.ndarray:
 
 def _hash_lists(column: pa.Array) -> np.ndarray:
     """Sums the hashes of each list's values, each weighted by its place in the list."""
-    values, lengths = pc.list_flatten(column), pc.fill_null(pc.list_value_length(column), 0).to_numpy()
-    parents = np.repeat(np.arange(len(column)), lengths)
-    places = np.arange(len(parents)) - np.searchsorted(parents, parents)
-    weighted = _hash_column(values) * (2 * places + 1).astype(np.uint64)
-    sums = np.zeros(len(column), np.uint64)
-    np.add.at(sums, parents, weighted)
-    return np.where(column.is_null().to_numpy(zero_copy_only=False), _NULL, sums)
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+    ends = np.cumsum(lengths)
+    places = np.arange(lengths.sum()) - np.repeat(ends - lengths, lengths)
+    weighted = _hash_column(pc.list_flatten(column)) * (2 * places + 1).astype(np.uint64)
+    sums = np.append(np.uint64(0), np.cumsum(weighted))
+    return sums[ends] - sums[ends - lengths]
 
 
 def _hash_array(values: np.ndarray) -> np.ndarray:

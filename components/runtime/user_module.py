@@ -121,7 +121,7 @@ def pack_module(value: str, what: str = "module_file") -> str:
         return pack(module.files[module.main].decode(), what)
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name in sorted(module.files, key=lambda name: (name != module.main, name)):
+        for name in sorted(module.files):
             entry = tarfile.TarInfo(name)  # no times, no owner: the same files give the same text
             entry.size = len(module.files[name])
             entry.mode = 0o640 if name == module.main else 0o600
