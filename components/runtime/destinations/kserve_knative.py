@@ -45,7 +45,8 @@ class Knative:
         if version.is_same(state.candidate):
             is_there = has_share(state.percent) if state.percent else is_latest_ready
             return [Step(lambda _: None, is_there, starts_pods=True)]
-        return [Step(_bring_in(version.staged_beside(state.serving, _rolled_out(service))), is_latest_ready, starts_pods=True)]
+        bring_in = _bring_in(lambda now: version.staged_beside(state.serving, _rolled_out(now)))
+        return [Step(bring_in, is_latest_ready, starts_pods=True)]
 
     def why_no_shares(self, seen: Seen) -> str:
         """Knows of no reason: Knative splits traffic over revisions."""
@@ -68,8 +69,8 @@ class Knative:
         stop = [Step(_set_share(0), lambda now: not _is_own(now.service) or _share(now.service, _latest(now.service)) == 0)]
         if serving is None:
             return stop, []
-        again = replace(serving, beside=serving.entry(serving.revision or _rolled_out(service)))
-        tidy = [Step(_bring_in(again), is_latest_ready, starts_pods=True), Step(_lift_limit, has_share(100))]
+        again = _bring_in(lambda now: replace(serving, beside=serving.entry(serving.revision or _rolled_out(now))))
+        tidy = [Step(again, is_latest_ready, starts_pods=True), Step(_lift_limit, has_share(100))]
         return stop, tidy
 
     def go_back(self, seen: Seen, version: Version) -> WayBack:
@@ -90,9 +91,9 @@ class Knative:
                 switch=[Step(_set_share(0), lambda now: _share(now.service, known) == 100)],
                 tidy=self.withdraw(after)[1],
             )
-        again = replace(version, beside=serving.entry(_rolled_out(service)) if serving else None)
+        again = _bring_in(lambda now: replace(version, beside=serving.entry(_rolled_out(now)) if serving else None))
         return WayBack(
-            bring_up=[Step(_bring_in(again), is_latest_ready, starts_pods=True)],
+            bring_up=[Step(again, is_latest_ready, starts_pods=True)],
             address=self.candidate_address,
             undo=self.withdraw,
             switch=[Step(_lift_limit, has_share(100))],
@@ -124,8 +125,15 @@ class Knative:
         return f"serving.knative.dev/revision={latest}" if _is_own(service) else ""
 
 
-def _bring_in(version: Version) -> Any:
+def _bring_in(make: Callable[[InferenceService], Version]) -> Any:
+    """Returns the change that makes a version the latest one, with no traffic.
+
+    The version is made from what the change is made in: a label that somebody else gives the InferenceService has made another revision meanwhile,
+    which serves instead of the one that was seen first.
+    """
+
     def change(service: InferenceService) -> None:
+        version = make(service)
         service["metadata"].setdefault("annotations", {}).update(annotations(KNATIVE))
         if version.is_same(read_version(service["spec"]["predictor"])) and SHARE in service["spec"]["predictor"]:
             return

@@ -387,14 +387,20 @@ def test_what_cannot_be_tidied_up_does_not_cost_the_new_model_its_place(site: Si
 
 @BOTH
 def test_somebody_elses_change_meanwhile_is_kept(site: Site, mode: str):
+    """A label makes a new revision in mode knative, which serves from then on."""
     site.push("first")
 
-    def annotate(_: Call) -> None:
+    def label(_: Call) -> None:
         now = site.cluster.isvc("flights")
         now["metadata"].setdefault("labels", {})["team"] = "flights"
         site.cluster.store.replace(find("serving.kserve.io", "v1beta1", "inferenceservices"), "models", now)
+        while mode == "knative" and rolled_out(site.cluster.isvc("flights")) == rolled_out(now):
+            time.sleep(0.02)
 
-    site.cluster.faults.append(Fault(Do(annotate), when=lambda call: call.method == "PUT" and "inferenceservices" in call.path))
+    def rolled_out(service: dict[str, Any]) -> str:
+        return service["status"]["components"]["predictor"]["latestRolledoutRevision"]
+
+    site.cluster.faults.append(Fault(Do(label), when=lambda call: call.method == "PUT" and "inferenceservices" in call.path))
     assert site.push("second") == "pushed"
     assert site.cluster.isvc("flights")["metadata"]["labels"]["team"] == "flights"
     assert site.serves() == "second"
