@@ -18,6 +18,8 @@ from .components.runtime.executor_input import find_fault
 from .components.runtime.redacting import redact
 from .components.runtime.values import LARGEST_WHOLE
 from .errors import UserError
+from .lint.document import Document
+from .lint.rules.file import missing_part
 from .local.bindings import depend_on_producers
 from .local.commands import component_of
 from .yaml_text import load_document, load_documents
@@ -71,7 +73,7 @@ class PipelineFile:
         platform: The platform document in JSON form; None if there is none.
 
     Raises:
-        UserError: The file is missing, or is no compiled pipeline.
+        UserError: The file is missing, or is no compiled pipeline, or lacks a part that a task needs.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -179,6 +181,8 @@ def _load(path: Path) -> tuple[dict[str, Any], dict[str, Any] | None, pipeline_s
     for name in _places(spec):
         if not _PLACE.fullmatch(name):
             raise UserError(f"{path} is not a compiled pipeline (its name {redact(name)[:80]!r} cannot be a folder's); compile it again")
+    for place, fault in missing_part(Document([document], {})):
+        raise UserError(f"{path} is damaged: at {place} {fault}")
     return document, others[0] if others else None, spec
 
 

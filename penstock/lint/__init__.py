@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from .document import Document, UnreadableError
+from .document import Document, UnreadableError, read_documents
 from .registry import BACKENDS, Finding, Rule, all_rules
 
 __all__ = ["BACKENDS", "Finding", "Rule", "UnreadableError", "all_rules", "lint"]
@@ -23,7 +23,7 @@ def lint(text: str, backends: Collection[str] = BACKENDS, parameters: Mapping[st
     Raises:
         UnreadableError: The text is no compiled pipeline.
     """
-    document = Document(text, parameters or {})
+    document = Document(read_documents(text), parameters or {})
     findings = [finding for rule in all_rules() for finding in _findings(rule, document, backends)]
     return sorted(findings, key=lambda finding: finding.severity != "error")
 

@@ -51,7 +51,7 @@ class Document:
     """A compiled pipeline or component.
 
     Args:
-        text: The YAML (or JSON); a platform document may follow the pipeline.
+        documents: The file's documents in JSON form; a platform document may follow the pipeline.
         parameters: Values of the pipeline's parameters, which take the place of their defaults.
 
     Attributes:
@@ -66,8 +66,7 @@ class Document:
         UnreadableError: It is no compiled pipeline.
     """
 
-    def __init__(self, text: str, parameters: Mapping[str, Any]) -> None:
-        documents = _documents(text)
+    def __init__(self, documents: list[Any], parameters: Mapping[str, Any]) -> None:
         self.size = len(documents)
         raw = _pipeline(documents)
         self.platform: Spec = next((other for other in documents if isinstance(other, dict) and "platforms" in other), {})
@@ -217,7 +216,15 @@ def as_json(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def _documents(text: str) -> list[Any]:
+def read_documents(text: str) -> list[Any]:
+    """Reads the documents of a file.
+
+    Args:
+        text: The YAML (or JSON).
+
+    Raises:
+        UnreadableError: It is neither.
+    """
     try:
         return [document for document in load_documents(text) if document is not None]
     except yaml.YAMLError as error:

@@ -22,7 +22,6 @@ _RULES = {
     "importer-local",
     "kubernetes-task",
     "kubernetes-value",
-    "missing-part",
     "vertex-placeholder",
 }
 
@@ -38,7 +37,7 @@ def refuse(pipeline: PipelineFile, arguments: dict[str, Any]) -> None:
         UserError: It is such a pipeline.
     """
     values = {name: value for name, value in arguments.items() if not isinstance(value, dsl.Artifact)}
-    document = Document(pipeline.path.read_text(encoding="utf-8"), values)
+    document = Document([one for one in (pipeline.document, pipeline.platform) if one is not None], values)
     for rule, place, message in _faults(document):
         raise UserError(f"{pipeline.path.name} cannot run here: {message} (at {place}; `penstock lint --explain {rule}`)")
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from ..command import COMMAND, variables
+from .lint.traps import DAMAGES, cut, saying
 from .pipelines import (
     branches,
     chain,
@@ -287,6 +288,14 @@ def test_wrong_parameters_are_one_line(penstock, tmp_path, arguments, said):
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "local_outputs").exists(), "nothing was started"
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_file(penstock, tmp_path, damage):
+    (tmp_path / "damaged.yaml").write_text(cut(saying(), *damage))
+    done = penstock("run", "damaged.yaml")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "damaged.yaml is damaged: at " in done.stderr
 
 
 @pytest.mark.parametrize("text", ["", "just text", "a: [1, 2", "name: value", "- a\n- b", "pipelineInfo:\n  name: x"])

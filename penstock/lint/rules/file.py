@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from ..document import Document, place_of
+from ..document import Document, Task, place_of
 from ..registry import error
 from .links import ISSUE, SOURCE
 
@@ -77,17 +77,28 @@ def executor_kind(document: Document) -> Iterator[tuple[str, str]]:
 
 @error("missing-part", link=f"{SOURCE}backend/src/v2/compiler/visitor.go")
 def missing_part(document: Document) -> Iterator[tuple[str, str]]:
-    """A task names a component, a component an executor, and a container an image, which must be in the file.
+    """A task names a component and the tasks before it, a component an executor, and a container an image, which must be in the file.
 
     KFP's compiler writes them together; a file that was cut or joined by hand may lack one, and no backend runs it.
     """
     for task in document.tasks():
         if task.component_name not in document.components:
             yield task.place, f"there is no component {task.component_name or '(it names none)'}; compile the pipeline again"
+        for name in sorted(_before(task) - document.components[task.parent]["dag"]["tasks"].keys()):
+            yield task.place, f"there is no task {name} beside it; compile the pipeline again"
     executors = document.spec.get("deploymentSpec", {}).get("executors", {})
     for name, component in document.components.items():
         if (label := component.get("executorLabel", "")) not in executors and "dag" not in component:
             yield place_of(name), f"there is no executor {label or '(it names none)'}; compile the pipeline again"
+    for label in (label for label, executor in executors.items() if not executor):
+        yield f"deploymentSpec.executors.{label}", "there is nothing to run; compile the pipeline again"
     for place, _, container in document.executors("container"):
         if not container.get("image"):
             yield place, "there is no image; compile the pipeline again"
+
+
+def _before(task: Task) -> set[str]:
+    """Returns the tasks that must end before a task begins, for it waits for them or reads what they write."""
+    inputs = [given for kind in ("parameters", "artifacts") for given in task.spec.get("inputs", {}).get(kind, {}).values()]
+    outputs = [given.get("taskOutputParameter") or given.get("taskOutputArtifact") or {} for given in inputs]
+    return {*task.spec.get("dependentTasks", []), *(output["producerTask"] for output in outputs if "producerTask" in output)}

@@ -10,7 +10,7 @@ from kfp import dsl
 
 from penstock.lint import BACKENDS, all_rules, lint
 
-from .traps import EXECUTOR_INPUT, IMAGE, TRAPS, compiled, cut, running, say, saying, with_parameter
+from .traps import DAMAGES, EXECUTOR_INPUT, IMAGE, TRAPS, compiled, cut, running, say, saying, with_parameter
 
 ROOT = Path(__file__).resolve().parents[3]
 RULES = {rule.id: rule for rule in all_rules()}
@@ -131,9 +131,10 @@ def test_uri_that_a_submission_gives():
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_container_without_an_image_runs_nowhere(backend):
-    (finding,) = lint(cut(saying(), "deploymentSpec/executors/exec-say/container/image", None), [backend])
-    assert (finding.rule, finding.place) == ("missing-part", "deploymentSpec.executors.exec-say.container")
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_file_runs_nowhere(backend, damage):
+    rules = {finding.rule for finding in lint(cut(saying(), *damage), [backend]) if finding.severity == "error"}
+    assert rules == {"missing-part"}
 
 
 def test_settings_of_the_whole_pipeline_have_no_effect_locally():

@@ -121,6 +121,23 @@ def with_parameter(kind: Any, default: Any, use: Callable[[Any, Any], Any]) -> s
 
 
 EXECUTOR_INPUT = ("--executor_input", "{{$}}")
+# What a file may lack that was cut or joined by hand: a path as of `cut`, and what stands there instead.
+DAMAGES: dict[str, tuple[str, Any]] = {
+    "no component": ("components/comp-say", None),
+    "no components": ("components", None),
+    "no executor": ("deploymentSpec/executors/exec-say", None),
+    "no executors": ("deploymentSpec/executors", None),
+    "no deployment": ("deploymentSpec", None),
+    "nothing to run": ("deploymentSpec/executors/exec-say", {}),
+    "no image": ("deploymentSpec/executors/exec-say/container/image", None),
+    "no reference": ("root/dag/tasks/say/componentRef", None),
+    "no label": ("components/comp-say/executorLabel", None),
+    "no task to wait for": ("root/dag/tasks/say/dependentTasks", ["another"]),
+    "no producer": (
+        "root/dag/tasks/say/inputs/parameters/text",
+        {"taskOutputParameter": {"producerTask": "another", "outputParameterKey": "Output"}},
+    ),
+}
 
 
 def _file() -> dict[str, tuple[Text, Text]]:

@@ -13,6 +13,7 @@ from penstock.components.runtime import pack, pack_module
 
 from ...doubles.kubeflow.double import KubeflowDouble
 from ...doubles.vertex.double import VertexDouble
+from ..lint.traps import DAMAGES, cut, saying
 from ..pipelines import chain, compiled, gate, nested_gates, push_model, read, say
 from .backends import Backend, Kubeflow, Vertex
 from .person import Person, run_id
@@ -89,6 +90,15 @@ def test_a_file_that_is_no_pipeline_is_not_sent(backend: Backend, person: Person
     done = person.types("submit", "gate.yaml")
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert said in done.stderr
+    assert backend.calls() == []
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_file_is_not_sent(backend: Backend, person: Person, damage: tuple[str, Any]) -> None:
+    (person.folder / "damaged.yaml").write_text(cut(saying(), *damage))
+    done = person.types("submit", "damaged.yaml")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "damaged.yaml is damaged: at " in done.stderr
     assert backend.calls() == []
 
 
