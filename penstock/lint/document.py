@@ -42,6 +42,13 @@ class Task:
         return self.spec.get("inputs", {}).get("parameters", {})
 
     @property
+    def producers(self) -> set[str]:
+        """The tasks whose outputs it is given."""
+        given = [*self.parameters.values(), *self.spec.get("inputs", {}).get("artifacts", {}).values()]
+        outputs = (each.get("taskOutputParameter") or each.get("taskOutputArtifact") or {} for each in given)
+        return {output["producerTask"] for output in outputs if "producerTask" in output}
+
+    @property
     def is_group(self) -> bool:
         """Whether it is a pipeline, a condition or a loop, not a container."""
         return "dag" in self.component

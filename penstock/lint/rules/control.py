@@ -109,7 +109,7 @@ def empty_loop(document: Document) -> Iterator[tuple[str, str]]:
     `dsl.If`.
     """
     for task in document.tasks():
-        for collected in _producers(task):
+        for collected in task.producers:
             loop = document.components.get(task.parent, {}).get("dag", {}).get("tasks", {}).get(collected, {})
             if (items := loop.get("parameterIterator", {}).get("items", {})) and items.get("raw", "[]") == "[]":
                 yield f"{task.place}.inputs", f"it collects what {collected} gives, which fails where the list is empty; give it an item"
@@ -129,12 +129,6 @@ def retry(document: Document) -> Iterator[tuple[str, str]]:
                 f"{task.place}.retryPolicy",
                 "a failed task is not tried again where Kubeflow keeps its default retry policy, OnError; see docs/kubeflow.md",
             )
-
-
-def _producers(task: Task) -> set[str]:
-    given = [*task.parameters.values(), *task.spec.get("inputs", {}).get("artifacts", {}).values()]
-    outputs = (each.get("taskOutputParameter") or each.get("taskOutputArtifact") or {} for each in given)
-    return {output["producerTask"] for output in outputs if "producerTask" in output}
 
 
 def _named_outputs(task: Task) -> list[str]:

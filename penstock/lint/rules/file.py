@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from ..document import Document, Task, place_of
+from ..document import Document, place_of
 from ..registry import error
 from .links import ISSUE, SOURCE
 
@@ -84,7 +84,8 @@ def missing_part(document: Document) -> Iterator[tuple[str, str]]:
     for task in document.tasks():
         if task.component_name not in document.components:
             yield task.place, f"there is no component {task.component_name or '(it names none)'}; compile the pipeline again"
-        for name in sorted(_before(task) - document.components[task.parent]["dag"]["tasks"].keys()):
+        before = task.producers.union(task.spec.get("dependentTasks", []))
+        for name in sorted(before - document.components[task.parent]["dag"]["tasks"].keys()):
             yield task.place, f"there is no task {name} beside it; compile the pipeline again"
     executors = document.spec.get("deploymentSpec", {}).get("executors", {})
     for name, component in document.components.items():
@@ -95,10 +96,3 @@ def missing_part(document: Document) -> Iterator[tuple[str, str]]:
     for place, _, container in document.executors("container"):
         if not container.get("image"):
             yield place, "there is no image; compile the pipeline again"
-
-
-def _before(task: Task) -> set[str]:
-    """Returns the tasks that must end before a task begins, for it waits for them or reads what they write."""
-    inputs = [given for kind in ("parameters", "artifacts") for given in task.spec.get("inputs", {}).get(kind, {}).values()]
-    outputs = [given.get("taskOutputParameter") or given.get("taskOutputArtifact") or {} for given in inputs]
-    return {*task.spec.get("dependentTasks", []), *(output["producerTask"] for output in outputs if "producerTask" in output)}

@@ -131,6 +131,12 @@ def test_uri_that_a_submission_gives():
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_a_container_without_an_image_runs_nowhere(backend):
+    (finding,) = lint(cut(saying(), *DAMAGES["no image"]), [backend])
+    assert (finding.rule, finding.place) == ("missing-part", "deploymentSpec.executors.exec-say.container")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_file_runs_nowhere(backend, damage):
     rules = {finding.rule for finding in lint(cut(saying(), *damage), [backend]) if finding.severity == "error"}
