@@ -128,8 +128,9 @@ class Knative:
 def _bring_in(make: Callable[[InferenceService], Version]) -> Any:
     """Returns the change that makes a version the latest one, with no traffic.
 
-    The version is made from what the change is made in: a label that somebody else gives the InferenceService has made another revision meanwhile,
-    which serves instead of the one that was seen first.
+    Args:
+        make: Makes the version from the InferenceService that is written. Another revision may serve than at the first look: a label that
+            somebody adds makes one.
     """
 
     def change(service: InferenceService) -> None:
