@@ -57,7 +57,7 @@ identity: setup ## Run a small pipeline here, through Kubeflow's API and through
 lint: $(SDK) ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@MYPYPATH="$$($(BIN)/python -c 'from penstock.code import code_path; print(code_path())')" $(BIN)/mypy
+	@MYPYPATH="$$($(BIN)/python -c 'from penstock.local.task_code import code_path; print(code_path())')" $(BIN)/mypy
 
 images: $(SDK) ## Build and test the images, where there is a container engine (ARGS="--family deploy")
 	@sh images/make.sh $(ARGS)

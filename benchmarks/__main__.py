@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from penstock.envs import environment
+from penstock.local.envs import environment
 
 from . import machine, measure, peer_kserve, peer_tfx, scale, startup
 from .ours import Place

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import penstock
-from penstock.envs import environment
+from penstock.local.envs import environment
 
 from . import peer_tfx
 

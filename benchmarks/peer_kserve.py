@@ -10,8 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from penstock.code import code_path
-from penstock.envs import environment
+from penstock.local.envs import environment
+from penstock.local.task_code import code_path
 
 from . import load
 from .load import Load

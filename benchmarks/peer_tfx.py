@@ -10,9 +10,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from penstock.caches import cache_root
-from penstock.envs import Environment
-from penstock.interpreters import find_python
+from penstock.local.caches import cache_root
+from penstock.local.envs import Environment
+from penstock.local.interpreters import find_python
 
 from . import measure
 from .ours import PUSH, Place, Run

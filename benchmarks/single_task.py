@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from penstock.code import code_path
-from penstock.envs import environment
+from penstock.local.envs import environment
+from penstock.local.task_code import code_path
 
 from . import measure
 

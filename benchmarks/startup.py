@@ -10,11 +10,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from penstock.code import code_path, module_command
 from penstock.components.images import image
-from penstock.engines import Engine, find_engine
-from penstock.envs import environment
 from penstock.errors import UserError
+from penstock.local.engines import Engine, find_engine
+from penstock.local.envs import environment
+from penstock.local.task_code import code_path, module_command
 
 from . import measure
 

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from penstock.components import runtime
+from penstock.components import protocol
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
             Path(record).write_text(json.dumps(seconds), encoding="utf-8")
 
     setattr(module, name, timed)
-    runtime.main(package, arguments)
+    protocol.main(package, arguments)
 
 
 if __name__ == "__main__":

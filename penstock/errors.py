@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from .components.runtime.errors import TaskError
-from .components.runtime.redacting import redact
-from .components.runtime.room import is_out_of_room, without_room
+from penstock.components.protocol.errors import TaskError
+from penstock.components.protocol.redacting import redact
+from penstock.components.protocol.room import is_out_of_room, without_room
 
 
 class UserError(click.ClickException):

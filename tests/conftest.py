@@ -67,7 +67,7 @@ def kubernetes_api() -> None:
 @pytest.fixture(scope="session")
 def _new_tracking_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow database without a model; making one runs every migration that there ever was."""
-    from penstock.components.runtime.registry import open_registry
+    from penstock.components.release.registry import open_registry
 
     path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
     assert open_registry("none", f"sqlite:///{path}").aliases() == {}

@@ -13,9 +13,9 @@ from typing import Any
 
 import uv
 
-from penstock.caches import cache_root, keep
-from penstock.code import code_path
-from penstock.envs import Environment, environment
+from penstock.local.caches import cache_root, keep
+from penstock.local.envs import Environment, environment
+from penstock.local.task_code import code_path
 
 from .apiserver.programs import variables as kubernetes_variables
 

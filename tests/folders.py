@@ -11,9 +11,10 @@ TESTS = Path(__file__).resolve().parent
 # Tests that belong to no component: the folder, and the family whose libraries they need.
 SHARED = {
     "chaos": "deploy",
-    "components/runtime": "tf",
-    "components/runtime/destinations": "deploy",
-    "components/runtime/registry": "deploy",
+    "components/data": "tf",
+    "components/evidence": "tf",
+    "components/protocol": "tf",
+    "components/release": "deploy",
     "doubles/kubernetes": "deploy",
     "doubles/vertex": "deploy",
     "penstock/server": "serve",

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from penstock.envs import environment
+from penstock.local.envs import environment
 
 from .families import ROOT, pythons, run, variables
 from .folders import SDK_TEST, SHARED, files_by_family

@@ -5,8 +5,8 @@ import os
 # As evaluate_model, for TFMA's sake.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
-from penstock.components.runtime import Input, figure
-from penstock.components.runtime.eval_config import check_labels, parse_eval_config, require_columns, slicing_columns, spec_columns
+from penstock.components.evidence.eval_config import check_labels, parse_eval_config, require_columns, slicing_columns, spec_columns
+from penstock.components.protocol import Input, figure
 
 
 def check_eval_config(examples: Input, eval_config: str, eval_split: str = "eval") -> None:

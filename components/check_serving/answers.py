@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from penstock.components.runtime.answers import Apart, differences, largest_difference
+from penstock.components.evidence.answers import Apart, differences, largest_difference
 
 from .clients import Client, encode, read
 

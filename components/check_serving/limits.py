@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from penstock.components.runtime import TaskError
+from penstock.components.protocol import TaskError
 
 from .measuring import Measured
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import httpx
 import psutil
 
-from penstock.components.runtime import TaskError
+from penstock.components.protocol import TaskError
 
 from .clients import MODEL
 

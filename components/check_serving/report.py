@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from penstock.components.runtime.page import write_page
+from penstock.components.evidence.page import write_page
 
 _PROTOCOLS = {"v1": "V1 REST", "v2": "V2 REST", "grpc": "gRPC"}
 _UNITS = {

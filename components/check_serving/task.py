@@ -9,9 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from penstock.components.runtime import Input, Output, TaskError, figure, redact, stored
-from penstock.components.runtime.blessing import PROBE, PROBE_SHA256, EmptyProbe, read_probe, require_blessing
-from penstock.components.runtime.fingerprint import file_sha256
+from penstock.components.data import stored
+from penstock.components.evidence.blessing import PROBE, PROBE_SHA256, EmptyProbe, read_probe, require_blessing
+from penstock.components.protocol import Input, Output, TaskError, figure, redact
+from penstock.components.protocol.fingerprint import file_sha256
 
 from .answers import takes_rows_together
 from .limits import all_measured, broken_limit, check_limits, measured_limits

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from penstock.components.runtime.answers import to_json
+from penstock.components.evidence.answers import to_json
 
 
 @dataclass(frozen=True)

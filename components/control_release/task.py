@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from penstock.components.runtime import GateFailed, Output, TaskError, figure, redact_all, stored
-from penstock.components.runtime.destinations import Current, Destination, parse
-from penstock.components.runtime.registry import Registry, open_registry
-from penstock.components.runtime.release import Release
-from penstock.components.runtime.rollout import ROLLED_BACK, Plan, go_back, promote
+from penstock.components.data import stored
+from penstock.components.protocol import GateFailed, Output, TaskError, figure, redact_all
+from penstock.components.release.destinations import Current, Destination, parse
+from penstock.components.release.registry import Registry, open_registry
+from penstock.components.release.release import Release
+from penstock.components.release.rollout import ROLLED_BACK, Plan, go_back, promote
 
 PROMOTED, UNCHANGED = "promoted", "unchanged"
 PREVIOUS = "previous"

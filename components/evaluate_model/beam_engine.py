@@ -13,9 +13,9 @@ from tensorflow_model_analysis.api import model_eval_lib
 from tensorflow_model_analysis.extractors import materialized_predictions_extractor, sql_slice_key_extractor
 from tensorflow_model_analysis.proto import config_pb2
 
-from penstock.components.runtime import TaskError, redact
-from penstock.components.runtime.eval_config import slicing_columns
-from penstock.components.runtime.tensors import Tensors
+from penstock.components.data.tensors import Tensors
+from penstock.components.evidence.eval_config import slicing_columns
+from penstock.components.protocol import TaskError, redact
 
 from .predict import Batch, ModelError
 from .results import Results, read_results

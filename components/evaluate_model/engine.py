@@ -14,7 +14,7 @@ from tensorflow_model_analysis.proto import config_pb2, validation_result_pb2
 from tensorflow_model_analysis.utils import model_util
 from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer as writer
 
-from penstock.components.runtime import figure
+from penstock.components.protocol import figure
 
 from .histogram import vectorized
 from .results import Results

@@ -10,8 +10,8 @@ import pyarrow as pa
 import tensorflow as tf
 from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 
-from penstock.components.runtime import TaskError
-from penstock.components.runtime.tensors import Tensors
+from penstock.components.data.tensors import Tensors
+from penstock.components.protocol import TaskError
 
 
 class ModelError(TaskError):

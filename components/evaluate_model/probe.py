@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.components.runtime import stored
-from penstock.components.runtime.answers import largest_part, to_json
-from penstock.components.runtime.examples import read_batches
-from penstock.components.runtime.tensors import Tensors
+from penstock.components.data import stored
+from penstock.components.data.examples import read_batches
+from penstock.components.data.tensors import Tensors
+from penstock.components.evidence.answers import largest_part, to_json
 
 from .predict import Batch, Predictor
 

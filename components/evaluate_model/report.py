@@ -8,7 +8,7 @@ from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.utils import model_util
 
-from penstock.components.runtime.page import write_page
+from penstock.components.evidence.page import write_page
 
 from .blessing import Value, bounds_text, metric_values, slice_title
 from .curves import Curves

@@ -29,7 +29,7 @@ from tensorflow_model_analysis.metrics import (
 )
 from tensorflow_model_analysis.utils.keras_lib import tf_keras
 
-from penstock.components.runtime import TaskError
+from penstock.components.protocol import TaskError
 
 from .histogram import Histogram
 from .rows import Rows

@@ -12,11 +12,12 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
 
-from penstock.components.runtime import Input, Output, TaskError, figure, redact, stored
-from penstock.components.runtime.baseline import NO_BASELINE
-from penstock.components.runtime.eval_config import check_labels, has_thresholds, parse_eval_config, with_defaults
-from penstock.components.runtime.examples import count_rows, split_files
-from penstock.components.runtime.tensors import Tensors, load_schema
+from penstock.components.data import stored
+from penstock.components.data.examples import count_rows, split_files
+from penstock.components.data.tensors import Tensors, load_schema
+from penstock.components.evidence.baseline import NO_BASELINE
+from penstock.components.evidence.eval_config import check_labels, has_thresholds, parse_eval_config, with_defaults
+from penstock.components.protocol import Input, Output, TaskError, figure, redact
 
 from . import engine
 from .blessing import bless

@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from penstock.components.runtime import TaskError
+from penstock.components.protocol import TaskError
 
 from .texts import Texts, are_codes
 
@@ -38,7 +38,7 @@ class ColumnTypes:
         if schema_file:
             from tensorflow_metadata.proto.v0 import schema_pb2  # a tenth of a second that most runs need not spend
 
-            from penstock.components.runtime.schema_file import read_schema_file
+            from penstock.components.data.schema_file import read_schema_file
 
             named = {feature.name: schema_pb2.FeatureType.Name(feature.type) for feature in read_schema_file(schema_file).feature}
             self._expected = {name: _SCHEMA_TYPES[kind] for name, kind in named.items() if kind in _SCHEMA_TYPES}

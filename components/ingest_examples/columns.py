@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
-from penstock.components.runtime import TaskError
+from penstock.components.protocol import TaskError
 
 _INSTEAD = "leave it out with exclude_columns, or write it as a number, a text, bytes or a list of these"
 

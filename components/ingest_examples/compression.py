@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from penstock.components.runtime import TaskError
+from penstock.components.protocol import TaskError
 
 _LONGEST_MARK = 10
 _READ = {

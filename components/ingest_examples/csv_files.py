@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from penstock.components.runtime import TaskError
+from penstock.components.protocol import TaskError
 
 from .column_types import ColumnTypes, Seen
 from .compression import WholeLineEnds, open_plain

@@ -6,8 +6,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from penstock.components.runtime import TaskError
-from penstock.components.runtime.examples import PARQUET_ERRORS, rows_at_once
+from penstock.components.data.examples import PARQUET_ERRORS, rows_at_once
+from penstock.components.protocol import TaskError
 
 from .columns import are_texts, as_texts, is_bytes, values_of
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from penstock.components.runtime import TaskError
+from penstock.components.protocol import TaskError
 
 from .column_types import ColumnTypes
 from .texts import Texts, parse

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from penstock.components.runtime import TaskError
+from penstock.components.protocol import TaskError
 
 _FEATURES = 0x0A  # the tag of tf.Example's only field
 _LOOKED_INTO = 16

@@ -11,8 +11,8 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from penstock.components.runtime import TaskError, figure, file_sha256, redact
-from penstock.components.runtime.remote import open_store
+from penstock.components.data.filesystems import open_store
+from penstock.components.protocol import TaskError, figure, file_sha256, redact
 
 from .partitions import Partition, partition_of
 from .pattern import InputPattern, escape, known_folders, numbering_keys, select

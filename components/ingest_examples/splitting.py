@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from penstock.components.runtime import TaskError
-from penstock.components.runtime.hashing import hash_rows
+from penstock.components.data.hashing import hash_rows
+from penstock.components.protocol import TaskError
 
 Assign = Callable[[pa.RecordBatch], np.ndarray]
 """Takes a batch of canonical columns; returns, for each row, the index of its Split in the sorted names, or -1 for none."""

@@ -11,8 +11,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import pyarrow as pa
 
-from penstock.components.runtime import Output, TaskError, figure
-from penstock.components.runtime.examples import SplitWriter
+from penstock.components.data.examples import SplitWriter
+from penstock.components.protocol import Output, TaskError, figure
 
 from . import sources as sources_
 from .column_types import ColumnTypes

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from penstock.components.runtime import TaskError
-from penstock.components.runtime.examples import rows_at_once
+from penstock.components.data.examples import rows_at_once
+from penstock.components.protocol import TaskError
 
 from .columns import are_texts, is_bytes
 from .compression import compression_of, open_plain

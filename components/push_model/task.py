@@ -3,13 +3,14 @@
 import json
 from typing import Any, NamedTuple
 
-from penstock.components.runtime import Input, Output, TaskError, figure, stored
-from penstock.components.runtime.blessing import field, read_probe, require_blessing, require_check
-from penstock.components.runtime.destinations import Destination, parse
-from penstock.components.runtime.folders import folder_bytes
-from penstock.components.runtime.registry import Registry, open_registry
-from penstock.components.runtime.release import Release
-from penstock.components.runtime.rollout import ALREADY_SERVING, PUSHED, ROLLED_BACK, SHADOWING, Plan, Rollout, roll_out
+from penstock.components.data import stored
+from penstock.components.evidence.blessing import field, read_probe, require_blessing, require_check
+from penstock.components.protocol import Input, Output, TaskError, figure
+from penstock.components.protocol.folders import folder_bytes
+from penstock.components.release.destinations import Destination, parse
+from penstock.components.release.registry import Registry, open_registry
+from penstock.components.release.release import Release
+from penstock.components.release.rollout import ALREADY_SERVING, PUSHED, ROLLED_BACK, SHADOWING, Plan, Rollout, roll_out
 
 
 class Outputs(NamedTuple):

@@ -3,9 +3,9 @@
 from typing import Any, NamedTuple
 
 import penstock
-from penstock.components.runtime import Input, figure
-from penstock.components.runtime.blessing import field, require_blessing, require_check
-from penstock.components.runtime.registry import Lineage, open_registry
+from penstock.components.evidence.blessing import field, require_blessing, require_check
+from penstock.components.protocol import Input, figure
+from penstock.components.release.registry import Lineage, open_registry
 
 
 class Outputs(NamedTuple):

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from penstock.components.runtime import Input, TaskError, figure
-from penstock.components.runtime.verdict import read_verdict
+from penstock.components.evidence.verdict import read_verdict
+from penstock.components.protocol import Input, TaskError, figure
 
 
 class Outputs(NamedTuple):

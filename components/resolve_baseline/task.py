@@ -5,11 +5,11 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from penstock.components.runtime import Input, Output, TaskError, figure, fingerprint, local_path
-from penstock.components.runtime.baseline import NO_BASELINE
-from penstock.components.runtime.folders import copy_folder
-from penstock.components.runtime.registry import RegisteredVersion, Registry, open_registry
-from penstock.components.runtime.remote import fetch_folder
+from penstock.components.data.filesystems import fetch_folder
+from penstock.components.evidence.baseline import NO_BASELINE
+from penstock.components.protocol import Input, Output, TaskError, figure, fingerprint, local_path
+from penstock.components.protocol.folders import copy_folder
+from penstock.components.release.registry import RegisteredVersion, Registry, open_registry
 
 # The same bytes and metadata however it came that there is none, so that what follows can be cached.
 _NONE = "no registered model to compare with"

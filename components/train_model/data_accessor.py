@@ -15,10 +15,10 @@ from tensorflow_metadata.proto.v0.schema_pb2 import Schema
 from tfx_bsl.public import tfxio
 from tfx_bsl.tfxio.tensor_adapter import TensorAdapter
 
-from penstock.components.runtime import TaskError
-from penstock.components.runtime.examples import ROW_GROUP_ROWS
-from penstock.components.runtime.tensors import Tensors
-from penstock.components.runtime.tfx_types import DataAccessor
+from penstock.components.data.examples import ROW_GROUP_ROWS
+from penstock.components.data.tensors import Tensors
+from penstock.components.data.tfx_types import DataAccessor
+from penstock.components.protocol import TaskError
 
 # Rows are shuffled among at least this many: rows that lie together in a file often resemble each other.
 POOL_ROWS = 16 * ROW_GROUP_ROWS

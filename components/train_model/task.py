@@ -13,13 +13,14 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
-from penstock.components.runtime import Input, Output, TaskError, figure, load_function, local_path, read_module
-from penstock.components.runtime.examples import count_rows, split_files, split_folder
-from penstock.components.runtime.remote import fetch_folder
-from penstock.components.runtime.saved_models import settle_fingerprint
-from penstock.components.runtime.tensors import SCHEMA_FILE, load_schema
-from penstock.components.runtime.tfx_types import FnArgs
-from penstock.components.runtime.user_module import in_user_code
+from penstock.components.data import load_function, read_module
+from penstock.components.data.examples import count_rows, split_files, split_folder
+from penstock.components.data.filesystems import fetch_folder
+from penstock.components.data.saved_models import settle_fingerprint
+from penstock.components.data.tensors import SCHEMA_FILE, load_schema
+from penstock.components.data.tfx_types import FnArgs
+from penstock.components.data.user_module import in_user_code
+from penstock.components.protocol import Input, Output, TaskError, figure, local_path
 
 from .data_accessor import data_accessor
 from .strategy import MIRRORED, own_strategy

@@ -17,8 +17,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
-from penstock.components.runtime import TaskError, figure, redact
-from penstock.components.runtime.tracking import connect, experiment_id
+from penstock.components.protocol import TaskError, figure, redact
+from penstock.components.release.tracking import connect, experiment_id
 
 _PARAM_LENGTH = 6000  # the longest value that MLflow's database stores
 _FIGURE_SECONDS = 5.0

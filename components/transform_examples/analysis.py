@@ -12,9 +12,9 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform import TFTransformOutput
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io
 
-from penstock.components.runtime.examples import read_file
-from penstock.components.runtime.saved_models import settle_transform
-from penstock.components.runtime.tensors import Tensors
+from penstock.components.data.examples import read_file
+from penstock.components.data.saved_models import settle_transform
+from penstock.components.data.tensors import Tensors
 
 from .analyzer_cache import AnalyzerCache
 

@@ -11,8 +11,9 @@ from tensorflow_transform.beam import analysis_graph_builder
 from tensorflow_transform.beam import analyzer_cache as tft_cache
 from tfx_bsl.tfxio.tensor_adapter import TensorAdapter, TensorAdapterConfig
 
-from penstock.components.runtime import TaskError, stored
-from penstock.components.runtime.remote import fetch_folder
+from penstock.components.data import stored
+from penstock.components.data.filesystems import fetch_folder
+from penstock.components.protocol import TaskError
 
 _INDEX = "datasets.json"
 _DATASET = re.compile(r"span-\d+-(?P<split>.+)")

@@ -14,9 +14,9 @@ from tensorflow_transform import impl_helper
 from tensorflow_transform.tf_metadata import schema_utils
 from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 
-from penstock.components.runtime import TaskError
-from penstock.components.runtime.examples import read_file
-from penstock.components.runtime.tensors import Tensors, without
+from penstock.components.data.examples import read_file
+from penstock.components.data.tensors import Tensors, without
+from penstock.components.protocol import TaskError
 
 from .analysis import names_runner, pipeline_options
 

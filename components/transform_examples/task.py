@@ -9,10 +9,11 @@ from pathlib import Path
 
 from apache_beam.internal.cloudpickle import cloudpickle
 
-from penstock.components.runtime import Input, Output, TaskError, figure, fingerprint, load_function
-from penstock.components.runtime.examples import count_rows, read_schema, split_files, split_folder, split_names
-from penstock.components.runtime.tensors import Tensors, load_schema
-from penstock.components.runtime.user_module import own_modules
+from penstock.components.data import load_function
+from penstock.components.data.examples import count_rows, read_schema, split_files, split_folder, split_names
+from penstock.components.data.tensors import Tensors, load_schema
+from penstock.components.data.user_module import own_modules
+from penstock.components.protocol import Input, Output, TaskError, figure, fingerprint
 
 from .analysis import analyze, names_runner
 from .analyzer_cache import AnalyzerCache

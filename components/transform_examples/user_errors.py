@@ -8,8 +8,8 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from penstock.components.runtime import TaskError
-from penstock.components.runtime.user_module import own_lines, refuse_end
+from penstock.components.data.user_module import own_lines, refuse_end
+from penstock.components.protocol import TaskError
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from penstock.components.runtime.page import write_page
+from penstock.components.evidence.page import write_page
 
 from .checks import shorten
 from .statistics import FeatureStatistics, Statistics, by_name, common, count_infinite, count_nan, histogram, is_numeric

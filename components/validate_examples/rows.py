@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from penstock.components.runtime.hashing import hash_rows
+from penstock.components.data.hashing import hash_rows
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from tensorflow_metadata.proto.v0.statistics_pb2 import FeatureNameStatistics as
 from tensorflow_metadata.proto.v0.statistics_pb2 import Histogram
 from tfx_bsl.arrow import table_util
 
-from penstock.components.runtime import TaskError
-from penstock.components.runtime.examples import read_batches
-from penstock.components.runtime.remote import open_filesystem
+from penstock.components.data.examples import read_batches
+from penstock.components.data.filesystems import open_filesystem
+from penstock.components.protocol import TaskError
 
 _FILE = "FeatureStats.pb"
 

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from penstock.components.runtime import GateFailed, Input, Output, TaskError, figure, redact, stored
-from penstock.components.runtime.examples import split_folder, split_names
-from penstock.components.runtime.schema_file import read_schema_file
+from penstock.components.data import stored
+from penstock.components.data.examples import split_folder, split_names
+from penstock.components.data.schema_file import read_schema_file
+from penstock.components.protocol import GateFailed, Input, Output, TaskError, figure, redact
 
 from . import report as report_
 from . import schemas

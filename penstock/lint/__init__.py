@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from .document import Document, UnreadableError, read_documents
+from ..spec.document import Document, UnreadableError, read_documents
 from .registry import BACKENDS, Finding, Rule, all_rules
 
 __all__ = ["BACKENDS", "Finding", "Rule", "UnreadableError", "all_rules", "lint"]

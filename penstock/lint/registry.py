@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from .document import Document
+from ..spec.document import Document
 
 Severity = Literal["error", "warning"]
 Check = Callable[[Document], Iterator[tuple[str, str]]]

@@ -15,12 +15,13 @@ from typing import Any
 
 from kfp.local import cache
 
-from ..components.runtime import TaskError
+from penstock.components.protocol import TaskError
+
 from ..errors import UserError
+from ..spec.contents import content, names_elsewhere
 from . import tasks
 from .cache_entry import Entry
 from .commands import component_of, components_in, never_cached
-from .contents import content, names_elsewhere
 from .replacing import replaced
 from .runner import Runner
 

@@ -11,8 +11,9 @@ from kfp import dsl
 from kfp.dsl import executor
 from kfp.local.cache import LocalCache
 
-from ..components.runtime import TaskError
-from .contents import bytes_of
+from penstock.components.protocol import TaskError
+
+from ..spec.contents import bytes_of
 
 # The form of the entries: one of another form is none.
 SCHEMA = 1

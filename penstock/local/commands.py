@@ -12,9 +12,9 @@ from kfp.local import subprocess_task_handler
 import penstock.components as library
 from penstock.components.container import NeverCached
 
-from ..code import module_command
-from ..envs import FAMILIES
 from ..errors import UserError
+from .envs import FAMILIES
+from .task_code import module_command
 
 _IMAGE = re.compile(r"(?:^|/)penstock-(?P<family>[a-z-]+)(?:[:@].*)?$")
 _MODULE = "penstock.components."

@@ -15,11 +15,11 @@ from pathlib import Path
 from rich.console import Console
 
 from ..components.images import image as released_image
-from ..engines import Engine, find_engine
-from ..envs import has_gpu
 from ..errors import UserError
-from ..pipeline_file import PipelineFile
+from ..spec.pipeline_file import PipelineFile
 from .commands import family_of, without_gpu
+from .engines import Engine, find_engine
+from .envs import has_gpu
 from .identity import measured_here
 from .mounts import mounts, served_folder, working_directory
 from .processes import Processes

@@ -7,19 +7,19 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ..code import module_variables
-from ..pipeline_file import PipelineFile
-from ..surroundings import make_environments, set_serve_python
+from ..spec.pipeline_file import PipelineFile
 from .commands import check, component_of, family_of, localize
 from .fork_server import ForkServer
 from .identity import code_of, measured_here, other_server, packages
 from .processes import Processes, start_process
 from .runner import Job
 from .serving import STARTS_SERVERS
+from .task_code import module_variables
+from .task_environment import make_environments, set_serve_python
 
 # They are never cached, and MLflow takes longer to import than they to ask it.
 _ASK_REGISTRY = {"resolve_baseline", "register_model", "push_model"}
-_REGISTRY = "penstock.components.runtime.registry.imported"
+_REGISTRY = "penstock.components.release.registry.imported"
 
 
 class EnvRunner:

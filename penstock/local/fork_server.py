@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 from typing import IO
 
-from ..code import module_command
 from .processes import Process, start_process
+from .task_code import module_command
 
-_MODULE = "penstock.components.runtime.fork_server"
+_MODULE = "penstock.components.protocol.fork_server"
 
 
 class ForkServer:

@@ -12,14 +12,15 @@ from typing import Any
 
 from kfp.local import status, subprocess_task_handler
 
-from ..components.runtime import redact
+from penstock.components.protocol import redact
+
 from ..errors import UserError
-from ..said import Said
 from . import tasks
 from .commands import component_of
 from .processes import Processes
 from .replacing import replaced
 from .runner import Job, Runner
+from .task_log import Said
 
 _LEAST_ROOM = 4096
 

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import penstock
-
-from ..components.runtime.fingerprint import file_sha256
+from penstock.components.protocol.fingerprint import file_sha256
 
 _NO_CODE = {".pyc", ".md"}
+# What all tasks share.
+_SHARED = ("protocol", "data", "evidence", "release")
 # Its images and environments have the model server, which gives the answers that are checked there.
 _SERVING = "serve"
 _OTHER_SERVER = "tensorflow_model_server"
@@ -25,7 +26,7 @@ _OTHER_SERVER = "tensorflow_model_server"
 def code_of(component: str, family: str) -> str:
     """Hashes a component's own code, what all share, and the model server's where the family has it."""
     package, components = Path(penstock.__file__).parent, Path(importlib.import_module("penstock.components").__path__[0])
-    folders = [components / component.partition(".")[0], components / "runtime"] + [package / "server"] * (family == _SERVING)
+    folders = [components / name for name in (component.partition(".")[0], *_SHARED)] + [package / "server"] * (family == _SERVING)
     files = [Path(penstock.__file__), *components.glob("*.py"), *(file for folder in folders for file in _files(folder))]
     named = sorted((os.path.relpath(file, components), file_sha256(file)) for file in files)
     return hashlib.sha256("".join(f"{name} {digest}\n" for name, digest in named).encode()).hexdigest()

@@ -17,7 +17,8 @@ from kfp.local import executor_input_utils, executor_output_utils
 from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from ..components.runtime.values import LARGEST_WHOLE
+from penstock.components.protocol.values import LARGEST_WHOLE
+
 from .replacing import replaced
 
 _Types = pipeline_spec_pb2.ParameterType.ParameterTypeEnum

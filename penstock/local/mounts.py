@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from penstock.components.runtime import TaskError
-from penstock.components.runtime.artifacts import local_path
-from penstock.components.runtime.destinations.uri import split
+from penstock.components.protocol import TaskError
+from penstock.components.protocol.artifacts import local_path
+from penstock.components.release.destinations.uri import split
 
 from ..errors import UserError
 

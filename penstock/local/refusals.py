@@ -8,10 +8,10 @@ from typing import Any
 from kfp import dsl
 
 from ..errors import UserError
-from ..lint.document import Document
 from ..lint.registry import all_rules
 from ..lint.rules.platform import kubernetes_value, missing_values
-from ..pipeline_file import PipelineFile
+from ..spec.document import Document
+from ..spec.pipeline_file import PipelineFile
 
 # The other errors are about what `penstock run` does otherwise: what it never caches, and what it encodes for tasks of Penstock's.
 _RULES = {

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from rich.console import Console
 
-from ..pipeline_file import PipelineFile
+from ..spec.pipeline_file import PipelineFile
 from .processes import Processes
 
 

@@ -6,12 +6,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from penstock.components.runtime import TaskError, serving
-from penstock.components.runtime.destinations.prediction_log import PredictionLog
-from penstock.components.runtime.destinations.uri import split
+from penstock.components.protocol import TaskError
+from penstock.components.release import serving
+from penstock.components.release.destinations.prediction_log import PredictionLog
+from penstock.components.release.destinations.uri import split
 
-from ..engines import Engine
 from ..errors import UserError
+from .engines import Engine
 from .mounts import Mount
 
 # The components that need a running model server where the destination is a folder.

@@ -12,8 +12,9 @@ from kfp import dsl
 from kfp.local import status
 from kfp.local.orchestrator import task_executor
 
-from ..components.runtime import redact
-from ..components.runtime.values import decode
+from penstock.components.protocol import redact
+from penstock.components.protocol.values import decode
+
 from ..errors import UserError
 from .replacing import replaced
 

@@ -3,7 +3,7 @@
 import re
 
 from ..errors import UserError
-from ..pipeline_file import did_you_mean
+from ..spec.pipeline_file import did_you_mean
 
 # `gpu` is any: on Kubernetes the node decides; on Vertex AI it is the one that most regions have.
 ACCELERATORS: dict[str, dict[str, str]] = {

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..local.commands import without_gpu
-from ..pipeline_file import PipelineFile
+from ..spec.pipeline_file import PipelineFile
 from .accelerator_names import Words
 from .quantities import resolve_quantities
 from .values import Use, Value, uses_of

@@ -12,7 +12,7 @@ else:
     import tomli as tomllib
 
 from ..errors import UserError
-from ..pipeline_file import did_you_mean
+from ..spec.pipeline_file import did_you_mean
 from .settings import KubeflowSettings, VertexSettings
 from .shapes import Choice, check
 

@@ -3,8 +3,9 @@
 import os
 from typing import Any
 
-from ..components.runtime.source import pack, read_text
-from ..components.runtime.user_module import pack_module, split_name
+from penstock.components.data.source import pack, read_text
+from penstock.components.data.user_module import pack_module, split_name
+
 from .values import Value, given_to_penstock
 
 _TEXTS = {"schema_file", "eval_config"}

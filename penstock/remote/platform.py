@@ -7,7 +7,7 @@ from typing import Any
 from kfp import kubernetes
 
 from ..errors import UserError
-from ..pipeline_file import did_you_mean
+from ..spec.pipeline_file import did_you_mean
 from .accelerator_names import ACCELERATORS
 from .accelerators import Accelerator
 from .platform_settings import PlatformSettings, merge, read_platform

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from ..errors import UserError
-from ..yaml_text import load_document
+from ..spec.yaml_text import load_document
 from .shapes import Choice, Either, Record, Text, check
 
 _PATH = Text(lambda text: text.startswith("/"), "a path from the root, such as /mnt/data")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import UserError
-from ..pipeline_file import did_you_mean
+from ..spec.pipeline_file import did_you_mean
 
 _WORDS = {str: "text in quotes", int: "a whole number", bool: "true or false"}
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from ..errors import UserError
 from ..lint import Finding, lint
-from ..pipeline_file import PipelineFile
-from ..portable import portable
-from ..release_names import check_names
+from ..spec.pipeline_file import PipelineFile
+from ..spec.portable import portable
 from . import accelerators
 from .packing import with_packed
 from .platform_settings import accelerator_resources
+from .release_names import check_names
 from .settings import Settings
 from .target import Submission
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from ..errors import UserError
-from ..pipeline_file import PipelineFile
+from ..spec.pipeline_file import PipelineFile
 
 # States of a run. A task has one of these too, or `cached`, `skipped` (a condition kept it from running), `not run`, or `unknown`
 # where its run has ended and the backend does not tell how it fared.
@@ -66,7 +66,7 @@ class TaskState:
         error: Why it failed, in the backend's words.
         closed: The condition that was not met, of a task that is skipped, where the backend tells which.
         outputs: Its output parameters and artifacts (`dsl.Artifact`, with metadata), as far as the backend tells; what it
-            does not tell is in the task's log (see `penstock.said.Said`).
+            does not tell is in the task's log (see `penstock.local.task_log.Said`).
     """
 
     key: str

@@ -15,14 +15,14 @@ from kfp import dsl
 from kfp.dsl import executor
 from rich.console import Console
 
-from ..display import CHANNEL, Display
 from ..errors import UserError
 from ..local.commands import component_of
 from ..local.conditions import ConditionError, evaluate
+from ..local.display import CHANNEL, Display
+from ..local.report import Ending
+from ..local.task_log import Said
 from ..local.tasks import Task, figure_of, pages, summary_of
-from ..pipeline_file import PipelineFile
-from ..report import Ending
-from ..said import Said
+from ..spec.pipeline_file import PipelineFile
 from .target import CACHED, CANCELED, DONE, ENDED, FAILED, RUNNING, SKIPPED, UNKNOWN, LogGone, NoAnswer, NotYet, Run, Target, TaskState
 
 _Answer = TypeVar("_Answer")

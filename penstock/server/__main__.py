@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 import penstock
-from penstock.components.runtime import serving
-from penstock.components.runtime.server_token import write_token
+from penstock.components.release import serving
+from penstock.components.release.server_token import write_token
 
 from .log import configure_logging
 from .options import Options, read_options

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from kserve.errors import ModelNotFound
 
-from penstock.components.runtime import TaskError, serving
-from penstock.components.runtime.serving import CANDIDATE, ServingState
+from penstock.components.protocol import TaskError
+from penstock.components.release import serving
+from penstock.components.release.serving import CANDIDATE, ServingState
 
 from .models import Models, ServedModel
 from .saved_model import SavedModel

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from kserve.errors import InvalidInput
 
-from penstock.components.runtime.answers import to_json
+from penstock.components.evidence.answers import to_json
 
 # The JSON values that NumPy makes an array of at once, by kind of the input.
 _PLAIN: dict[str, frozenset[type]] = {

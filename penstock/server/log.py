@@ -11,8 +11,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
-from penstock.components.runtime.modes import group_readable
-from penstock.components.runtime.serving import ERRORS, LOG
+from penstock.components.release.modes import group_readable
+from penstock.components.release.serving import ERRORS, LOG
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _MIB = 2**20

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from kserve.errors import ModelNotFound
 
-from penstock.components.runtime import stored
-from penstock.components.runtime.fingerprint import fingerprint
-from penstock.components.runtime.release import Release
+from penstock.components.data import stored
+from penstock.components.protocol.fingerprint import fingerprint
+from penstock.components.release.release import Release
 
 from .models import Models, ServedModel
 from .saved_model import SavedModel

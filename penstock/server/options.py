@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from penstock.components.runtime.names import is_model_name
-from penstock.components.runtime.redacting import redact
+from penstock.components.protocol.redacting import redact
+from penstock.components.release.names import is_model_name
 
 from .limits import Limits
 

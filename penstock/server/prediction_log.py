@@ -23,7 +23,7 @@ import orjson
 from fsspec.implementations.local import LocalFileSystem
 from prometheus_client import Counter
 
-from penstock.components.runtime.modes import group_readable
+from penstock.components.release.modes import group_readable
 
 from .json_rows import to_rows
 from .saved_model import Arrays

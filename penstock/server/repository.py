@@ -13,9 +13,9 @@ from fastapi.responses import JSONResponse
 from kserve.errors import ModelNotFound
 from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 
-from penstock.components.runtime.names import is_model_name
-from penstock.components.runtime.server_token import is_authorized
-from penstock.components.runtime.serving import CANDIDATE
+from penstock.components.release.names import is_model_name
+from penstock.components.release.server_token import is_authorized
+from penstock.components.release.serving import CANDIDATE
 
 from .folder import FolderModels
 from .models import Models

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import uvloop
 from kserve.errors import InvalidInput
 
-from penstock.components.runtime import TaskError
+from penstock.components.protocol import TaskError
 
 from .bodies import Bodies
 from .fetch import local_model

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from penstock.components.runtime import TaskError
-from penstock.components.runtime.fingerprint import file_marks
+from penstock.components.protocol import TaskError
+from penstock.components.protocol.fingerprint import file_marks
 
 
 @contextmanager

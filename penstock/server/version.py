@@ -6,7 +6,7 @@ from typing import Any
 
 from kserve.errors import InvalidInput
 
-from penstock.components.runtime.release import Release
+from penstock.components.release.release import Release
 
 from .batching import Batcher
 from .metrics import VersionMetrics

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from kserve.errors import InvalidInput
 
-from penstock.components.runtime.release import Release
+from penstock.components.release.release import Release
 
 from .mixing import mixed_output
 from .options import ALWAYS, NEVER

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from penstock.components.runtime import pack
+from penstock.components.data import pack
 
 _FOLDER = Path(__file__).parent
 

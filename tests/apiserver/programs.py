@@ -20,8 +20,8 @@ from pathlib import Path
 
 import yaml
 
-from penstock.caches import cache_root, is_kept, keep
 from penstock.errors import UserError
+from penstock.local.caches import cache_root, is_kept, keep
 
 ASSETS, DEFINITIONS = "KUBEBUILDER_ASSETS", "PENSTOCK_KUBERNETES_DEFINITIONS"
 _HERE = Path(__file__).parent

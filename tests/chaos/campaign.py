@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from penstock.components.runtime.registry import open_registry
+from penstock.components.release.registry import open_registry
 
 from ..conftest import make_saved_models
 from ..doubles.models import ModelServers

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from penstock.components.runtime.registry import open_registry
+from penstock.components.release.registry import open_registry
 
 from ..components.conftest import executor_input
 from ..components.releasing import NAME, Push

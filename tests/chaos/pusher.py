@@ -19,9 +19,9 @@ _context.set_forkserver_preload(
         __name__,
         f"{_COMPONENTS}.push_model.task",
         f"{_COMPONENTS}.control_release.task",
-        f"{_COMPONENTS}.runtime.destinations.kserve",
-        f"{_COMPONENTS}.runtime.destinations.vertex",
-        f"{_COMPONENTS}.runtime.registry.mlflow",
+        f"{_COMPONENTS}.release.destinations.kserve.destination",
+        f"{_COMPONENTS}.release.destinations.vertex.destination",
+        f"{_COMPONENTS}.release.registry.mlflow",
         "mlflow.store.tracking.sqlalchemy_store",
         "mlflow.store.model_registry.sqlalchemy_store",
         "gcsfs",
@@ -95,10 +95,10 @@ def _read(file: Path) -> str:
 
 
 def _run(package: str, executor_input: str, environment: dict[str, str], folder: Path) -> None:
-    from penstock.components import runtime
+    from penstock.components import protocol
 
     os.environ.update(environment)
     folder.mkdir(parents=True, exist_ok=True)
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(folder / name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o644), descriptor)
-    runtime.main(package, ["--executor_input", executor_input])
+    protocol.main(package, ["--executor_input", executor_input])

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import pytest
 
-from penstock.components import runtime
-from penstock.components.runtime import serving
-from penstock.components.runtime.values import decode, decode_metadata
+from penstock.components import protocol
+from penstock.components.protocol.values import decode, decode_metadata
+from penstock.components.release import serving
 
 if TYPE_CHECKING:
     from .releasing import Push
@@ -54,7 +54,7 @@ def executor_input(name: str, root: Path, parameters: dict[str, Any], inputs: di
     task = getattr(import_module(f"penstock.components.{name}.task"), name)
     hints = get_type_hints(task)
     returned = hints.pop("return", type(None))
-    outputs = [parameter for parameter in inspect.signature(task).parameters if hints[parameter] is runtime.Output]
+    outputs = [parameter for parameter in inspect.signature(task).parameters if hints[parameter] is protocol.Output]
     given = {key: value if isinstance(value, tuple) else (value, {}) for key, value in inputs.items()}
 
     def artifact(key: str, path: Path, metadata: dict[str, Any]) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def run_task(tmp_path: Path) -> Callable[..., TaskResult]:
 
 def _in_process(package: str, text: str) -> tuple[int, str]:
     with pytest.raises(SystemExit) as exit_:
-        runtime.main(package, ["--executor_input", text])
+        protocol.main(package, ["--executor_input", text])
     return (exit_.value.code, "") if isinstance(exit_.value.code, int) else (1, str(exit_.value.code))
 
 

@@ -15,7 +15,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from penstock.components.runtime import Input, Output, main
+from penstock.components.protocol import Input, Output, main
 
 from .conftest import executor_input
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from penstock.components.runtime import fingerprint
+from penstock.components.protocol import fingerprint
 
 NAME = "flights"
 # Making a client takes longer than an answer. A connection for each request: a server may have been started again meanwhile.

@@ -16,7 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPONENTS = ROOT / "components"
 NAMES = sorted(path.parent.name for path in COMPONENTS.glob("*/component.py"))
 # What an image runs before it knows which task it runs, and the names of the images, which interfaces and tasks share.
-CORE = ("images", *(f"runtime/{module}" for module in ("__init__", "artifacts", "errors", "executor", "fingerprint", "source")))
+CORE = ("images", *(f"protocol/{path.stem}" for path in sorted((COMPONENTS / "protocol").glob("*.py"))))
+# What the tasks share.
+ROOMS = ("protocol", "data", "evidence", "release")
 _CLASSES = {kind.schema_title: kind for kind in (dsl.Artifact, dsl.Dataset, dsl.Model)}
 # What changes the world or says what is so in it.
 ABOUT_THE_WORLD = {"control_release", "push_model", "register_model", "resolve_baseline"}
@@ -94,13 +96,13 @@ def test_interface_imports_kfp_only(name):
     }
 
 
-@pytest.mark.parametrize("name", [*NAMES, "runtime"])
+@pytest.mark.parametrize("name", [*NAMES, *ROOMS])
 def test_task_code_imports_no_kfp_and_no_other_component(name):
     for path in (COMPONENTS / name).rglob("*.py"):
         if path.name != "component.py":
             modules = _imports(path)
             assert not [module for module in modules if module.partition(".")[0] == "kfp"], path
-            allowed = {f"penstock.components.{name}", "penstock.components.runtime", "penstock.components.images"}
+            allowed = {f"penstock.components.{package}" for package in (name, *ROOMS, "images")}
             foreign = [module for module in modules if module.startswith("penstock.components.") and _package(module) not in allowed]
             assert foreign == [], path
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 import penstock
-from penstock.components.runtime import fingerprint
+from penstock.components.protocol import fingerprint
 
 from ..ports import free_port
 

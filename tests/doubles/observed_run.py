@@ -14,19 +14,19 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from penstock.lean_kfp import import_kfp
+from penstock.spec.lean_kfp import import_kfp
 
 import_kfp()
 
 from kfp import dsl  # noqa: E402
 from rich.console import Console  # noqa: E402
 
-from penstock import run  # noqa: E402
-from penstock.display import Display  # noqa: E402
 from penstock.errors import UserError  # noqa: E402
+from penstock.local import run  # noqa: E402
+from penstock.local.display import Display  # noqa: E402
 from penstock.local.replacing import replaced  # noqa: E402
 from penstock.local.tasks import Task  # noqa: E402
-from penstock.pipeline_file import PipelineFile, PlannedTask, read_values  # noqa: E402
+from penstock.spec.pipeline_file import PipelineFile, PlannedTask, read_values  # noqa: E402
 
 from .kubeflow.launcher import Launcher  # noqa: E402
 

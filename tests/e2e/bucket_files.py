@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from penstock.components.runtime.remote import open_store
+from penstock.components.data.filesystems import open_store
 
 
 def main(verb: str, *words: str) -> None:

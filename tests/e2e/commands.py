@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from penstock.code import module_command, module_variables
-from penstock.envs import environment
+from penstock.local.envs import environment
+from penstock.local.task_code import module_command, module_variables
 
 from ..command import COMMAND, variables
 

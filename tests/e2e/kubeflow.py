@@ -16,12 +16,12 @@ from typing import Any
 from rich.console import Console
 
 from penstock.errors import UserError
-from penstock.pipeline_file import PipelineFile
 from penstock.remote.connect import connect
 from penstock.remote.contexts import find_settings
 from penstock.remote.kubeflow.connection import Connection
 from penstock.remote.settings import KubeflowSettings
 from penstock.remote.watch import Watch
+from penstock.spec.pipeline_file import PipelineFile
 
 from ..identity.ways import Outputs, of_task
 from .commands import bucket_files, types

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from penstock.components.runtime import fingerprint
+from penstock.components.protocol import fingerprint
 
 from .cluster import Cluster
 from .commands import Component, Done, types

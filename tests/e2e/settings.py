@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from penstock.compile.generate import with_table
 from penstock.components.images import REGISTRY
-from penstock.generate import with_table
 
 PREFIX = "PENSTOCK_E2E_"
 PAGE = Path(__file__).parents[2] / "docs" / "testing-on-a-cluster.md"
@@ -136,7 +136,7 @@ class Settings:
     @property
     def serving_options(self) -> dict[str, Any]:
         """The serving options of every push, the image among them."""
-        from penstock.pinning import pins
+        from penstock.compile.pinning import pins
 
         return {"image": pins(self["REGISTRY"], self["TAG"], None)["serve"]} | json.loads(self["SERVING_OPTIONS"])
 

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from penstock.generate import with_table
+from penstock.compile.generate import with_table
 
 from ..e2e.settings import PREFIX
 from ..families import ROOT

@@ -12,9 +12,9 @@ from typing import Any
 from kfp import dsl
 from rich.console import Console
 
-from penstock.pipeline_file import PipelineFile
 from penstock.remote.connect import connect
 from penstock.remote.watch import Watch
+from penstock.spec.pipeline_file import PipelineFile
 
 from ..command import COMMAND, variables
 from ..doubles.kubeflow.double import KubeflowDouble

@@ -9,9 +9,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from penstock.engines import find_engine
+from penstock.compile.generate import with_table
 from penstock.errors import UserError
-from penstock.generate import with_table
+from penstock.local.engines import find_engine
 
 from ..ports import free_port
 from . import validation

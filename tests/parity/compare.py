@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from penstock.components.runtime.fingerprint import file_sha256
-from penstock.envs import environment
+from penstock.components.protocol.fingerprint import file_sha256
+from penstock.local.envs import environment
 
 STATISTICS_TOLERANCE = 1e-6
 QUALITY_TOLERANCE = 0.005

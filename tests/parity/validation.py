@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from penstock.envs import environment
+from penstock.local.envs import environment
 
 from .compare import STATISTICS_TOLERANCE, Row
 from .runs import RUNNERS, run

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from penstock.engines import Engine, find_engine
 from penstock.errors import UserError
+from penstock.local.engines import Engine, find_engine
 
 from ..command import COMMAND, variables
 

@@ -277,7 +277,7 @@ VALUES: dict[str, Any] = {
 @dsl.component(base_image="python:3.11")
 def give(values: dict, given: dsl.Output[dsl.Artifact]) -> NamedTuple("Given", [("text", str), ("values", dict), ("items", list)]):  # type: ignore[valid-type]
     """Gives values as Penstock's components do."""
-    from penstock.components.runtime.values import decode, encode, encode_metadata
+    from penstock.components.protocol.values import decode, encode, encode_metadata
 
     values = decode(values)
     given.metadata.update(encode_metadata(values))
@@ -290,7 +290,7 @@ def take(given: dsl.Input[dsl.Artifact], text: str, values: dict, items: list, f
     import json
     from pathlib import Path
 
-    from penstock.components.runtime.values import decode, decode_metadata
+    from penstock.components.protocol.values import decode, decode_metadata
 
     taken = {"metadata": decode_metadata(given.metadata), "text": decode(text), "values": decode(values), "items": decode(items)}
     (Path(folder[3:]) / "taken.json").write_text(json.dumps(taken))

@@ -50,7 +50,7 @@ def test_nothing_imports_kfp_before_a_component_is_asked_for(tmp_path):
 
 def test_the_components_reference_leaves_the_components_in_their_place(tmp_path):
     _python(
-        "from penstock.reference import summaries\nsummaries()\nfrom penstock.components import push_model\npush_model.component_spec",
+        "from penstock.compile.reference import summaries\nsummaries()\nfrom penstock.components import push_model\npush_model.component_spec",
         tmp_path,
     )
 

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 import penstock
+from penstock.cli.images import Build, Source
 from penstock.components.images import image
-from penstock.engines import Engine
-from penstock.envs import FAMILIES
-from penstock.image_building import Build, Source
+from penstock.local.engines import Engine
+from penstock.local.envs import FAMILIES
 
 from ..ports import free_port
 

@@ -14,9 +14,9 @@ from zipfile import ZipFile
 import pytest
 import uv
 
-from penstock.compiled_files import compiled_files
 from penstock.errors import UserError
-from penstock.interpreters import find_python, running_version
+from penstock.local.interpreters import find_python, running_version
+from penstock.spec.compiled_files import compiled_files
 
 from ..command import variables
 

@@ -12,8 +12,8 @@ from google.cloud import aiplatform
 from kfp import components
 from kfp.client.client import _extract_pipeline_yaml
 
-from penstock.components.runtime.source import PREFIX, read_text
-from penstock.generate import generate
+from penstock.compile.generate import generate
+from penstock.components.data.source import PREFIX, read_text
 from penstock.pipelines import flight_delay
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +45,7 @@ def test_recompiling_changes_nothing():
 def test_bytes_do_not_depend_on_the_process():
     """Compiles in a process with another hash seed, locale and time zone."""
     variables = {"PYTHONHASHSEED": "7", "LC_ALL": "C", "TZ": "Asia/Tokyo", "PATH": ""}
-    code = "import pathlib, sys; from penstock.generate import generate; sys.exit(len(generate(pathlib.Path('.'), True)))"
+    code = "import pathlib, sys; from penstock.compile.generate import generate; sys.exit(len(generate(pathlib.Path('.'), True)))"
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, env=variables, capture_output=True, text=True, check=False
     )

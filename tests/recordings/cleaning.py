@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from penstock.components.runtime import redact
+from penstock.components.protocol import redact
 
 HIDDEN = "***"
 _SECRET = re.compile(r"(password|passwd|token|authorization|cookie|api_?key|(secret|access)_?(access_?)?key(_?id)?)$", re.IGNORECASE)

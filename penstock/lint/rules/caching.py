@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ..document import Document, Task, artifacts_of, known_value, parameters_of, place_of
+from ...spec.document import Document, Task, artifacts_of, known_value, parameters_of, place_of
 from ..registry import error, warning
 from .links import ISSUE, PULL, SOURCE
 
@@ -38,7 +38,7 @@ def uri(document: Document) -> Iterator[tuple[str, str]]:
     this machine.
     """
     from ...local.commands import components_in
-    from ...local.contents import names_elsewhere
+    from ...spec.contents import names_elsewhere
 
     for task, command in _cached_commands(document):
         if not components_in(command):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from ..document import Document, Task, parameters_of, place_of
+from ...spec.document import Document, Task, parameters_of, place_of
 from ..registry import error, warning
 from .links import PULL, SOURCE
 

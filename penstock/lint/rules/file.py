@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from ..document import Document, place_of
+from ...spec.document import Document, place_of
 from ..registry import error
 from .links import ISSUE, SOURCE
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ..document import Document, known_value
+from ...spec.document import Document, known_value
 from ..registry import warning
 from .links import SOURCE
 

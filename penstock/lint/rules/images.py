@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from penstock.components.images import lacks_digest
 
-from ..document import Document
+from ...spec.document import Document
 from ..registry import error, warning
 from .links import ISSUE, LOCAL_GUIDE, SOURCE
 

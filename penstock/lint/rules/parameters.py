@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from ..document import Document, artifacts_of, parameters_of, place_of
+from ...spec.document import Document, artifacts_of, parameters_of, place_of
 from ..registry import error, warning
 from .links import ISSUE, SOURCE
 

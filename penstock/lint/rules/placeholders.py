@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from ..document import Document, artifacts_of, strings
+from ...spec.document import Document, artifacts_of, strings
 from ..registry import error, warning
 from .links import ISSUE, SOURCE
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ..document import Document, Spec, place_of
+from ...spec.document import Document, Spec, place_of
 from ..registry import error, warning
 from .links import LOCAL_GUIDE, SOURCE
 

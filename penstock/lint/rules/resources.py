@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from ..document import Document, Spec, known_value
+from ...spec.document import Document, Spec, known_value
 from ..registry import error, warning
 from .links import ISSUE, LOCAL_GUIDE, SOURCE, VERTEX_GUIDE
 

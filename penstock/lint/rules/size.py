@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ..document import Document, Task, artifacts_of, as_json, known_value, parameters_of, place_of
+from ...spec.document import Document, Task, artifacts_of, as_json, known_value, parameters_of, place_of
 from ..registry import error
 from .links import ISSUE, SOURCE
 

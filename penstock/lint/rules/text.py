@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ...components.runtime.values import LARGEST_WHOLE
-from ..document import Document, parameters_of, place_of, strings
+from penstock.components.protocol.values import LARGEST_WHOLE
+
+from ...spec.document import Document, parameters_of, place_of, strings
 from ..registry import error, warning
 from .links import ISSUE, PULL, SOURCE
 

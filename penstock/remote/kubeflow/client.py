@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
-from ...lean_kfp import import_kfp
+from ...spec.lean_kfp import import_kfp
 from ..settings import KubeflowSettings
 from .login import log_in
 

@@ -19,7 +19,7 @@ from ..target import CACHED, CANCELED, DONE, FAILED, NOT_RUN, RUNNING, SKIPPED, 
 from .nodes import FAILED_PHASES, UNKNOWN_PHASE, NamedNodes, Node, Nodes, ToldNodes, phase_of
 
 _EXIT_TASK = "ALL_UPSTREAM_TASKS_COMPLETED"
-# How Argo words that a container has failed which has said why, as Penstock's do (see `components.runtime.executor`).
+# How Argo words that a container has failed which has said why, as Penstock's do (see `components.protocol.executor`).
 _SAID = re.compile(r"main: Error \(exit code \d+\): (.+)", re.DOTALL)
 _BEHIND = {"Skipped": SKIPPED, "Omitted": NOT_RUN, UNKNOWN_PHASE: UNKNOWN}
 

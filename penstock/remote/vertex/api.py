@@ -15,7 +15,7 @@ from google.auth.credentials import Credentials
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
 from google.cloud import aiplatform_v1
 
-from penstock.components.runtime.destinations.vertex_api import VertexApi, is_passing, message_of
+from penstock.components.release.destinations.vertex.api import VertexApi, is_passing, message_of
 
 from ...errors import UserError
 from ..settings import VertexSettings

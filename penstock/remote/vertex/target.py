@@ -151,7 +151,7 @@ class VertexTarget:
 
     @functools.cached_property
     def _api(self) -> "PipelinesApi":
-        from penstock.components.runtime import TaskError
+        from penstock.components.protocol import TaskError
 
         try:
             from .api import PipelinesApi

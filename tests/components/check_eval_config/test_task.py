@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from penstock.components.runtime.examples import SplitWriter
+from penstock.components.data.examples import SplitWriter
 
 GOOD = 'model_specs { label_key: "late" } slicing_specs { feature_keys: "carrier" } metrics_specs { metrics { class_name: "AUC" } }'
 TFX = GOOD.replace('label_key: "late"', 'label_key: "late_xf" preprocessing_function_names: "transform_features"')

@@ -18,8 +18,8 @@ import pytest
 
 from penstock.components.check_serving.processes import running
 from penstock.components.check_serving.servers import PenstockServer
-from penstock.components.runtime import TaskError, fingerprint
-from penstock.components.runtime.blessing import read_probe, require_check
+from penstock.components.evidence.blessing import read_probe, require_check
+from penstock.components.protocol import TaskError, fingerprint
 
 from .. import kubeflow_pages
 from ..conftest import executor_input

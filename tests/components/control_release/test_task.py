@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from penstock.components.runtime import serving
-from penstock.components.runtime.registry import Registry, open_registry
+from penstock.components.release import serving
+from penstock.components.release.registry import Registry, open_registry
 
 from ..releasing import NAME, Push
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 
-from penstock.components.runtime.examples import SplitWriter
+from penstock.components.data.examples import SplitWriter
 
 SCHEMA = """
 feature { name: "distance" type: FLOAT presence { min_fraction: 1 } shape {} }

@@ -12,13 +12,13 @@ from tensorflow_model_analysis.api import model_eval_lib
 from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.slicer import slicer_lib
 
+from penstock.components.data.examples import read_batches, split_files
+from penstock.components.data.tensors import Tensors, load_schema
 from penstock.components.evaluate_model import beam_engine, engine
 from penstock.components.evaluate_model.predict import Batch
 from penstock.components.evaluate_model.results import Results, read_results
 from penstock.components.evaluate_model.rows import load, read_rows
-from penstock.components.runtime.eval_config import parse_eval_config, with_defaults
-from penstock.components.runtime.examples import read_batches, split_files
-from penstock.components.runtime.tensors import Tensors, load_schema
+from penstock.components.evidence.eval_config import parse_eval_config, with_defaults
 
 TOLERANCE = 1e-6
 SLICES = """

@@ -16,7 +16,7 @@ import tensorflow as tf
 from tensorflow_model_analysis.api import model_eval_lib
 
 from penstock.components.evaluate_model.blessing import slice_title
-from penstock.components.runtime import fingerprint
+from penstock.components.protocol import fingerprint
 
 from .. import kubeflow_pages
 

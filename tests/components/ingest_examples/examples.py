@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from penstock.components.runtime.examples import read_batches, read_schema
+from penstock.components.data.examples import read_batches, read_schema
 
 NAME = "ingest_examples"
 ONE = {"all": 1}

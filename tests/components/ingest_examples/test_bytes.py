@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from penstock.components.runtime import examples as examples_
-from penstock.components.runtime.examples import SplitWriter, read_batches
+from penstock.components.data import examples as examples_
+from penstock.components.data.examples import SplitWriter, read_batches
 
 from .examples import column, kinds, rows
 

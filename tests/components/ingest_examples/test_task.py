@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from penstock.components.runtime.examples import read_schema
-from penstock.components.runtime.hashing import hash_rows
+from penstock.components.data.examples import read_schema
+from penstock.components.data.hashing import hash_rows
 
 from .examples import NAME, ONE, column, rows, write
 

@@ -18,9 +18,9 @@ from typing import Any
 import httpx
 import pytest
 
-from penstock.components.runtime import serving
-from penstock.components.runtime.destinations import parse
-from penstock.components.runtime.registry import open_registry
+from penstock.components.release import serving
+from penstock.components.release.destinations import parse
+from penstock.components.release.registry import open_registry
 
 from ..conftest import executor_input
 from ..releasing import NAME, Push

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from penstock.components.runtime import fingerprint
-from penstock.components.runtime.registry import open_registry
+from penstock.components.protocol import fingerprint
+from penstock.components.release.registry import open_registry
 
 NAME = "flights"
 

@@ -11,9 +11,9 @@ from typing import Any
 import fsspec
 import pytest
 
-from penstock.components.runtime import fingerprint
-from penstock.components.runtime.registry import Registry, open_registry
-from penstock.components.runtime.remote import open_store
+from penstock.components.data.filesystems import open_store
+from penstock.components.protocol import fingerprint
+from penstock.components.release.registry import Registry, open_registry
 
 NAME = "flights"
 NONE = ["NO_BASELINE.txt"]

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from penstock.components import runtime
-from penstock.components.runtime.examples import SplitWriter
+from penstock.components import protocol
+from penstock.components.data.examples import SplitWriter
 
 TFX_MODULE = Path(__file__).with_name("tfx_module.py").read_text()
 SCHEMA = """
@@ -65,7 +65,7 @@ def _transform(root: Path, output_format: str) -> Transformed:
         "outputs": {"artifacts": artifacts(made), "outputFile": str(root / "output.json")},
     }
     with pytest.raises(SystemExit) as exit_:
-        runtime.main("penstock.components.transform_examples", ["--executor_input", json.dumps(spec)])
+        protocol.main("penstock.components.transform_examples", ["--executor_input", json.dumps(spec)])
     assert exit_.value.code == 0, exit_.value.code
     metadata = json.loads((root / "output.json").read_text())["artifacts"]["transformed_examples"]["artifacts"][0]["metadata"]
     return Transformed(

@@ -11,7 +11,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0.schema_pb2 import Schema
 from tfx_bsl.public.tfxio import RecordBatchesOptions, TensorFlowDatasetOptions
 
-from penstock.components.runtime import TaskError
+from penstock.components.protocol import TaskError
 from penstock.components.train_model.data_accessor import POOL_ROWS, data_accessor
 
 SCHEMA = text_format.Parse(

@@ -11,9 +11,9 @@ import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from penstock.components.runtime import pack
-from penstock.components.runtime.examples import SplitWriter
-from penstock.components.runtime.tensors import Tensors, load_schema
+from penstock.components.data import pack
+from penstock.components.data.examples import SplitWriter
+from penstock.components.data.tensors import Tensors, load_schema
 
 NAME = "transform_examples"
 RUNNER = "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"

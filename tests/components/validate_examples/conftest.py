@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from penstock.components.runtime.examples import SplitWriter
+from penstock.components.data.examples import SplitWriter
 
 from .tables import NAME, frame
 

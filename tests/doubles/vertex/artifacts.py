@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from penstock.components.runtime import fingerprint
+from penstock.components.protocol import fingerprint
 
 from .errors import precondition
 

@@ -5,7 +5,7 @@ import sys
 
 from kubernetes import client, config
 
-from penstock.components.runtime.remote import open_store
+from penstock.components.data.filesystems import open_store
 
 
 def main(bucket: str) -> None:

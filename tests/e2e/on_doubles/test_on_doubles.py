@@ -14,8 +14,8 @@ import pytest
 import yaml
 from kubernetes import client, config
 
-from penstock.compiled_files import compiled_files
-from penstock.generate import with_table
+from penstock.compile.generate import with_table
+from penstock.spec.compiled_files import compiled_files
 
 from ...command import variables
 from ...doubles.kubeflow.double import KubeflowDouble

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Optional
 import yaml
 from kfp import compiler, dsl, kubernetes
 
-from penstock.portable import without_woven
+from penstock.spec.portable import without_woven
 
 warnings.filterwarnings("ignore", category=FutureWarning)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from penstock.code import module_command, module_variables
 from penstock.local.fork_server import ForkServer
 from penstock.local.processes import Processes
+from penstock.local.task_code import module_command, module_variables
 
 # Imported by every task; says how often that took place, and takes long enough for somebody to interrupt it.
 HEAVY = """

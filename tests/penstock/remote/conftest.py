@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from kfp import compiler
 
-from penstock.pipeline_file import PipelineFile
+from penstock.spec.pipeline_file import PipelineFile
 
 from ...doubles.kubeflow.double import KubeflowDouble
 from ...doubles.vertex.double import NoServers, VertexDouble

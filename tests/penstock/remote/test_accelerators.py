@@ -12,9 +12,9 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from penstock.components.images import image
 from penstock.errors import UserError
-from penstock.pipeline_file import PipelineFile
 from penstock.remote.accelerator_names import ACCELERATORS
 from penstock.remote.accelerators import Accelerator, Resolved, resolve
+from penstock.spec.pipeline_file import PipelineFile
 
 ROOT = Path(__file__).resolve().parents[3]
 TRAINING = ROOT / "compiled" / "flight_delay_training.yaml"

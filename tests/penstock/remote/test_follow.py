@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from penstock.envs import environment
+from penstock.local.envs import environment
 from penstock.remote.connect import connect
 from penstock.remote.target import NoAnswer, NotYet
 from penstock.remote.watch import Watch

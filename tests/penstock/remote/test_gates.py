@@ -10,10 +10,10 @@ from kfp import dsl
 from rich.console import Console
 
 from penstock.errors import UserError
-from penstock.pipeline_file import PipelineFile
+from penstock.local.report import EXIT_DONE, EXIT_FAILED, EXIT_NOT_RELEASED, conclude
 from penstock.remote.target import DONE, SKIPPED, UNKNOWN, Run, TaskState
 from penstock.remote.watch import Watch
-from penstock.report import EXIT_DONE, EXIT_FAILED, EXIT_NOT_RELEASED, conclude
+from penstock.spec.pipeline_file import PipelineFile
 
 from ..pipelines import make, say
 

@@ -11,10 +11,10 @@ from kfp import dsl, kubernetes
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from penstock.errors import UserError
-from penstock.pipeline_file import PipelineFile
 from penstock.remote.accelerators import Accelerator, resolve
 from penstock.remote.platform import platform_spec
 from penstock.remote.platform_settings import TASK, accelerator_resources
+from penstock.spec.pipeline_file import PipelineFile
 
 ROOT = Path(__file__).resolve().parents[3]
 TRAINING = ROOT / "compiled" / "flight_delay_training.yaml"

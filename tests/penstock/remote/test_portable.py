@@ -7,8 +7,8 @@ import pytest
 import yaml
 from kfp import compiler, dsl
 
-from penstock.components.runtime.values import MARK
-from penstock.portable import portable
+from penstock.components.protocol.values import MARK
+from penstock.spec.portable import portable
 
 from ...doubles.kubeflow.double import KubeflowDouble
 from ..pipelines import make, say

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from kfp import dsl
 
-from penstock.components.runtime import pack, pack_module
+from penstock.components.data import pack, pack_module
 
 from ...doubles.kubeflow.double import KubeflowDouble
 from ...doubles.vertex.double import VertexDouble

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from penstock.components.runtime.values import encode
+from penstock.components.protocol.values import encode
 
 from ..pipelines import VALUES, passing
 from .person import Person
@@ -39,7 +39,7 @@ def test_values_arrive_as_they_were_sent_here(person: Person):
 @pytest.mark.parametrize("name", VALUES)
 def test_what_travels_is_safe(name: str):
     """As it travels, nothing is in it that somebody expands, drops or cannot store; and it comes back."""
-    from penstock.components.runtime.values import SUBSTITUTED, decode_metadata, encode_metadata
+    from penstock.components.protocol.values import SUBSTITUTED, decode_metadata, encode_metadata
 
     travels = encode_metadata({name: VALUES[name]})
     text = json.dumps(travels, ensure_ascii=False)

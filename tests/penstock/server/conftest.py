@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from penstock.components.runtime import fingerprint, serving
+from penstock.components.protocol import fingerprint
+from penstock.components.release import serving
 
 from .processes import NAME, Server
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from penstock.components.runtime.serving import Release
+from penstock.components.release.serving import Release
 from penstock.server.saved_model import SavedModel
 from penstock.server.warm_up import warm_up
 

@@ -18,7 +18,7 @@ import pytest
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 
-from penstock.components.runtime import fingerprint
+from penstock.components.protocol import fingerprint
 
 from .processes import NAME, ROW, Server
 

@@ -18,8 +18,9 @@ from typing import Any
 import httpx
 import pytest
 
-from penstock.components.runtime import fingerprint, server_token, serving
-from penstock.components.runtime.server_token import read_token
+from penstock.components.protocol import fingerprint
+from penstock.components.release import server_token, serving
+from penstock.components.release.server_token import read_token
 
 VERSIONS = {"first": "1-aaa", "second": "2-bbb"}
 

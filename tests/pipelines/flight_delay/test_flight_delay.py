@@ -13,7 +13,7 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from penstock.components.runtime import load_function, load_module, read_module, read_text
+from penstock.components.data import load_function, load_module, read_module, read_text
 from penstock.pipelines import flight_delay
 
 FOLDER = Path(flight_delay.__file__).parent

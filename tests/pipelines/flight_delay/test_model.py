@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
-from penstock.components import runtime
-from penstock.components.runtime.examples import SplitWriter
+from penstock.components import data, protocol
+from penstock.components.data.examples import SplitWriter
 from penstock.pipelines import flight_delay
 
 FLIGHTS = Path(__file__).parents[3] / "data" / "flights"
@@ -28,7 +28,7 @@ def run(name: str, parameters: dict[str, Any], inputs: dict[str, Path], outputs:
 
     spec = {"inputs": {"parameterValues": parameters, "artifacts": artifacts(inputs)}, "outputs": {"artifacts": artifacts(outputs)}}
     with pytest.raises(SystemExit) as exit_:
-        runtime.main(f"penstock.components.{name}", ["--executor_input", json.dumps(spec)])
+        protocol.main(f"penstock.components.{name}", ["--executor_input", json.dumps(spec)])
     assert exit_.value.code == 0, exit_.value.code
 
 
@@ -47,7 +47,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
         with SplitWriter(root / "examples", split, table.schema) as writer:
             writer.write(table)
     (root / "schema").mkdir()
-    (root / "schema" / "schema.pbtxt").write_text(runtime.read_text(PARAMETERS["schema_file"], "schema_file"))
+    (root / "schema" / "schema.pbtxt").write_text(data.read_text(PARAMETERS["schema_file"], "schema_file"))
     transformed = {name: root / name for name in ("transformed_examples", "transform_graph", "updated_analyzer_cache")}
     inputs = {"examples": root / "examples", "schema": root / "schema"}
     run("transform_examples", {"module_file": PARAMETERS["preprocessing_module"]}, inputs, transformed)

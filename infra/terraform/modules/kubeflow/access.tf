@@ -64,7 +64,7 @@ resource "kubernetes_role_binding_v1" "task" {
   }
 }
 
-# What push_model does to an InferenceService (components/runtime/destinations/kserve.py). Its tests have these rules, too, on a real API server.
+# What push_model does to an InferenceService (components/release/destinations/kserve/destination.py). Its tests have these rules, too, on a real API server.
 locals {
   # What is made cannot be told by name beforehand; what is there can: by the names of the models.
   release_rules = [

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from penstock.pipeline_file import PipelineFile
 from penstock.remote.kubeflow import package
 from penstock.remote.target import Submission
+from penstock.spec.pipeline_file import PipelineFile
 
 from ...pipelines import compiled, loop
 

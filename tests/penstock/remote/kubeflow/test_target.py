@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from penstock.errors import UserError
-from penstock.pipeline_file import PipelineFile
 from penstock.remote.kubeflow import KubeflowTarget
 from penstock.remote.settings import KubeflowSettings
 from penstock.remote.target import (
@@ -29,6 +28,7 @@ from penstock.remote.target import (
     TaskState,
     Timetable,
 )
+from penstock.spec.pipeline_file import PipelineFile
 
 from ....doubles.kubeflow.double import NAMESPACE, USER, KubeflowDouble
 from ....doubles.kubeflow.faults import Disconnect, Fail, Fault

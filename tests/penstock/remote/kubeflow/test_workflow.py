@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from penstock.pipeline_file import PipelineFile
 from penstock.remote.kubeflow.workflow import Pod, Workflow
 from penstock.remote.target import CACHED, CANCELED, DONE, FAILED, NOT_RUN, RUNNING, SKIPPED, UNKNOWN, WAITING, TaskState
+from penstock.spec.pipeline_file import PipelineFile
 
 from ...pipelines import chain, compiled, nested_gates, retried
 

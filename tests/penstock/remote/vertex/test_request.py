@@ -12,10 +12,10 @@ from google.cloud.aiplatform_v1 import CreatePipelineJobRequest
 from google.protobuf import json_format
 
 from penstock.errors import UserError
-from penstock.pipeline_file import PipelineFile
 from penstock.remote.settings import VertexSettings
 from penstock.remote.target import Submission
 from penstock.remote.vertex import VertexTarget
+from penstock.spec.pipeline_file import PipelineFile
 
 from ...pipelines import compiled, gate, to
 

@@ -12,11 +12,11 @@ import pytest
 from kfp import dsl
 
 from penstock.errors import UserError
-from penstock.pipeline_file import PipelineFile
 from penstock.remote.settings import VertexSettings
 from penstock.remote.target import CACHED, CANCELED, DONE, ENDED, FAILED, SKIPPED, NoAnswer, Run, Submission, Timetable
 from penstock.remote.vertex import VertexTarget, logs
 from penstock.remote.vertex import target as module
+from penstock.spec.pipeline_file import PipelineFile
 
 from ....doubles.vertex.double import VertexDouble
 from ....doubles.vertex.faults import Fault

@@ -82,7 +82,7 @@ run "penstock_toml_is_what_was_made" {
     error_message = "penstock.toml names what the modules made"
   }
 
-  # components/runtime/destinations/uri.py
+  # components/release/destinations/uri.py
   assert {
     condition     = startswith(module.services.context.parameters.destination, "kserve://models/penstock?mode=standard")
     error_message = "the destination is one that push_model takes"

@@ -59,7 +59,7 @@ run "penstock_toml_is_what_was_made" {
     error_message = "penstock.toml names what the modules made"
   }
 
-  # components/runtime/destinations/uri.py
+  # components/release/destinations/uri.py
   assert {
     condition     = can(regex("^vertex://[^/]+/[^/]+/[0-9]+[?]storage=gs://[^/]+$", module.vertex.destinations["penstock"]))
     error_message = "the destination is one that push_model takes"

@@ -37,7 +37,7 @@ run "what_was_made_is_what_is_submitted_to" {
     error_message = "the context is what the modules made"
   }
 
-  # components/runtime/destinations/uri.py
+  # components/release/destinations/uri.py
   assert {
     condition     = can(regex("^kserve://[a-z][-a-z0-9]*/[a-z][-a-z0-9]*[?]mode=(standard|knative)(&gateway=http://[^&]+)?&storage=gs://[-a-z]+$", output.context.parameters.destination)) && startswith(output.context.parameters.destination, "kserve://models/penstock?mode=standard")
     error_message = "the destination is one that push_model takes"

@@ -1,0 +1,182 @@
+"""The Examples artifact: `Split-<name>/part-*.parquet`, row groups of 16,384 rows, read as Arrow batches."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pyarrow.types as pt
+
+from penstock.components.protocol.errors import TaskError
+
+ROW_GROUP_ROWS = 16_384
+PART_ROWS = 64 * ROW_GROUP_ROWS
+# Images and the like: fewer rows than that make a row group of bytes.
+_GROUP_BYTES = 64 << 20
+_PREFIX = "Split-"
+# What damaged footers, schemas and pages make Arrow raise: names that are no UTF-8, counts that no memory holds, unknown codecs.
+PARQUET_ERRORS = (pa.ArrowException, OSError, ValueError, LookupError, OverflowError, MemoryError)
+
+
+def split_names(examples: Path) -> list[str]:
+    """Returns the names of the Splits below an Examples folder, sorted."""
+    return sorted(p.name.removeprefix(_PREFIX) for p in Path(examples).glob(f"{_PREFIX}*") if p.is_dir())
+
+
+def split_folder(examples: Path, split: str) -> Path:
+    """Returns a Split's folder.
+
+    Raises:
+        TaskError: There is no such Split.
+    """
+    folder = Path(examples) / f"{_PREFIX}{split}"
+    if not folder.is_dir():
+        known = ", ".join(split_names(examples)) or "none"
+        raise TaskError(
+            f"the Examples at {examples} have no Split {split!r} (they have: {known}); name one of these or change the splits of ingest_examples"
+        )
+    return folder
+
+
+def split_files(examples: Path, split: str) -> list[Path]:
+    """Returns a Split's files in order: all Parquet, or all gzip TFRecord."""
+    return sorted(p for p in split_folder(examples, split).iterdir() if p.name.startswith("part-"))
+
+
+def read_batches(examples: Path, split: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Reads a Split of Parquet Examples, one row group's worth of rows at a time.
+
+    Raises:
+        TaskError: A file cannot be read as Parquet.
+    """
+    for path in split_files(examples, split):
+        yield from read_file(path, columns)
+
+
+def read_file(path: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Reads one file of a Split of Parquet Examples, as `read_batches` does."""
+    with _open(path) as file:
+        try:
+            for group in range(file.num_row_groups):  # batches would go on into the next one, however large the rows
+                yield from file.iter_batches(batch_size=ROW_GROUP_ROWS, row_groups=[group], columns=columns)
+        except PARQUET_ERRORS as error:  # pages are looked at only now
+            raise _unreadable(path, error) from error
+
+
+def read_schema(examples: Path, split: str) -> pa.Schema:
+    """Returns the Arrow schema of a Split of Parquet Examples.
+
+    Raises:
+        TaskError: The Split has no files, or the first one cannot be read as Parquet.
+    """
+    files = split_files(examples, split)
+    if not files:
+        raise TaskError(f"Split {split!r} of the Examples at {examples} has no files; ingest the rows again")
+    with _open(files[0]) as file:
+        return file.schema_arrow
+
+
+def count_rows(examples: Path, split: str) -> int:
+    """Returns a Split's number of rows from the Parquet footers, without reading the rows."""
+    total = 0
+    for path in split_files(examples, split):
+        with _open(path) as file:
+            total += file.metadata.num_rows
+    return total
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    try:
+        # Without pre_buffer=False the whole file stays in memory until the last row group is read.
+        return pq.ParquetFile(path, pre_buffer=False)
+    except PARQUET_ERRORS as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> TaskError:
+    return TaskError(f"{path} cannot be read as Parquet ({str(error)[:200]}); make the Examples again")
+
+
+def rows_at_once(row_bytes: int) -> int:
+    """Returns how many rows of about a size to hold at once."""
+    return max(1, min(ROW_GROUP_ROWS, _GROUP_BYTES // max(row_bytes, 1)))
+
+
+def _bytes_of_rows(table: pa.Table) -> np.ndarray:
+    """Returns how many bytes each row has in columns of bytes."""
+    total = np.zeros(table.num_rows)
+    for column in table.columns:
+        kind = column.type.value_type if pt.is_list(column.type) else column.type
+        if pt.is_binary(kind):
+            values = column.combine_chunks()
+            lengths = pc.fill_null(pc.binary_length(pc.list_flatten(values) if pt.is_list(column.type) else values), 0)
+            parents = pc.list_parent_indices(values) if pt.is_list(column.type) else np.arange(table.num_rows)
+            total += np.bincount(parents, weights=lengths, minlength=table.num_rows)
+    return total
+
+
+class SplitWriter:
+    """Writes one Split, holding at most a row group in memory. Use it as a context manager.
+
+    Attributes:
+        rows: How many rows were written.
+    """
+
+    def __init__(self, examples: Path, split: str, schema: pa.Schema) -> None:
+        self._folder = Path(examples) / f"{_PREFIX}{split}"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._schema = schema
+        self._has_bytes = any(pt.is_binary(field.type.value_type if pt.is_list(field.type) else field.type) for field in schema)
+        self._pending: list[pa.Table] = []
+        self._pending_rows = 0
+        self._writer: pq.ParquetWriter | None = None
+        self._part_rows = 0
+        self._parts = 0
+        self.rows = 0
+
+    def write(self, rows: pa.RecordBatch | pa.Table) -> None:
+        """Adds rows that have the writer's schema."""
+        table = rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])
+        self.rows += table.num_rows
+        self._pending.append(table)
+        self._pending_rows += table.num_rows
+        while rows_of_group := self._rows_of_group():
+            merged = pa.concat_tables(self._pending)
+            self._write_group(merged.slice(0, rows_of_group))
+            self._pending = [merged.slice(rows_of_group)]
+            self._pending_rows -= rows_of_group
+
+    def _rows_of_group(self) -> int:
+        """Returns how many of the pending rows make a row group; 0 if they are too few."""
+        if self._has_bytes and self._pending_rows:
+            sizes = np.cumsum(np.concatenate([_bytes_of_rows(table) for table in self._pending]))
+            if sizes[-1] >= _GROUP_BYTES:
+                return min(int(np.searchsorted(sizes, _GROUP_BYTES)) + 1, ROW_GROUP_ROWS)
+        return ROW_GROUP_ROWS if self._pending_rows >= ROW_GROUP_ROWS else 0
+
+    def _write_group(self, table: pa.Table) -> None:
+        if self._writer is None:
+            path = self._folder / f"part-{self._parts:05d}.parquet"
+            self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
+            self._parts += 1
+        # In one piece: where the pages break follows the chunks, and the same rows shall give the same bytes however they came.
+        self._writer.write_table(table.combine_chunks(), row_group_size=ROW_GROUP_ROWS)
+        self._part_rows += table.num_rows
+        if self._part_rows >= PART_ROWS:
+            self._close_part()
+
+    def _close_part(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._writer, self._part_rows = None, 0
+
+    def __enter__(self) -> "SplitWriter":
+        return self
+
+    def __exit__(self, failure: Any, *_: Any) -> None:
+        if failure is None and (self._pending_rows or not self._parts):
+            self._write_group(pa.concat_tables(self._pending) if self._pending else self._schema.empty_table())
+        self._close_part()

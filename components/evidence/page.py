@@ -1,0 +1,29 @@
+"""The HTML pages that gates leave behind: one self-contained file each, nothing loaded from a network."""
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+import penstock
+from penstock.components.protocol.redacting import redact
+
+
+def write_page(template: Path, destination: Path, **context: Any) -> None:
+    """Renders a component's page.
+
+    Args:
+        template: A Jinja template that extends `page.html.j2` and fills its block `content`.
+        destination: The HTML file to write.
+        **context: What the template shows; `title` is needed. Values are escaped, and URIs among them redacted.
+    """
+    loader = jinja2.FileSystemLoader([template.parent, Path(__file__).parent])
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_said
+    )
+    page = environment.get_template(template.name).render(penstock_version=penstock.__version__, **context)
+    destination.write_text(page, encoding="utf-8")
+
+
+def _said(value: Any) -> Any:
+    return redact(value) if type(value) is str else value

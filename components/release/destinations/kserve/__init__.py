@@ -1,0 +1,1 @@
+"""KServe: `kserve://NAMESPACE/NAME`."""

@@ -1,0 +1,54 @@
+"""The prediction log of Penstock's model server, as a serving option wherever that server runs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from penstock.components.protocol import TaskError
+
+URI, SAMPLE = "prediction_log", "prediction_log_sample"
+OPTIONS = {URI, SAMPLE}
+_BUCKETS = ("gs://", "s3://")
+
+
+@dataclass(frozen=True)
+class PredictionLog:
+    """Where the model server keeps some of its requests and answers.
+
+    Attributes:
+        uri: A folder or a bucket; empty: it keeps none.
+        sample: The share of the requests that it keeps, above 0 and up to 1.
+    """
+
+    uri: str = ""
+    sample: float = 0.1
+
+    @classmethod
+    def from_options(cls, options: dict[str, Any], *, in_container: bool = True) -> "PredictionLog":
+        """Reads the serving options `prediction_log` and `prediction_log_sample`; others are not looked at.
+
+        Args:
+            options: The serving options.
+            in_container: Whether the server runs in a container, whose own folders are lost with it.
+
+        Raises:
+            TaskError: One is of the wrong kind, or the place is none that the server can write to.
+        """
+        uri, sample = options.get(URI, ""), options.get(SAMPLE, cls.sample)
+        if not isinstance(uri, str):
+            raise TaskError(f"serving option {URI}={uri!r} is no text; give the URI of a folder or bucket")
+        if isinstance(sample, bool) or not isinstance(sample, (int, float)) or not 0 <= sample <= 1:
+            raise TaskError(f"serving option {SAMPLE}={sample!r} is no share of the requests; give a number from 0 to 1")
+        if SAMPLE in options and not uri:
+            raise TaskError(f"serving option {SAMPLE} needs {URI}; say where to keep the requests")
+        if not uri or not sample:
+            return cls()
+        is_bucket = uri.startswith(_BUCKETS)
+        if not is_bucket and (in_container or "://" in uri):
+            folder = "" if in_container else ", or a folder"
+            raise TaskError(f"serving option {URI}={uri!r} is nothing that the server can write to; give gs://… or s3://…{folder}")
+        return cls(uri if is_bucket else str(Path(uri).absolute()), float(sample))
+
+    def arguments(self) -> list[str]:
+        """Returns what the model server is told on its command line."""
+        return ["--prediction_log", self.uri, "--prediction_log_sample", str(self.sample)] if self.uri else []

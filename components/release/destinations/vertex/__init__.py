@@ -1,0 +1,1 @@
+"""Vertex AI: `vertex://PROJECT/LOCATION/ENDPOINT`."""

@@ -1,0 +1,42 @@
+"""Options that several commands have."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..spec.compiled_files import find_compiled
+
+
+class CompiledFile(click.ParamType):
+    """A compiled pipeline or component: the path of a file, or the name of one that Penstock comes with."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Returns the file; see `find_compiled`."""
+        return find_compiled(str(value))
+
+
+def parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `--param` (as `texts`) and `--params` (as `values_file`)."""
+    file = click.option(
+        "--params", "values_file", metavar="FILE", type=click.Path(path_type=Path), help="A YAML file of parameters; --param wins."
+    )
+    one = click.option(
+        "--param", "-p", "texts", metavar="NAME=VALUE", multiple=True, help="A parameter's value; lists and objects as JSON."
+    )
+    return one(file(command))
+
+
+def name_value_pairs(texts: tuple[str, ...]) -> dict[str, str]:
+    """Returns what `--param` gives, by name.
+
+    Raises:
+        UsageError: One is not NAME=VALUE.
+    """
+    for text in texts:
+        if "=" not in text:
+            raise click.UsageError(f"--param {text} is not NAME=VALUE")
+    return dict(text.split("=", 1) for text in texts)

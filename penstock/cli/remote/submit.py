@@ -1,0 +1,86 @@
+"""`penstock submit` and `penstock upload`."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from penstock.components.protocol import redact, redact_all
+
+from ...errors import before_anything_starts
+from .follow import follow, to_follow
+from .options import FILE, connected, run_options, where_options
+from .prepared import prepare
+from .printing import say
+
+if TYPE_CHECKING:
+    from ...lint import Finding
+
+
+@click.command()
+@FILE
+@where_options
+@run_options
+@click.option("--wait", is_flag=True, help="Follow the run to its end, as `penstock run` does.")
+@click.option("--dry-run", is_flag=True, help="Check everything and print what would be sent; send nothing.")
+def submit(file: Path, wait: bool, dry_run: bool, **given: Any) -> None:
+    """Run a compiled pipeline on Kubeflow or on Vertex AI.
+
+    Exit code 0: submitted; with --wait: done. 1: failed. 2: wrong usage. 3: with --wait: finished, but the model is not
+    blessed or was rolled back.
+
+    \b
+    Examples:
+      penstock submit flight_delay_training --target kubeflow --params kubeflow.yaml --wait
+      penstock submit flight_delay_training --target vertex -p input_uri=gs://bucket/rows -p accelerator_type=l4
+      penstock submit flight_delay_training --target vertex --params vertex.yaml --dry-run
+    """
+    prepared = prepare(file, given)
+    if dry_run:
+        _print_document(redact_all(prepared.request))
+        _warn(prepared.findings)
+        click.echo("nothing was sent", err=True)
+        return
+    run = prepared.target.submit(prepared.submission)
+    say("submitted", run.id)
+    say("page", run.url)
+    if wait:
+        sys.exit(follow(prepared.target, run, prepared.pipeline, prepared.submission.parameters, given))
+    say("follow it", to_follow(run, given))
+
+
+@click.command()
+@FILE
+@where_options
+@click.option("--name", default="", metavar="NAME", help="The name in the list. Default: the pipeline's.")
+@click.option("--platform", type=click.Path(path_type=Path), metavar="FILE", help="Settings for the platform document.")
+def upload(file: Path, name: str, platform: Path | None, **where: str) -> None:
+    """Put a compiled pipeline or component into Kubeflow's list of pipelines. The same bytes are the same version.
+
+    \b
+    Examples:
+      penstock upload flight_delay_training --target kubeflow
+      penstock upload validate_examples --context staging
+    """
+    target, settings = connected(where)
+    from ...remote.submission import package
+    from ...spec.pipeline_file import PipelineFile
+
+    with before_anything_starts():
+        submission, _ = package(PipelineFile(file), name, platform, settings, target.name)
+    uploaded = target.upload(submission)
+    say("uploaded" if uploaded.is_new else "is there", f"{uploaded.name}, version {uploaded.version}")
+    say("page", uploaded.url)
+
+
+def _warn(findings: "Iterable[Finding]") -> None:
+    for finding in findings:
+        click.echo(f"warning: {finding.place}: {redact(finding.message)} ({finding.rule})", err=True)
+
+
+def _print_document(document: dict[str, Any]) -> None:
+    import yaml
+
+    click.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), nl=False)

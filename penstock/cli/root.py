@@ -1,0 +1,329 @@
+"""The command line. What needs kfp is imported when a command runs, so that help is quick."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+import penstock
+from penstock.components.protocol import TaskError, redact
+
+from ..errors import UserError, before_anything_starts, room_told
+from ..spec.lean_kfp import import_kfp
+from .images import images
+from .lint import lint
+from .options import CompiledFile, name_value_pairs, parameter_options
+from .remote import runs, schedule, submit, upload
+from .serve import serve
+
+_out = Console(soft_wrap=True)
+
+
+class _Commands(click.Group):
+    """Commands that say in one line what is wrong, whoever finds it."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            with room_told():
+                return super().invoke(context)
+        except TaskError as error:
+            raise UserError(str(error)) from error
+        except click.ClickException as error:
+            vars(error)["message"] = redact(error.message)  # which click declares final
+            raise
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(penstock.__version__, prog_name="penstock")
+def main() -> None:
+    """Gated Kubeflow Pipelines, composed, compiled and run.
+
+    Example: penstock run flight_delay_training --params pipelines/flight_delay/local.yaml
+    """
+
+
+for command in (serve, images, lint, submit, upload, schedule, runs):
+    main.add_command(command)
+
+
+@main.command()
+@click.argument("file", type=CompiledFile())
+@parameter_options
+@click.option(
+    "--root", default="local_outputs", type=click.Path(path_type=Path), show_default=True, help="Where runs, cache and tracking lie."
+)
+@click.option("--fresh", is_flag=True, help="Run every task, whatever is cached.")
+@click.option(
+    "--runner",
+    type=click.Choice(["env", "docker"]),
+    default="env",
+    show_default=True,
+    help="env: each task in its family's virtualenv; docker: in its image, by Docker or Podman.",
+)
+@click.option(
+    "--extra-packages",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Hashed requirements that your modules import beside what the tf family has; it gets a virtualenv of its own with them.",
+)
+def run(
+    file: Path, texts: tuple[str, ...], values_file: Path | None, root: Path, fresh: bool, runner: str, extra_packages: Path | None
+) -> None:
+    """Run a compiled pipeline, or one compiled component, on this machine.
+
+    FILE is a path, or the name of one that Penstock comes with: training, ingest_examples …
+
+    Exit code 0: done. 1: failed. 2: wrong usage. 3: finished, but the model is not blessed or was rolled back.
+
+    \b
+    Examples:
+      penstock run flight_delay_training --params pipelines/flight_delay/local.yaml
+      penstock run ingest_examples -p input_uri=data/flights
+      penstock run flight_delay_training --params pipelines/flight_delay/local.yaml --runner docker
+    """
+    import_kfp()
+    from ..local.refusals import refuse
+    from ..local.report import report
+    from ..local.run import Interrupted, make_runner
+    from ..local.run import run as run_pipeline
+    from ..remote.release_names import check_names
+    from ..spec.pipeline_file import PipelineFile, read_values
+
+    started = time.monotonic()
+    given = name_value_pairs(texts)
+    with before_anything_starts():
+        pipeline = PipelineFile(file)
+        arguments = pipeline.arguments(given, read_values(values_file) if values_file else {})
+        refuse(pipeline, arguments)
+        check_names(pipeline.document, arguments)
+    try:
+        result = run_pipeline(pipeline, arguments, root, fresh, make_runner(runner, extra_packages), _out)
+    except Interrupted as interruption:
+        click.echo("interrupted; what had been finished is cached", err=True)
+        sys.exit(128 + interruption.number)
+    sys.exit(report(result, time.monotonic() - started, _out))
+
+
+_destination = click.argument("destination")
+_model_name = click.option(
+    "--model-name", default="", metavar="NAME", help="The model's name. Default: what DESTINATION says, where it says only one."
+)
+_root = click.option(
+    "--root", default="local_outputs", type=click.Path(path_type=Path), show_default=True, help="Where `penstock run` tracks."
+)
+_tracking_uri = click.option(
+    "--tracking-uri", default="", metavar="URI", help="MLflow's tracking server. Default: MLFLOW_TRACKING_URI, else the one in --root."
+)
+_registry_uri = click.option(
+    "--registry-uri", default="", metavar="URI", help="MLflow's registry, or vertex://PROJECT/LOCATION. Default: the tracking server's."
+)
+
+
+@main.command()
+@_destination
+@_model_name
+@_root
+def status(destination: str, model_name: str, root: Path) -> None:
+    """Show what serves at DESTINATION, what is staged there, and what a rollback goes back to. Changes nothing.
+
+    The destination itself is asked. Exit code 0: what answers is what the records say. 1: it is not, or nothing answers.
+
+    \b
+    Examples:
+      penstock status local://serving
+      penstock status "kserve://models/flights?mode=standard"
+    """
+    from .control import Target, control
+
+    sys.exit(control("status", Target.named(destination, model_name), {}, root, _out))
+
+
+@main.command()
+@_destination
+@_model_name
+@_tracking_uri
+@_registry_uri
+@_root
+def promote(destination: str, model_name: str, tracking_uri: str, registry_uri: str, root: Path) -> None:
+    """Give all traffic to what is staged at DESTINATION, if its answers are right, and make it the champion.
+
+    Exit code 0: done. 1: failed. 2: wrong usage. 3: its answers are not right, and it was rolled back.
+
+    \b
+    Examples:
+      penstock promote local://serving
+      penstock promote vertex://my-project/europe-west4/flights --registry-uri vertex://my-project/europe-west4
+    """
+    from .control import Target, control
+
+    given = {"tracking_uri": tracking_uri, "registry_uri": registry_uri}
+    sys.exit(control("promote", Target.named(destination, model_name), given, root, _out))
+
+
+@main.command()
+@_destination
+@click.option("--to", default="previous", show_default=True, metavar="VERSION", help="previous, or the start of a fingerprint.")
+@_model_name
+@_tracking_uri
+@_registry_uri
+@_root
+def rollback(destination: str, to: str, model_name: str, tracking_uri: str, registry_uri: str, root: Path) -> None:
+    """Take away what is staged at DESTINATION; if nothing is, go back to the version before. What then serves is the champion.
+
+    Exit code 0: done. 1: failed. 2: wrong usage.
+
+    \b
+    Examples:
+      penstock rollback local://serving
+      penstock rollback "kserve://models/flights?mode=standard" --to 3f7a09c1d2e4
+    """
+    from .control import Target, control
+
+    given = {"to": to, "tracking_uri": tracking_uri, "registry_uri": registry_uri}
+    sys.exit(control("rollback", Target.named(destination, model_name), given, root, _out))
+
+
+@main.command("compile")
+@click.option("--check", is_flag=True, help="Change nothing; exit 1 if a generated file is not what the sources say.")
+@click.option("--registry", default="", metavar="REGISTRY", help="Name the images in this registry. Default: the released ones'.")
+@click.option("--tag", default="", metavar="TAG", help="Name the images with this tag. Default: the package's version.")
+@click.option("--digests", type=click.Path(path_type=Path), metavar="FILE", help="Name the images by these digests, not by a tag.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="DIR", help="Write compiled pipelines and components there, nothing else."
+)
+def compile_(check: bool, registry: str, tag: str, digests: Path | None, output: Path | None) -> None:
+    """Compile Penstock's pipelines and components.
+
+    In a checkout of Penstock, everything that is generated is written: compiled/, the components' pages, the README's table. Elsewhere, say
+    with --output where to; files of other names there are left alone.
+
+    \b
+    Examples:
+      penstock compile
+      penstock compile --check
+      penstock compile --output compiled --registry europe-west4-docker.pkg.dev/my-project/penstock --digests digests.json
+    """
+    if tag and digests:
+        raise click.UsageError("an image has a tag or a digest: give --tag or --digests")
+    from ..compile.generate import generate, generate_compiled
+    from ..compile.pinning import pins
+
+    named = pins(registry, tag, digests)
+    changed = generate_compiled(output, check, named) if output else generate(Path.cwd(), check, named)
+    for path in changed:
+        click.echo(f"{'not up to date' if check else 'wrote'}: {path}")
+    if check and changed:
+        click.echo("run `penstock compile` with the same options but for --check", err=True)
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("name", required=False)
+def components(name: str | None) -> None:
+    """Say what each component does; with NAME, its inputs, outputs and parameters.
+
+    \b
+    Examples:
+      penstock components
+      penstock components train_model
+    """
+    from rich.markdown import Markdown
+
+    from ..compile.reference import markdown, summaries
+
+    if name:
+        _out.print(Markdown(markdown(name)))
+    else:
+        width = max(map(len, summaries()))
+        for component, summary in summaries().items():
+            _out.print(f"{component:<{width}}  {summary}", markup=False, highlight=False)
+
+
+@main.group()
+def envs() -> None:
+    """The families' virtualenvs.
+
+    Example: penstock envs list
+    """
+
+
+def _families(names: tuple[str, ...]) -> list:
+    from ..local.envs import FAMILIES, environment
+
+    return list({item.path: item for item in map(environment, names or FAMILIES)}.values())
+
+
+_FAMILY_ARGUMENT = click.argument("families", nargs=-1, metavar="[FAMILY]...")
+
+
+@envs.command("list")
+def list_() -> None:
+    """List the environments: family, Python, state, place; and which TFDV this machine gets.
+
+    Example: penstock envs list
+    """
+    from ..local.envs import tfdv_choice
+
+    for item in _families(()):
+        click.echo(f"{item.family:<7} {item.version:<5} {'ready' if item.ready else 'absent':<7} {item.path}")
+    click.echo(tfdv_choice())
+
+
+@envs.command()
+@_FAMILY_ARGUMENT
+def make(families: tuple[str, ...]) -> None:
+    """Make environments that are not there yet; all families unless some are named.
+
+    Example: penstock envs make tf tfdv
+    """
+    for item in _checked(families):
+        item.make(lambda env: click.echo(f"making the {env.family} environment (Python {env.version}) in {env.path}"))
+
+
+@envs.command()
+@_FAMILY_ARGUMENT
+def remove(families: tuple[str, ...]) -> None:
+    """Remove environments; all families unless some are named.
+
+    Example: penstock envs remove serve
+    """
+    for item in _checked(families):
+        item.remove()
+
+
+@envs.command()
+@click.argument("family")
+def python(family: str) -> None:
+    """Print the interpreter of a family's environment, and make the environment if need be.
+
+    Example: $(penstock envs python tf) pipelines/flight_delay/make_data.py data/flights
+    """
+    item = _checked((family,))[0]
+    item.make(lambda env: click.echo(f"making the {env.family} environment (Python {env.version}) in {env.path}", err=True))
+    click.echo(item.python)
+
+
+def _checked(names: tuple[str, ...]) -> list:
+    from ..local.envs import FAMILIES
+
+    for name in names:
+        if name not in FAMILIES:
+            raise click.UsageError(f"{name} is no family; the families are {', '.join(FAMILIES)}")
+    return _families(names)
+
+
+@main.command()
+def doctor() -> None:
+    """Say what is missing on this machine, and the fix. Exit code 1 if something is.
+
+    Example: penstock doctor
+    """
+    from ..local.doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        click.echo(f"{'ok     ' if finding.good else 'MISSING'} {finding.what}{'' if finding.good else f': {finding.fix}'}")
+    sys.exit(0 if all(finding.good for finding in findings) else 1)

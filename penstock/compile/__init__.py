@@ -1,0 +1,1 @@
+"""What `penstock compile` writes: compiled pipelines and components, the components' pages, the rules' page."""

@@ -1,0 +1,186 @@
+"""Running a compiled pipeline on this machine."""
+
+import logging
+import signal
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from kfp import local
+from kfp.local import executor_input_utils, pipeline_orchestrator
+from rich.console import Console
+
+from penstock.components.protocol import redact
+
+from ..errors import UserError
+from ..spec.pipeline_file import PipelineFile
+from ..spec.portable import portable
+from . import cache, faults, handler, tasks
+from .display import Display
+from .env_runner import EnvRunner
+from .patches import mended
+from .processes import Processes
+from .replacing import replaced
+from .runner import Runner
+from .task_environment import set_variables
+
+
+@dataclass
+class Result:
+    """How a run ended.
+
+    Attributes:
+        folder: Its folder: artifacts, logs, and `orchestrator.log` with kfp's own messages.
+        tasks: Its tasks, in the order in which they ended.
+        failed: Whether it failed.
+    """
+
+    folder: Path
+    tasks: list[tasks.Task]
+    failed: bool
+
+
+class Interrupted(BaseException):
+    """Somebody ended the run.
+
+    Attributes:
+        number: The signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def make_runner(name: str, extra_packages: Path | None = None) -> Runner:
+    """Returns a runner.
+
+    Args:
+        name: `env` or `docker`.
+        extra_packages: Hashed requirements of packages for users' modules.
+
+    Raises:
+        UserError: Its container engine does not answer, or images would have to have the packages.
+    """
+    if name == "env":
+        return EnvRunner(extra_packages)
+    if extra_packages:
+        raise UserError(
+            "--extra-packages is for virtualenvs: with --runner docker, put the packages into an image of your own (docs/modules.md)"
+        )
+    from .docker_runner import DockerRunner
+
+    return DockerRunner()
+
+
+def run(pipeline: PipelineFile, arguments: dict[str, Any], root: Path, fresh: bool, runner: Runner, console: Console) -> Result:
+    """Runs a pipeline through kfp.local.
+
+    Args:
+        pipeline: The pipeline.
+        arguments: Its arguments, checked.
+        root: The folder for runs, cached outputs and the tracking database.
+        fresh: Whether to run every task, whatever is cached.
+        runner: What runs its tasks.
+        console: Where to show it.
+
+    Raises:
+        UserError: The runner lacks something, or a condition cannot be evaluated.
+        Interrupted: SIGINT or SIGTERM came; the tasks' processes have ended.
+    """
+    root = root.absolute()
+    runner.prepare(pipeline, root, console)
+    root.mkdir(parents=True, exist_ok=True)
+    set_variables(root)
+    run_name = executor_input_utils.get_local_pipeline_resource_name(pipeline.name)
+    folder = root / run_name
+    folder.mkdir()
+    display = Display(console, pipeline.plan())
+    processes = Processes()
+    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(root), workspace_root=str(folder / ".workspace"))
+    with ExitStack() as stack:
+        stack.enter_context(_interruptible(processes))
+        stack.enter_context(_logged(folder / "orchestrator.log"))
+        stack.enter_context(runner.ready(pipeline))
+        stack.enter_context(mended())
+        stack.enter_context(replaced(executor_input_utils, "get_local_pipeline_resource_name", lambda _: run_name))
+        stack.enter_context(faults.watched(display))
+        stack.enter_context(cache.keeping(root / ".cache", runner, fresh))
+        stack.enter_context(handler.runs_by(runner, processes, display))
+        stack.enter_context(tasks.watched(display, run_name))
+        stack.enter_context(display)
+        stack.callback(display.ended)
+        failed = _orchestrate(pipeline, portable(pipeline.document, arguments)[1])
+    return Result(folder, display.tasks, failed)
+
+
+def _orchestrate(pipeline: PipelineFile, arguments: dict[str, Any]) -> bool:
+    """Returns whether the pipeline failed."""
+    try:
+        pipeline_orchestrator.run_local_pipeline(pipeline.spec, arguments)
+    except UserError:
+        raise
+    except RuntimeError as error:  # so it says that a task failed
+        logging.getLogger(__name__).info("%s", error)
+        return True
+    except Exception as error:
+        faults.tell(tasks.reason(error))
+        return True
+    return False
+
+
+class _Formatter(logging.Formatter):
+    """Writes what kfp says, which names every parameter's value, without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+class _Log(logging.FileHandler):
+    """A file that may be cut short by a full disk: that is told where something is missing, not here."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
+
+
+@contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    """Keeps kfp's messages and warnings, which go to the root logger, in a file."""
+    logger = logging.getLogger()
+    file = _Log(path)
+    file.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s"))
+    before, level = logger.handlers[:], logger.level
+    logger.handlers[:] = [file]
+    logger.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    try:
+        with warnings.catch_warnings():
+            yield
+    finally:
+        logging.captureWarnings(False)
+        logger.handlers[:] = before
+        logger.setLevel(level)
+        file.close()
+
+
+@contextmanager
+def _interruptible(processes: Processes) -> Iterator[None]:
+    """Ends the tasks' processes when this one is asked to end."""
+
+    def interrupt(number: int, _: Any) -> NoReturn:
+        processes.interrupt()
+        raise Interrupted(number)
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)

@@ -1,0 +1,52 @@
+"""What a task's process says on stdout and stderr, line by line."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from penstock.components.protocol import marks
+
+TRACEBACK = "Traceback (most recent call last):"
+
+
+class Said:
+    """What a task has said so far. Of each kind the last counts: anybody's code may print such lines before the task ends.
+
+    Attributes:
+        figure: The figure that matters now.
+        reason: Why it failed, in one line; empty where a traceback tells more, or it has not said so.
+        outputs: What it gave back, as `ExecutorOutput` in its JSON form.
+    """
+
+    def __init__(self, lines: Iterable[str] = ()) -> None:
+        self.figure = ""
+        self.reason = ""
+        self.outputs: dict[str, Any] = {}
+        for line in lines:
+            self.hear(line)
+
+    def hear(self, line: str) -> None:
+        """Takes in the next line."""
+        if line.startswith(marks.FIGURE):
+            self.figure = line.removeprefix(marks.FIGURE).strip()
+        elif line.startswith(marks.OUTPUTS):
+            self.outputs = _outputs(line.removeprefix(marks.OUTPUTS))
+        elif line.startswith(marks.ERROR):
+            self.reason = line.removeprefix(marks.ERROR).strip()
+        elif TRACEBACK in line:
+            self.reason = ""
+
+
+def _outputs(text: str) -> dict[str, Any]:
+    """Returns an `ExecutorOutput`; empty where a backend has cut the line, or it is none."""
+    try:
+        outputs = json.loads(text)
+        first = [entry["artifacts"][0] for entry in outputs.get("artifacts", {}).values()]
+    except (ValueError, RecursionError, AttributeError, LookupError, TypeError):
+        return {}
+    whole = [
+        outputs.get("parameterValues", {}),
+        *first,
+        *(artifact.get("metadata", {}) for artifact in first if isinstance(artifact, dict)),
+    ]
+    return outputs if all(isinstance(part, dict) for part in whole) else {}

@@ -1,0 +1,161 @@
+"""`penstock run` on Penstock's own components, each alone."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ..pipelines import compiled, read, to
+
+COMPILED = Path(__file__).resolve().parents[3] / "compiled" / "components"
+
+
+@pytest.fixture
+def rows(tmp_path) -> Path:
+    """A CSV file with 300 rows."""
+    path = tmp_path / "rows.csv"
+    path.write_text("key,value\n" + "".join(f"{number},{number % 7}\n" for number in range(300)))
+    return path
+
+
+@pytest.fixture
+def ingest(penstock, rows):
+    """Returns `ingest(*options)`: runs ingest_examples over the rows."""
+    return lambda *options: penstock("run", COMPILED / "ingest_examples.yaml", "--param", f"input_uri={rows}", *options)
+
+
+def _examples(folder: Path) -> list[Path]:
+    return sorted((folder / "local_outputs").glob("ingest-examples-*/ingest-examples/examples"))
+
+
+def test_component_alone(ingest, tmp_path):
+    done = ingest()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "300 rows" in done.stdout
+    (examples,) = _examples(tmp_path)
+    said = json.loads((examples.parent / "executor_output.json").read_text())
+    assert said["parameterValues"]["rows"] == 300
+    assert (examples.parent.parent / "ingest-examples.log").exists()
+
+
+def test_same_file_is_cached_and_a_changed_one_is_not(ingest, rows, tmp_path):
+    ingest()
+    assert "  cached" in ingest().stdout
+    with rows.open("a") as file:
+        file.write("300,1\n")
+    done = ingest()
+    assert "  cached" not in done.stdout
+    assert "301 rows" in done.stdout
+    assert len(_examples(tmp_path)) == 2
+
+
+def test_another_parameter_is_not_cached(ingest):
+    ingest()
+    assert "  cached" not in ingest("--param", 'splits={"all": 1}').stdout
+
+
+def test_same_rows_written_again_are_read_again(ingest, rows):
+    ingest()
+    os.utime(rows, ns=(1, 1))
+    assert "  cached" not in ingest().stdout
+
+
+def test_artifact_of_an_earlier_run_as_input(ingest, penstock, tmp_path):
+    ingest()
+    (examples,) = _examples(tmp_path)
+    done = penstock("run", COMPILED / "validate_examples.yaml", "--param", f"examples={examples}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (page,) = (tmp_path / "local_outputs").glob("validate-examples-*/reports/validate-examples.html")
+    assert page.as_uri() in done.stdout
+    assert "<html" in page.read_text()
+
+
+def test_an_artifact_that_was_changed_is_refused(ingest, penstock, tmp_path):
+    """And so is one that links to what may change; a link to an artifact is as good as the artifact."""
+
+    def validate(path: Path) -> subprocess.CompletedProcess[str]:
+        return penstock("run", COMPILED / "validate_examples.yaml", "--param", f"examples={path}", "--fresh")
+
+    ingest()
+    (examples,) = _examples(tmp_path)
+    (tmp_path / "latest").symlink_to(examples)
+    assert validate(tmp_path / "latest").returncode == 0
+    part = examples / "Split-train" / "part-00000.parquet"
+    part.rename(tmp_path / "elsewhere")
+    part.symlink_to(tmp_path / "elsewhere")
+    linked = validate(examples)
+    assert linked.returncode == 1
+    assert f"{part} is a link" in linked.stdout + linked.stderr
+    part.unlink()
+    shutil.copy(examples / "Split-eval" / "part-00000.parquet", part)
+    changed = validate(tmp_path / "latest")
+    assert changed.returncode == 1
+    assert f"the artifact at {examples} is not what its metadata says" in changed.stdout + changed.stderr
+
+
+def test_any_file_as_input_artifact(penstock, tmp_path):
+    (tmp_path / "data.txt").write_text("of a person")
+    done = penstock("run", compiled(read, tmp_path), "--param", "artifact=data.txt", "--param", f"folder={to(tmp_path)}")
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "read").read_text() == "of a person\n"
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        "",
+        "{",
+        "[]",
+        "1",
+        "\xff",
+        *(
+            f'{{"artifacts": {entry}}}'
+            for entry in (
+                "[]",
+                '{"data.txt": 1}',
+                '{"data.txt": {"artifacts": [1]}}',
+                '{"data.txt": {"artifacts": [{"metadata": []}]}}',
+                '{"data.txt": {"artifacts": {"0": 1}}}',
+                '{"data.txt": {"artifacts": [{"metadata": {"a": 1' + "0" * 400 + "}}]}}",
+            )
+        ),
+    ],
+)
+def test_artifact_of_a_person_beside_a_damaged_record(penstock, tmp_path, metadata):
+    (tmp_path / "data.txt").write_text("of a person")
+    (tmp_path / "executor_output.json").write_text(metadata, encoding="latin-1")
+    done = penstock("run", compiled(read, tmp_path), "--param", "artifact=data.txt", "--param", f"folder={to(tmp_path)}")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: input artifact artifact: ")
+    assert "executor_output.json" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "read").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [([], "input artifact examples of validate_examples.yaml is missing"), (["examples=absent"], "nothing is at absent")]
+)
+def test_missing_artifact(penstock, given, said):
+    done = penstock("run", COMPILED / "validate_examples.yaml", *(item for value in given for item in ("--param", value)))
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(None, "matches no file"), ("", "rows.csv"), ("a,b\n1,2\n3\n", "rows.csv"), ("a,b\n1,\xff\n", "rows.csv")],
+    ids=["missing", "empty", "ragged", "not utf-8"],
+)
+def test_bad_input_is_one_line_and_the_next_good_run_works(ingest, rows, tmp_path, text, said):
+    good = rows.read_text()
+    rows.unlink() if text is None else rows.write_bytes(text.encode("latin-1"))
+    done = ingest()
+    assert done.returncode == 1
+    assert said in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not _examples(tmp_path)
+    rows.write_text(good)
+    assert ingest().returncode == 0
