@@ -2,6 +2,7 @@
 
 import penstock
 
+FAMILIES = ("tfdv", "tf", "tf-gpu", "deploy", "serve")
 REGISTRY = "ghcr.io/penstock"
 _NODES_OWN = ("localhost", "127.0.0.1")
 

@@ -7,7 +7,8 @@ from penstock.components.data import stored
 from penstock.components.protocol.artifacts import Input
 from penstock.components.protocol.errors import TaskError
 from penstock.components.protocol.fingerprint import file_sha256
-from penstock.components.release.release import is_probe
+
+from .probe import is_probe
 
 # The requests with known answers, and what a serving check calls the SHA-256 of theirs; those of 0.1.0 do not have it.
 PROBE, PROBE_SHA256 = "probe.json", "probe_sha256"

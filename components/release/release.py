@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from penstock.components.data.stored import Stored
+from penstock.components.evidence.probe import is_probe
 from penstock.components.protocol.errors import TaskError
 
 
@@ -39,13 +40,6 @@ class Release(Stored):
         if self.model_version:
             return f"v{self.model_version}"
         return self.fingerprint[:12] or "a model that Penstock has not pushed"
-
-
-def is_probe(probe: dict[str, Any]) -> bool:
-    """Tells whether this has as many `predictions` as `instances`, at least one, and a `tolerance`, below 1: within that every answer would be."""
-    instances, predictions, tolerance = (probe.get(key) for key in ("instances", "predictions", "tolerance"))
-    is_paired = isinstance(instances, list) and isinstance(predictions, list) and len(instances) == len(predictions) > 0
-    return is_paired and isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool) and 0 <= tolerance < 1
 
 
 def find_release(served: Iterable[Release], to: str) -> Release:

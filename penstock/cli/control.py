@@ -21,7 +21,7 @@ from penstock.components.release.names import is_model_name
 from ..errors import UserError
 from ..local.task_code import module_command, module_variables
 from ..local.task_environment import make_environments, set_serve_python, set_variables
-from ..local.task_log import Said
+from ..local.task_log import TaskLog
 
 EXIT_DONE, EXIT_ROLLED_BACK = 0, 3
 ROLLED_BACK = "rolled_back"
@@ -29,7 +29,7 @@ _PACKAGE = "penstock.components.control_release"
 
 
 @dataclass(frozen=True)
-class Target:
+class ServedModel:
     """The model at a destination.
 
     Attributes:
@@ -43,7 +43,7 @@ class Target:
     options: str
 
     @classmethod
-    def named(cls, destination: str, model_name: str) -> "Target":
+    def named(cls, destination: str, model_name: str) -> "ServedModel":
         """Finds out the model's name where nobody gives one and the destination can tell.
 
         Raises:
@@ -66,7 +66,7 @@ class Target:
         return Path(path) if scheme == "local" else None
 
 
-def control(action: str, target: Target, parameters: dict[str, Any], root: Path, console: Console) -> int:
+def control(action: str, target: ServedModel, parameters: dict[str, Any], root: Path, console: Console) -> int:
     """Runs control_release, and says what serves then.
 
     Args:
@@ -128,7 +128,7 @@ def _run(python: Path, parameters: dict[str, Any], console: Console) -> tuple[di
 
 def _follow(command: list[str], console: Console) -> UserError | None:
     """Runs a command to its end, on a terminal with the step that it is at; returns what went wrong."""
-    said = Said()
+    said = TaskLog()
     lines: list[str] = []
     with (
         console.status("asking") as status,
@@ -145,7 +145,7 @@ def _follow(command: list[str], console: Console) -> UserError | None:
         assert process.stdout is not None
         for line in process.stdout:
             lines.append(line)
-            said.hear(line)
+            said.read_line(line)
             status.update(said.figure or "asking")
     if process.returncode == 1 and said.reason:
         return UserError(said.reason)
@@ -155,7 +155,7 @@ def _follow(command: list[str], console: Console) -> UserError | None:
     return None
 
 
-def _report(action: str, state: dict[str, Any], target: Target, console: Console) -> None:
+def _report(action: str, state: dict[str, Any], target: ServedModel, console: Console) -> None:
     """Prints how it went, what serves, and what to type next."""
     if action != "status":
         went_well = state["outcome"] != ROLLED_BACK or action == "rollback"
@@ -166,7 +166,7 @@ def _report(action: str, state: dict[str, Any], target: Target, console: Console
         console.print(f"{name:<10} {text}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _facts(state: dict[str, Any], target: Target) -> Iterator[tuple[str, str]]:
+def _facts(state: dict[str, Any], target: ServedModel) -> Iterator[tuple[str, str]]:
     yield "serves", f"{_known(state['serving'])}  {state['url']}" if state["serving"] else "nothing"
     if state["reason"] and state.get("answering") is not None:
         yield "answers", ", ".join(found[:40] for found in state["answering"]) or "nothing"

@@ -11,11 +11,11 @@ from pathlib import Path
 import click
 
 import penstock
+from penstock.components.images import FAMILIES
 
 from ..compile.pinning import pins
 from ..errors import UserError
 from ..local.engines import Engine, find_engine
-from ..local.envs import FAMILIES
 
 # Further options of the engine's `build`, such as a certificate's mount on a machine behind a proxy.
 OPTIONS = "PENSTOCK_IMAGE_BUILD_OPTIONS"

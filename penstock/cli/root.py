@@ -136,9 +136,9 @@ def status(destination: str, model_name: str, root: Path) -> None:
       penstock status local://serving
       penstock status "kserve://models/flights?mode=standard"
     """
-    from .control import Target, control
+    from .control import ServedModel, control
 
-    sys.exit(control("status", Target.named(destination, model_name), {}, root, _out))
+    sys.exit(control("status", ServedModel.named(destination, model_name), {}, root, _out))
 
 
 @main.command()
@@ -157,10 +157,10 @@ def promote(destination: str, model_name: str, tracking_uri: str, registry_uri: 
       penstock promote local://serving
       penstock promote vertex://my-project/europe-west4/flights --registry-uri vertex://my-project/europe-west4
     """
-    from .control import Target, control
+    from .control import ServedModel, control
 
     given = {"tracking_uri": tracking_uri, "registry_uri": registry_uri}
-    sys.exit(control("promote", Target.named(destination, model_name), given, root, _out))
+    sys.exit(control("promote", ServedModel.named(destination, model_name), given, root, _out))
 
 
 @main.command()
@@ -180,10 +180,10 @@ def rollback(destination: str, to: str, model_name: str, tracking_uri: str, regi
       penstock rollback local://serving
       penstock rollback "kserve://models/flights?mode=standard" --to 3f7a09c1d2e4
     """
-    from .control import Target, control
+    from .control import ServedModel, control
 
     given = {"to": to, "tracking_uri": tracking_uri, "registry_uri": registry_uri}
-    sys.exit(control("rollback", Target.named(destination, model_name), given, root, _out))
+    sys.exit(control("rollback", ServedModel.named(destination, model_name), given, root, _out))
 
 
 @main.command("compile")
@@ -251,7 +251,9 @@ def envs() -> None:
 
 
 def _families(names: tuple[str, ...]) -> list:
-    from ..local.envs import FAMILIES, environment
+    from penstock.components.images import FAMILIES
+
+    from ..local.envs import environment
 
     return list({item.path: item for item in map(environment, names or FAMILIES)}.values())
 
@@ -307,7 +309,7 @@ def python(family: str) -> None:
 
 
 def _checked(names: tuple[str, ...]) -> list:
-    from ..local.envs import FAMILIES
+    from penstock.components.images import FAMILIES
 
     for name in names:
         if name not in FAMILIES:

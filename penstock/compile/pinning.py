@@ -4,8 +4,9 @@ import json
 import re
 from pathlib import Path
 
+from penstock.components.images import FAMILIES
+
 from ..errors import UserError
-from ..local.envs import FAMILIES
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 

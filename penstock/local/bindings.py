@@ -17,35 +17,16 @@ from kfp.local.orchestrator import task_spec_utils
 from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from ..spec.producers import inputs_from_tasks
 from .replacing import replaced
 
 _ALWAYS = pipeline_spec_pb2.PipelineTaskSpec.TriggerPolicy.TriggerStrategy.ALL_UPSTREAM_TASKS_COMPLETED
 _FIELD = re.compile(r'parseJson\(string_value\)\[(".*")\]', re.DOTALL)
 
 
-def depend_on_producers(spec: pipeline_spec_pb2.PipelineSpec) -> None:
-    """Lets each task depend on every task whose output it is given; changes the pipeline."""
-    for component in [spec.root, *spec.components.values()]:
-        for task in component.dag.tasks.values():
-            missing = {producer for _, _, producer, _ in _from_tasks(task)} - {*task.dependent_tasks}
-            task.dependent_tasks.extend(sorted(missing & component.dag.tasks.keys()))
-
-
 def is_there(io_store: Any, task: str, output: str) -> bool:
     """Tells whether a task of the pipeline that is being run has given an output."""
     return output in io_store._task_output_data.get(task, {})
-
-
-def _from_tasks(task: Any) -> Iterator[tuple[Any, str, str, str]]:
-    """Yields the inputs of a task that another one gives: the map that has it, its name, that task and the output."""
-    for name, given in list(task.inputs.parameters.items()):
-        if given.HasField("task_output_parameter"):
-            output = given.task_output_parameter
-            yield task.inputs.parameters, name, output.producer_task, output.output_parameter_key
-    for name, given in list(task.inputs.artifacts.items()):
-        if given.HasField("task_output_artifact"):
-            source = given.task_output_artifact
-            yield task.inputs.artifacts, name, source.producer_task, source.output_artifact_key
 
 
 def _nested_arguments(task_name: str, task_spec: Any, component_spec: Any, io_store: Any) -> dict[str, Any]:
@@ -70,7 +51,7 @@ def _without_lost(execute: Callable[..., Any]) -> Callable[..., Any]:
         kept = type(task_spec)()
         kept.CopyFrom(task_spec)
         if task_spec.trigger_policy.strategy == _ALWAYS:
-            for inputs, name, producer, output in _from_tasks(kept):
+            for inputs, name, producer, output in inputs_from_tasks(kept):
                 if not is_there(io_store, producer, output):
                     del inputs[name]
         return execute(task_spec=kept, io_store=io_store, **rest)

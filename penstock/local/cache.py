@@ -18,10 +18,10 @@ from kfp.local import cache
 from penstock.components.protocol import TaskError
 
 from ..errors import UserError
+from ..spec.containers import component_of, components_in, never_cached
 from ..spec.contents import content, names_elsewhere
 from . import tasks
 from .cache_entry import Entry
-from .commands import component_of, components_in, never_cached
 from .replacing import replaced
 from .runner import Runner
 

@@ -16,7 +16,7 @@ from rich.text import Text
 from penstock.components.protocol import marks, redact
 
 from ..spec.pipeline_file import PlannedTask
-from .task_log import TRACEBACK, Said
+from .task_log import TRACEBACK, TaskLog
 from .tasks import Task
 
 _STYLES = {
@@ -161,7 +161,7 @@ class Display:
 def _last_lines(task: Task) -> list[str]:
     """Returns the end of a task's log; where a component has said in a line why it failed, without the tracebacks before that."""
     lines = _end_of(task.log) if task.log and task.log.exists() else []
-    if task.component and task.error and task.error == Said(lines).reason and TRACEBACK in lines:
+    if task.component and task.error and task.error == TaskLog(lines).reason and TRACEBACK in lines:
         lines = lines[: lines.index(TRACEBACK)]
     return [redact(line)[:_LINE_LENGTH] for line in lines if not line.startswith(marks.ERROR)][-_LOG_LINES:]
 

@@ -16,8 +16,8 @@ from rich.console import Console
 
 from ..components.images import image as released_image
 from ..errors import UserError
+from ..spec.containers import family_of, without_gpu
 from ..spec.pipeline_file import PipelineFile
-from .commands import family_of, without_gpu
 from .engines import Engine, find_engine
 from .envs import has_gpu
 from .identity import measured_here

@@ -15,9 +15,11 @@ from pathlib import Path
 
 import uv
 
+from penstock.components.images import FAMILIES
+
 from ..errors import UserError
 from .caches import cache_root
-from .envs import FAMILIES, environment, has_gpu, tfdv_choice
+from .envs import environment, has_gpu, tfdv_choice
 from .interpreters import running_version
 
 _PYTHONS = ("3.10", "3.11", "3.12", "3.13")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ..spec.containers import component_of, family_of
 from ..spec.pipeline_file import PipelineFile
-from .commands import check, component_of, family_of, localize
+from .commands import check, localize
 from .fork_server import ForkServer
 from .identity import code_of, measured_here, other_server, packages
 from .processes import Processes, start_process

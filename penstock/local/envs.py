@@ -17,8 +17,6 @@ from ..errors import UserError
 from .caches import cache_root, is_kept, keep
 from .interpreters import find_python, glibc_version, running_version
 
-FAMILIES = ("tfdv", "tf", "tf-gpu", "deploy", "serve")
-
 # tensorflow-data-validation 1.21's wheels are manylinux_2_39, which no installer takes elsewhere; 1.16.1 runs anywhere, on these Pythons only.
 _TFDV_GLIBC = (2, 39)
 _OLD_TFDV_PYTHONS = ("3.11", "3.10")

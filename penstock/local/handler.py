@@ -15,12 +15,12 @@ from kfp.local import status, subprocess_task_handler
 from penstock.components.protocol import redact
 
 from ..errors import UserError
+from ..spec.containers import component_of
 from . import tasks
-from .commands import component_of
 from .processes import Processes
 from .replacing import replaced
 from .runner import Job, Runner
-from .task_log import Said
+from .task_log import TaskLog
 
 _LEAST_ROOM = 4096
 
@@ -59,7 +59,7 @@ class TaskHandler:
         task.log = root.with_name(f"{root.name}.log")
         root.mkdir(parents=True, exist_ok=True)
         self.view.started(task)
-        said = Said()
+        said = TaskLog()
         try:
             code = self.ours.run(job, self.processes, task.log, functools.partial(self._read, task, said))
         except UserError as error:
@@ -76,8 +76,8 @@ class TaskHandler:
             task.error = f"no room to write {task.log}; free some space and run it again"
         return status.Status.SUCCESS if code == 0 else status.Status.FAILURE
 
-    def _read(self, task: tasks.Task, said: Said, line: str) -> None:
-        said.hear(line)
+    def _read(self, task: tasks.Task, said: TaskLog, line: str) -> None:
+        said.read_line(line)
         if said.figure != task.figure:
             task.figure = said.figure
             self.view.progressed(task)

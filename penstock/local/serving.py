@@ -8,7 +8,7 @@ from typing import Any
 
 from penstock.components.protocol import TaskError
 from penstock.components.release import serving
-from penstock.components.release.destinations.prediction_log import PredictionLog
+from penstock.components.release.destinations.prediction_log import PredictionLogOptions
 from penstock.components.release.destinations.uri import split
 
 from ..errors import UserError
@@ -66,7 +66,7 @@ def _server(folder: Path, parameters: dict[str, Any]) -> tuple[list[str], list[P
         TaskError: A serving option is none.
     """
     port = split(parameters["destination"])[2].get("port", _DEFAULT_PORT)
-    log = PredictionLog.from_options(parameters.get("serving_options") or {}, in_container=False)
+    log = PredictionLogOptions.from_options(parameters.get("serving_options") or {}, in_container=False)
     command = ["python", "-m", "penstock.server", str(folder), "--host", "127.0.0.1", "--port", port, *log.arguments()]
     kept = [Path(log.uri)] if log.uri.startswith("/") else []
     for path in kept:

@@ -9,7 +9,7 @@ from penstock.components.protocol import marks
 TRACEBACK = "Traceback (most recent call last):"
 
 
-class Said:
+class TaskLog:
     """What a task has said so far. Of each kind the last counts: anybody's code may print such lines before the task ends.
 
     Attributes:
@@ -23,9 +23,9 @@ class Said:
         self.reason = ""
         self.outputs: dict[str, Any] = {}
         for line in lines:
-            self.hear(line)
+            self.read_line(line)
 
-    def hear(self, line: str) -> None:
+    def read_line(self, line: str) -> None:
         """Takes in the next line."""
         if line.startswith(marks.FIGURE):
             self.figure = line.removeprefix(marks.FIGURE).strip()

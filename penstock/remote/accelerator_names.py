@@ -32,7 +32,7 @@ _WITH_COUNT = re.compile(r"(.+?)x([1-9]\d*)")
 _KUBERNETES_RESOURCE = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 
 
-class Words:
+class AcceleratorNames:
     """What a backend calls accelerators.
 
     Args:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UserError
-from ..local.commands import without_gpu
+from ..spec.containers import without_gpu
 from ..spec.pipeline_file import PipelineFile
-from .accelerator_names import Words
+from .accelerator_names import AcceleratorNames
 from .quantities import resolve_quantities
 from .values import Use, Value, uses_of
 
@@ -67,7 +67,7 @@ def resolve(
     """
     resolved = Resolved(copy.deepcopy(spec), dict(parameters), {})
     images = [container.image for _, container in pipeline.containers()]
-    resolver = _Resolver(resolved, Words(backend, resources or {}), frozenset(parameters))
+    resolver = _Resolver(resolved, AcceleratorNames(backend, resources or {}), frozenset(parameters))
     try:
         for label, uses in uses_of(spec, parameters).items():
             container = resolved.spec["deploymentSpec"]["executors"][label].get("container", {})
@@ -98,9 +98,9 @@ class _Request:
 class _Resolver:
     """One resolution: the copies that it changes, and what the backend calls things."""
 
-    def __init__(self, resolved: Resolved, words: Words, given: frozenset[str]) -> None:
+    def __init__(self, resolved: Resolved, names: AcceleratorNames, given: frozenset[str]) -> None:
         self._resolved = resolved
-        self._words = words
+        self._names = names
         self._given = given
         self._set_parameters: dict[str, str] = {}
         self._counts_alone: dict[str, UserError] = {}
@@ -130,7 +130,7 @@ class _Resolver:
             raise uses[0].error(f"its container is asked for with several accelerators, {said}: give all tasks that run it the same")
         if accelerators[0]:
             self._resolved.accelerators[label] = accelerators[0]
-        if self._words.backend == "vertex" or not all(map(self._suits_driver, requests)):
+        if self._names.backend == "vertex" or not all(map(self._suits_driver, requests)):
             self._write(requested, accelerators[0])
         return accelerators[0] is not None or len(requests) < len(uses)
 
@@ -144,11 +144,11 @@ class _Resolver:
         """Returns what a task asks for; None where only the running pipeline knows it."""
         if kind.known and count.known:
             return _Request(use, kind, count, self._accelerator(use, kind, count))
-        if self._words.backend == "vertex":
+        if self._names.backend == "vertex":
             raise use.error(
                 "its accelerator is known only when the pipeline runs, and Vertex AI must know it before: give it as a parameter"
             )
-        if kind.text and not self._words.is_word(kind.text):
+        if kind.text and not self._names.is_word(kind.text):
             raise use.error(f"the count is known only when the pipeline runs, so {kind.text} must be a resource such as nvidia.com/gpu")
         return None
 
@@ -160,7 +160,7 @@ class _Resolver:
                 self._counts_alone[count.parameter] = use.error(said)
             return None
         try:
-            name, times = self._words.read(kind.text)
+            name, times = self._names.read(kind.text)
         except ValueError as error:
             raise use.error(f"{kind.parameter or 'its accelerator'}: {error}") from error
         if number == 1 and not count.parameter:
@@ -182,7 +182,7 @@ class _Resolver:
         accelerator = request.accelerator
         if accelerator is None and not request.type.text:
             return
-        self._set_parameter(request.use, request.type.parameter, self._words.word(accelerator.name) if accelerator else "")
+        self._set_parameter(request.use, request.type.parameter, self._names.word(accelerator.name) if accelerator else "")
         self._set_parameter(request.use, request.count.parameter, str(accelerator.count) if accelerator else "0")
 
     def _set_parameter(self, use: Use, name: str, text: str) -> None:
@@ -199,7 +199,7 @@ class _Resolver:
         """Returns whether Kubeflow's driver reads the request as it is meant, once the parameters are set."""
         if request.accelerator is None:
             return True
-        meant = (self._words.word(request.accelerator.name), str(request.accelerator.count))
+        meant = (self._names.word(request.accelerator.name), str(request.accelerator.count))
         given = (request.type, request.count)
         return all(
             self._is_string(value.parameter) if value.parameter else value.value == text for value, text in zip(given, meant, strict=True)
@@ -210,5 +210,5 @@ class _Resolver:
         if accelerator is None:
             del requested["accelerator"]
             return
-        word, count = self._words.word(accelerator.name), str(accelerator.count)
+        word, count = self._names.word(accelerator.name), str(accelerator.count)
         requested["accelerator"] = {"count": count, "resourceCount": count, "resourceType": word, "type": word}

@@ -20,7 +20,7 @@ from .target import Submission
 
 
 @dataclass(frozen=True)
-class Wishes:
+class SubmissionOptions:
     """What a person gives on the command line; empty: as the context says, or the backend's default.
 
     Attributes:
@@ -44,22 +44,24 @@ class Wishes:
     caching: bool | None = None
 
 
-def make_submission(pipeline: PipelineFile, wishes: Wishes, settings: Settings, backend: str) -> tuple[Submission, list[Finding]]:
+def make_submission(
+    pipeline: PipelineFile, options: SubmissionOptions, settings: Settings, backend: str
+) -> tuple[Submission, list[Finding]]:
     """Returns what a backend is to be sent, and what is worth knowing about it.
 
     Args:
         pipeline: The compiled file.
-        wishes: What a person gives.
+        options: What a person gives.
         settings: What is set for the backend.
         backend: `kubeflow` or `vertex`.
 
     Raises:
         UserError: The backend would refuse it, or do something else than what the file says.
     """
-    given = _parameters(pipeline, wishes, settings, backend)
+    given = _parameters(pipeline, options, settings, backend)
     check_names(pipeline.document, given)
     parameters = with_packed(pipeline.document, given)
-    place = _platform_file(wishes.platform, settings, backend)
+    place = _platform_file(options.platform, settings, backend)
     resources = accelerator_resources(place) if place else {}
     resolved = accelerators.resolve(pipeline, pipeline.document, parameters, backend, resources)
     spec, values = portable(resolved.spec, resolved.parameters)
@@ -68,11 +70,11 @@ def make_submission(pipeline: PipelineFile, wishes: Wishes, settings: Settings, 
         spec=spec,
         platform=_platform(pipeline, place, resolved),
         parameters=values,
-        name=wishes.name or f"{pipeline.name}-{datetime.now(timezone.utc):%Y%m%d%H%M%S}",
-        experiment=wishes.experiment or settings.experiment,
-        service_account=wishes.service_account or settings.service_account,
-        pipeline_root=wishes.pipeline_root or settings.pipeline_root,
-        caching=wishes.caching,
+        name=options.name or f"{pipeline.name}-{datetime.now(timezone.utc):%Y%m%d%H%M%S}",
+        experiment=options.experiment or settings.experiment,
+        service_account=options.service_account or settings.service_account,
+        pipeline_root=options.pipeline_root or settings.pipeline_root,
+        caching=options.caching,
     )
     return submission, _checked(submission, backend)
 
@@ -97,7 +99,7 @@ def package(pipeline: PipelineFile, name: str, platform: Path | None, settings: 
     return submission, _checked(submission, backend)
 
 
-def _parameters(pipeline: PipelineFile, wishes: Wishes, settings: Settings, backend: str) -> dict[str, Any]:
+def _parameters(pipeline: PipelineFile, options: SubmissionOptions, settings: Settings, backend: str) -> dict[str, Any]:
     """Checks the parameters against the pipeline's inputs; those of the context count where the pipeline has them."""
     inputs = pipeline.spec.root.input_definitions
     if inputs.artifacts:
@@ -105,8 +107,8 @@ def _parameters(pipeline: PipelineFile, wishes: Wishes, settings: Settings, back
             f"{pipeline.path.name} takes the artifact {next(iter(inputs.artifacts))}, which cannot be given to a run on {backend}: "
             "take a URI as a parameter, and import it in the pipeline"
         )
-    of_context = {name: value for name, value in settings.parameters.items() if name in inputs.parameters and name not in wishes.texts}
-    return pipeline.arguments(wishes.texts, of_context | wishes.values)
+    of_context = {name: value for name, value in settings.parameters.items() if name in inputs.parameters and name not in options.texts}
+    return pipeline.arguments(options.texts, of_context | options.values)
 
 
 def _platform_file(given: Path | None, settings: Settings, backend: str) -> Path | None:

@@ -15,11 +15,11 @@ CACHED, SKIPPED, NOT_RUN, UNKNOWN = "cached", "skipped", "not run", "unknown"
 ENDED = {DONE, FAILED, CANCELED}
 
 
-class NoAnswer(UserError):
+class BackendUnavailable(UserError):
     """The backend did not answer, or said that it cannot now: the same question may be answered later."""
 
 
-class NotYet(NoAnswer):
+class NotYet(BackendUnavailable):
     """The backend has it, and gives it in a minute or two."""
 
 
@@ -66,7 +66,7 @@ class TaskState:
         error: Why it failed, in the backend's words.
         closed: The condition that was not met, of a task that is skipped, where the backend tells which.
         outputs: Its output parameters and artifacts (`dsl.Artifact`, with metadata), as far as the backend tells; what it
-            does not tell is in the task's log (see `penstock.local.task_log.Said`).
+            does not tell is in the task's log (see `penstock.local.task_log.TaskLog`).
     """
 
     key: str
@@ -163,7 +163,7 @@ class Schedule:
 
 
 class Target(Protocol):
-    """A backend. Every verb raises `UserError` with one clear line, `NoAnswer` where asking again may help."""
+    """A backend. Every verb raises `UserError` with one clear line, `BackendUnavailable` where asking again may help."""
 
     name: str
 

@@ -16,14 +16,29 @@ from kfp.dsl import executor
 from rich.console import Console
 
 from ..errors import UserError
-from ..local.commands import component_of
 from ..local.conditions import ConditionError, evaluate
 from ..local.display import CHANNEL, Display
 from ..local.report import Ending
-from ..local.task_log import Said
+from ..local.task_log import TaskLog
 from ..local.tasks import Task, figure_of, pages, summary_of
+from ..spec.containers import component_of
 from ..spec.pipeline_file import PipelineFile
-from .target import CACHED, CANCELED, DONE, ENDED, FAILED, RUNNING, SKIPPED, UNKNOWN, LogGone, NoAnswer, NotYet, Run, Target, TaskState
+from .target import (
+    CACHED,
+    CANCELED,
+    DONE,
+    ENDED,
+    FAILED,
+    RUNNING,
+    SKIPPED,
+    UNKNOWN,
+    BackendUnavailable,
+    LogGone,
+    NotYet,
+    Run,
+    Target,
+    TaskState,
+)
 
 _Answer = TypeVar("_Answer")
 _SECONDS_BETWEEN_LOOKS = 2.0
@@ -83,7 +98,9 @@ class Watch:
     def _ask(self, question: Callable[[], _Answer], display: Display, *, awaits: bool = True) -> _Answer:
         """Asks again and again where there is no answer; where it is one that comes later, only if it is to be awaited."""
         asking = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(lambda error: isinstance(error, NoAnswer) and (awaits or not isinstance(error, NotYet))),
+            retry=tenacity.retry_if_exception(
+                lambda error: isinstance(error, BackendUnavailable) and (awaits or not isinstance(error, NotYet))
+            ),
             wait=tenacity.wait_exponential(multiplier=_SECONDS_BETWEEN_LOOKS, max=_LONGEST_PAUSE),
             stop=tenacity.stop_after_delay(self._patience),
             before_sleep=lambda state: display.noted(f"{_reason(state)}; the run goes on; asking again"),
@@ -124,12 +141,12 @@ class Watch:
         """Takes from a task's log what the backend does not tell; keeps the log of one that failed."""
         log = self._logs / f"{task.name.replace('/', '.')}.log" if state.state == FAILED else None
 
-        def read() -> Said:
-            said = Said()
+        def read() -> TaskLog:
+            said = TaskLog()
             with (log or Path(os.devnull)).open("w", encoding="utf-8") as file:
                 for line in self._target.logs(run_id, state.key):
                     file.write(f"{line}\n")
-                    said.hear(line)
+                    said.read_line(line)
             return said
 
         try:
@@ -240,4 +257,4 @@ def _seconds(run: Run) -> float:
 
 def _reason(state: tenacity.RetryCallState) -> str:
     error = state.outcome.exception() if state.outcome else None
-    return error.message if isinstance(error, NoAnswer) else "no answer"
+    return error.message if isinstance(error, BackendUnavailable) else "no answer"

@@ -19,7 +19,7 @@ class UnreadableError(WrongUsage):
 
 
 @dataclass(frozen=True)
-class Task:
+class DagTask:
     """A task of a DAG.
 
     Attributes:
@@ -94,12 +94,12 @@ class Document:
         """The components by name, `root` among them."""
         return {"root": self.spec.get("root", {}), **self.spec.get("components", {})}
 
-    def tasks(self) -> Iterator[Task]:
+    def tasks(self) -> Iterator[DagTask]:
         """Yields every task of every DAG."""
         for parent, component in self.components.items():
             for name, spec in component.get("dag", {}).get("tasks", {}).items():
                 target = spec.get("componentRef", {}).get("name", "")
-                yield Task(f"{place_of(parent)}.dag.tasks.{name}", parent, target, self.components.get(target, {}), spec)
+                yield DagTask(f"{place_of(parent)}.dag.tasks.{name}", parent, target, self.components.get(target, {}), spec)
 
     def executors(self, kind: str) -> Iterator[tuple[str, str, Spec]]:
         """Yields the place, the label and the specification of the executors of a kind, such as `container` or `importer`."""
@@ -107,7 +107,7 @@ class Document:
             if kind in executor:
                 yield f"deploymentSpec.executors.{label}.{kind}", label, executor[kind]
 
-    def command_of(self, task: Task) -> list[str]:
+    def command_of(self, task: DagTask) -> list[str]:
         """Returns the command line of a task's container; empty for any other task."""
         executor = self.spec.get("deploymentSpec", {}).get("executors", {}).get(task.component.get("executorLabel", ""), {})
         container = executor.get("container", {})

@@ -19,10 +19,10 @@ from penstock.components.protocol.redacting import redact
 from penstock.components.protocol.values import LARGEST_WHOLE
 
 from ..errors import UserError
-from ..lint.rules.file import missing_part
-from ..local.bindings import depend_on_producers
-from ..local.commands import component_of
+from .containers import component_of
 from .document import Document
+from .missing_parts import missing_parts
+from .producers import depend_on_producers
 from .yaml_text import load_document, load_documents
 
 _PLACE = re.compile(r"[\w ()+:-][\w ()+:.-]{0,198}")
@@ -182,7 +182,7 @@ def _load(path: Path) -> tuple[dict[str, Any], dict[str, Any] | None, pipeline_s
     for name in _places(spec):
         if not _PLACE.fullmatch(name):
             raise UserError(f"{path} is not a compiled pipeline (its name {redact(name)[:80]!r} cannot be a folder's); compile it again")
-    for place, fault in missing_part(Document([document], {})):
+    for place, fault in missing_parts(Document([document], {})):
         raise UserError(f"{path} is damaged: at {place} {fault}")
     return document, others[0] if others else None, spec
 

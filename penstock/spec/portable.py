@@ -14,7 +14,7 @@ from typing import Any
 
 from penstock.components.protocol.values import decode, encode
 
-from ..local.commands import component_of
+from .containers import component_of
 
 Spec = dict[str, Any]
 _PLACEHOLDER = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")

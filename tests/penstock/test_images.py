@@ -15,9 +15,8 @@ import pytest
 
 import penstock
 from penstock.cli.images import Build, Source
-from penstock.components.images import image
+from penstock.components.images import FAMILIES, image
 from penstock.local.engines import Engine
-from penstock.local.envs import FAMILIES
 
 from ..ports import free_port
 

@@ -12,7 +12,7 @@ _BUCKETS = ("gs://", "s3://")
 
 
 @dataclass(frozen=True)
-class PredictionLog:
+class PredictionLogOptions:
     """Where the model server keeps some of its requests and answers.
 
     Attributes:
@@ -24,7 +24,7 @@ class PredictionLog:
     sample: float = 0.1
 
     @classmethod
-    def from_options(cls, options: dict[str, Any], *, in_container: bool = True) -> "PredictionLog":
+    def from_options(cls, options: dict[str, Any], *, in_container: bool = True) -> "PredictionLogOptions":
         """Reads the serving options `prediction_log` and `prediction_log_sample`; others are not looked at.
 
         Args:

@@ -1,45 +1,17 @@
-"""From a destination's URI to the destination."""
+"""The URIs of destinations: their schemes, their parts, their options."""
 
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from penstock.components.protocol.errors import TaskError
 
-from ..names import check_kserve_name, check_model_name, longest_kserve_name
-from .destination import Destination
+from ..names import check_kserve_name, longest_kserve_name
 
 FORMS = {
     "local": "local://DIR?port=8501",
     "kserve": "kserve://NAMESPACE/NAME?mode=standard",
     "vertex": "vertex://PROJECT/LOCATION/ENDPOINT",
 }
-
-
-def parse(destination: str, model_name: str, serving_options: dict[str, Any] | None = None) -> Destination:
-    """Finds the destination that a URI names.
-
-    Args:
-        destination: One of `FORMS`; options follow `?`.
-        model_name: The name under which the model is registered, and serves where the destination has no name of its own.
-        serving_options: How the model is to be served: resources, replicas and the like, in the words of the destination's module.
-
-    Raises:
-        TaskError: The scheme, a part of the URI, an option or the name is none.
-    """
-    check_model_name(model_name)
-    scheme, path, options = split(destination)
-    serving = dict(serving_options or {})
-    if scheme == "kserve":  # each with clients of its own, which take seconds to import
-        from .kserve.destination import KServeDestination
-
-        return KServeDestination.from_uri(path, options, model_name, serving)
-    if scheme == "vertex":
-        from .vertex.destination import VertexDestination
-
-        return VertexDestination.from_uri(path, options, model_name, serving)
-    from .local.destination import LocalDestination
-
-    return LocalDestination.from_uri(path, options, model_name, serving)
 
 
 def split(destination: str) -> tuple[str, str, dict[str, str]]:

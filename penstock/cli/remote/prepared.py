@@ -10,7 +10,7 @@ from .options import connected
 
 if TYPE_CHECKING:
     from ...lint import Finding
-    from ...remote.submission import Submission, Wishes
+    from ...remote.submission import Submission, SubmissionOptions
     from ...remote.target import Target
     from ...spec.pipeline_file import PipelineFile
 
@@ -50,15 +50,15 @@ def prepare(file: Path, given: dict[str, Any]) -> Prepared:
 
     with before_anything_starts():
         pipeline = PipelineFile(file)
-        submission, findings = make_submission(pipeline, _wishes(given), settings, target.name)
+        submission, findings = make_submission(pipeline, _submission_options(given), settings, target.name)
         return Prepared(target, pipeline, submission, target.request(submission), findings)
 
 
-def _wishes(given: dict[str, Any]) -> "Wishes":
-    from ...remote.submission import Wishes
+def _submission_options(given: dict[str, Any]) -> "SubmissionOptions":
+    from ...remote.submission import SubmissionOptions
     from ...spec.pipeline_file import read_values
 
-    return Wishes(
+    return SubmissionOptions(
         texts=name_value_pairs(given["texts"]),
         values=read_values(given["values_file"]) if given["values_file"] else {},
         caching=False if given["no_cache"] else None,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ...spec.document import Document, Task, artifacts_of, known_value, parameters_of, place_of
+from ...spec.document import DagTask, Document, artifacts_of, known_value, parameters_of, place_of
 from ..registry import error, warning
 from .links import ISSUE, PULL, SOURCE
 
@@ -17,7 +17,7 @@ def stale_answer(document: Document) -> Iterator[tuple[str, str]]:
     give `enable_caching=True` to kfp's client or to Vertex AI's `PipelineJob` either: it turns caching on for every task. A cache key of one's own takes the
     place of the inputs, so that a model gets the verdict of another.
     """
-    from ...local.commands import components_in, never_cached
+    from ...spec.containers import components_in, never_cached
 
     for task, command in _cached_commands(document):
         if name := never_cached(command):
@@ -37,7 +37,7 @@ def uri(document: Document) -> Iterator[tuple[str, str]]:
     `set_caching_options(False)`, or submit with `--no-cache`. `penstock run` looks: it runs a task of Penstock's again whose parameters name what is not on
     this machine.
     """
-    from ...local.commands import components_in
+    from ...spec.containers import components_in
     from ...spec.contents import names_elsewhere
 
     for task, command in _cached_commands(document):
@@ -87,7 +87,7 @@ def default(document: Document) -> Iterator[tuple[str, str]]:
     Change the default of a container component's parameter, and the outputs of the old one are taken. Give the parameter a value where the task is made;
     `penstock compile`, `submit` and `upload` write the defaults of all tasks into the file.
     """
-    from ...local.commands import is_lightweight
+    from ...spec.containers import is_lightweight
 
     for task, command in _cached_commands(document):
         if not command or is_lightweight(command):  # its defaults stand in its code
@@ -125,14 +125,14 @@ def caching_of_a_group(document: Document) -> Iterator[tuple[str, str]]:
             yield f"{task.place}.cachingOptions", "caching is off for a nested pipeline, and on for tasks inside; set it on the tasks"
 
 
-def _cached_commands(document: Document) -> Iterator[tuple[Task, list[str]]]:
+def _cached_commands(document: Document) -> Iterator[tuple[DagTask, list[str]]]:
     """Yields each cached task with its container's command line."""
     return ((task, document.command_of(task)) for task in _cached(document))
 
 
-def _cached(document: Document) -> Iterator[Task]:
+def _cached(document: Document) -> Iterator[DagTask]:
     return (task for task in document.tasks() if not task.is_group and task.spec.get("cachingOptions", {}).get("enableCache"))
 
 
-def _caches(document: Document, group: Task) -> bool:
+def _caches(document: Document, group: DagTask) -> bool:
     return any(task.parent == group.component_name for task in _cached(document))

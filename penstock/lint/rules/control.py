@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from ...spec.document import Document, Task, parameters_of, place_of
+from ...spec.document import DagTask, Document, parameters_of, place_of
 from ..registry import error, warning
 from .links import PULL, SOURCE
 
@@ -131,7 +131,7 @@ def retry(document: Document) -> Iterator[tuple[str, str]]:
             )
 
 
-def _named_outputs(task: Task) -> list[str]:
+def _named_outputs(task: DagTask) -> list[str]:
     """Returns the inputs of a group that are named outputs of other tasks."""
     bound = {name: given.get("taskOutputParameter", {}).get("outputParameterKey") for name, given in task.parameters.items()}
     return [name for name, output in bound.items() if output and output != _UNNAMED]
@@ -173,7 +173,7 @@ def final_status_missing(document: Document) -> Iterator[tuple[str, str]]:
                 yield task.place, f"its {name} is a PipelineTaskFinalStatus, which no exit handler gives it; make it the exit task of one"
 
 
-def _told_final_status(document: Document) -> Iterator[tuple[Task, str]]:
+def _told_final_status(document: Document) -> Iterator[tuple[DagTask, str]]:
     """Yields the tasks of containers that are told a final status, with the text of their command."""
     for task in document.tasks():
         if _STATUS in {spec.get("parameterType") for spec in parameters_of(task.component).values()} and not task.is_group:

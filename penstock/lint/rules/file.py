@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from ...spec.document import Document, place_of
+from ...spec.document import Document
+from ...spec.missing_parts import missing_parts
 from ..registry import error
 from .links import ISSUE, SOURCE
 
@@ -81,18 +82,4 @@ def missing_part(document: Document) -> Iterator[tuple[str, str]]:
 
     KFP's compiler writes them together; a file that was cut or joined by hand may lack one, and no backend runs it.
     """
-    for task in document.tasks():
-        if task.component_name not in document.components:
-            yield task.place, f"there is no component {task.component_name or '(it names none)'}; compile the pipeline again"
-        before = task.producers.union(task.spec.get("dependentTasks", []))
-        for name in sorted(before - document.components[task.parent]["dag"]["tasks"].keys()):
-            yield task.place, f"there is no task {name} beside it; compile the pipeline again"
-    executors = document.spec.get("deploymentSpec", {}).get("executors", {})
-    for name, component in document.components.items():
-        if (label := component.get("executorLabel", "")) not in executors and "dag" not in component:
-            yield place_of(name), f"there is no executor {label or '(it names none)'}; compile the pipeline again"
-    for label in (label for label, executor in executors.items() if not executor):
-        yield f"deploymentSpec.executors.{label}", "there is nothing to run; compile the pipeline again"
-    for place, _, container in document.executors("container"):
-        if not container.get("image"):
-            yield place, "there is no image; compile the pipeline again"
+    yield from missing_parts(document)

@@ -17,7 +17,7 @@ def lost_evidence(document: Document) -> Iterator[tuple[str, str]]:
     Anomaly, and its page, Statistics and Anomalies are gone with the pod. Say `on_anomalies="warn"`, give its `anomalies` to require_verdict, which fails in its
     place, and let what follows be `.after` that. On Vertex AI and locally the evidence is kept either way.
     """
-    from ...local.commands import components_in
+    from ...spec.containers import components_in
 
     for task in document.tasks():
         if _GATE not in components_in(document.command_of(task)):

@@ -103,7 +103,7 @@ def needs_docker(document: Document) -> Iterator[tuple[str, str]]:
     engine; any other image needs `penstock run --runner docker`, or kfp's DockerRunner, which takes a container that failed for one that
     succeeded (kubeflow/pipelines#13332), and puts the image's ENTRYPOINT before the command.
     """
-    from ...local.commands import component_of, family_of, is_lightweight
+    from ...spec.containers import component_of, family_of, is_lightweight
 
     for place, _, container in document.executors("container"):
         image, command = container.get("image", ""), container.get("command", [])

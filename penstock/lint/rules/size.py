@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ...spec.document import Document, Task, artifacts_of, as_json, known_value, parameters_of, place_of
+from ...spec.document import DagTask, Document, artifacts_of, as_json, known_value, parameters_of, place_of
 from ..registry import error
 from .links import ISSUE, SOURCE
 
@@ -86,13 +86,13 @@ def workflow_size(document: Document) -> Iterator[tuple[str, str]]:
         yield "root", f"a pipeline of {size / 2**20:.1f} MiB, of at most 1.5; split it, and pass what is large by URI"
 
 
-def _executor_input(document: Document, task: Task) -> int:
+def _executor_input(document: Document, task: DagTask) -> int:
     """Returns how many bytes of the task's parameters are known beforehand."""
     names = {*parameters_of(task.component), *task.parameters}
     return sum(len(as_json({name: _known(document, task, name)})) for name in names)
 
 
-def _known(document: Document, task: Task, name: str) -> Any:
+def _known(document: Document, task: DagTask, name: str) -> Any:
     binding = task.parameters.get(name)
     if binding is None:
         return parameters_of(task.component)[name].get("defaultValue")

@@ -27,7 +27,7 @@ def make_client(settings: KubeflowSettings) -> Any:
         settings: Where the installation is, and who asks.
 
     Raises:
-        NoAnswer: The login cannot be reached.
+        BackendUnavailable: The login cannot be reached.
         UserError: Nothing says where the installation is, or who asks.
     """
     import_kfp()
@@ -44,7 +44,7 @@ def make_client(settings: KubeflowSettings) -> Any:
         reason = str(error).partition(". ")[0].rstrip(".")
         raise UserError(f"no token for client_id: {reason}; set GOOGLE_APPLICATION_CREDENTIALS to a service account's key") from error
     if "Failed to load kube config" in said.getvalue():
-        raise UserError(_homeless(settings.kube_context))
+        raise UserError(_no_address(settings.kube_context))
     if not host:
         _keep_path(api_client(client).configuration)
     return client
@@ -100,7 +100,7 @@ def _keep_path(configuration: Any) -> None:
         configuration.refresh_api_key_hook = renew_token_only
 
 
-def _homeless(kube_context: str) -> str:
+def _no_address(kube_context: str) -> str:
     if kube_context:
         return f"the kube config has no context {kube_context} that can be used: kubectl config get-contexts lists them"
     return "nothing says where Kubeflow Pipelines is: give --host, set KF_PIPELINES_ENDPOINT, or host in a context of penstock.toml"

@@ -12,7 +12,7 @@ import urllib3
 
 from ...errors import UserError
 from ..settings import KubeflowSettings
-from ..target import NoAnswer
+from ..target import BackendUnavailable
 from .client import api_client, make_client, namespace_of_kfp
 
 # Seconds to connect and to answer; kfp's client tries up to four times where nothing can have happened yet.
@@ -75,7 +75,7 @@ class Connection:
             kwargs: Its keyword arguments.
 
         Raises:
-            NoAnswer: The server cannot be reached, or cannot answer now.
+            BackendUnavailable: The server cannot be reached, or cannot answer now.
             UserError: It refuses, or what answers is not Kubeflow Pipelines.
         """
         with self._errors():
@@ -102,7 +102,7 @@ class Connection:
         """Gets what no generated service does; empty where there is no such thing.
 
         Raises:
-            NoAnswer: The server cannot be reached, or cannot answer now.
+            BackendUnavailable: The server cannot be reached, or cannot answer now.
             UserError: It refuses, or what answers is not Kubeflow Pipelines.
         """
         try:
@@ -117,7 +117,7 @@ class Connection:
         """Yields the lines of a text, as they come.
 
         Raises:
-            NoAnswer: The server cannot be reached, or cannot answer now.
+            BackendUnavailable: The server cannot be reached, or cannot answer now.
             UserError: It refuses.
         """
         with self._errors(), self._get(path, path_params or {}, query or {}) as answer:
@@ -127,7 +127,7 @@ class Connection:
         """Yields the lines of a file that comes as JSON, as they come.
 
         Raises:
-            NoAnswer: The server cannot be reached, or cannot answer now.
+            BackendUnavailable: The server cannot be reached, or cannot answer now.
             UserError: It refuses.
         """
         with self._errors(), self._get(path, path_params, {}) as answer:
@@ -176,7 +176,7 @@ class Connection:
                 f"{self._where} does not allow that (403): {said}; ask for the permission, or check --namespace and who you are"
             )
         if status == 429 or status >= 500:
-            return NoAnswer(f"{self._where} cannot answer now ({status}): {said}")
+            return BackendUnavailable(f"{self._where} cannot answer now ({status}): {said}")
         if status == 404:
             return NotThere(f"{self._where} has no such thing (404): {said}")
         if not status:
@@ -191,7 +191,7 @@ class Connection:
             return UserError(f"{self._where} has a certificate that is not trusted: name its authority's certificates with ca_certificate")
         if "SSL" in type(cause).__name__:
             return UserError(f"{self._where} does not speak TLS: check https or http in the host ({cause})")
-        return NoAnswer(f"{self._where} cannot be reached: {_brief(cause)}")
+        return BackendUnavailable(f"{self._where} cannot be reached: {_brief(cause)}")
 
     def _check_json(self, body: str) -> None:
         if body.lstrip()[:1] in ("{", ""):

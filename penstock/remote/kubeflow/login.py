@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from ...errors import UserError
-from ..target import NoAnswer
+from ..target import BackendUnavailable
 
 if TYPE_CHECKING:
     import requests
@@ -30,7 +30,7 @@ def log_in(host: str, username: str, ca_certificate: str = "") -> str:
         ca_certificate: A file with the certificates of the server's authority.
 
     Raises:
-        NoAnswer: A page cannot be reached.
+        BackendUnavailable: A page cannot be reached.
         UserError: There is no password, it is wrong, or the pages are others.
     """
     import requests
@@ -45,7 +45,7 @@ def log_in(host: str, username: str, ca_certificate: str = "") -> str:
     except requests.exceptions.SSLError as error:
         raise UserError(f"the certificate of {host} is not trusted: name its authority's certificates with ca_certificate") from error
     except requests.exceptions.RequestException as error:
-        raise NoAnswer(f"the login of {host} cannot be reached: {type(error).__name__}") from error
+        raise BackendUnavailable(f"the login of {host} cannot be reached: {type(error).__name__}") from error
 
 
 def _go_through(session: "requests.Session", host: str, username: str, password: str) -> str:

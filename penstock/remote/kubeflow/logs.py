@@ -31,7 +31,7 @@ def read_log(connection: Connection, run: Any, pod: Pod) -> Iterator[str]:
         pod: The pod that printed it.
 
     Raises:
-        NoAnswer: The server cannot be reached, or cannot answer now.
+        BackendUnavailable: The server cannot be reached, or cannot answer now.
         LogGone: The log is gone.
         UserError: The server refuses.
     """

@@ -19,7 +19,7 @@ from penstock.components.release.destinations.vertex.api import VertexApi, is_pa
 
 from ...errors import UserError
 from ..settings import VertexSettings
-from ..target import NoAnswer
+from ..target import BackendUnavailable
 
 # What they log comes as an exception too, or is tried again.
 _TALKATIVE = ("google.auth", "urllib3")
@@ -69,15 +69,15 @@ class PipelinesApi(VertexApi):
 
     @contextmanager
     def doing(self, what: str) -> Iterator[None]:
-        """Makes what goes wrong one line; `NoAnswer` where the same may go well later."""
+        """Makes what goes wrong one line; `BackendUnavailable` where the same may go well later."""
         try:
             yield
         except requests.RequestException as error:
-            raise NoAnswer(f"{self.uri}: cannot {what}: {_host(error)} cannot be reached ({_innermost(error)})") from error
+            raise BackendUnavailable(f"{self.uri}: cannot {what}: {_host(error)} cannot be reached ({_innermost(error)})") from error
         except TimeoutError as error:
-            raise NoAnswer(f"{self.uri}: cannot {what}: it is begun, and not done yet") from error
+            raise BackendUnavailable(f"{self.uri}: cannot {what}: it is begun, and not done yet") from error
         except (exceptions.GoogleAPICallError, GoogleAuthError) as error:
-            kind = NoAnswer if is_passing(error) or isinstance(error, TransportError) else UserError
+            kind = BackendUnavailable if is_passing(error) or isinstance(error, TransportError) else UserError
             raise kind(f"{self.uri}: cannot {what}: {self.explain(error)}") from error
 
     def explain(self, error: Exception) -> str:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 import penstock as package
-from penstock.local.envs import FAMILIES
+from penstock.components.images import FAMILIES
 
 ROOT = Path(__file__).resolve().parents[3]
 DIGESTS = {family: f"sha256:{number:064x}" for number, family in enumerate(FAMILIES)}

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from penstock.local.envs import environment
 from penstock.remote.connect import connect
-from penstock.remote.target import NoAnswer, NotYet
+from penstock.remote.target import BackendUnavailable, NotYet
 from penstock.remote.watch import Watch
 
 from ...command import COMMAND, variables
@@ -132,7 +132,7 @@ def test_a_backend_that_stays_away_ends_it_with_one_line(backend: Backend, perso
     monkeypatch.chdir(person.folder)
     target, _ = connect("", backend.name, {})
     console = Console(file=io.StringIO(), width=1000)
-    with backend.away("busy"), pytest.raises(NoAnswer, match="injected by the test") as error:
+    with backend.away("busy"), pytest.raises(BackendUnavailable, match="injected by the test") as error:
         Watch(target, None, {}, console, patience=1.0).follow(run)
     assert "\n" not in error.value.message
 

@@ -41,7 +41,7 @@ class Conflict(ClusterError):
     """Somebody else has changed the object since it was read, or has made it."""
 
 
-class NoAnswer(ClusterError):
+class OutcomeUnknown(ClusterError):
     """It gave no answer, or failed: nobody knows whether something was changed."""
 
 
@@ -213,7 +213,7 @@ class Cluster:
             raise _explain(error) from error
         except urllib3.exceptions.HTTPError as error:
             host = self._client.configuration.host
-            raise NoAnswer(
+            raise OutcomeUnknown(
                 f"the cluster at {host} gives no answer ({_cause(error)}); check that it runs and can be reached from here"
             ) from error
 
@@ -269,7 +269,7 @@ def _explain(error: ApiException) -> ClusterError:
         return Refused(f"the cluster does not allow this (403 Forbidden): {message}; have the permission granted")
     if error.status is not None and 400 <= error.status < 500 and error.status != 429:
         return Refused(f"the cluster refuses this ({error.status}): {message}")
-    return NoAnswer(f"the cluster failed ({error.status}): {message}; push again when it has recovered")
+    return OutcomeUnknown(f"the cluster failed ({error.status}): {message}; push again when it has recovered")
 
 
 def _status(error: ApiException) -> dict[str, Any]:

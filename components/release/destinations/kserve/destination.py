@@ -18,13 +18,13 @@ from penstock.components.release.settling import wait_until_answered
 from ..destination import Answer, Ask, Check, Current, StepFailed, Traffic, accept, unharmed
 from ..metrics import read_traffic
 from ..uri import check_options
-from .api import Cluster, ClusterError, Conflict, NoAnswer
+from .api import Cluster, ClusterError, Conflict, OutcomeUnknown
 from .complaints import Complaints
 from .knative import Knative
 from .lease import Lease
 from .leftovers import clear_leftovers
 from .plane import Address, DataPlane, NotReached
-from .record import SHARE, Version, scaling, write_version
+from .record import SHARE, KServeVersion, scaling, write_version
 from .seen import DEPLOYMENT, InferenceService
 from .spec import (
     KNATIVE,
@@ -217,7 +217,7 @@ class KServeDestination:
         first, *others = self._mode.stage(service, version)
         try:
             self._write(first.change)
-        except NoAnswer as failure:  # it may have been made all the same
+        except OutcomeUnknown as failure:  # it may have been made all the same
             raise StepFailed(str(failure)) from failure
         except ClusterError as failure:
             raise TaskError(str(failure)) from failure
@@ -328,7 +328,7 @@ class KServeDestination:
         self._finish([], self._mode.retire(self._required()))
         self._clear_leftovers()
 
-    def _place(self, model: Input, release: Release) -> Version:
+    def _place(self, model: Input, release: Release) -> KServeVersion:
         """Copies a model to the storage, and returns how it will be served from there."""
         placed = model_storage.place(model, release, self._storage, self._name)
         uri = model_storage.kserve_uri(placed.uri)
@@ -336,7 +336,7 @@ class KServeDestination:
         asked = digest(release.fingerprint, predictor)
         if self._mode_name == STANDARD:  # in Knative mode another name would be another Knative service
             predictor["name"] = predictor_name(asked)
-        return Version(
+        return KServeVersion(
             predictor,
             release.fingerprint,
             release.model_version,
@@ -347,12 +347,12 @@ class KServeDestination:
             model_name=release.model_name,
         )
 
-    def _tell_of_other_options(self, serving: Version) -> None:
+    def _tell_of_other_options(self, serving: KServeVersion) -> None:
         asked = build_predictor(self._name, serving.uri, serving.fingerprint, serving.model_version, self._serving, self._mode_name)
         if serving.digest and digest(serving.fingerprint, asked) != serving.digest:
             figure(f"{self._where} serves this model with other options than these, which count from the next model on")
 
-    def _create(self, version: Version) -> InferenceService:
+    def _create(self, version: KServeVersion) -> InferenceService:
         """Creates the InferenceService, with its first version as one that has not been promoted."""
         body = inference_service(self._cluster.namespace, self._name, self._mode_name, write_version(version) | {SHARE: 0})
         self._keep()
@@ -363,12 +363,12 @@ class KServeDestination:
             if version.is_same(self._mode.state(service).candidate):
                 return service
             raise TaskError(f"{self._where} has been made by somebody else meanwhile; see what it is, then push again") from failure
-        except NoAnswer as failure:
+        except OutcomeUnknown as failure:
             raise StepFailed(str(failure)) from failure
         except ClusterError as failure:
             raise TaskError(str(failure)) from failure
 
-    def _go_back(self, version: Version, check: Check) -> None:
+    def _go_back(self, version: KServeVersion, check: Check) -> None:
         """Brings a version up beside what serves, and gives it the traffic once it is right."""
         with unharmed(lambda: None):
             self._require(version)
@@ -393,7 +393,7 @@ class KServeDestination:
         if release.fingerprint:
             wait_until_answered(asker, release)
 
-    def _require(self, version: Version) -> None:
+    def _require(self, version: KServeVersion) -> None:
         """Makes sure that a version's bytes are those that were released. One that somebody else has put there has none to compare with."""
         if not version.fingerprint:
             return
@@ -486,7 +486,7 @@ class KServeDestination:
             with suppress(ClusterError):
                 clear_leftovers(self._cluster, self._cluster.read())
 
-    def _find(self, state: State, to: str) -> Version:
+    def _find(self, state: State, to: str) -> KServeVersion:
         """Returns the version that serves or served with this fingerprint, as it was when it served."""
         served, version = [], state.serving
         while version:
@@ -495,7 +495,7 @@ class KServeDestination:
         found = find_release([Release(known.fingerprint, known.model_version) for known in served], to)
         return next(known for known in served if known.fingerprint == found.fingerprint)
 
-    def _release(self, version: Version | None) -> Release | None:
+    def _release(self, version: KServeVersion | None) -> Release | None:
         """Returns what is known of a version; without its probe where its record is gone, which must not stop a rollback."""
         if version is None:
             return None

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .plane import Address, cluster_domain
-from .record import SHARE, Version, read_version, write_version
+from .record import SHARE, KServeVersion, read_version, write_version
 from .seen import InferenceService, Seen, is_true
 from .spec import KNATIVE, annotations
 from .steps import State, Step, WayBack, first_deployment, foreign_canary
@@ -39,7 +39,7 @@ class Knative:
             return State(serving=version)
         return State(serving, version, percent)
 
-    def stage(self, service: InferenceService, version: Version) -> list[Step]:
+    def stage(self, service: InferenceService, version: KServeVersion) -> list[Step]:
         """Makes the version the latest revision, with no traffic; it is there already if it is the candidate."""
         state = self.state(service)
         if version.is_same(state.candidate):
@@ -73,7 +73,7 @@ class Knative:
         tidy = [Step(again, is_latest_ready, starts_pods=True), Step(_lift_limit, has_share(100))]
         return stop, tidy
 
-    def go_back(self, seen: Seen, version: Version) -> WayBack:
+    def go_back(self, seen: Seen, version: KServeVersion) -> WayBack:
         """Goes back to the revision before if it is still known, for that needs no start; else serves the version as a new revision.
 
         A revision has a URL of its own only while it has a share: the one before is checked with the smallest that there is.
@@ -125,7 +125,7 @@ class Knative:
         return f"serving.knative.dev/revision={latest}" if _is_own(service) else ""
 
 
-def _bring_in(make: Callable[[InferenceService], Version]) -> Any:
+def _bring_in(make: Callable[[InferenceService], KServeVersion]) -> Any:
     """Returns the change that makes a version the latest one, with no traffic.
 
     Args:

@@ -17,7 +17,7 @@ from typing import Any
 
 from penstock.components.protocol import TaskError, figure
 
-from .api import Cluster, ClusterError, Conflict, NoAnswer, NotFound
+from .api import Cluster, ClusterError, Conflict, NotFound, OutcomeUnknown
 
 WAIT_SECONDS = 1.0
 
@@ -103,7 +103,7 @@ class Lease:
             if found and _holder(found) == self._holder and self._take(found):
                 return ""
         except ClusterError as failure:
-            has_time = isinstance(failure, NoAnswer) and time.monotonic() - self._renewed < self._seconds
+            has_time = isinstance(failure, OutcomeUnknown) and time.monotonic() - self._renewed < self._seconds
             return "" if has_time else f"this push can no longer keep others out of {self._where}: {failure}"
         return f"another push has taken {self._where} over; this one stops and changes nothing more"
 

@@ -21,7 +21,7 @@ SHARE = "canaryTrafficPercent"
 
 
 @dataclass(frozen=True)
-class Version(Stored):
+class KServeVersion(Stored):
     """A version that an InferenceService serves, has served, or is about to.
 
     Attributes:
@@ -49,11 +49,11 @@ class Version(Stored):
     revision: str = ""
     after: str = ""
     model_name: str = ""
-    history: "tuple[Version, ...]" = ()
-    beside: "Version | None" = None
+    history: "tuple[KServeVersion, ...]" = ()
+    beside: "KServeVersion | None" = None
 
     @property
-    def previous(self) -> "Version | None":
+    def previous(self) -> "KServeVersion | None":
         """What served before it, with what had served before that."""
         return replace(self.history[0], history=self.history[1:]) if self.history else None
 
@@ -62,22 +62,22 @@ class Version(Stored):
         """The predictor's name: unique for each version in Standard mode, empty in Knative mode."""
         return self.predictor.get("name", "")
 
-    def is_same(self, other: "Version | None") -> bool:
+    def is_same(self, other: "KServeVersion | None") -> bool:
         """Tells whether both are the same model at the same place, served in the same way."""
         return other is not None and (self.fingerprint, self.uri, self.digest) == (other.fingerprint, other.uri, other.digest)
 
-    def entry(self, revision: str = "") -> "Version":
+    def entry(self, revision: str = "") -> "KServeVersion":
         """Returns what others remember of this version."""
         return replace(self, revision=revision, after="", history=(), beside=None)
 
-    def staged_beside(self, serving: "Version | None", revision: str = "") -> "Version":
+    def staged_beside(self, serving: "KServeVersion | None", revision: str = "") -> "KServeVersion":
         """Returns this version with what serves as its rollback point."""
         if serving is None:
             return self
         return replace(self, history=(serving.entry(revision), *serving.history)[:HISTORY])
 
 
-def read_version(predictor: dict[str, Any]) -> Version:
+def read_version(predictor: dict[str, Any]) -> KServeVersion:
     """Reads the version that a predictor serves.
 
     A record that speaks of another model than the predictor serves is somebody's copy, and none.
@@ -89,11 +89,11 @@ def read_version(predictor: dict[str, Any]) -> Version:
     what, remedy = f"the predictor's annotation {RECORD}", "restore it, or take it away (kubectl)"
     record = stored.load((predictor.get("annotations") or {}).get(RECORD, "{}"), what, remedy)
     if record.get("uri") != storage_uri(predictor):
-        return Version(plain, uri=storage_uri(predictor), scaling=scaling(plain))
+        return KServeVersion(plain, uri=storage_uri(predictor), scaling=scaling(plain))
     plain["annotations"] = {key: value for key, value in plain["annotations"].items() if key != RECORD}
     if not plain["annotations"]:
         del plain["annotations"]
-    return stored.from_object(Version, record | {"predictor": plain}, what, remedy)
+    return stored.from_object(KServeVersion, record | {"predictor": plain}, what, remedy)
 
 
 def scaling(predictor: dict[str, Any]) -> dict[str, int | str]:
@@ -101,7 +101,7 @@ def scaling(predictor: dict[str, Any]) -> dict[str, int | str]:
     return {key: predictor[key] for key in SCALING if key in predictor}
 
 
-def write_version(version: Version) -> dict[str, Any]:
+def write_version(version: KServeVersion) -> dict[str, Any]:
     """Returns the predictor of a version, with its record: as much of the history as an annotation has room for."""
     record = _brief(version) | {"history": [_brief(entry, with_predictor=True) for entry in version.history]}
     if version.beside:
@@ -113,7 +113,7 @@ def write_version(version: Version) -> dict[str, Any]:
     return version.predictor | {"annotations": (version.predictor.get("annotations") or {}) | {RECORD: text}}
 
 
-def _brief(version: Version, *, with_predictor: bool = False) -> dict[str, Any]:
+def _brief(version: KServeVersion, *, with_predictor: bool = False) -> dict[str, Any]:
     """Returns the fields of a version that say something, without the versions that it knows."""
     left_out = {"history", "beside"} if with_predictor else {"history", "beside", "predictor"}
     fields = stored.to_object(replace(version, history=(), beside=None))

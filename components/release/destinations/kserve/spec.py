@@ -12,7 +12,7 @@ from penstock.components.images import image, lacks_digest
 from penstock.components.protocol import TaskError
 
 from .. import prediction_log
-from ..prediction_log import PredictionLog
+from ..prediction_log import PredictionLogOptions
 from ..uri import check_options
 
 KNATIVE, STANDARD = "Knative", "Standard"
@@ -43,7 +43,7 @@ def check_serving_options(options: dict[str, Any], mode: str) -> None:
         options: `cpu` and `memory` (quantities), `gpu` (NVIDIA GPUs), `min_replicas` (0: scaled to zero while nobody asks),
             `max_replicas`, `scale_target` and `scale_metric` (what the autoscaler holds per replica), `logger_url` (where requests and
             answers are sent), `service_account`, `runtime` (a ServingRuntime's name), `image` (a copy of Penstock's serve image in a
-            registry that the cluster can pull from), `prediction_log` and `prediction_log_sample` (see `PredictionLog`).
+            registry that the cluster can pull from), `prediction_log` and `prediction_log_sample` (see `PredictionLogOptions`).
         mode: `Knative` or `Standard`.
 
     Raises:
@@ -67,7 +67,7 @@ def check_serving_options(options: dict[str, Any], mode: str) -> None:
         )
     if options.get("runtime") and options.get("image"):
         raise TaskError("serving options runtime and image exclude each other: a ServingRuntime has an image; give one of them")
-    if PredictionLog.from_options(options).uri and options.get("runtime"):
+    if PredictionLogOptions.from_options(options).uri and options.get("runtime"):
         raise TaskError("serving option prediction_log is Penstock's server's, which runtime replaces; leave one of them out")
 
 
@@ -147,7 +147,7 @@ def _server(name: str, uri: str, fingerprint: str, version: str, options: dict[s
         name="kserve-container",
         image=options.get("image") or image("serve"),
         command=_COMMAND,
-        args=[*told, *PredictionLog.from_options(options).arguments()],
+        args=[*told, *PredictionLogOptions.from_options(options).arguments()],
         env=[V1EnvVar(name=key, value=value) for key, value in variables.items() if value],
         ports=[V1ContainerPort(container_port=HTTP_PORT, protocol="TCP")],
         readiness_probe=V1Probe(http_get=V1HTTPGetAction(path="/v2/health/ready", port=HTTP_PORT)),

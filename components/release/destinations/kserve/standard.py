@@ -24,7 +24,7 @@ from penstock.components.protocol import TaskError
 
 from .api import Refused
 from .plane import Address, cluster_domain
-from .record import SHARE, Version, read_version, write_version
+from .record import SHARE, KServeVersion, read_version, write_version
 from .seen import InferenceService, Object, Seen, is_accepted, is_rolled_out, is_true, service_name, shares
 from .spec import SCALING, STANDARD, annotations, storage_uri
 from .steps import State, Step, WayBack, first_deployment, foreign_canary
@@ -50,7 +50,7 @@ class Standard:
             raise foreign_canary(canary["trafficPercent"])
         return State(serving, candidate, canary["trafficPercent"])
 
-    def stage(self, service: InferenceService, version: Version) -> list[Step]:
+    def stage(self, service: InferenceService, version: KServeVersion) -> list[Step]:
         """Makes the version the canary, with one replica and no traffic; it is there already if it is the candidate.
 
         Raises:
@@ -92,7 +92,7 @@ class Standard:
         """Takes the canary's traffic away, then the canary: no request is lost to pods that end."""
         return self._empty(service), [Step(_remove_canary, is_settled)]
 
-    def go_back(self, seen: Seen, version: Version) -> WayBack:
+    def go_back(self, seen: Seen, version: KServeVersion) -> WayBack:
         """Has the version take all traffic as the canary, at once if it was kept warm, then puts it in the predictor's place.
 
         What served until then goes last, when nothing leads to it any more.
@@ -116,7 +116,7 @@ class Standard:
         canary = _canary(service)
         return [Step(_set_share(0), is_shared(0))] if canary and canary["trafficPercent"] else []
 
-    def _give_share(self, seen: Seen, percent: int, version: Version | None = None) -> list[Step]:
+    def _give_share(self, seen: Seen, percent: int, version: KServeVersion | None = None) -> list[Step]:
         """Gives the canary the replicas that its share needs, then the share. At 100 % the exchange moves what KServe does not split."""
         canary = _canary(seen.service)
         version = version or (read_version(canary["predictor"]) if canary else None)
@@ -164,7 +164,7 @@ def _is_kept_warm(service: InferenceService) -> bool:
     return [version.digest for version in read_version(canary["predictor"]).history] != [version.digest for version in staged]
 
 
-def _check_places(serving: dict[str, Any], version: Version) -> None:
+def _check_places(serving: dict[str, Any], version: KServeVersion) -> None:
     """Refuses what KServe would take as a canary and never let take the predictor's place.
 
     It merges a canary into the predictor, and of a model and an image it would run the model. And it refuses another name for a predictor whose
@@ -183,7 +183,7 @@ def _check_places(serving: dict[str, Any], version: Version) -> None:
         )
 
 
-def _put_canary(version: Version, *, even_warm: bool = False) -> Any:
+def _put_canary(version: KServeVersion, *, even_warm: bool = False) -> Any:
     """Makes a change that makes a version the canary, unless it is; even if it is kept warm as such, where that is said."""
 
     def change(service: InferenceService) -> None:
@@ -222,7 +222,7 @@ def _set_replicas(replicas: int) -> Any:
     return change
 
 
-def _replicas(seen: Seen, version: Version | None, percent: int) -> int:
+def _replicas(seen: Seen, version: KServeVersion | None, percent: int) -> int:
     """Returns how many replicas a share needs: as a share of those that serve, which may be more than the fewest; and all that are asked for."""
     predictor = seen.service["spec"]["predictor"]
     deployment = seen.deployment(predictor)

@@ -7,7 +7,7 @@ from typing import Protocol
 from penstock.components.protocol import TaskError
 
 from .plane import Address
-from .record import SHARE, Version, read_version
+from .record import SHARE, KServeVersion, read_version
 from .seen import InferenceService, Seen
 
 STOP = "serving.kserve.io/stop"
@@ -23,8 +23,8 @@ class State:
         percent: The candidate's share of the traffic.
     """
 
-    serving: Version | None = None
-    candidate: Version | None = None
+    serving: KServeVersion | None = None
+    candidate: KServeVersion | None = None
     percent: int = 0
 
 
@@ -72,7 +72,7 @@ class Mode(Protocol):
             TaskError: A canary is under way that Penstock has not made.
         """
 
-    def stage(self, service: InferenceService, version: Version) -> list[Step]:
+    def stage(self, service: InferenceService, version: KServeVersion) -> list[Step]:
         """Puts a version beside the one that serves, without traffic."""
 
     def why_no_shares(self, seen: Seen) -> str:
@@ -84,7 +84,7 @@ class Mode(Protocol):
     def withdraw(self, service: InferenceService) -> tuple[list[Step], list[Step]]:
         """Takes the traffic from the candidate, and then what is left of it."""
 
-    def go_back(self, seen: Seen, version: Version) -> WayBack:
+    def go_back(self, seen: Seen, version: KServeVersion) -> WayBack:
         """Has a version serve that did before."""
 
     def retire(self, service: InferenceService) -> list[Step]:

@@ -8,7 +8,7 @@ from typing import Any
 from penstock.components.protocol import figure
 
 from ..destination import StepFailed
-from .api import Cluster, ClusterError, NoAnswer
+from .api import Cluster, ClusterError, OutcomeUnknown
 from .complaints import Complaints
 from .seen import DEPLOYMENT, InferenceService, Seen
 from .steps import stopped
@@ -73,7 +73,7 @@ def wait_until(
             if (waiting := next(_unscheduled(pods), said)) != said:
                 figure(f"waiting: {waiting}")
                 said = waiting
-        except NoAnswer as failure:
+        except OutcomeUnknown as failure:
             trouble = str(failure)
         except ClusterError as failure:
             raise StepFailed(str(failure)) from failure

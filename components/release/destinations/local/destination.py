@@ -17,7 +17,7 @@ from penstock.components.release.serving import CANDIDATE, ServerInfo, ServingSt
 from .. import prediction_log
 from ..destination import Answer, Ask, Check, Current, StepFailed, Traffic, accept, curl, unharmed
 from ..metrics import read_traffic
-from ..prediction_log import PredictionLog
+from ..prediction_log import PredictionLogOptions
 from ..uri import check_options
 from .server import HOST, LocalServer
 
@@ -30,7 +30,7 @@ class LocalDestination:
     URI: `local://DIR?port=8501`; DIR may be relative to the working directory. Options:
         port: The port on which the model server listens, on this machine only.
 
-    The serving options `prediction_log` and `prediction_log_sample` (see `PredictionLog`) are the server's, for all models of the folder:
+    The serving options `prediction_log` and `prediction_log_sample` (see `PredictionLogOptions`) are the server's, for all models of the folder:
     they count when a push starts it.
 
     Every change is written to the model's `state.json` at once, and followed by the server. A push that is killed between the two
@@ -44,7 +44,7 @@ class LocalDestination:
 
     strategies = frozenset({"replace", "canary", "blue_green", "shadow"})
 
-    def __init__(self, folder: Path, port: int, model_name: str, log: PredictionLog) -> None:
+    def __init__(self, folder: Path, port: int, model_name: str, log: PredictionLogOptions) -> None:
         self._folder, self._name = folder, model_name
         self._server = LocalServer(folder, port, log)
         self._agrees: ServerInfo | None = None
@@ -65,7 +65,7 @@ class LocalDestination:
         port = options.get("port", str(DEFAULT_PORT))
         if not port.isdecimal() or not 0 < int(port) < 2**16:
             raise TaskError(f"destination local://{path} has no valid port ({port!r}); give one from 1 to 65535")
-        return cls(Path(path), int(port), model_name, PredictionLog.from_options(serving_options, in_container=False))
+        return cls(Path(path), int(port), model_name, PredictionLogOptions.from_options(serving_options, in_container=False))
 
     def command(self, body: str) -> str:
         """Returns the command that asks the server on this machine."""

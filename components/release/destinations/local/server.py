@@ -15,7 +15,7 @@ from penstock.components.release.server_token import authorization
 from penstock.components.release.serving import ServerInfo
 
 from ..destination import StepFailed
-from ..prediction_log import PredictionLog
+from ..prediction_log import PredictionLogOptions
 
 HOST = "127.0.0.1"
 START_SECONDS = 180.0
@@ -31,7 +31,7 @@ class LocalServer:
         prediction_log: Where it keeps some of the requests; one that runs is left as it is if this names no place.
     """
 
-    def __init__(self, folder: Path, port: int, prediction_log: PredictionLog) -> None:
+    def __init__(self, folder: Path, port: int, prediction_log: PredictionLogOptions) -> None:
         self._folder, self._port, self._prediction_log = folder, port, prediction_log
         self._base = f"http://{HOST}:{port}"
         self._log = folder / serving.LOG
@@ -58,7 +58,7 @@ class LocalServer:
                 f"the model server of {self._folder} listens on port {info.port}, not {self._port}; push to that port, or first: penstock serve stop {self._folder}"
             )
         wanted = self._prediction_log
-        if info and wanted.uri and wanted != PredictionLog(info.prediction_log, info.prediction_log_sample):
+        if info and wanted.uri and wanted != PredictionLogOptions(info.prediction_log, info.prediction_log_sample):
             keeps = f"at {info.prediction_log}, of {info.prediction_log_sample:g} of the requests" if info.prediction_log else "nowhere"
             raise TaskError(
                 f"the model server of {self._folder} keeps its prediction log {keeps}; push with the same, or first: penstock serve stop {self._folder}"

@@ -20,7 +20,7 @@ from .api import VertexApi
 from .deploy import Deployments
 from .endpoint import VertexEndpoint
 from .models import Note, VertexModels, read_note
-from .record import Record, Version, deployed_id, read_record, write_record
+from .record import Record, VertexVersion, deployed_id, read_record, write_record
 from .spec import Serving
 
 _LONGEST_NAME = 128
@@ -223,7 +223,7 @@ class VertexDestination:
             self._endpoint.renew()
             self._clean()
 
-    def _upload(self, model: Input, release: Release) -> Version:
+    def _upload(self, model: Input, release: Release) -> VertexVersion:
         self._endpoint.renew()
         placed = model_storage.place(model, release, self._storage, self._name)
         self._releases[placed.record_uri] = release
@@ -233,7 +233,7 @@ class VertexDestination:
         if not self._serving.image:  # a server that cannot be told what to find
             self._require_copied(name, placed, release)
         key = deployed_id(self._endpoint.read().name, name)
-        return Version(release.fingerprint, release.model_version, name, placed.uri, placed.record_uri, key)
+        return VertexVersion(release.fingerprint, release.model_version, name, placed.uri, placed.record_uri, key)
 
     def _require_copied(self, name: str, placed: model_storage.Placed, release: Release) -> None:
         """Makes sure that what Vertex AI has copied for itself had not changed meanwhile."""
@@ -243,7 +243,7 @@ class VertexDestination:
             self._models.disown(name)
             raise
 
-    def _deploy(self, where: Deployments, version: Version) -> Version:
+    def _deploy(self, where: Deployments, version: VertexVersion) -> VertexVersion:
         """Deploys a version on an endpoint without traffic, unless it is there; gives it with the ID that it has there."""
         placed = replace(version, deployed_id=deployed_id(where.endpoint, version.model))
         where.deploy(
@@ -257,7 +257,7 @@ class VertexDestination:
         )
         return placed
 
-    def _go_back(self, version: Version | None, record: Record, split: dict[str, int], check: Check) -> Version | None:
+    def _go_back(self, version: VertexVersion | None, record: Record, split: dict[str, int], check: Check) -> VertexVersion | None:
         """Gives all the traffic to a version that served, deployed again if need be, or to none.
 
         What has been undeployed is checked on the candidate's endpoint first. What is still deployed has no traffic there and cannot be asked;
@@ -276,7 +276,7 @@ class VertexDestination:
                 self._check(target, self._endpoint.name, target.deployed_id, check)
         return target
 
-    def _prove(self, version: Version, check: Check) -> None:
+    def _prove(self, version: VertexVersion, check: Check) -> None:
         """Checks a version on the candidate's endpoint."""
         place = self._candidate_endpoint()
         where = self._deployments(place.ensure({"penstock_candidate_of": self._endpoint.id}).name)
@@ -285,7 +285,7 @@ class VertexDestination:
         where.direct({proven.deployed_id: 100})
         self._check(version, where.endpoint, proven.deployed_id, check)
 
-    def _check(self, version: Version, endpoint: str, deployed: str, check: Check) -> None:
+    def _check(self, version: VertexVersion, endpoint: str, deployed: str, check: Check) -> None:
         release = self._release(version) or Release(version.fingerprint)
         check(release, lambda instances: self._ask(endpoint, deployed, 100, instances))
 
@@ -347,7 +347,7 @@ class VertexDestination:
         history = (version for version in record.served if serving is None or version.fingerprint != serving.fingerprint)
         return replace(record, serving=serving, history=tuple(history))
 
-    def _identify(self, endpoint: Endpoint, deployed: str) -> Version:
+    def _identify(self, endpoint: Endpoint, deployed: str) -> VertexVersion:
         """Finds out by its Model what serves without a record."""
         found = next(item for item in endpoint.deployed_models if item.id == deployed)
         name = f"{found.model.partition('@')[0]}@{found.model_version_id}"
@@ -355,13 +355,15 @@ class VertexDestination:
             note = read_note(self._api.call(self._api.models.get_model, {"name": name}))
         except exceptions.NotFound:
             note = Note()
-        return Version(note.fingerprint, note.tags.get("model_version", ""), name, note.source, note.tags.get("record_uri", ""), deployed)
+        return VertexVersion(
+            note.fingerprint, note.tags.get("model_version", ""), name, note.source, note.tags.get("record_uri", ""), deployed
+        )
 
-    def _find(self, record: Record, to: str) -> Version:
+    def _find(self, record: Record, to: str) -> VertexVersion:
         wanted = find_release([Release(version.fingerprint, version.model_version) for version in record.served], to)
         return next(version for version in record.served if version.fingerprint == wanted.fingerprint)
 
-    def _release(self, version: Version | None) -> Release | None:
+    def _release(self, version: VertexVersion | None) -> Release | None:
         if version is None:
             return None
         if not version.record_uri:

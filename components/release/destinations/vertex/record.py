@@ -21,7 +21,7 @@ _DEPLOYED_IDS = 9 * 10**9
 
 
 @dataclass(frozen=True)
-class Version(Stored):
+class VertexVersion(Stored):
     """A version that is or was deployed.
 
     Attributes:
@@ -52,22 +52,22 @@ class Record(Stored):
         split: The traffic split when the candidate was staged: the rollback point.
     """
 
-    serving: Version | None = None
-    candidate: Version | None = None
-    history: tuple[Version, ...] = ()
+    serving: VertexVersion | None = None
+    candidate: VertexVersion | None = None
+    history: tuple[VertexVersion, ...] = ()
     split: dict[str, int] = field(default_factory=dict)
 
     @property
-    def served(self) -> list[Version]:
+    def served(self) -> list[VertexVersion]:
         """What serves, and what served before."""
         return [version for version in (self.serving, *self.history) if version]
 
     @property
-    def previous(self) -> Version | None:
+    def previous(self) -> VertexVersion | None:
         """What served before what serves now."""
         return next(iter(self.history), None)
 
-    def staged(self, candidate: Version, split: dict[str, int]) -> "Record":
+    def staged(self, candidate: VertexVersion, split: dict[str, int]) -> "Record":
         """Returns the record once a candidate is staged; the split is kept if it was staged already."""
         known = (version for version in (self.candidate, *self.served) if version)
         named = stored.growing(candidate, next((version for version in known if version.fingerprint == candidate.fingerprint), None))
@@ -80,7 +80,7 @@ class Record(Stored):
         history = [version for version in self.served if self.candidate and version.fingerprint != self.candidate.fingerprint]
         return replace(self, serving=self.candidate, candidate=None, history=tuple(history[:HISTORY]))
 
-    def back_to(self, version: Version | None) -> "Record":
+    def back_to(self, version: VertexVersion | None) -> "Record":
         """Returns the record once this version serves again, or nothing does: what came after it is nobody's rollback point."""
         served = [other.fingerprint for other in self.served]
         older = self.served[served.index(version.fingerprint) + 1 :] if version else ()

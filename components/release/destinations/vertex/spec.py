@@ -15,7 +15,7 @@ from google.cloud.aiplatform_v1.types import (
 from penstock.components.protocol import TaskError
 
 from .. import prediction_log
-from ..prediction_log import PredictionLog
+from ..prediction_log import PredictionLogOptions
 from ..uri import check_options
 
 # https://cloud.google.com/vertex-ai/docs/predictions/pre-built-containers
@@ -49,7 +49,7 @@ class Serving:
     scale_target: int = 0
     service_account: str = ""
     image: str = ""
-    log: PredictionLog = field(default_factory=PredictionLog)
+    log: PredictionLogOptions = field(default_factory=PredictionLogOptions)
 
     @classmethod
     def from_options(cls, options: dict[str, Any]) -> "Serving":
@@ -64,7 +64,7 @@ class Serving:
         for name, value in plain.items():
             if isinstance(value, bool) or not isinstance(value, known[name]):
                 raise TaskError(f"serving option {name} is {value!r}; give a {'text' if known[name] is str else 'whole number'}")
-        serving = cls(**plain, log=PredictionLog.from_options(options))
+        serving = cls(**plain, log=PredictionLogOptions.from_options(options))
         serving._check()
         return serving
 

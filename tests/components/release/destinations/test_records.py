@@ -8,7 +8,7 @@ from google.cloud.aiplatform_v1.types import Endpoint, Model
 
 from penstock.components.protocol import TaskError
 from penstock.components.release.destinations.kserve import record as kserve_record
-from penstock.components.release.destinations.kserve.record import RECORD, Version
+from penstock.components.release.destinations.kserve.record import RECORD, KServeVersion
 from penstock.components.release.destinations.vertex import record as vertex_record
 from penstock.components.release.destinations.vertex.models import Note, read_note
 
@@ -32,8 +32,10 @@ def predictor(uri: str, **fields: Any) -> dict[str, Any]:
 
 def test_an_annotation_has_as_much_of_the_history_as_there_is_room_for():
     large = {"annotations": {"team": "x" * (40 << 10)}}
-    history = tuple(Version(predictor(f"gs://models/{number}", **large), str(number), uri=f"gs://models/{number}") for number in range(10))
-    written = kserve_record.write_version(Version(predictor("gs://models/a"), "a", uri="gs://models/a", history=history))
+    history = tuple(
+        KServeVersion(predictor(f"gs://models/{number}", **large), str(number), uri=f"gs://models/{number}") for number in range(10)
+    )
+    written = kserve_record.write_version(KServeVersion(predictor("gs://models/a"), "a", uri="gs://models/a", history=history))
     assert len(written["annotations"][RECORD]) < 200 << 10
     again = kserve_record.read_version(written)
     assert again.history == history[: len(again.history)]

@@ -13,7 +13,7 @@ from penstock.remote.kubeflow import KubeflowTarget
 from penstock.remote.kubeflow.client import api_client
 from penstock.remote.kubeflow.connection import Connection
 from penstock.remote.settings import KubeflowSettings
-from penstock.remote.target import NoAnswer
+from penstock.remote.target import BackendUnavailable
 
 from ....certificate import write_certificate
 from .site import Page, Site, Visit
@@ -66,8 +66,8 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ),
         (Page(403, "RBAC: access denied"), UserError, "RBAC: access denied"),
         (json_page(404, {"code": 5, "message": "Run r1 not found"}), UserError, "Run r1 not found"),
-        (json_page(429, {"message": "slowly"}), NoAnswer, r"cannot answer now \(429\): slowly"),
-        (Page(503, "<html><style>p {}</style><p>no healthy upstream</p></html>"), NoAnswer, r"\(503\): no healthy upstream$"),
+        (json_page(429, {"message": "slowly"}), BackendUnavailable, r"cannot answer now \(429\): slowly"),
+        (Page(503, "<html><style>p {}</style><p>no healthy upstream</p></html>"), BackendUnavailable, r"\(503\): no healthy upstream$"),
         (Page(200, "<!DOCTYPE html><html>Log in</html>"), UserError, "login page.*PENSTOCK_KUBEFLOW_COOKIES"),
         (Page(200, "hello"), UserError, "is not Kubeflow Pipelines' API: it answers 'hello'"),
     ],
@@ -78,11 +78,11 @@ def test_says_what_to_do(page: Page, kind: type[UserError], said: str) -> None:
         list_runs(site.url)
     assert type(refusal.value) is kind or kind is UserError
     assert "\n" not in refusal.value.message
-    assert isinstance(refusal.value, NoAnswer) == (kind is NoAnswer)
+    assert isinstance(refusal.value, BackendUnavailable) == (kind is BackendUnavailable)
 
 
 def test_says_that_nobody_answers() -> None:
-    with pytest.raises(NoAnswer, match=r"http://127\.0\.0\.1:9 cannot be reached: .*refused"):
+    with pytest.raises(BackendUnavailable, match=r"http://127\.0\.0\.1:9 cannot be reached: .*refused"):
         list_runs("http://127.0.0.1:9")
 
 
@@ -99,7 +99,7 @@ def test_says_that_the_host_is_not_known() -> None:
 def test_says_that_a_server_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("penstock.remote.kubeflow.connection.TIMEOUT", (0.2, 0.2))
     never = threading.Event()
-    with Site(lambda visit: page_after(never, visit)) as site, pytest.raises(NoAnswer, match=r"cannot be reached: .*timed out"):
+    with Site(lambda visit: page_after(never, visit)) as site, pytest.raises(BackendUnavailable, match=r"cannot be reached: .*timed out"):
         list_runs(site.url)
     never.set()
 

@@ -7,7 +7,7 @@ import pytest
 
 from penstock.errors import UserError
 from penstock.remote.kubeflow.login import log_in
-from penstock.remote.target import NoAnswer
+from penstock.remote.target import BackendUnavailable
 
 from .site import Page, Site, Visit
 
@@ -109,5 +109,5 @@ def test_says_that_the_pages_are_not_those_of_dex() -> None:
 
 
 def test_says_that_nobody_answers() -> None:
-    with pytest.raises(NoAnswer, match="cannot be reached"):
+    with pytest.raises(BackendUnavailable, match="cannot be reached"):
         log_in("http://127.0.0.1:9", USER)

@@ -21,8 +21,8 @@ from penstock.remote.target import (
     NOT_RUN,
     RUNNING,
     SKIPPED,
+    BackendUnavailable,
     LogGone,
-    NoAnswer,
     Run,
     Submission,
     TaskState,
@@ -220,7 +220,7 @@ class TestLogs:
         kubeflow.run(run.id).engine._tasks["fail"].log = None
         with pytest.raises(UserError, match=r"the log is gone, or not there yet: .*archiveLogs is disabled") as error:
             list(target.logs(run.id, "fail"))
-        assert not isinstance(error.value, NoAnswer)
+        assert not isinstance(error.value, BackendUnavailable)
 
 
 class TestAnHourLater:
@@ -398,13 +398,13 @@ class TestFaults:
     def test_a_server_that_cannot_answer_now(self, kubeflow: KubeflowDouble, target: KubeflowTarget, submission, code: int):
         run = target.submit(submission("gate"))
         kubeflow.faults.append(Fault(Fail(code)))
-        with pytest.raises(NoAnswer, match=rf"cannot answer now \({code}\)"):
+        with pytest.raises(BackendUnavailable, match=rf"cannot answer now \({code}\)"):
             target.run(run.id)
         assert target.run(run.id).id == run.id
 
     def test_a_server_that_is_away_for_a_while(self, kubeflow: KubeflowDouble, target: KubeflowTarget, submission):
         run = target.submit(submission("gate"))
-        with kubeflow.refusing(), pytest.raises(NoAnswer, match="cannot be reached"):
+        with kubeflow.refusing(), pytest.raises(BackendUnavailable, match="cannot be reached"):
             target.run(run.id)
         assert until(target, run.id, lambda run: run.state in ENDED).state == DONE
 

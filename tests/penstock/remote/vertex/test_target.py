@@ -13,7 +13,7 @@ from kfp import dsl
 
 from penstock.errors import UserError
 from penstock.remote.settings import VertexSettings
-from penstock.remote.target import CACHED, CANCELED, DONE, ENDED, FAILED, SKIPPED, NoAnswer, Run, Submission, Timetable
+from penstock.remote.target import CACHED, CANCELED, DONE, ENDED, FAILED, SKIPPED, BackendUnavailable, Run, Submission, Timetable
 from penstock.remote.vertex import VertexTarget, logs
 from penstock.remote.vertex import target as module
 from penstock.spec.pipeline_file import PipelineFile
@@ -205,10 +205,10 @@ def test_no_bucket_is_made_and_nobody_asked_for_its_owner(
 @pytest.mark.parametrize(
     ("code", "message", "kind", "said"),
     [
-        (grpc.StatusCode.UNAVAILABLE, "the service is away", NoAnswer, "does not answer in time"),
-        (grpc.StatusCode.DEADLINE_EXCEEDED, "too slow", NoAnswer, "does not answer in time"),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, "slow down", NoAnswer, "slow down"),
-        (grpc.StatusCode.INTERNAL, "a bug of theirs", NoAnswer, "a bug of theirs"),
+        (grpc.StatusCode.UNAVAILABLE, "the service is away", BackendUnavailable, "does not answer in time"),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "too slow", BackendUnavailable, "does not answer in time"),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "slow down", BackendUnavailable, "slow down"),
+        (grpc.StatusCode.INTERNAL, "a bug of theirs", BackendUnavailable, "a bug of theirs"),
         (grpc.StatusCode.INVALID_ARGUMENT, "the location of the moon", UserError, "cannot read the run gate: the location of the moon$"),
         (grpc.StatusCode.UNAUTHENTICATED, "expired", UserError, "gcloud auth application-default login"),
         (grpc.StatusCode.NOT_FOUND, "there is none", UserError, "it is not there; check project, region and name"),
@@ -254,7 +254,7 @@ def test_without_credentials_it_says_how_to_get_some(vertex: VertexDouble, monke
 @pytest.mark.parametrize("endpoint", [{"api_endpoint": "localhost:1"}, {"api_endpoint": "http://localhost:1", "api_transport": "rest"}])
 def test_an_address_where_nobody_answers_is_named(vertex: VertexDouble, monkeypatch: pytest.MonkeyPatch, endpoint: dict[str, str]) -> None:
     monkeypatch.setattr(module, "_BRIEFLY", 0.01)
-    with pytest.raises(NoAnswer, match=r"localhost:1 .*Connection refused"):
+    with pytest.raises(BackendUnavailable, match=r"localhost:1 .*Connection refused"):
         list(VertexTarget(replace(settings_of(vertex, "grpc"), **endpoint)).runs())
 
 

@@ -9,7 +9,15 @@ import pytest
 
 from penstock.components.protocol import TaskError
 from penstock.components.release.destinations.kserve.knative import Knative
-from penstock.components.release.destinations.kserve.record import HISTORY, RECORD, SHARE, Version, read_version, scaling, write_version
+from penstock.components.release.destinations.kserve.record import (
+    HISTORY,
+    RECORD,
+    SHARE,
+    KServeVersion,
+    read_version,
+    scaling,
+    write_version,
+)
 from penstock.components.release.destinations.kserve.seen import DEPLOYMENT, Seen, service_name
 from penstock.components.release.destinations.kserve.spec import (
     KNATIVE,
@@ -43,13 +51,13 @@ ALL = {
 LOG = {"prediction_log": "s3://logs/churn", "prediction_log_sample": 0.25}
 
 
-def version(number: int, mode: str = STANDARD, **options: Any) -> Version:
+def version(number: int, mode: str = STANDARD, **options: Any) -> KServeVersion:
     fingerprint, uri = f"{number:064x}", f"s3://models/churn/{number}"
     predictor = build_predictor("churn", uri, fingerprint, str(number), options, mode)
     asked = digest(fingerprint, predictor)
     if mode == STANDARD:
         predictor["name"] = predictor_name(asked)
-    return Version(predictor, fingerprint, str(number), uri, f"{uri}.release.json", digest=asked, scaling=scaling(predictor))
+    return KServeVersion(predictor, fingerprint, str(number), uri, f"{uri}.release.json", digest=asked, scaling=scaling(predictor))
 
 
 def problems(service: dict[str, Any]) -> str:
