@@ -1,4 +1,7 @@
-"""Which folder is which package; setuptools finds what lies in each. The rest of the distribution's metadata is in setup.cfg."""
+"""Which folder is which package; setuptools finds what lies in each. The rest of the distribution's metadata is in setup.cfg.
+
+Neither setup.cfg nor pyproject.toml can say this: there, packages are either found, and then named as their folders, or listed one by one.
+"""
 
 from setuptools import find_packages, setup
 
