@@ -16,17 +16,19 @@ def promote_or_rollback(
     tracking_uri: str = "",
     registry_uri: str = "",
 ):
-    """Promotes what is staged at a destination, rolls back what serves there, or says what does.
+    """Promotes the staged model at a destination, rolls the destination back, or reports its state.
 
     Args:
-        destination: Where: as push_model takes it.
-        action: `promote` (all traffic to the staged model, if its answers are right), `rollback` or `status`.
-        model_name: The name under which the model is served and registered.
-        to: What to roll back to: `previous`, or a fingerprint (or its start) of a version that served there.
-        keep_warm_seconds: For how long the model before is kept ready after a promotion, and the new one checked.
-        max_latency_ms: The longest that a probe may take, in milliseconds. 0: no limit.
-        tracking_uri: MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
-        registry_uri: The model registry: MLflow's, or `vertex://PROJECT/LOCATION`. Empty: the tracking server's.
+        destination: The destination, as in push_model.
+        action: `promote` gives all traffic to the staged model if its answers are correct. `rollback` returns to an earlier
+            model. `status` reports the state, and fails if no model or another model than the recorded one answers.
+        model_name: The name under which the model is served. It is also the registered name if the release's record contains
+            none.
+        to: The target of a rollback: `previous`, or the fingerprint (or its start) of a version that served at the destination.
+        keep_warm_seconds: Seconds after a promotion during which the previous model stays ready and the new one is watched.
+        max_latency_ms: Maximum latency of a probe request in milliseconds. 0: no limit.
+        tracking_uri: URI of MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
+        registry_uri: URI of the model registry: MLflow's, or `vertex://PROJECT/LOCATION`. Empty: the tracking server's.
     """
     control_release(
         destination=destination,

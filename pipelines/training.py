@@ -72,64 +72,67 @@ def training(
     registry_uri: str = "",
     beam_pipeline_args: list = [],  # noqa: B006
 ):
-    """Ingests, validates, transforms, trains, evaluates against the Baseline, checks how it serves, and releases it behind both gates.
+    """Trains a model from raw rows, evaluates it against the Baseline, checks how it serves, and releases it behind the gates.
 
     Args:
-        input_uri: The raw rows: a file, folder, glob or URI, as ingest_examples takes it.
-        preprocessing_module: The module that defines `preprocessing_fn`: source (packed or plain), or the path or URI of a
-            file, with what it imports of its folder, of a folder or of a wheel (`NAME@` before it names a module in it).
-        trainer_module: The module that defines `run_fn`: source (packed or plain), or the path or URI of a
-            file, with what it imports of its folder, of a folder or of a wheel (`NAME@` before it names a module in it).
-        eval_config: TFMA's EvalConfig: text, path or URI. Without thresholds nothing is blessed.
+        input_uri: The raw rows: a file, folder, glob or URI, as in ingest_examples.
+        preprocessing_module: The module that defines `preprocessing_fn`: source text (packed or plain), or the path or URI of a
+            file, a folder or a wheel. A file may import other files of its folder. `NAME@` before a folder or a wheel selects a
+            module in it.
+        trainer_module: The module that defines `run_fn`: source text (packed or plain), or the path or URI of a file, a folder
+            or a wheel. A file may import other files of its folder. `NAME@` before a folder or a wheel selects a module in it.
+        eval_config: TFMA's EvalConfig: text, path or URI. Without thresholds, no model is blessed.
         model_name: The name under which the model is registered and served.
-        destination: Where the model serves: `local://serving?port=8501`, `kserve://NAMESPACE/NAME` or
+        destination: The place where the model serves: `local://serving?port=8501`, `kserve://NAMESPACE/NAME` or
             `vertex://PROJECT/LOCATION/ENDPOINT`.
         input_format: `csv`, `parquet`, `tfrecord` or `auto`.
         delimiter: The column delimiter of CSV files.
         spans: `latest`, `7`, `3:7` or `latest:k`.
         split_by: `ratio`, `hash`, `column`, `time` or `pattern`.
-        split_key: The column that decides a row's Split.
-        splits: The Splits; `train` and `eval` are needed.
-        exclude_columns: Columns to leave out once the Splits are made.
+        split_key: The column that determines the Split of a row.
+        splits: The Splits. `train` and `eval` are required.
+        exclude_columns: Columns to remove after the rows are assigned to Splits.
         column_types: Types of columns, such as `{"zip": "string"}`.
-        schema_file: A reviewed Schema: text, path or URI. Columns of CSV take their types from it. Empty: inferred.
+        schema_file: A reviewed Schema: text, path or URI. CSV columns get their types from it. Empty: validate_examples infers
+            a Schema.
         environments: The Schema environment of each Split.
-        exclude_splits: Splits that validate_examples leaves out.
+        exclude_splits: Splits that validate_examples skips.
         analyze_splits: The Splits that transform_examples analyzes.
         previous_statistics: Path or URI of the previous Span's Statistics, for drift.
-        serving_statistics: Path or URI of Statistics of serving requests, for skew.
-        drift_threshold: The limit of drift for features whose Schema has no drift comparator.
-        skew_threshold: The limit of skew for features whose Schema has no skew comparator.
-        min_rows: The least number of rows that each Split must have.
+        serving_statistics: Path or URI of the Statistics of serving requests, for skew.
+        drift_threshold: The drift limit for features whose Schema has no drift comparator.
+        skew_threshold: The skew limit for features whose Schema has no skew comparator.
+        min_rows: The minimum number of rows in each Split.
         on_anomalies: `fail` or `warn`.
-        analyzer_cache: Path or URI of an earlier run's analyzer cache: its Spans count as if their rows were analyzed again.
-        write_analyzer_cache: Starts an analyzer cache where `analyzer_cache` is empty.
+        analyzer_cache: Path or URI of an earlier run's analyzer cache. Its Spans count as if their rows were analyzed again.
+        write_analyzer_cache: Whether to start an analyzer cache if `analyzer_cache` is empty.
         transformed_format: `parquet`, or `tfrecord` for TFX modules that open the files themselves.
-        post_transform_statistics: Whether to compute Statistics of the transformed Examples too, with their page; Parquet only.
-        train_steps: Training steps; 0 leaves it to the module.
-        eval_steps: Evaluation steps while training; 0 leaves it to the module.
-        hyperparameters: Passed to `run_fn`.
-        custom_config: Passed to `preprocessing_fn` and `run_fn`.
+        post_transform_statistics: Whether to compute Statistics of the transformed Examples too, with their page. Parquet only.
+        train_steps: Training steps. 0: the module decides.
+        eval_steps: Evaluation steps during the training. 0: the module decides.
+        hyperparameters: Hyperparameters for `run_fn`.
+        custom_config: Configuration for `preprocessing_fn` and `run_fn`.
         base_model: Path or URI of a SavedModel to start from.
-        seed: Makes a run on a CPU repeatable.
-        mixed_precision: Trains in 16-bit floats where the accelerator has them.
-        xla: Compiles with XLA.
-        accelerator_type: The accelerator: `l4`, `a100x2` and so on, as `penstock submit` puts into the backend's words; in the
-            backend's own form its word (`nvidia.com/gpu` on Kubeflow, `NVIDIA_L4` on Vertex AI). Empty: none.
-        accelerator_count: How many of them, as text. Empty: none.
+        seed: The seed. It makes a run on a CPU repeatable.
+        mixed_precision: Whether to train in 16-bit floats, if the accelerator supports them.
+        xla: Whether to compile with XLA.
+        accelerator_type: The accelerator: `l4`, `a100x2` and so on, which `penstock submit` translates for the backend. In the
+            backend's own form, use its name (`nvidia.com/gpu` on Kubeflow, `NVIDIA_L4` on Vertex AI). Empty: none.
+        accelerator_count: The number of accelerators, as text. Empty: none.
         on_broken_baseline: `fail` or `ignore`.
-        rubber_stamp: Whether to bless a first model although `eval_config` sets change thresholds only, so that nothing is measured.
-        serving_limits: What check_serving allows, such as `{"p99_ms": 50, "memory_mb": 2000}`. Empty: only the answers count.
+        rubber_stamp: Whether to bless a first model without any measurement if `eval_config` sets only change thresholds.
+        serving_limits: The limits of check_serving, such as `{"p99_ms": 50, "memory_mb": 2000}`. Empty: the gate checks only
+            the answers.
         strategy: `replace`, `canary`, `blue_green` or `shadow`.
         traffic_steps: The canary's shares of the traffic in percent.
-        bake_seconds: For how long each canary step, or the shadow, is watched.
-        keep_warm_seconds: For how long the old model is kept ready once the new one has all traffic.
-        max_latency_ms: The longest that a probe of the destination may take, in milliseconds. 0: no limit.
-        allow_stale_baseline: Whether to push although the model that serves is not the one that was compared with.
-        serving_options: Resources, replicas and the like, in the destination's words, as push_model takes them.
+        bake_seconds: Seconds to watch each canary step or the shadow.
+        keep_warm_seconds: Seconds to keep the old model ready after the new one has all traffic.
+        max_latency_ms: Maximum latency of a probe request in milliseconds. 0: no limit.
+        allow_stale_baseline: Whether to push even if the model that serves now is not the Baseline of the evaluation.
+        serving_options: Options for the model server, such as resources and replicas, as in push_model.
         experiment: The MLflow experiment.
-        tracking_uri: MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
-        registry_uri: The model registry: MLflow's, or `vertex://PROJECT/LOCATION`. Empty: the tracking server's.
+        tracking_uri: URI of MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
+        registry_uri: URI of the model registry: MLflow's, or `vertex://PROJECT/LOCATION`. Empty: the tracking server's.
         beam_pipeline_args: Apache Beam options for transform_examples and evaluate_model.
     """
     ingest = ingest_examples(

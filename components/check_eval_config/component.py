@@ -8,14 +8,16 @@ from penstock.components.container import container
 
 @dsl.container_component
 def check_eval_config(examples: Input[Dataset], eval_config: str, eval_split: str = "eval"):
-    """Gate: fails before the training where evaluate_model would fail after it: an EvalConfig that is wrong, or asks for what the Examples lack.
+    """Gate: validates the EvalConfig before the training, so that evaluate_model does not fail after it.
 
-    What only a model can tell is left to evaluate_model: its signatures, its outputs, and, where `preprocessing_function_names` is
-    set, which columns these functions make.
+    The gate fails if the EvalConfig is invalid or names columns that the Examples do not have. evaluate_model checks what
+    depends on the model: its signatures, its outputs and, with `preprocessing_function_names`, the columns that these functions
+    create.
 
     Args:
-        examples: The raw Examples that will be evaluated.
-        eval_config: TFMA's EvalConfig as evaluate_model takes it; its page says which fields are supported.
-        eval_split: The Split that will be evaluated.
+        examples: The raw Examples that evaluate_model will evaluate.
+        eval_config: TFMA's EvalConfig, in the form that evaluate_model accepts. The reference of evaluate_model lists the
+            supported fields.
+        eval_split: The Split that evaluate_model will evaluate.
     """
     return container("tf", "check_eval_config")

@@ -22,33 +22,37 @@ def check_serving(
     start_attempts: int = 2,
     tolerance: float = 0.0,
 ):
-    """Gate: serves the model as its destination will, and compares its answers with the evaluation's, row for row.
+    """Gate: serves the model as its destination will, and compares every answer with the evaluation's answer for the same row.
 
-    The exact model directory is loaded in Penstock's model server, and in TensorFlow Serving too where `tensorflow_model_server` is
-    on the path; that one listens on all addresses of the machine meanwhile, and has no option that says otherwise. A model that does
-    not load, answers otherwise than it was evaluated, or breaks a limit is not passed on. The page lists the values that differ.
+    The task loads the model directory in Penstock's model server. If `tensorflow_model_server` is on the path, the task also
+    loads it in TensorFlow Serving, which listens on all addresses of the machine because it has no option to restrict them. The
+    gate fails if the model does not load, gives different answers than in the evaluation, or exceeds a limit. The page lists
+    the values that differ.
 
-    Two numbers may differ by `tolerance` times the largest magnitude in their output's row (or 1, if that is less): the order of a sum is
-    not the model's. The Evaluation has measured what the model itself needs, by asking for the same rows alone, 32 at a time and 256 at a
-    time; it is 1e-5 at least. Where these answers differ by more than rounding, since the model pads or normalizes over the rows of a
-    request, every row is asked for alone, and the probe for the destination holds one.
+    Two numbers are equal if their difference is at most `tolerance` times the largest magnitude in the output's row (or times
+    1, if that magnitude is smaller), because the order of a sum can change its last digits. The evaluation measures the default
+    tolerance: it requests the same rows alone, 32 at a time and 256 at a time. The tolerance is at least 1e-5. If these answers
+    differ by more than rounding, because the model pads or normalizes over the rows of a request, the task sends every row
+    alone, and each request in the destination's probe contains one row.
 
     Args:
         model: The model to check.
-        evaluation: Its Evaluation: `blessing.json` must bless exactly these bytes, and `probe.json` holds evaluation Examples with
-            the answers that the model gave.
-        serving_check: `check.json` with the verdict, every limit and its measured value, and `probe.json`, whose SHA-256 the check has:
-            the requests with known answers that push_model sends to the destination.
-        metrics: What was measured: the time to start, the memory, and the times and the throughput through each protocol.
-        report: A page that shows the verdict, the answers that differ, and the measured times.
+        evaluation: The Evaluation of the model. Its `blessing.json` must bless exactly these bytes. Its `probe.json` contains
+            evaluation rows with the model's answers.
+        serving_check: `check.json` with the verdict, every limit and its measured value, and `probe.json`, the requests with
+            known answers that push_model sends to the destination. `check.json` contains the SHA-256 of `probe.json`.
+        metrics: Measured values: seconds to start, memory in MiB, and latency and throughput for each protocol.
+        report: A page with the verdict, the answers that differ, and the measured values.
         verdict: `passed` or `failed`.
-        protocols: What to ask through: `v1` and `v2` (REST), `grpc` (V2). TensorFlow Serving has `v1`, and a gRPC of its own.
-        limits: The limits, all optional, for every server and through every protocol: `start_seconds`, `memory_mb` (resident, in
-            MiB), `p50_ms`, `p95_ms`, `p99_ms`, `requests_per_second` (the least).
-        concurrency: How many clients ask at the same time while times are measured, one row in a request.
-        load_seconds: For how long they ask each server, in all protocols together.
-        probe_rows: How many requests the probe for the destination holds.
-        start_attempts: How often to start the server before the model counts as one that does not load.
-        tolerance: What share of the largest magnitude in an output's row two numbers may differ by; 0 for what the Evaluation has measured.
+        protocols: The protocols to test: `v1` and `v2` (REST), `grpc` (V2). TensorFlow Serving supports `v1` and its own gRPC
+            protocol.
+        limits: Limits for every server and protocol, all optional: `start_seconds`, `memory_mb` (resident memory in MiB),
+            `p50_ms`, `p95_ms`, `p99_ms`, `requests_per_second` (minimum).
+        concurrency: The number of concurrent clients in the latency measurement. Each request contains one row.
+        load_seconds: Duration of the measurement in seconds for each server, over all protocols.
+        probe_rows: The number of requests in the destination's probe.
+        start_attempts: The number of attempts to start the server before the gate fails.
+        tolerance: The permitted difference between two numbers, as a share of the largest magnitude in the output's row. 0: the
+            tolerance that the evaluation measured.
     """
     return container("serve", "check_serving")

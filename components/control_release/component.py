@@ -23,23 +23,27 @@ def control_release(
     tracking_uri: str = "",
     registry_uri: str = "",
 ):
-    """Promotes what is staged at a destination, rolls back what serves there, or says what does: by hand what push_model does.
+    """Promotes the staged model at a destination, rolls the destination back, or reports its state.
+
+    Use it for the steps that push_model leaves to you.
 
     Args:
-        release_state: `state.json`: what serves, what served before, what is staged and with which share of the traffic; for `status`,
-            `answering`: the fingerprints that answered when the destination itself was asked.
+        release_state: `state.json`: the current model, the previous model, and the staged model with its share of the traffic.
+            With `status` it also contains `answering`, the fingerprints of the models that answered requests at the
+            destination.
         outcome: `promoted`, `rolled_back` or `unchanged`.
-        url: The URL that answers predictions.
-        destination: Where: as push_model takes it.
-        action: `promote` (all traffic to the staged model, if its answers are right), `rollback` or `status`,
-            which fails if another version answers than the records say, or none.
-        model_name: The name under which the model is served, and registered where its release's record does not say under which.
-        to: What to roll back to: `previous`, or a fingerprint (or its start) of a version that served there.
-        keep_warm_seconds: For how long the model before is kept ready after a promotion, and the new one checked.
-        max_latency_ms: The longest that a probe may take, in milliseconds. 0: no limit.
+        url: The URL for predictions.
+        destination: The destination, as in push_model.
+        action: `promote` gives all traffic to the staged model if its answers are correct. `rollback` returns to an earlier
+            model. `status` reports the state, and fails if no model or another model than the recorded one answers.
+        model_name: The name under which the model is served. It is also the registered name if the release's record contains
+            none.
+        to: The target of a rollback: `previous`, or the fingerprint (or its start) of a version that served at the destination.
+        keep_warm_seconds: Seconds after a promotion during which the previous model stays ready and the new one is watched.
+        max_latency_ms: Maximum latency of a probe request in milliseconds. 0: no limit.
         champion_alias: The alias of the version that serves.
-        previous_alias: The alias that the former champion keeps.
-        tracking_uri: MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
-        registry_uri: The model registry: MLflow's, or `vertex://PROJECT/LOCATION`. Empty: the tracking server's.
+        previous_alias: The alias of the version that served before.
+        tracking_uri: URI of MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
+        registry_uri: URI of the model registry: MLflow's, or `vertex://PROJECT/LOCATION`. Empty: the tracking server's.
     """
     return container("deploy", "control_release")

@@ -31,37 +31,42 @@ def push_model(
     tracking_uri: str = "",
     registry_uri: str = "",
 ):
-    """Pushes a blessed and checked model to where it serves, step by step, and rolls back if a step goes wrong.
+    """Pushes a blessed and checked model to its destination step by step, and rolls back if a step fails.
 
     Args:
         model: The model to push.
-        evaluation: Its Evaluation: `blessing.json` must bless exactly these bytes, against the model that serves now.
-        serving_check: Its serving check, which must have passed: `probe.json` holds the requests whose answers are checked.
+        evaluation: The Evaluation of the model. Its `blessing.json` must bless exactly these bytes, in comparison with the
+            model that serves now.
+        serving_check: The serving check of the model, which must have passed. Its `probe.json` contains the requests and the
+            expected answers.
         pushed_model: The receipt: `receipt.json` with the outcome, the URL, the fingerprint, the rollback point and every step.
         outcome: `pushed`, `already_serving`, `shadowing` or `rolled_back`.
-        url: The URL that answers predictions.
-        destination: Where to: `local://DIR?port=8501` (a model server on this machine), `kserve://NAMESPACE/NAME?mode=standard` (or
-            `knative`; without it as the cluster has it), `vertex://PROJECT/LOCATION/ENDPOINT` (an ID, or a display name).
+        url: The URL for predictions.
+        destination: The destination: `local://DIR?port=8501` (a model server on this machine),
+            `kserve://NAMESPACE/NAME?mode=standard` (or `knative`; without a mode, the cluster's default) or
+            `vertex://PROJECT/LOCATION/ENDPOINT` (an ID or a display name).
         model_name: The name under which the model is served and registered.
-        model_version: Its version in the registry, from register_model. Empty: the registry is left alone.
-        strategy: `replace` (staged, probed, then all traffic at once), `canary` (in traffic_steps), `blue_green` (as replace, and the
-            old one is kept warm) or `shadow` (a copy of the traffic, answers to nobody, until somebody promotes it).
-        traffic_steps: The canary's shares of the traffic in percent; they rise to 100.
-        bake_seconds: For how long each canary step, or the shadow, is watched.
-        keep_warm_seconds: For how long the old model is kept ready, and the new one watched, once it has all traffic. Until then a rollback takes
-            seconds; afterwards as long as the old model needs to start again.
-        max_latency_ms: The longest that a probe may take, in milliseconds. 0: no limit.
-        max_model_mb: The largest model that may be pushed, in MiB. 0: no limit.
-        allow_stale_baseline: Whether to push although the model that serves now is not the one that this one was compared with.
-        serving_options: How to serve it. KServe: `cpu`, `memory`, `gpu`, `min_replicas`, `max_replicas`, `scale_target`,
-            `scale_metric`, `logger_url`, `service_account`, `runtime`, `image`. Vertex AI: `machine_type`, `accelerator_type`,
-            `accelerator_count`, `min_replicas`, `max_replicas`, `scale_target`, `service_account`, `image`. `image` is a copy of
-            Penstock's serve image where the destination can pull it; without one Vertex AI runs its prebuilt TensorFlow container.
-            Wherever Penstock's server runs: `prediction_log` (a bucket, or for `local://` a folder: some of the requests and answers are
-            kept there) and `prediction_log_sample` (their share, 0 to 1; 0.1 if not given).
+        model_version: The version in the registry, from register_model. Empty: the task does not change the registry.
+        strategy: `replace` (stage and probe the model, then give it all traffic), `canary` (increase its traffic in
+            `traffic_steps`), `blue_green` (like `replace`, and keep the old model warm) or `shadow` (give it a copy of the
+            traffic until you promote it; it answers no client).
+        traffic_steps: The canary's shares of the traffic in percent, in increasing order up to 100.
+        bake_seconds: Seconds to watch each canary step or the shadow.
+        keep_warm_seconds: Seconds to keep the old model ready and watch the new one after it has all traffic. During this time
+            a rollback takes seconds; later, the old model must start again.
+        max_latency_ms: Maximum latency of a probe request in milliseconds. 0: no limit.
+        max_model_mb: Maximum size of the model in MiB. 0: no limit.
+        allow_stale_baseline: Whether to push even if the model that serves now is not the Baseline of the evaluation.
+        serving_options: Options for the model server. KServe: `cpu`, `memory`, `gpu`, `min_replicas`, `max_replicas`,
+            `scale_target`, `scale_metric`, `logger_url`, `service_account`, `runtime`, `image`. Vertex AI: `machine_type`,
+            `accelerator_type`, `accelerator_count`, `min_replicas`, `max_replicas`, `scale_target`, `service_account`, `image`.
+            `image` is a copy of Penstock's serve image in a registry that the destination can pull from; without it Vertex AI
+            runs its prebuilt TensorFlow container. With Penstock's server: `prediction_log` (a bucket, or for `local://` a
+            folder, for a sample of requests and answers) and `prediction_log_sample` (the share of requests, 0 to 1, default
+            0.1).
         champion_alias: The alias of the version that serves.
-        previous_alias: The alias that the former champion keeps.
-        tracking_uri: MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
-        registry_uri: The model registry: MLflow's, or `vertex://PROJECT/LOCATION`. Empty: the tracking server's.
+        previous_alias: The alias of the version that served before.
+        tracking_uri: URI of MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
+        registry_uri: URI of the model registry: MLflow's, or `vertex://PROJECT/LOCATION`. Empty: the tracking server's.
     """
     return container("deploy", "push_model")

@@ -20,18 +20,20 @@ def register_model(
     tracking_uri: str = "",
     registry_uri: str = "",
 ):
-    """Registers a blessed and checked model as a version in the registry, with its evidence as tags. The same bytes, the same version.
+    """Registers a blessed and checked model as a version in the registry, with its evidence as tags.
+
+    If the same bytes are registered already, the task returns the existing version.
 
     Args:
         model: The model to register.
-        evaluation: Its Evaluation: `blessing.json` must bless exactly these bytes.
-        serving_check: Its serving check, which must have passed.
+        evaluation: The Evaluation of the model. Its `blessing.json` must bless exactly these bytes.
+        serving_check: The serving check of the model, which must have passed.
         version: The version in the registry.
-        model_name: The registered model's name; made if it is new.
-        alias: The alias that the new version gets.
+        model_name: The name of the registered model. The task creates it if it does not exist.
+        alias: The alias for the new version.
         tracking_run_id: The MLflow run that trained the model, for lineage. Empty: none.
-        tags: Further tags.
-        tracking_uri: MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
-        registry_uri: The model registry: MLflow's, or `vertex://PROJECT/LOCATION`. Empty: the tracking server's.
+        tags: Additional tags.
+        tracking_uri: URI of MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
+        registry_uri: URI of the model registry: MLflow's, or `vertex://PROJECT/LOCATION`. Empty: the tracking server's.
     """
     return container("deploy", "register_model")

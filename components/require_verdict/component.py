@@ -8,11 +8,15 @@ from penstock.components.container import container
 
 @dsl.container_component
 def require_verdict(evidence: Input[Artifact], verdict: OutputPath(str), on_failure: str = "fail"):
-    """Fails where a gate has not passed. The gate's own task has succeeded, so that every backend has kept its evidence.
+    """Fails if a gate has not passed.
+
+    The gate's own task succeeds and keeps its evidence on every backend. This task reads the evidence and stops the run.
 
     Args:
-        evidence: What a gate has written: validate_examples' Anomalies, evaluate_model's evaluation or check_serving's serving check.
-        verdict: What the gate has said: `passed` or `blessed`; another word where `on_failure` is `warn`.
-        on_failure: `fail`: the task fails, with the gate's reason, unless the gate has passed. `warn`: it says so and goes on.
+        evidence: The evidence of a gate: the Anomalies of validate_examples, the Evaluation of evaluate_model or the serving
+            check of check_serving.
+        verdict: The verdict of the gate: `passed` or `blessed`. With `on_failure` `warn`, it can also be a negative verdict.
+        on_failure: The behavior if the gate has not passed. `fail`: the task fails with the gate's reason. `warn`: the task
+            logs the reason and succeeds.
     """
     return container("deploy", "require_verdict")

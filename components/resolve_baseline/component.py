@@ -18,21 +18,21 @@ def resolve_baseline(
     tracking_uri: str = "",
     registry_uri: str = "",
 ):
-    """Finds the Baseline: the registered model that the alias points to. None is a normal answer.
+    """Finds the Baseline: the registered model that the alias points to. The result may be that there is none.
 
-    A model is not compared with itself: where the alias points to the candidate's own bytes (the same run again), the Baseline
-    is the one that the candidate was blessed against.
+    A model is never compared with itself. If the alias points to the candidate's own bytes (a rerun), the Baseline is the model
+    that the candidate's blessing was based on.
 
     Args:
-        candidate: The model that will be compared.
-        baseline: The Baseline's SavedModel. Where there is none, a folder with only `NO_BASELINE.txt`, and the metadata's
-            `reason` says why.
-        version: The Baseline's version in the registry; empty where there is none.
-        model_name: The registered model's name.
-        alias: The alias that marks the model in production.
-        on_broken_baseline: What to do with a Baseline whose files are gone, changed, or do not load: `fail`, or `ignore` to
-            record it and go on as if there were none.
-        tracking_uri: MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
-        registry_uri: The model registry: MLflow's, or `vertex://PROJECT/LOCATION`. Empty: the tracking server's.
+        candidate: The model that evaluate_model will compare with the Baseline.
+        baseline: The Baseline's SavedModel. If there is no Baseline, the folder contains only `NO_BASELINE.txt`, and `reason`
+            in the metadata gives the reason.
+        version: The Baseline's version in the registry. Empty if there is no Baseline.
+        model_name: The name of the registered model.
+        alias: The alias of the model in production.
+        on_broken_baseline: The behavior if the files of the Baseline are missing, changed or do not load: `fail`, or `ignore`
+            to record the error and continue without a Baseline.
+        tracking_uri: URI of MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
+        registry_uri: URI of the model registry: MLflow's, or `vertex://PROJECT/LOCATION`. Empty: the tracking server's.
     """
     return container("deploy", "resolve_baseline")

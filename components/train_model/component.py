@@ -34,27 +34,27 @@ def train_model(
 
     Args:
         examples: The transformed Examples to train on.
-        transform_graph: The TransformGraph that made them.
+        transform_graph: The TransformGraph that created them.
         schema: The Schema of the raw Examples.
-        model: The exported SavedModel (what `run_fn` wrote to `fn_args.serving_model_dir`). Where there are several GPUs, MirroredStrategy
-            shares the batches among them, unless the module makes a strategy of its own; the metadata's `strategy` names it.
-        training_logs: What `run_fn` wrote to `fn_args.model_run_dir`: TensorBoard logs.
-        metrics: The last value of every metric that was logged.
+        model: The SavedModel that `run_fn` wrote to `fn_args.serving_model_dir`. With several GPUs, MirroredStrategy
+            distributes the batches unless the module creates its own strategy. `strategy` in the metadata names the strategy.
+        training_logs: The files that `run_fn` wrote to `fn_args.model_run_dir`: TensorBoard logs.
+        metrics: The last value of every logged metric.
         tracking_run_id: The MLflow run.
-        module_file: The module that defines `run_fn`: source (packed or plain), or the path or URI of a
-            file, with what it imports of its folder, of a folder or of a wheel (`NAME@` before it names a module in it).
-        run_fn: The function's name.
-        train_split: The Split behind `fn_args.train_files`.
-        eval_split: The Split behind `fn_args.eval_files`.
-        train_steps: `fn_args.train_steps`; 0 leaves it to the module (None).
-        eval_steps: `fn_args.eval_steps`; 0 leaves it to the module (None).
-        hyperparameters: `fn_args.hyperparameters`; logged.
+        module_file: The module that defines `run_fn`: source text (packed or plain), or the path or URI of a file, a folder or
+            a wheel. A file may import other files of its folder. `NAME@` before a folder or a wheel selects a module in it.
+        run_fn: The name of the function.
+        train_split: The Split for `fn_args.train_files`.
+        eval_split: The Split for `fn_args.eval_files`.
+        train_steps: `fn_args.train_steps`. 0: None, so that the module decides.
+        eval_steps: `fn_args.eval_steps`. 0: None, so that the module decides.
+        hyperparameters: `fn_args.hyperparameters`. The task logs them.
         custom_config: `fn_args.custom_config`.
         base_model: Path or URI of a SavedModel to start from: `fn_args.base_model`. Empty: None.
-        seed: Seeds Python, NumPy and TensorFlow; makes a run on a CPU repeatable.
-        mixed_precision: Sets Keras's `mixed_float16` policy.
-        xla: Turns TensorFlow's XLA just-in-time compiler on.
-        tracking_uri: MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
+        seed: The seed for Python, NumPy and TensorFlow. It makes a run on a CPU repeatable.
+        mixed_precision: Whether to set Keras's `mixed_float16` policy.
+        xla: Whether to use TensorFlow's XLA just-in-time compiler.
+        tracking_uri: URI of MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
         experiment: The MLflow experiment.
     """
     return container("tf-gpu", "train_model")

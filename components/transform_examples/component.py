@@ -27,20 +27,23 @@ def transform_examples(
     Args:
         examples: The Examples to transform.
         schema: The Schema of the Examples, from validate_examples.
-        transformed_examples: The transformed Examples, Split by Split. A Split that is not analyzed may lack columns, such as
-            labels: what is computed from them is left out there.
+        transformed_examples: The transformed Examples, one folder per Split. A Split that is not analyzed may lack columns,
+            such as labels. Outputs that depend on them are omitted there.
         transform_graph: TFT's output folder (transform_fn, transformed_metadata, metadata).
-        updated_analyzer_cache: The analyzers' cache with this Span's entries added, for the next Span; empty where none is kept.
-        module_file: The module that defines `preprocessing_fn`: source (packed or plain), or the path or URI of a
-            file, with what it imports of its folder, of a folder or of a wheel (`NAME@` before it names a module in it).
-        preprocessing_fn: The function's name: `preprocessing_fn(inputs)` or `preprocessing_fn(inputs, custom_config)`.
-        analyze_splits: The Splits that full-pass analyzers see. Evaluation Splits do not belong here.
-        analyzer_cache: Path or URI of an earlier `updated_analyzer_cache`: its Spans count as if their rows were analyzed here, a
-            Split whose rows it knows is not read again, and what is new is added. Empty: everything is analyzed.
-        write_analyzer_cache: Starts a cache where `analyzer_cache` is empty. On a small table that makes the analysis a quarter longer.
+        updated_analyzer_cache: The analyzer cache with the entries of this Span, for the next Span. Empty if there is no cache.
+        module_file: The module that defines `preprocessing_fn`: source text (packed or plain), or the path or URI of a file, a
+            folder or a wheel. A file may import other files of its folder. `NAME@` before a folder or a wheel selects a module
+            in it.
+        preprocessing_fn: The name of the function: `preprocessing_fn(inputs)` or `preprocessing_fn(inputs, custom_config)`.
+        analyze_splits: The Splits for full-pass analyzers. Do not include evaluation Splits.
+        analyzer_cache: Path or URI of an earlier `updated_analyzer_cache`. Its Spans count as if their rows were analyzed here.
+            The task does not read a Split again whose rows are in the cache, and adds new entries. Empty: the task analyzes
+            everything.
+        write_analyzer_cache: Whether to start a cache if `analyzer_cache` is empty. On a small table the analysis then takes a
+            quarter longer.
         output_format: `parquet`, or `tfrecord` (gzip) for TFX modules that open the files themselves.
-        custom_config: Passed to the preprocessing_fn, if it takes it.
-        beam_pipeline_args: Apache Beam options. Naming a `--runner` makes both the analysis and the transformation run on
-            Beam; otherwise the analysis runs on Beam's in-memory runner and the transformation in this process.
+        custom_config: The argument `custom_config` of the preprocessing_fn, if it accepts one.
+        beam_pipeline_args: Apache Beam options. With a `--runner`, the analysis and the transformation run on Beam. Otherwise
+            the analysis uses Beam's in-memory runner, and the transformation runs in this process.
     """
     return container("tf", "transform_examples")

@@ -31,33 +31,38 @@ def validate_examples(
     Args:
         examples: The Examples to check.
         statistics: TFDV's Statistics: `Split-<name>/FeatureStats.pb`.
-        schema: The Schema that was used: `schema.pbtxt`. Metadata `inferred` says whether it was inferred here.
+        schema: The Schema that the checks used: `schema.pbtxt`. `inferred` in the metadata states whether this task inferred
+            it.
         anomalies: TFMD's Anomalies: `Split-<name>/SchemaDiff.pb`, and `verdict.json` with each finding, its severity, the
             threshold and the measured value.
-        report: A page that shows the verdict, the Anomalies, the Statistics, the rows that are there twice (within a Split, and in
-            another one), and which features nothing protects.
-        verdict: `passed`, or `failed` where `on_anomalies` is `warn`.
-        anomaly_count: How many Anomalies of severity ERROR there are.
-        schema_file: A reviewed Schema as text, path or URI (`schema.pbtxt`). Empty: one is inferred, with a
-            range for each number (what all Splits hold, and half as much again on either side), marked as inferred, and offered for
-            review. What a comparator in it asks for and cannot be measured, such as `infinity_norm` of numbers, is an Anomaly of
-            severity ERROR; where the Statistics to compare with are not given at all, as in a first run, it is a WARNING.
-        schema_split: The Split from which a Schema is inferred. Empty: all of them, as TFX's SchemaGen does.
-        exclude_splits: Splits to leave out: no Statistics, no inference, no check, as TFX's parameter of this name.
-        environments: The Schema environment of each Split, such as `{"serving": "SERVING"}`. Where a Schema is inferred, a feature
-            that no Split of an environment has, such as a label, is not in it.
-        previous_statistics: Path or URI of the Statistics of a previous Span, for drift: an artifact, of which each Split is
-            compared with the Split of its name (or the only one), or one `FeatureStats.pb`. Empty: drift is not checked.
-        serving_statistics: The same of serving requests, for skew. Empty: skew is not checked.
-        drift_threshold: The limit for features whose Schema has no drift comparator: the Kolmogorov-Smirnov statistic for numbers
-            (the greatest difference of the distribution functions, at the quantiles of the other Statistics), the L-infinity norm
-            for categories (the greatest difference of a value's shares); both lie in [0, 1]. The limit is greater where two samples
-            of so few rows differ by more by chance. The shares of missing values may double, and change by a tenth of the threshold
-            at least and the threshold at most; infinite values must not be new. At 1, nothing without a comparator is compared.
-        skew_threshold: The same for features without a skew comparator.
-        min_rows: The least number of rows that each Split must have.
-        on_anomalies: `fail`: the task fails on any Anomaly of severity ERROR. `penstock run` keeps its evidence; Kubeflow keeps no
-            outputs of a task that fails, only its log. `warn`: the task goes on, and `verdict` says so; with require_verdict after
-            it, what depends on that fails, and the evidence is kept everywhere.
+        report: A page with the verdict, the Anomalies, the Statistics, duplicate rows (within a Split and across Splits), and
+            the features without protection by the Schema.
+        verdict: `passed`, or `failed` if `on_anomalies` is `warn`.
+        anomaly_count: The number of Anomalies of severity ERROR.
+        schema_file: A reviewed Schema as text, path or URI (`schema.pbtxt`). Empty: the task infers a Schema, marks it as
+            inferred, and offers it for review. An inferred Schema has a range for each number: the range in all Splits,
+            extended by half of its width on either side. If a comparator in the Schema cannot be measured, such as
+            `infinity_norm` of numbers, that is an Anomaly of severity ERROR. If the Statistics to compare with are not given,
+            as in a first run, it is a WARNING.
+        schema_split: The Split from which a Schema is inferred. Empty: all Splits, as in TFX's SchemaGen.
+        exclude_splits: Splits to skip: no Statistics, no inference, no checks, as with TFX's parameter of this name.
+        environments: The Schema environment of each Split, such as `{"serving": "SERVING"}`. In an inferred Schema, an
+            environment does not include the features that none of its Splits has, such as a label.
+        previous_statistics: Path or URI of the Statistics of a previous Span, for drift. An artifact: each Split is compared
+            with the Split of the same name (or with the only one). A single `FeatureStats.pb`: every Split is compared with it.
+            Empty: drift is not checked.
+        serving_statistics: Path or URI of the Statistics of serving requests, for skew, in the same forms. Empty: skew is not
+            checked.
+        drift_threshold: The drift limit for features whose Schema has no drift comparator, from 0 to 1. For numbers it limits
+            the Kolmogorov-Smirnov statistic (the largest difference between the distribution functions, at the quantiles of the
+            other Statistics). For categories it limits the L-infinity norm (the largest difference between the shares of a
+            value). The limit is higher if two samples of so few rows differ by more by chance. The share of missing values may
+            double; it may always change by a tenth of the threshold, and never by more than the threshold. Infinite values must
+            not be new. 1: features without a comparator are not compared.
+        skew_threshold: The skew limit for features without a skew comparator, defined like `drift_threshold`.
+        min_rows: The minimum number of rows in each Split.
+        on_anomalies: The behavior on an Anomaly of severity ERROR. `fail`: the task fails. `penstock run` keeps its evidence;
+            Kubeflow keeps only the log of a failed task. `warn`: the task succeeds and reports the failure in `verdict`. Add
+            require_verdict after it to stop the run and keep the evidence on every backend.
     """
     return container("tfdv", "validate_examples")

@@ -56,12 +56,12 @@ def markdown(name: str) -> str:
         f"# {name}",
         docstring.short_description,
         docstring.long_description,
-        "What it gives back is true once: no cache keeps it." if isinstance(component, NeverCached) else "",
-        _section("Input artifacts", ("Name", "Type", "What it is"), inputs),
-        _section("Parameters", ("Name", "Type", "Default", "What it is"), values),
-        _section("Outputs", ("Name", "Type", "What it is"), outputs),
-        f"## Alone\n\n```console\n$ penstock run {name} {' '.join(needed)}\n```",
-        f"Image: `{spec.implementation.container.image.rpartition(':')[0]}`. Written by `penstock compile` from `component.py`.",
+        "Its results are never cached, because they describe the present state." if isinstance(component, NeverCached) else "",
+        _section("Input artifacts", ("Name", "Type", "Description"), inputs),
+        _section("Parameters", ("Name", "Type", "Default", "Description"), values),
+        _section("Outputs", ("Name", "Type", "Description"), outputs),
+        f"## Run it alone\n\n```console\n$ penstock run {name} {' '.join(needed)}\n```",
+        f"Image: `{spec.implementation.container.image.rpartition(':')[0]}`. `penstock compile` generates this page from `component.py`.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
