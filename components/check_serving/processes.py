@@ -1,6 +1,7 @@
 """A server's process: started on free ports, waited for, measured, and ended whatever happens."""
 
 import ctypes
+import logging
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from .clients import MODEL
 if TYPE_CHECKING:
     from .servers import ServerKind
 
+_logger = logging.getLogger(__name__)
 # Nobody else has business with a server that is only checked.
 LOOPBACK = "127.0.0.1"
 # As long as Kubernetes' start-up probes usually give a model server.
@@ -101,7 +103,7 @@ def running(kind: "ServerKind", model: Path, log: Path, attempts: int) -> Iterat
             except CannotServe as error:
                 if attempt == attempts:
                     raise
-                print(f"attempt {attempt}: {error}", flush=True)
+                _logger.warning("attempt %d: %s", attempt, error)
                 continue
             yield Running(address, seconds, attempt, process)
             return

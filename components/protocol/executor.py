@@ -15,12 +15,11 @@ import os
 import shutil
 import signal
 import sys
-import threading
+import time
 import traceback
 import types
 import typing
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from .executor_input import parse
 from .fingerprint import fingerprint
 from .folders import settle
 from .lazy import imports_put_off
+from .logs import configure_logging, is_verbose, log_figure, redact_logging
 from .places import check_places, placing
 from .redacting import redact, redact_all
 from .room import is_out_of_room, without_room
@@ -47,13 +47,14 @@ _LONGEST_TERMINATION = 4096
 _PROSE = {"summary", "reason"}
 _LONGEST_TEXT = 4096
 _last_figure = ""
+_logger = logging.getLogger(__name__)
 
 
 def figure(text: str) -> None:
     """Says the one figure that matters now (rows, steps/s and loss, verdict). The last one becomes the task's summary."""
     global _last_figure
     _last_figure = redact(text)
-    _say(marks.FIGURE + _last_figure)
+    log_figure(_last_figure)
 
 
 def command(package: str) -> typing.NoReturn:
@@ -63,7 +64,7 @@ def command(package: str) -> typing.NoReturn:
     """
     code: int | str = 1
     last = trace = ""
-    _redact_logging()
+    redact_logging()
     try:
         last, code = _run(package, None)
     except SystemExit as end:
@@ -102,8 +103,9 @@ def _run(package: str, argv: list[str] | None) -> tuple[str, int | str]:
     if argv is None:
         del sys.argv[1:]  # a user's module that parses the arguments gets its defaults, not ours
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a pod's end cleans up the way an error does
-    _set_quiet_defaults()
     try:
+        configure_logging()
+        _set_quiet_defaults()
         executor_input = parse(text)
         given = execute(_import_task(package), executor_input)
     except TaskError as error:
@@ -141,7 +143,7 @@ def _import_task(package: str) -> Callable[..., Any]:
     """
     gc.disable()
     try:
-        with imports_put_off():
+        with imports_put_off(), _timed(f"importing {package}.task"):
             return getattr(importlib.import_module(f"{package}.task"), package.split(".")[-1])
     finally:
         gc.freeze()
@@ -182,7 +184,9 @@ def execute(task: Callable[..., Any], executor_input: dict[str, Any]) -> dict[st
                 _remove(path)  # an earlier attempt's: if this one fails, they would speak for it
         for value in inputs:
             _ = value.fingerprint  # refuses what is not what its metadata says
-        result = task(**arguments)
+            _logger.debug("input %s: %s, fingerprint %s", value.name, value.path, value.fingerprint)
+        with _timed(task.__name__):
+            result = task(**arguments)
         for value in inputs:
             value.require_unchanged()
         _describe(outputs)
@@ -283,6 +287,7 @@ def _describe(outputs: dict[str, Output]) -> None:
         output.metadata |= {"penstock_version": penstock.__version__} | ({"summary": _last_figure} if _last_figure else {})
         if os.path.lexists(output.path):  # a link to nothing as well, to be refused
             output.metadata["fingerprint"] = fingerprint(output.path)
+            _logger.debug("output %s: %s, fingerprint %s", output.name, output.uri, output.metadata["fingerprint"])
         output.metadata = redact_all(output.metadata)
         output.metadata |= {name: _clipped(output.metadata[name]) for name in _PROSE & output.metadata.keys()}
 
@@ -351,31 +356,13 @@ def _executor_output(outputs_spec: dict[str, Any], outputs: dict[str, Output], p
 
 def _set_quiet_defaults() -> None:
     """Keeps the libraries' start-up chatter out of the logs, unless somebody asks for it."""
-    for name, value in {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "0", "GIT_PYTHON_REFRESH": "quiet"}.items():
+    chatter = {"TF_CPP_MIN_LOG_LEVEL": "0" if is_verbose() else "2"}
+    for name, value in (chatter | {"TF_ENABLE_ONEDNN_OPTS": "0", "GIT_PYTHON_REFRESH": "quiet"}).items():
         os.environ.setdefault(name, value)
 
 
-def _redact_logging() -> None:
-    """Keeps secrets out of what libraries log, warn of and let fail in a thread: an HTTP client names the URL that it asks again."""
-
-    def redacted(*args: Any, **kwargs: Any) -> logging.LogRecord:
-        record = make(*args, **kwargs)
-        if isinstance(record.msg, str):
-            with contextlib.suppress(TypeError, ValueError, KeyError):  # it does not fit its arguments; `logging` says so itself
-                record.msg, record.args = redact(record.getMessage()), None
-        if record.exc_info:
-            record.exc_text = redact(logging.Formatter().formatException(record.exc_info))
-        return record
-
-    def warn(*args: Any, **kwargs: Any) -> str:
-        return redact(format_warning(*args, **kwargs))
-
-    def tell(failure: threading.ExceptHookArgs) -> None:
-        if failure.exc_type is not SystemExit:
-            lines = traceback.format_exception(failure.exc_type, failure.exc_value, failure.exc_traceback)
-            sys.stderr.write(redact("".join(["Exception in a thread:\n", *lines])))
-
-    make = logging.getLogRecordFactory()
-    logging.setLogRecordFactory(redacted)
-    format_warning, warnings.formatwarning = warnings.formatwarning, warn
-    threading.excepthook = tell
+@contextlib.contextmanager
+def _timed(what: str) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    _logger.debug("%s took %.1f s", what, time.monotonic() - started)

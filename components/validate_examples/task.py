@@ -1,5 +1,6 @@
 """The work of validate_examples."""
 
+import logging
 import math
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -25,6 +26,7 @@ from .quantiles import QuantileCounts
 from .rows import Repeats, RowHashes, count_repeats
 
 _MOST_PRINTED, _MOST_NAMED = 100, 5
+_logger = logging.getLogger(__name__)
 
 
 class Outputs(NamedTuple):
@@ -210,9 +212,9 @@ def _describe(finding: dict[str, Any]) -> str:
 def _print_findings(findings: list[dict[str, Any]]) -> None:
     """Puts the findings into the log, which is all that Kubeflow keeps of a task that fails."""
     for finding in findings[:_MOST_PRINTED]:
-        print(redact(f"{finding['severity']}: {_describe(finding)}"))
+        _logger.log(logging.getLevelName(finding["severity"]), "%s", redact(_describe(finding)))
     if len(findings) > _MOST_PRINTED:
-        print(f"and {len(findings) - _MOST_PRINTED} more")
+        _logger.warning("and %d more", len(findings) - _MOST_PRINTED)
 
 
 def _save_anomalies(results: dict[str, Result], verdict: dict[str, Any], folder: Path) -> None:

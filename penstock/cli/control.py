@@ -14,6 +14,7 @@ from rich.console import Console
 
 from penstock.components.data import stored
 from penstock.components.protocol import TaskError, redact
+from penstock.components.protocol.logs import is_verbose
 from penstock.components.release import serving
 from penstock.components.release.destinations.uri import split
 from penstock.components.release.names import is_model_name
@@ -146,6 +147,8 @@ def _follow(command: list[str], console: Console) -> UserError | None:
         for line in process.stdout:
             lines.append(line)
             said.read_line(line)
+            if is_verbose():
+                console.print(redact(line.rstrip()), style="dim", markup=False, highlight=False, soft_wrap=True)
             status.update(said.figure or "asking")
     if process.returncode == 1 and said.reason:
         return UserError(said.reason)

@@ -1,10 +1,13 @@
 """Options that several commands have."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+
+from penstock.components.protocol.logs import LEVEL, configure_logging, is_verbose, redact_logging
 
 from ..spec.compiled_files import find_compiled
 
@@ -28,6 +31,20 @@ def parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--param", "-p", "texts", metavar="NAME=VALUE", multiple=True, help="A parameter's value; lists and objects as JSON."
     )
     return one(file(command))
+
+
+def verbose_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `--verbose`, which shows what this process and the tasks that it starts log, from the level DEBUG on."""
+
+    def be_verbose(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+        if value:
+            os.environ[LEVEL] = "DEBUG"
+        if is_verbose():
+            configure_logging()
+            redact_logging()
+
+    text = "Show what is logged, from DEBUG on, HTTP requests too."
+    return click.option("--verbose", is_flag=True, expose_value=False, callback=be_verbose, help=text)(command)
 
 
 def name_value_pairs(texts: tuple[str, ...]) -> dict[str, str]:

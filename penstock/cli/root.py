@@ -15,7 +15,7 @@ from ..errors import UserError, before_anything_starts, room_told
 from ..spec.lean_kfp import import_kfp
 from .images import images
 from .lint import lint
-from .options import CompiledFile, name_value_pairs, parameter_options
+from .options import CompiledFile, name_value_pairs, parameter_options, verbose_option
 from .remote import runs, schedule, submit, upload
 from .serve import serve
 
@@ -69,6 +69,7 @@ for command in (serve, images, lint, submit, upload, schedule, runs):
     metavar="FILE",
     help="Hashed requirements that your modules import beside what the tf family has; it gets a virtualenv of its own with them.",
 )
+@verbose_option
 def run(
     file: Path, texts: tuple[str, ...], values_file: Path | None, root: Path, fresh: bool, runner: str, extra_packages: Path | None
 ) -> None:
@@ -126,6 +127,7 @@ _registry_uri = click.option(
 @_destination
 @_model_name
 @_root
+@verbose_option
 def status(destination: str, model_name: str, root: Path) -> None:
     """Show what serves at DESTINATION, what is staged there, and what a rollback goes back to. Changes nothing.
 
@@ -147,6 +149,7 @@ def status(destination: str, model_name: str, root: Path) -> None:
 @_tracking_uri
 @_registry_uri
 @_root
+@verbose_option
 def promote(destination: str, model_name: str, tracking_uri: str, registry_uri: str, root: Path) -> None:
     """Give all traffic to what is staged at DESTINATION, if its answers are right, and make it the champion.
 
@@ -170,6 +173,7 @@ def promote(destination: str, model_name: str, tracking_uri: str, registry_uri: 
 @_tracking_uri
 @_registry_uri
 @_root
+@verbose_option
 def rollback(destination: str, to: str, model_name: str, tracking_uri: str, registry_uri: str, root: Path) -> None:
     """Take away what is staged at DESTINATION; if nothing is, go back to the version before. What then serves is the champion.
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from penstock.components.protocol import marks, redact
+from penstock.components.protocol.logs import is_verbose
 
 from ..spec.pipeline_file import PlannedTask
 from .task_log import TRACEBACK, TaskLog
@@ -92,6 +93,11 @@ class Display:
     def started(self, task: Task) -> None:
         """Shows that a task's process has started."""
         self._update(task, "running")
+
+    def logged(self, task: Task, line: str) -> None:
+        """Shows a line of a task's log to who wants to see everything."""
+        if is_verbose() and line.strip() and not line.startswith(marks.OUTPUTS):
+            self._print(Text(f"{task.name:<{self._width}}  {redact(line)[:_LINE_LENGTH]}", "dim"))
 
     def progressed(self, task: Task) -> None:
         """Shows a new figure; on a pipe, no more often than every few seconds."""

@@ -78,6 +78,7 @@ class TaskHandler:
 
     def _read(self, task: tasks.Task, said: TaskLog, line: str) -> None:
         said.read_line(line)
+        self.view.logged(task, line)
         if said.figure != task.figure:
             task.figure = said.figure
             self.view.progressed(task)

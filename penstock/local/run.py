@@ -14,6 +14,7 @@ from kfp.local import executor_input_utils, pipeline_orchestrator
 from rich.console import Console
 
 from penstock.components.protocol import redact
+from penstock.components.protocol.logs import is_verbose
 
 from ..errors import UserError
 from ..spec.pipeline_file import PipelineFile
@@ -158,7 +159,7 @@ def _logged(path: Path) -> Iterator[None]:
     file.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s"))
     before, level = logger.handlers[:], logger.level
     logger.handlers[:] = [file]
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.DEBUG if is_verbose() else logging.INFO)
     logging.captureWarnings(True)
     try:
         with warnings.catch_warnings():

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from penstock.components.protocol.logs import is_verbose
+
 from .envs import environment
 
-_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "PYTHONWARNINGS": "ignore::FutureWarning"}
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore::FutureWarning"}
+_SAME_BYTES = {"TF_ENABLE_ONEDNN_OPTS": "0"}
 _RUN_MODULES = {"tf", "tf-gpu"}
 
 
@@ -42,9 +45,9 @@ def set_serve_python(console: Console) -> None:
 
 
 def set_variables(root: Path) -> None:
-    """Tells the tasks where to track, which commit this is, and to keep their chatter down."""
+    """Tells the tasks where to track, which commit this is, and, unless somebody wants to see everything, to keep their chatter down."""
     os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")
-    for name, value in _QUIET.items():
+    for name, value in (_SAME_BYTES | ({} if is_verbose() else _QUIET)).items():
         os.environ.setdefault(name, value)
     git = shutil.which("git")
     commit = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False) if git else None

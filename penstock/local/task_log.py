@@ -27,8 +27,8 @@ class TaskLog:
 
     def read_line(self, line: str) -> None:
         """Takes in the next line."""
-        if line.startswith(marks.FIGURE):
-            self.figure = line.removeprefix(marks.FIGURE).strip()
+        if (figure := marks.figure_in(line)) is not None:
+            self.figure = figure
         elif line.startswith(marks.OUTPUTS):
             self.outputs = _outputs(line.removeprefix(marks.OUTPUTS))
         elif line.startswith(marks.ERROR):

@@ -58,6 +58,9 @@ class View(Protocol):
     def started(self, task: Task) -> None:
         """A process of the task has started."""
 
+    def logged(self, task: Task, line: str) -> None:
+        """The task's log has a new line."""
+
     def progressed(self, task: Task) -> None:
         """The task has a new figure."""
 

@@ -11,10 +11,10 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
+from penstock.components.protocol.logs import FORMAT
 from penstock.components.release.modes import group_readable
 from penstock.components.release.serving import ERRORS, LOG
 
-_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _MIB = 2**20
 _LOG_BYTES, _OLD_LOGS = 10 * _MIB, 3
 _ERRORS_BYTES, _LOOK_SECONDS = 10 * _MIB, 30.0
@@ -53,7 +53,7 @@ def configure_logging(folder: Path | None) -> None:
     if folder is None or sys.stderr.isatty():
         handlers.append(logging.StreamHandler(sys.stderr))
     for handler in handlers:
-        handler.setFormatter(LineFormatter(_FORMAT))
+        handler.setFormatter(LineFormatter(FORMAT))
     logging.basicConfig(level=logging.WARNING, handlers=handlers)
     logging.captureWarnings(True)
     logging.raiseExceptions = False  # a full disk would have the record that it cannot take written to stderr as it is

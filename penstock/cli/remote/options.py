@@ -8,7 +8,7 @@ import click
 
 from ...errors import before_anything_starts
 from ...spec.lean_kfp import import_kfp
-from ..options import CompiledFile, parameter_options
+from ..options import CompiledFile, parameter_options, verbose_option
 
 if TYPE_CHECKING:
     from ...remote.settings import Settings
@@ -16,17 +16,19 @@ if TYPE_CHECKING:
 
 FILE = click.argument("file", type=CompiledFile())
 _Command = Callable[..., Any]
+_Decorator = Callable[[_Command], _Command]
 
 
 def where_options(command: _Command) -> _Command:
     """Adds the options that say which backend is meant."""
-    options = [
+    options: list[_Decorator] = [
         click.option("--target", type=click.Choice(["kubeflow", "vertex"]), help="Default: what --context says."),
         click.option("--context", default="", metavar="NAME", help="A context of penstock.toml. Default: the one for --target."),
         click.option("--host", default="", metavar="URL", help="Kubeflow: where its API is."),
         click.option("--namespace", default="", metavar="NAME", help="Kubeflow: your namespace, where there are several users."),
         click.option("--project", default="", metavar="ID", help="Vertex AI: the project."),
         click.option("--location", default="", metavar="REGION", help="Vertex AI: the region."),
+        verbose_option,
     ]
     for option in reversed(options):
         command = option(command)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from penstock.components.protocol.logs import is_verbose
+
 from ...errors import UserError
 from ...spec.lean_kfp import import_kfp
 from ..settings import KubeflowSettings
@@ -34,7 +36,8 @@ def make_client(settings: KubeflowSettings) -> Any:
     from google.auth.exceptions import GoogleAuthError
     from kfp.client import Client
 
-    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+    if not is_verbose():
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     host = settings.host or ("" if settings.kube_context or "KUBERNETES_SERVICE_HOST" not in os.environ else _IN_CLUSTER)
     who = _who(settings, host) if host else {"kube_context": settings.kube_context or None}
     try:

@@ -15,6 +15,7 @@ from google.auth.credentials import Credentials
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
 from google.cloud import aiplatform_v1
 
+from penstock.components.protocol.logs import is_verbose
 from penstock.components.release.destinations.vertex.api import VertexApi, is_passing, message_of
 
 from ...errors import UserError
@@ -41,7 +42,7 @@ class PipelinesApi(VertexApi):
         super().__init__(settings.project, settings.location, settings.api_endpoint)
         self.transport = settings.api_transport
         self.encryption_key = settings.encryption_key
-        for library in _TALKATIVE:
+        for library in () if is_verbose() else _TALKATIVE:
             logging.getLogger(library).setLevel(logging.ERROR)
 
     @functools.cached_property

@@ -102,6 +102,10 @@ def toy(made: Output, unmade: Output, how: str, size: int = 1, given: Input | No
             raise TaskError(f"{uri} does not answer")
         if how == "secret bug":
             raise RuntimeError(uri) from given_up
+    if how == "log":
+        for name in ("penstock.toy", "library"):
+            for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+                logging.getLogger(name).log(level, "%s of %s", logging.getLevelName(level), name)
     if how == "sleep":
         Path(made.path.parent / "ready").touch()
         time.sleep(60)

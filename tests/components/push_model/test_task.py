@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
+from penstock.components.protocol.marks import figure_in
 from penstock.components.release import serving
 from penstock.components.release.destinations import parse
 from penstock.components.release.registry import open_registry
@@ -405,7 +406,7 @@ def _kill_at(push: Push, name: str, phase: str, *, seconds: float = 0.0, **evide
     spec = executor_input("push_model", root, push.values(**CANARY), push.inputs(name, **evidence))
     command = [sys.executable, "-m", "penstock.components.push_model", "--executor_input", json.dumps(spec)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        said = next((line for line in process.stdout if line.removeprefix("[penstock] ").startswith(phase)), None)
+        said = next((line for line in process.stdout if (figure_in(line) or "").startswith(phase)), None)
         assert said, f"{phase} was never come to"
         time.sleep(seconds)
         process.kill()

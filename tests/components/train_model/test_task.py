@@ -15,6 +15,8 @@ import pytest
 import tensorflow as tf
 from mlflow import MlflowClient
 
+from penstock.components.protocol.marks import figure_in
+
 NAME = "train_model"
 # The least that exports: for tests that are not about training.
 EXPORT = """
@@ -234,9 +236,12 @@ from penstock.components.train_model.task import strategy_scope
 """
 
 
+LOGGING = "from penstock.components.protocol.logs import configure_logging\nconfigure_logging()\n"
+
+
 def run_code(code: str) -> str:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.run([sys.executable, "-c", DEVICES + code], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", DEVICES + LOGGING + code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -255,8 +260,9 @@ with strategy_scope(["CPU:0"], ["import keras"]) as strategy:
     assert tf.distribute.get_strategy().num_replicas_in_sync == 1
 print([strategy])
 """)
-    assert said.splitlines() == [
-        "[penstock] tensorflow.distribute.MirroredStrategy shares the batches among 2 devices: CPU:0, CPU:1",
+    first, *others = said.splitlines()
+    assert figure_in(first) == ("tensorflow.distribute.MirroredStrategy shares the batches among 2 devices: CPU:0, CPU:1")
+    assert others == [
         "tensorflow.distribute.MirroredStrategy",
         "['']",
     ]
@@ -267,7 +273,7 @@ def test_a_module_s_own_strategy_gets_no_other():
 with strategy_scope(["CPU:0", "CPU:1"], ["", "import tensorflow as tf\\nstrategy = tf.distribute.OneDeviceStrategy('CPU:0')"]):
     assert tf.distribute.get_strategy().num_replicas_in_sync == 1
 """)
-    assert said == "[penstock] run_fn makes its own strategy, tensorflow.distribute.OneDeviceStrategy\n"
+    assert figure_in(said) == "run_fn makes its own strategy, tensorflow.distribute.OneDeviceStrategy"
 
 
 @pytest.mark.parametrize(

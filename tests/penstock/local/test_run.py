@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -208,7 +209,8 @@ def test_failed_task_is_not_cached(run, tmp_path):
 
 
 def test_second_run_is_cached(run, tmp_path):
-    run(gate)
+    verbose = run(gate, "--verbose").stdout
+    assert re.search(r"^say +\[penstock\] said open$", verbose, re.MULTILINE), "the log's lines, each with its task's name"
     done = run(gate)
     assert done.stdout.count("  cached") == 2
     assert "verdict blessed" in done.stdout, "a cached task shows its figure"
@@ -217,7 +219,9 @@ def test_second_run_is_cached(run, tmp_path):
 
 def test_fresh_runs_everything_and_renews_the_cache(run, tmp_path):
     run(gate)
-    assert "  cached" not in run(gate, "--fresh").stdout
+    fresh = run(gate, "--fresh")
+    assert "  cached" not in fresh.stdout
+    assert "[penstock]" not in fresh.stdout, "nobody has asked for the lines of the log"
     assert run(gate).stdout.count("  cached") == 2
     assert (tmp_path / "said").read_text() == "open\nopen\n"
 

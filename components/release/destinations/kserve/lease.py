@@ -6,6 +6,7 @@ Two machines' clocks differ. So a lease has expired for whoever has seen no rene
 forward, as client-go's leader election has it; `renewTime` says when for people, and that there was a renewal.
 """
 
+import logging
 import os
 import socket
 import threading
@@ -18,6 +19,8 @@ from typing import Any
 from penstock.components.protocol import TaskError, figure
 
 from .api import Cluster, ClusterError, Conflict, NotFound, OutcomeUnknown
+
+_logger = logging.getLogger(__name__)
 
 WAIT_SECONDS = 1.0
 
@@ -86,7 +89,7 @@ class Lease:
         try:
             self._replace(self._held)
         except ClusterError as failure:
-            print(f"the lease on {self._where} could not be given back and runs out by itself: {failure}")
+            _logger.warning("the lease on %s could not be given back and runs out by itself: %s", self._where, failure)
 
     def _keep_in_background(self) -> None:
         """Renews the lease while its holder copies a model or waits."""
