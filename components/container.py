@@ -3,9 +3,10 @@
 from typing import Any
 
 from kfp import dsl
-from kfp.dsl import pipeline_task
-from kfp.dsl.container_component_class import ContainerComponent
-from kfp.pipeline_spec import pipeline_spec_pb2
+from kfp.components import ContainerComponent
+
+from penstock.kfp_adapter.dsl import TaskState
+from penstock.kfp_adapter.pipeline_spec import pipeline_spec_pb2
 
 from .images import REGISTRY, image
 
@@ -24,11 +25,11 @@ def container(family: str, component: str) -> dsl.ContainerSpec:
 class NeverCached(ContainerComponent):
     """A component that changes the world or says what is so in it: what serves, what a registry holds. That is true once."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> pipeline_task.PipelineTask:
+    def __call__(self, *args: Any, **kwargs: Any) -> dsl.PipelineTask:
         """Makes a task that is not cached."""
         task = super().__call__(*args, **kwargs)
         # Outside of a pipeline kfp.local has run it by now, and has kept nothing.
-        return task if task.state == pipeline_task.TaskState.FINAL else task.set_caching_options(False)
+        return task if task.state == TaskState.FINAL else task.set_caching_options(False)
 
     @property
     def pipeline_spec(self) -> pipeline_spec_pb2.PipelineSpec:

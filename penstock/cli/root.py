@@ -12,7 +12,7 @@ import penstock
 from penstock.components.protocol import TaskError, redact
 
 from ..errors import UserError, before_anything_starts, room_told
-from ..spec.lean_kfp import import_kfp
+from ..kfp_adapter.lean import import_kfp
 from .images import images
 from .lint import lint
 from .options import CompiledFile, name_value_pairs, parameter_options, verbose_option

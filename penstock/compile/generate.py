@@ -121,15 +121,11 @@ def compiled(pipeline: Any, **options: Any) -> str:
         The YAML: one document, the same bytes in every process.
     """
     from kfp import compiler
-    from kfp.compiler import pipeline_spec_builder
 
-    from ..local.replacing import replaced
+    from ..kfp_adapter.compiler import HEADER, OVERRIDE
 
-    # kfp's header prints defaults in protobuf's map order, which differs from process to process.
-    header = pipeline_spec_builder.extract_comments_from_pipeline_spec
-    in_order = replaced(pipeline_spec_builder, header.__name__, lambda spec, description: header(_sorted(spec), description))
-    override = pipeline_spec_builder.modify_pipeline_spec_with_override
-    as_portable = replaced(pipeline_spec_builder, override.__name__, lambda **given: _portable(override(**given)))
+    in_order = HEADER.wrapped(lambda header: lambda spec, description: header(_sorted(spec), description))
+    as_portable = OVERRIDE.wrapped(lambda override: lambda **given: _portable(override(**given)))
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), in_order, as_portable:
         warnings.simplefilter("ignore", FutureWarning)
         path = Path(folder) / "pipeline.yaml"

@@ -12,25 +12,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kfp.local.orchestrator import enhanced_dag_orchestrator as orchestrator
-from kfp.local.orchestrator import task_spec_utils
-from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
-from kfp.pipeline_spec import pipeline_spec_pb2
-
+from ..kfp_adapter.orchestrator import EXECUTE_TASK, NESTED_ARGUMENTS, SELECT_FIELD, is_there, make_task_arguments
+from ..kfp_adapter.pipeline_spec import pipeline_spec_pb2
 from ..spec.producers import inputs_from_tasks
-from .replacing import replaced
 
 _ALWAYS = pipeline_spec_pb2.PipelineTaskSpec.TriggerPolicy.TriggerStrategy.ALL_UPSTREAM_TASKS_COMPLETED
 _FIELD = re.compile(r'parseJson\(string_value\)\[(".*")\]', re.DOTALL)
 
 
-def is_there(io_store: Any, task: str, output: str) -> bool:
-    """Tells whether a task of the pipeline that is being run has given an output."""
-    return output in io_store._task_output_data.get(task, {})
-
-
 def _nested_arguments(task_name: str, task_spec: Any, component_spec: Any, io_store: Any) -> dict[str, Any]:
-    return OrchestratorUtils.make_task_arguments(task_spec.inputs, io_store)
+    return make_task_arguments(task_spec.inputs, io_store)
 
 
 def _select(value: Any, expression: str) -> Any:
@@ -62,9 +53,5 @@ def _without_lost(execute: Callable[..., Any]) -> Callable[..., Any]:
 @contextmanager
 def mend() -> Iterator[None]:
     """Mends what tasks and nested pipelines are given."""
-    with (
-        replaced(orchestrator, "execute_task", _without_lost(orchestrator.execute_task)),
-        replaced(task_spec_utils, "build_nested_dag_arguments", _nested_arguments),
-        replaced(OrchestratorUtils, "_apply_expression_selector", staticmethod(_select)),
-    ):
+    with EXECUTE_TASK.wrapped(_without_lost), NESTED_ARGUMENTS.replaced(_nested_arguments), SELECT_FIELD.replaced(_select):
         yield

@@ -13,22 +13,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kfp.local import cache
-
 from penstock.components.protocol import TaskError
 
 from ..errors import UserError
+from ..kfp_adapter.orchestrator import LOCAL_CACHE, LocalCache
 from ..spec.containers import component_of, components_in, never_cached
 from ..spec.contents import content, names_elsewhere
 from . import tasks
 from .cache_entry import Entry
-from .replacing import replaced
 from .runner import Runner
 
 _NEVER = ""
 
 
-class ContentCache(cache.LocalCache):
+class ContentCache(LocalCache):
     """A cache whose keys speak of contents: of artifacts, of files that parameters name, of code and environments.
 
     Args:
@@ -100,5 +98,5 @@ class ContentCache(cache.LocalCache):
 def keeping(folder: Path, runner: Runner, fresh: bool) -> Iterator[None]:
     """Makes kfp.local keep task outputs by content."""
     content_cache = ContentCache(folder, runner, fresh)
-    with replaced(cache, "get_local_cache", lambda: content_cache):
+    with LOCAL_CACHE.replaced(lambda: content_cache):
         yield

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from kfp import dsl
-from kfp.dsl import executor
-from kfp.local.cache import LocalCache
 
 from penstock.components.protocol import TaskError
 
+from ..kfp_adapter.dsl import create_artifact_instance
+from ..kfp_adapter.orchestrator import serialize_outputs
 from ..spec.contents import bytes_of
 
 # The form of the entries: one of another form is none.
@@ -45,7 +45,7 @@ class Entry:
             TaskError: An artifact has links.
             OSError: An artifact cannot be read.
         """
-        return cls(key, component, LocalCache._serialize_outputs(outputs), _fingerprints(outputs))
+        return cls(key, component, serialize_outputs(outputs), _fingerprints(outputs))
 
     @classmethod
     def read(cls, place: Path, key: str) -> "Entry | None":
@@ -89,7 +89,7 @@ def _fingerprints(outputs: dict[str, Any]) -> list[str]:
 
 def _restored(value: Any) -> Any:
     if isinstance(value, dict) and value.get(_ARTIFACT):
-        return executor.create_artifact_instance(
+        return create_artifact_instance(
             {"name": value["name"], "uri": value["uri"], "metadata": value["metadata"], "type": {"schemaTitle": value["schema_title"]}}
         )
     if isinstance(value, dict) and value.get(_ARTIFACTS):

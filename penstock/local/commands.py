@@ -5,9 +5,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from kfp.local import subprocess_task_handler
-
 from ..errors import UserError
+from ..kfp_adapter.orchestrator import replace_python_executable
 from ..spec.containers import component_of, family_of, is_lightweight
 from .task_code import module_command
 
@@ -59,7 +58,7 @@ def localize(image: str, command: list[str], pythons: dict[str, Path]) -> Local:
     """
     if family := family_of(image):
         return Local(module_command(pythons[family], *command[2:]), isolated=True)
-    return Local(subprocess_task_handler.replace_python_executable(_without_install(command), sys.executable), isolated=False)
+    return Local(replace_python_executable(_without_install(command), sys.executable), isolated=False)
 
 
 def _packages(command: list[str]) -> list[str]:

@@ -1,31 +1,11 @@
-"""kfp.local skips a `dsl.If` in silence where it cannot evaluate the condition; here that is an error.
+"""A condition and its values: true, false, or an error."""
 
-Upstream (kfp 2.17, `ConditionEvaluator.evaluate_condition`): a condition on a named task output is looked up as a pipeline
-parameter, not found, and taken for false; any other failure (a value with a quote in it, a missing one) is false as well. A gate
-must never be passed over, so the values come from the task's own inputs, as the compiled file binds them, and a condition
-that cannot be evaluated fails the pipeline.
-
-Upstream also puts the values into the text and hands it to Python's `eval`: whoever wrote a pipeline, or chose a value, could run
-code here. Ours parses it (see `cel`).
-"""
-
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from kfp.local import status
-from kfp.local.orchestrator import enhanced_dag_orchestrator as orchestrator
-from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
-
 from ..errors import UserError
-from . import cel, faults
-from .replacing import replaced
-from .tasks import reason
+from . import cel
 
 _SHOWN = 200
-
-_scope = threading.local()
 
 
 class ConditionError(UserError):
@@ -45,55 +25,13 @@ def evaluate(condition: str, values: dict[str, Any]) -> bool:
     try:
         result = cel.parse(condition)(values)
     except cel.CelError as error:
-        raise ConditionError(f"the condition {_brief(condition)} cannot be evaluated: {error}; nothing behind it was run") from error
+        raise ConditionError(f"the condition {brief(condition)} cannot be evaluated: {error}; nothing behind it was run") from error
     if not isinstance(result, bool):
-        raise ConditionError(f"the condition {_brief(condition)} is neither true nor false; nothing behind it was run")
+        raise ConditionError(f"the condition {brief(condition)} is neither true nor false; nothing behind it was run")
     return result
 
 
-def _brief(condition: str) -> str:
+def brief(condition: str) -> str:
     """Returns a condition fit for one line of a message, whoever wrote it."""
     text = "".join(sign if sign.isprintable() else "?" for sign in condition[: _SHOWN + 1])
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-
-
-def _evaluate_in_scope(condition: str, io_store: Any) -> bool:
-    """Stands in for upstream's evaluator: the values are the inputs of the task that carries the condition."""
-    if not condition.strip():
-        return True
-    task = next(task for task in _scope.dag.tasks.values() if task.trigger_policy.condition == condition)
-    try:
-        values = OrchestratorUtils.make_task_arguments(task.inputs, io_store)
-    except ValueError as error:
-        raise ConditionError(f"the condition {_brief(condition)} lacks a value ({error}); nothing behind it was run") from error
-    passed = evaluate(condition, values)
-    if not passed and (view := faults.view()):
-        view.skipped(condition, values)
-    return passed
-
-
-def _within_scope(run_dag: Callable[..., Any]) -> Callable[..., Any]:
-    """Remembers, thread by thread, which DAG is being run, since the evaluator is only told the condition."""
-
-    def run(*, dag_component_spec: Any, **rest: Any) -> Any:
-        outer = getattr(_scope, "dag", None)
-        _scope.dag = dag_component_spec.dag
-        try:
-            return run_dag(dag_component_spec=dag_component_spec, **rest)
-        except Exception as error:
-            faults.tell(reason(error))
-            return {}, status.Status.FAILURE
-        finally:
-            _scope.dag = outer
-
-    return run
-
-
-@contextmanager
-def mend() -> Iterator[None]:
-    """Mends the evaluation of conditions."""
-    with (
-        replaced(orchestrator.ConditionEvaluator, "evaluate_condition", staticmethod(_evaluate_in_scope)),
-        replaced(orchestrator, "run_enhanced_dag", _within_scope(orchestrator.run_enhanced_dag)),
-    ):
-        yield

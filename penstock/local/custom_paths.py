@@ -10,9 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kfp.local import executor_output_utils
-
-from .replacing import replaced
+from ..kfp_adapter.orchestrator import LOAD_EXECUTOR_OUTPUT
 
 
 def _brought_home(load: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -34,5 +32,5 @@ def _brought_home(load: Callable[[str], Any]) -> Callable[[str], Any]:
 @contextmanager
 def mend() -> Iterator[None]:
     """Mends custom paths."""
-    with replaced(executor_output_utils, "load_executor_output", _brought_home(executor_output_utils.load_executor_output)):
+    with LOAD_EXECUTOR_OUTPUT.wrapped(_brought_home):
         yield

@@ -8,10 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
-
-from .bindings import is_there
-from .replacing import replaced
+from ..kfp_adapter.orchestrator import DAG_OUTPUT_ARTIFACTS, DAG_OUTPUT_PARAMETERS, is_there
 
 
 def _parameters_that_are(get: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
@@ -46,9 +43,5 @@ def _found(selectors: Any, io_store: Any) -> Iterator[Any]:
 @contextmanager
 def mend() -> Iterator[None]:
     """Mends what a pipeline within a pipeline gives back."""
-    parameters = _parameters_that_are(OrchestratorUtils.get_dag_output_parameters)
-    with (
-        replaced(OrchestratorUtils, "get_dag_output_parameters", staticmethod(parameters)),
-        replaced(OrchestratorUtils, "get_dag_output_artifacts", staticmethod(_get_dag_output_artifacts)),
-    ):
+    with DAG_OUTPUT_PARAMETERS.wrapped(_parameters_that_are), DAG_OUTPUT_ARTIFACTS.replaced(_get_dag_output_artifacts):
         yield

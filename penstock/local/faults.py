@@ -8,12 +8,11 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from kfp.local import status
-from kfp.local.orchestrator import enhanced_dag_orchestrator as orchestrator
-
-from .replacing import replaced
+from ..kfp_adapter.orchestrator import EXECUTE_TASK, RUN_LOOP, Status
+from ..kfp_adapter.patch_point import replaced
 from .tasks import View, reason
 
 _view: View | None = None
@@ -53,8 +52,8 @@ def _guarded(run: Callable[..., Any], failed: Any) -> Callable[..., Any]:
 def mend() -> Iterator[None]:
     """Mends errors beside tasks' own: those of nested pipelines, conditions and loops."""
     with (
-        replaced(orchestrator, "execute_task", _guarded(orchestrator.execute_task, ({}, status.Status.FAILURE))),
-        replaced(orchestrator, "_run_parallel_for_task", _guarded(orchestrator._run_parallel_for_task, True)),
+        EXECUTE_TASK.wrapped(partial(_guarded, failed=({}, Status.FAILURE))),
+        RUN_LOOP.wrapped(partial(_guarded, failed=True)),
     ):
         yield
 

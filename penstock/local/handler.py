@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kfp.local import status, subprocess_task_handler
-
 from penstock.components.protocol import redact
 
 from ..errors import UserError
+from ..kfp_adapter.orchestrator import TASK_HANDLER, Status
 from ..spec.containers import component_of
 from . import tasks
 from .processes import Processes
-from .replacing import replaced
 from .runner import Job, Runner
 from .task_log import TaskLog
 
@@ -49,7 +47,7 @@ class TaskHandler:
     processes: Processes
     view: tasks.View
 
-    def run(self) -> status.Status:
+    def run(self) -> Status:
         """Runs the task's process to its end."""
         task = tasks.current()
         task.component = component_of(self.full_command)
@@ -74,7 +72,7 @@ class TaskHandler:
             task.error = f"it was ended by signal {-code}"
         if code and not task.error and shutil.disk_usage(root).free < _LEAST_ROOM:  # what it said is lost with its log
             task.error = f"no room to write {task.log}; free some space and run it again"
-        return status.Status.SUCCESS if code == 0 else status.Status.FAILURE
+        return Status.SUCCESS if code == 0 else Status.FAILURE
 
     def _read(self, task: tasks.Task, said: TaskLog, line: str) -> None:
         said.read_line(line)
@@ -105,5 +103,5 @@ def _pages(outputs: dict[str, Any]) -> Iterator[Path]:
 def runs_by(runner: Runner, processes: Processes, view: tasks.View) -> Iterator[None]:
     """Makes kfp.local's SubprocessRunner run tasks our way."""
     handler = functools.partial(TaskHandler, ours=runner, processes=processes, view=view)
-    with replaced(subprocess_task_handler, "SubprocessTaskHandler", handler):
+    with TASK_HANDLER.replaced(handler):
         yield

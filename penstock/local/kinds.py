@@ -12,14 +12,11 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from google.protobuf import json_format, struct_pb2
-from kfp.compiler import pipeline_spec_builder
-from kfp.local import executor_input_utils, executor_output_utils
-from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
-from kfp.pipeline_spec import pipeline_spec_pb2
 
 from penstock.components.protocol.values import LARGEST_WHOLE
 
-from .replacing import replaced
+from ..kfp_adapter.orchestrator import DAG_INPUTS, EXECUTOR_INPUT, EXECUTOR_INPUT_AS_DICT, FROM_PROTOBUF, TO_PROTOBUF
+from ..kfp_adapter.pipeline_spec import pipeline_spec_pb2
 
 _Types = pipeline_spec_pb2.ParameterType.ParameterTypeEnum
 
@@ -112,12 +109,10 @@ def _with_whole_numbers(to_dict: Callable[..., dict[str, Any]]) -> Callable[...,
 def mend() -> Iterator[None]:
     """Mends what becomes of values on their way."""
     with (
-        replaced(executor_output_utils, "pb2_value_to_python", _none_if_unset(executor_output_utils.pb2_value_to_python)),
-        replaced(pipeline_spec_builder, "to_protobuf_value", _to_protobuf),
-        replaced(
-            OrchestratorUtils, "join_user_inputs_and_defaults", staticmethod(_joined(OrchestratorUtils.join_user_inputs_and_defaults))
-        ),
-        replaced(executor_input_utils, "construct_executor_input", _without_none(executor_input_utils.construct_executor_input)),
-        replaced(executor_input_utils, "executor_input_to_dict", _with_whole_numbers(executor_input_utils.executor_input_to_dict)),
+        FROM_PROTOBUF.wrapped(_none_if_unset),
+        TO_PROTOBUF.replaced(_to_protobuf),
+        DAG_INPUTS.wrapped(_joined),
+        EXECUTOR_INPUT.wrapped(_without_none),
+        EXECUTOR_INPUT_AS_DICT.wrapped(_with_whole_numbers),
     ):
         yield

@@ -11,16 +11,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kfp.local import status
-from kfp.local.orchestrator import enhanced_dag_orchestrator as orchestrator
-from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
-
-from .replacing import replaced
+from ..kfp_adapter.orchestrator import RUN_LOOP, Status, make_task_arguments
 
 
 def _run_loop(*, task_name: str, task_spec: Any, components: Any, io_store: Any, parallel_executor: Any, **rest: Any) -> bool:
     """Runs all iterations of a loop; returns whether one failed."""
-    given = OrchestratorUtils.make_task_arguments(task_spec.inputs, io_store)
+    given = make_task_arguments(task_spec.inputs, io_store)
     iterations = {f"{task_name}-iteration-{number}": item for number, item in enumerate(_items(task_spec, given))}
     for name, item in iterations.items():
         io_store.put_parent_input(name, item)
@@ -31,7 +27,7 @@ def _run_loop(*, task_name: str, task_spec: Any, components: Any, io_store: Any,
         parallelism_limit=task_spec.iterator_policy.parallelism_limit,
         **rest,
     )
-    if result != status.Status.SUCCESS:
+    if result != Status.SUCCESS:
         return True
     definitions = components[task_spec.component_ref.name].output_definitions
     for output in definitions.parameters:
@@ -81,5 +77,5 @@ def _flat(artifacts: list[Any]) -> list[Any]:
 @contextmanager
 def mend() -> Iterator[None]:
     """Mends loops."""
-    with replaced(orchestrator, "_run_parallel_for_task", _run_loop):
+    with RUN_LOOP.replaced(_run_loop):
         yield

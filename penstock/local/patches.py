@@ -7,12 +7,12 @@ fails when upstream has mended it.
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from . import bindings, conditions, custom_paths, dag_outputs, faults, kinds, loops, placeholders, quiet
+from . import bindings, condition_scope, custom_paths, dag_outputs, faults, kinds, loops, placeholders, quiet
 
 # In this order: `faults` stands around what others put in.
 _MENDS = (
     bindings.mend,
-    conditions.mend,
+    condition_scope.mend,
     custom_paths.mend,
     dag_outputs.mend,
     kinds.mend,

@@ -12,17 +12,26 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from kfp import dsl
-from kfp.dsl import constants
-from kfp.local import config, executor_input_utils, placeholder_utils
-from kfp.local.orchestrator import enhanced_dag_orchestrator, task_executor
-from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
 
 from ..errors import UserError
+from ..kfp_adapter.dsl import WORKSPACE_MOUNT_PATH
+from ..kfp_adapter.orchestrator import (
+    EXECUTE_SINGLE_TASK,
+    EXECUTE_TASK,
+    PLACEHOLDER,
+    RUN_NAME,
+    SELF_REFERENCES,
+    TASK_ARGUMENTS,
+    make_random_id,
+    pipeline_root,
+    resolve_io_placeholders,
+    workspace_root,
+)
 from .kinds import text_of
-from .replacing import replaced
 
 _PLACEHOLDER = re.compile(r"\{\{\$(?:\.[^{}]*)?\}\}")
 _VERTEX_ONLY = re.compile(r"\{\{\$\.pipeline_(?:google_cloud_\w+|service_account)\}\}")
@@ -33,7 +42,7 @@ def _job_values() -> dict[str, str]:
     """Returns what the placeholders of the job stand for, in all of a run."""
     started = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
-        dsl.PIPELINE_JOB_ID_PLACEHOLDER: placeholder_utils.make_random_id(),
+        dsl.PIPELINE_JOB_ID_PLACEHOLDER: make_random_id(),
         dsl.PIPELINE_JOB_CREATE_TIME_UTC_PLACEHOLDER: started,
         dsl.PIPELINE_JOB_SCHEDULE_TIME_UTC_PLACEHOLDER: started,
     }
@@ -41,13 +50,12 @@ def _job_values() -> dict[str, str]:
 
 def _surroundings() -> dict[str, str]:
     """Returns what the placeholders of the run and the task that this thread is at stand for."""
-    instance = config.LocalExecutionConfig.instance
-    name = executor_input_utils.get_local_pipeline_resource_name("")
+    name = RUN_NAME.function("")
     return {
         dsl.PIPELINE_JOB_NAME_PLACEHOLDER: name,
         dsl.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER: name,
-        dsl.PIPELINE_ROOT_PLACEHOLDER: instance.pipeline_root,
-        dsl.WORKSPACE_PATH_PLACEHOLDER: instance.workspace_root,
+        dsl.PIPELINE_ROOT_PLACEHOLDER: pipeline_root(),
+        dsl.WORKSPACE_PATH_PLACEHOLDER: workspace_root(),
         dsl.PIPELINE_TASK_NAME_PLACEHOLDER: getattr(_running, "task", ""),
         dsl.PIPELINE_TASK_ID_PLACEHOLDER: getattr(_running, "id", ""),
     }
@@ -57,7 +65,7 @@ def _put_in(text: str, values: Mapping[str, str]) -> str:
     """Puts in what is known; anything else stays as it stands."""
     if vertex := _VERTEX_ONLY.search(text):
         raise UserError(f"the placeholder {vertex[0]} has a value on Vertex AI only; pass the value as a parameter")
-    text = text.replace(constants.WORKSPACE_MOUNT_PATH, values[dsl.WORKSPACE_PATH_PLACEHOLDER])
+    text = text.replace(WORKSPACE_MOUNT_PATH, values[dsl.WORKSPACE_PATH_PLACEHOLDER])
     return _PLACEHOLDER.sub(lambda found: values.get(found[0], found[0]), text)
 
 
@@ -93,7 +101,7 @@ def _in_command(job: dict[str, str]) -> Callable[..., str]:
         values = job | _surroundings() | {dsl.PIPELINE_TASK_NAME_PLACEHOLDER: task_resource_name} | executor_input | outputs
         for placeholder in {*_PLACEHOLDER.findall(element)} - values.keys():
             with suppress(LookupError, TypeError):  # no placeholder of KFP's
-                values[placeholder] = placeholder_utils.resolve_io_placeholders(executor_input_dict, placeholder)
+                values[placeholder] = resolve_io_placeholders(executor_input_dict, placeholder)
         return _put_in(element, values)
 
     return resolve
@@ -103,7 +111,7 @@ def _named(execute: Callable[..., Any]) -> Callable[..., Any]:
     """Remembers, thread by thread, which task is run."""
 
     def run(*, task_name: str, **rest: Any) -> Any:
-        _running.task, _running.id = task_name, placeholder_utils.make_random_id()
+        _running.task, _running.id = task_name, make_random_id()
         return execute(task_name=task_name, **rest)
 
     return run
@@ -113,12 +121,11 @@ def _named(execute: Callable[..., Any]) -> Callable[..., Any]:
 def mend() -> Iterator[None]:
     """Mends placeholders."""
     job = _job_values()
-    make = _in_constants(OrchestratorUtils.make_task_arguments, job)
     with (
-        replaced(OrchestratorUtils, "make_task_arguments", staticmethod(make)),
-        replaced(placeholder_utils, "resolve_self_references_in_executor_input", lambda executor_input_dict, **_: executor_input_dict),
-        replaced(placeholder_utils, "resolve_individual_placeholder", _in_command(job)),
-        replaced(enhanced_dag_orchestrator, "execute_task", _named(enhanced_dag_orchestrator.execute_task)),
-        replaced(task_executor, "execute_single_task", _named(task_executor.execute_single_task)),
+        TASK_ARGUMENTS.wrapped(partial(_in_constants, job=job)),
+        SELF_REFERENCES.replaced(lambda executor_input_dict, **_: executor_input_dict),
+        PLACEHOLDER.replaced(_in_command(job)),
+        EXECUTE_TASK.wrapped(_named),
+        EXECUTE_SINGLE_TASK.wrapped(_named),
     ):
         yield

@@ -3,17 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
-from kfp.local import logging_utils
-
-from .replacing import replaced
+from ..kfp_adapter.orchestrator import HORIZONTAL_LINE, INDENTED_PRINT, LOGGER_CONTEXT
 
 
 @contextmanager
 def mend() -> Iterator[None]:
     """Silences kfp.local."""
-    with (
-        replaced(logging_utils, "local_logger_context", nullcontext),
-        replaced(logging_utils, "indented_print", nullcontext),
-        replaced(logging_utils, "print_horizontal_line", lambda: None),
-    ):
+    with LOGGER_CONTEXT.replaced(nullcontext), INDENTED_PRINT.replaced(nullcontext), HORIZONTAL_LINE.replaced(lambda: None):
         yield

@@ -10,7 +10,6 @@ from rich.console import Console
 from penstock.components.protocol.values import decode, decode_metadata
 
 from .display import duration
-from .run import Result
 from .tasks import Task
 
 EXIT_DONE, EXIT_FAILED, EXIT_NOT_RELEASED = 0, 1, 3
@@ -23,6 +22,21 @@ _RELEASES = {"push_model", _BY_HAND}
 # What of a task's outputs says whether the model is released.
 _TELLING = {"evaluate_model": "verdict", _SERVING_GATE: "verdict"} | dict.fromkeys(_RELEASES, "outcome")
 _UNKNOWN = "unknown: the backend does not tell, and its log is gone"
+
+
+@dataclass
+class Result:
+    """How a run ended.
+
+    Attributes:
+        folder: Its folder: artifacts, logs, and `orchestrator.log` with kfp's own messages.
+        tasks: Its tasks, in the order in which they ended.
+        failed: Whether it failed.
+    """
+
+    folder: Path
+    tasks: list[Task]
+    failed: bool
 
 
 def report(result: Result, seconds: float, console: Console) -> int:

@@ -5,43 +5,27 @@ import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from kfp import local
-from kfp.local import executor_input_utils, pipeline_orchestrator
 from rich.console import Console
 
 from penstock.components.protocol import redact
 from penstock.components.protocol.logs import is_verbose
 
 from ..errors import UserError
+from ..kfp_adapter.orchestrator import RUN_NAME, run_local_pipeline
 from ..spec.pipeline_file import PipelineFile
 from ..spec.portable import portable
-from . import cache, faults, handler, tasks
+from . import cache, faults, handler, single_tasks, tasks
 from .display import Display
 from .env_runner import EnvRunner
 from .patches import mended
 from .processes import Processes
-from .replacing import replaced
+from .report import Result
 from .runner import Runner
 from .task_environment import set_variables
-
-
-@dataclass
-class Result:
-    """How a run ended.
-
-    Attributes:
-        folder: Its folder: artifacts, logs, and `orchestrator.log` with kfp's own messages.
-        tasks: Its tasks, in the order in which they ended.
-        failed: Whether it failed.
-    """
-
-    folder: Path
-    tasks: list[tasks.Task]
-    failed: bool
 
 
 class Interrupted(BaseException):
@@ -96,7 +80,7 @@ def run(pipeline: PipelineFile, arguments: dict[str, Any], root: Path, fresh: bo
     runner.prepare(pipeline, root, console)
     root.mkdir(parents=True, exist_ok=True)
     set_variables(root)
-    run_name = executor_input_utils.get_local_pipeline_resource_name(pipeline.name)
+    run_name = RUN_NAME.function(pipeline.name)
     folder = root / run_name
     folder.mkdir()
     display = Display(console, pipeline.plan())
@@ -107,11 +91,11 @@ def run(pipeline: PipelineFile, arguments: dict[str, Any], root: Path, fresh: bo
         stack.enter_context(_logged(folder / "orchestrator.log"))
         stack.enter_context(runner.ready(pipeline))
         stack.enter_context(mended())
-        stack.enter_context(replaced(executor_input_utils, "get_local_pipeline_resource_name", lambda _: run_name))
+        stack.enter_context(RUN_NAME.replaced(lambda _: run_name))
         stack.enter_context(faults.watched(display))
         stack.enter_context(cache.keeping(root / ".cache", runner, fresh))
         stack.enter_context(handler.runs_by(runner, processes, display))
-        stack.enter_context(tasks.watched(display, run_name))
+        stack.enter_context(single_tasks.watched(display, run_name))
         stack.enter_context(display)
         stack.callback(display.ended)
         failed = _orchestrate(pipeline, portable(pipeline.document, arguments)[1])
@@ -121,7 +105,7 @@ def run(pipeline: PipelineFile, arguments: dict[str, Any], root: Path, fresh: bo
 def _orchestrate(pipeline: PipelineFile, arguments: dict[str, Any]) -> bool:
     """Returns whether the pipeline failed."""
     try:
-        pipeline_orchestrator.run_local_pipeline(pipeline.spec, arguments)
+        run_local_pipeline(pipeline.spec, arguments)
     except UserError:
         raise
     except RuntimeError as error:  # so it says that a task failed

@@ -1,24 +1,18 @@
-"""Which task kfp.local is running, and what became of it: kfp.local itself only logs that."""
+"""The tasks of a run: which one a thread is running, and what became of it."""
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from kfp import dsl
-from kfp.local import status
-from kfp.local.orchestrator import task_executor
 
 from penstock.components.protocol import redact
 from penstock.components.protocol.values import decode
 
 from ..errors import UserError
-from .replacing import replaced
 
-_COMPONENT_PREFIX = "comp-"
 _SHORT = 40
 _current = threading.local()
 
@@ -87,34 +81,10 @@ def current() -> Task:
     return _current.task
 
 
-def _watched(execute: Callable[..., Any], view: View, run_name: str) -> Callable[..., Any]:
-    def wrapper(*, task_spec: Any, pipeline_resource_name: str, **rest: Any) -> Any:
-        iteration = pipeline_resource_name.removeprefix(run_name).strip("/")
-        name = task_spec.component_ref.name.removeprefix(_COMPONENT_PREFIX)
-        task = _current.task = Task(f"{iteration}/{name}" if iteration else name)
-        try:
-            outputs, result = execute(task_spec=task_spec, pipeline_resource_name=pipeline_resource_name, **rest)
-        except Exception as error:
-            # Upstream's own complaints about a task (an output that cannot be read, an input that is missing) fail the
-            # task, not the orchestrator, so that exit handlers still run.
-            task.error, outputs, result = reason(error), {}, status.Status.FAILURE
-        _finish(task, outputs, result)
-        view.finished(task)
-        return outputs, result
-
-    return wrapper
-
-
-def _finish(task: Task, outputs: dict[str, Any], result: status.Status) -> None:
-    task.seconds = time.monotonic() - task.started
-    task.outputs = outputs
-    if result != status.Status.SUCCESS:
-        task.state = "failed"
-        return
-    if task.state != "cached":
-        task.state = "done"
-    task.reports = [Path(page.path) for page in pages(outputs) if Path(page.path).is_file()]
-    task.figure = figure_of(outputs, task.figure)
+def begin(name: str) -> Task:
+    """Makes a task that is now what this thread is running."""
+    _current.task = Task(name)
+    return _current.task
 
 
 def pages(outputs: dict[str, Any]) -> list[dsl.HTML]:
@@ -135,16 +105,3 @@ def figure_of(outputs: dict[str, Any], said: str) -> str:
     said_back = {name: decode(value) for name, value in outputs.items() if isinstance(value, (str, int, float))}
     short = {name: value for name, value in said_back.items() if len(str(value)) < _SHORT}
     return ", ".join(f"{name} {value}" for name, value in sorted(short.items()))
-
-
-@contextmanager
-def watched(view: View, run_name: str) -> Iterator[None]:
-    """Shows every task of a run to a view.
-
-    Args:
-        view: Who watches.
-        run_name: The run's resource name: what lies below it is a loop's iteration.
-    """
-    execute = _watched(task_executor.execute_single_task, view, run_name)
-    with replaced(task_executor, "execute_single_task", execute):
-        yield

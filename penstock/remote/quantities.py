@@ -10,8 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kfp.compiler import compiler_utils
-
+from ..kfp_adapter.compiler import cpu_to_float, memory_to_float
 from .values import Use, is_placeholder
 
 
@@ -25,8 +24,8 @@ class _Kind:
     number: Callable[[str], float]
 
 
-_CPU = _Kind("CPU", re.compile(r"([0-9]*[.])?[0-9]+m?"), "4 or 500m", compiler_utils._cpu_to_float)
-_MEMORY = _Kind("memory", re.compile(r"[0-9]+(E|Ei|P|Pi|T|Ti|G|Gi|M|Mi|K|Ki)?"), "16Gi", compiler_utils._memory_to_float)
+_CPU = _Kind("CPU", re.compile(r"([0-9]*[.])?[0-9]+m?"), "4 or 500m", cpu_to_float)
+_MEMORY = _Kind("memory", re.compile(r"[0-9]+(E|Ei|P|Pi|T|Ti|G|Gi|M|Mi|K|Ki)?"), "16Gi", memory_to_float)
 # The new field, which takes placeholders, to the old one.
 _FIELDS = {
     "resourceCpuLimit": ("cpuLimit", _CPU),

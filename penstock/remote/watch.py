@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 import tenacity
 from kfp import dsl
-from kfp.dsl import executor
 from rich.console import Console
 
 from ..errors import UserError
+from ..kfp_adapter.dsl import create_artifact_instance
 from ..local.conditions import ConditionError, evaluate
 from ..local.display import CHANNEL, Display
 from ..local.report import Ending
@@ -248,7 +248,7 @@ def _outputs(output: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yields parameters and artifacts of an `ExecutorOutput`."""
     yield from output.get("parameterValues", {}).items()
     for name, entry in output.get("artifacts", {}).items():
-        yield name, executor.create_artifact_instance(entry["artifacts"][0], dsl.Artifact)
+        yield name, create_artifact_instance(entry["artifacts"][0], dsl.Artifact)
 
 
 def _seconds(run: Run) -> float:

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterable
 
-from kfp.dsl import component_factory
-
 import penstock.components as library
 from penstock.components.container import NeverCached
 from penstock.components.images import FAMILIES
+
+from ..kfp_adapter.dsl import EXECUTOR_MODULE
 
 _IMAGE = re.compile(r"(?:^|/)penstock-(?P<family>[a-z-]+)(?:[:@].*)?$")
 
@@ -57,4 +57,4 @@ def never_cached(command: Iterable[str]) -> str:
 
 def is_lightweight(command: list[str]) -> bool:
     """Returns whether a command is that of a lightweight Python component."""
-    return command[:1] == ["sh"] and any(component_factory.EXECUTOR_MODULE in part for part in command)
+    return command[:1] == ["sh"] and any(EXECUTOR_MODULE in part for part in command)

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from ..errors import WrongUsage
-from .lean_kfp import import_kfp
+from ..kfp_adapter.lean import import_kfp
 from .yaml_text import load_documents
 
 Spec = dict[str, Any]
@@ -251,7 +251,8 @@ def _pipeline(documents: list[Any]) -> Spec:
 def _parsed(raw: Spec) -> tuple[Spec, str]:
     import_kfp()
     from google.protobuf import json_format
-    from kfp.pipeline_spec import pipeline_spec_pb2 as pb
+
+    from ..kfp_adapter.pipeline_spec import pipeline_spec_pb2 as pb
 
     def normal(value: Spec, message: Any, lenient: bool) -> Spec:
         parsed = json_format.ParseDict(value, message, ignore_unknown_fields=lenient)

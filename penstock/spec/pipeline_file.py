@@ -10,15 +10,14 @@ from typing import Any
 
 import yaml
 from kfp import dsl
-from kfp.dsl import executor
-from kfp.local import graph_utils, utils
-from kfp.pipeline_spec import pipeline_spec_pb2
 
 from penstock.components.protocol.executor_input import find_fault
 from penstock.components.protocol.redacting import redact
 from penstock.components.protocol.values import LARGEST_WHOLE
 
 from ..errors import UserError
+from ..kfp_adapter.dsl import create_artifact_instance
+from ..kfp_adapter.pipeline_spec import pipeline_spec_pb2, struct_to_executor_spec, topological_sort_tasks
 from .containers import component_of
 from .document import Document
 from .missing_parts import missing_parts
@@ -81,7 +80,7 @@ class PipelineFile:
         self.path = Path(path)
         self.document, self.platform, self.spec = _load(self.path)
         depend_on_producers(self.spec)
-        self.executors = {name: utils.struct_to_executor_spec(value) for name, value in self.spec.deployment_spec["executors"].items()}
+        self.executors = {name: struct_to_executor_spec(value) for name, value in self.spec.deployment_spec["executors"].items()}
 
     @property
     def name(self) -> str:
@@ -139,7 +138,7 @@ class PipelineFile:
         )
 
     def _walk(self, dag: Any, conditions: tuple[str, ...], looped: bool) -> Iterator[PlannedTask]:
-        for name in reversed(graph_utils.topological_sort_tasks(dag.tasks)):
+        for name in reversed(topological_sort_tasks(dag.tasks)):
             task = dag.tasks[name]
             component = self.spec.components[task.component_ref.name]
             behind = (*conditions, task.trigger_policy.condition) if task.trigger_policy.condition else conditions
@@ -234,7 +233,7 @@ def _artifact(name: str, path: str, schema_title: str) -> dsl.Artifact:
         raise UserError(
             f"input artifact {name}: {beside}, the record of the task that wrote it, cannot be read; make the artifact again"
         ) from error
-    return executor.create_artifact_instance({"name": name, "uri": str(place), "metadata": metadata, "type": {"schemaTitle": schema_title}})
+    return create_artifact_instance({"name": name, "uri": str(place), "metadata": metadata, "type": {"schemaTitle": schema_title}})
 
 
 def _metadata(record: dict[str, Any], artifact: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from kfp.pipeline_spec import pipeline_spec_pb2
+from ..kfp_adapter.pipeline_spec import pipeline_spec_pb2
 
 
 def depend_on_producers(spec: pipeline_spec_pb2.PipelineSpec) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from penstock.spec.lean_kfp import import_kfp
+from penstock.kfp_adapter.lean import import_kfp
 
 import_kfp()
 
@@ -22,9 +22,9 @@ from kfp import dsl  # noqa: E402
 from rich.console import Console  # noqa: E402
 
 from penstock.errors import UserError  # noqa: E402
+from penstock.kfp_adapter.patch_point import replaced  # noqa: E402
 from penstock.local import run  # noqa: E402
 from penstock.local.display import Display  # noqa: E402
-from penstock.local.replacing import replaced  # noqa: E402
 from penstock.local.tasks import Task  # noqa: E402
 from penstock.spec.pipeline_file import PipelineFile, PlannedTask, read_values  # noqa: E402
 

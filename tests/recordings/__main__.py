@@ -41,10 +41,10 @@ def main() -> int:
 
 
 def _kubeflow(given: argparse.Namespace) -> int:
+    from penstock.kfp_adapter.lean import import_kfp
     from penstock.remote.contexts import find_settings
     from penstock.remote.kubeflow.connection import Connection
     from penstock.remote.settings import KubeflowSettings
-    from penstock.spec.lean_kfp import import_kfp
 
     from . import kubeflow
 

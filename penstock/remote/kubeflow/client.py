@@ -13,7 +13,7 @@ from typing import Any
 from penstock.components.protocol.logs import is_verbose
 
 from ...errors import UserError
-from ...spec.lean_kfp import import_kfp
+from ...kfp_adapter.lean import import_kfp
 from ..settings import KubeflowSettings
 from .login import log_in
 
@@ -36,6 +36,8 @@ def make_client(settings: KubeflowSettings) -> Any:
     from google.auth.exceptions import GoogleAuthError
     from kfp.client import Client
 
+    from ...kfp_adapter.client import api_client, keep_path
+
     if not is_verbose():
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     host = settings.host or ("" if settings.kube_context or "KUBERNETES_SERVICE_HOST" not in os.environ else _IN_CLUSTER)
@@ -49,20 +51,16 @@ def make_client(settings: KubeflowSettings) -> Any:
     if "Failed to load kube config" in said.getvalue():
         raise UserError(_no_address(settings.kube_context))
     if not host:
-        _keep_path(api_client(client).configuration)
+        configuration = api_client(client).configuration
+        keep_path(configuration, configuration.host.replace(f"/namespaces/{_NO_NAMESPACE}/", "/namespaces/kubeflow/").rstrip("/"))
     return client
-
-
-def api_client(client: Any) -> Any:
-    """Returns what all of a client's generated services ask through."""
-    return client.runs.run_service_get_run.__self__.api_client
 
 
 def namespace_of_kfp() -> str:
     """Returns the namespace that kfp's client is set to on this machine, or that of the pod that this runs in; empty for none."""
-    from kfp.client import Client
+    from ...kfp_adapter.client import context_file, pod_namespace_file
 
-    context, pod = Path(Client._LOCAL_KFP_CONTEXT), Path(Client._NAMESPACE_PATH)
+    context, pod = context_file(), pod_namespace_file()
     if context.is_file() and (namespace := json.loads(context.read_text(encoding="utf-8")).get("namespace")):
         return namespace
     return pod.read_text(encoding="utf-8").strip() if pod.is_file() else ""
@@ -70,8 +68,7 @@ def namespace_of_kfp() -> str:
 
 def _who(settings: KubeflowSettings, host: str) -> dict[str, Any]:
     """Returns the arguments of the client that say who asks."""
-    from kfp.client import KF_PIPELINES_SA_TOKEN_ENV, KF_PIPELINES_SA_TOKEN_PATH
-    from kfp.client.set_volume_credentials import ServiceAccountTokenVolumeCredentials
+    from ...kfp_adapter.client import KF_PIPELINES_SA_TOKEN_ENV, KF_PIPELINES_SA_TOKEN_PATH, ServiceAccountTokenVolumeCredentials
 
     if token := os.environ.get("PENSTOCK_KUBEFLOW_TOKEN"):
         return {"existing_token": token.strip()}
@@ -88,19 +85,6 @@ def _who(settings: KubeflowSettings, host: str) -> dict[str, Any]:
     if Path(os.environ.get(KF_PIPELINES_SA_TOKEN_ENV) or KF_PIPELINES_SA_TOKEN_PATH).is_file():
         return {"credentials": ServiceAccountTokenVolumeCredentials()}
     return {}
-
-
-def _keep_path(configuration: Any) -> None:
-    """Keeps the service's path in the host: renewing a token of the kube config loses it (kubeflow/pipelines#8313)."""
-    configuration.host = host = configuration.host.replace(f"/namespaces/{_NO_NAMESPACE}/", "/namespaces/kubeflow/").rstrip("/")
-    renew = configuration.refresh_api_key_hook
-
-    def renew_token_only(renewed: Any) -> None:
-        renew(renewed)
-        renewed.host, renewed.refresh_api_key_hook = host, renew_token_only
-
-    if renew:
-        configuration.refresh_api_key_hook = renew_token_only
 
 
 def _no_address(kube_context: str) -> str:

@@ -13,7 +13,7 @@ import urllib3
 from ...errors import UserError
 from ..settings import KubeflowSettings
 from ..target import BackendUnavailable
-from .client import api_client, make_client, namespace_of_kfp
+from .client import make_client, namespace_of_kfp
 
 # Seconds to connect and to answer; kfp's client tries up to four times where nothing can have happened yet.
 TIMEOUT = (10.0, 30.0)
@@ -153,6 +153,8 @@ class Connection:
 
     @property
     def _api(self) -> Any:
+        from ...kfp_adapter.client import api_client
+
         return api_client(self.client)
 
     @contextlib.contextmanager

@@ -9,8 +9,8 @@ from typing import Any
 
 from google.cloud.aiplatform_v1 import PipelineJob, PipelineState, PipelineTaskDetail
 from google.protobuf import json_format
-from kfp.dsl import executor
 
+from ...kfp_adapter.dsl import create_artifact_instance
 from ..target import CACHED, CANCELED, DONE, FAILED, RUNNING, SKIPPED, WAITING, Run, TaskState
 
 _RUN_STATES = {
@@ -161,7 +161,7 @@ def _typed(value: Any, kind: str) -> Any:
 
 def _artifacts(name: str, found: Any) -> Any:
     made = [
-        executor.create_artifact_instance(
+        create_artifact_instance(
             {
                 "name": name,
                 "uri": artifact.uri,

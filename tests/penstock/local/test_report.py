@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from penstock.local.report import EXIT_DONE, EXIT_FAILED, EXIT_NOT_RELEASED, report
-from penstock.local.run import Result
+from penstock.local.report import EXIT_DONE, EXIT_FAILED, EXIT_NOT_RELEASED, Result, report
 from penstock.local.tasks import Task
 
 

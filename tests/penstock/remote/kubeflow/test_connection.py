@@ -9,8 +9,8 @@ import pytest
 from kfp.client import Client
 
 from penstock.errors import UserError
+from penstock.kfp_adapter.client import api_client
 from penstock.remote.kubeflow import KubeflowTarget
-from penstock.remote.kubeflow.client import api_client
 from penstock.remote.kubeflow.connection import Connection
 from penstock.remote.settings import KubeflowSettings
 from penstock.remote.target import BackendUnavailable
@@ -145,8 +145,8 @@ class TestKubeConfig:
             assert list_runs("", kube_context="mine") == ["r1"]
         assert {visit.headers["authorization"] for visit in site.visits} == {"Bearer of-the-user"}
 
-    def test_kfp_itself_still_loses_the_path(self, config: Path) -> None:
-        """When this fails, kubeflow/pipelines#8313 is mended, and `_keep_path` can go."""
+    def test_a_renewed_token_loses_the_path(self, config: Path) -> None:
+        """When this fails, kubeflow/pipelines#8313 is fixed, and `keep_path` can go."""
         self.write(config, "http://127.0.0.1:9")
         with pytest.warns(FutureWarning):
             configuration = api_client(Client(kube_context="mine", namespace="-")).configuration

@@ -1,6 +1,7 @@
 """Importing kfp without its client: `import kfp` alone loads the Kubernetes client, most of its start-up, for an attribute.
 
-`kfp.Client` still works afterwards; it is imported when it is asked for.
+`kfp.Client` still works afterwards; it is imported when it is asked for. No issue is known. It can go when test_importing_kfp_imports_its_client in
+tests/penstock/kfp_adapter/test_private.py fails.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""Each test fails when kfp has mended a defect that penstock.local mends: then remove the mend it names."""
+"""Each test fails when kfp has fixed a defect that penstock.local patches: then remove the patch that `kfp_adapter.orchestrator` names."""
 
 import sys
 from types import SimpleNamespace
@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from google.protobuf import struct_pb2
 from kfp import dsl
+from kfp.compiler import pipeline_spec_builder
 from kfp.local import cache, config, executor_input_utils, executor_output_utils, io, placeholder_utils, subprocess_task_handler
 from kfp.local.orchestrator import task_spec_utils
 from kfp.local.orchestrator.enhanced_dag_orchestrator import ConditionEvaluator
@@ -55,6 +56,18 @@ def test_none_defaults_cannot_be_arguments():
     component.input_definitions.parameters["text"].is_optional = True
     with pytest.raises(ValueError, match="Value must be one of"):
         executor_input_utils.construct_executor_input(component, {"text": None}, "root", block_input_artifact=False)
+
+
+def test_none_within_a_list_cannot_be_converted():
+    with pytest.raises(ValueError, match="Value must be one of"):
+        pipeline_spec_builder.to_protobuf_value([None])
+
+
+def test_a_default_does_not_stand_in_for_a_lost_output(store):
+    inputs = pipeline_spec_pb2.TaskInputsSpec()
+    inputs.parameters["text"].task_output_parameter.producer_task = "failed"
+    with pytest.raises(ValueError, match="not found"):
+        OrchestratorUtils.make_task_arguments(inputs, store)
 
 
 def test_numbers_within_a_list_are_floats():
