@@ -5,9 +5,13 @@ ARGS ?=
 BIN := .venv/bin
 FAMILIES := tfdv tf-gpu deploy serve
 SDK := .venv/.made
+SITE := build/docs
+# draws the diagrams of the site's pages in the reader's browser
+MERMAID := mermaid-11.12.2
+MERMAID_SHA256 := c4ab1840638b1735135090c667382e89cc353b46b56761514a3d0a8a80963832
 
 .DEFAULT_GOAL := help
-.PHONY: help sdk setup envs kubernetes run test e2e chaos parity identity lint compile bench images audit infra-test infra-scan clean
+.PHONY: help sdk setup envs kubernetes run test e2e chaos parity identity lint compile bench images audit docs infra-test infra-scan clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -71,6 +75,21 @@ audit: $(SDK) ## Look for known vulnerabilities in the locks, and for mistakes i
 	@$(BIN)/uv tool run --quiet --with-requirements requirements/release.txt check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(BIN)/uv tool run --quiet --with-requirements requirements/release.txt check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(BIN)/uv tool run --quiet --with-requirements requirements/release.txt zizmor --quiet --offline .github
+
+$(SITE)/env/.made: requirements/docs.txt $(SDK)
+	@echo "making the site's virtualenv in $(SITE)/env"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(SITE)/env
+	@$(BIN)/uv pip install --quiet --python $(SITE)/env/bin/python --require-hashes -r requirements/docs.txt
+	@touch $@
+
+$(SITE)/mermaid.min.js: Makefile
+	@mkdir -p $(SITE)
+	@npm pack --silent --pack-destination $(SITE) $(subst mermaid-,mermaid@,$(MERMAID)) > /dev/null
+	@echo "$(MERMAID_SHA256)  $(SITE)/$(MERMAID).tgz" | sha256sum --check --quiet
+	@tar -xzf $(SITE)/$(MERMAID).tgz -O package/dist/mermaid.min.js > $@
+
+docs: $(SITE)/env/.made $(SITE)/mermaid.min.js ## Build the site of the documentation in build/site; a broken link is an error (needs npm)
+	@NO_MKDOCS_2_WARNING=1 PENSTOCK_CODE="$$($(BIN)/python -c 'from penstock.local.task_code import code_path; print(code_path())')" $(SITE)/env/bin/mkdocs build $(ARGS)
 
 compile: $(SDK) ## Write everything that is generated
 	@$(BIN)/penstock compile

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import penstock.components
+import penstock.lint
 import penstock.pipelines
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +54,21 @@ def test_the_components_reference_leaves_the_components_in_their_place(tmp_path)
         "from penstock.compile.reference import summaries\nsummaries()\nfrom penstock.components import push_model\npush_model.component_spec",
         tmp_path,
     )
+
+
+@pytest.mark.parametrize(("module", "name"), re.findall(r"`from (\S+) import (\w+)`", PAGE))
+def test_the_page_names_what_is_there(module, name):
+    assert getattr(importlib.import_module(module), name).__doc__
+
+
+def test_the_reference_renders_what_is_public():
+    reference = (ROOT / "docs" / "site" / "reference.md").read_text(encoding="utf-8")
+    assert {*re.search(r"members: \[(.*?)\]", reference)[1].split(", ")} == {*penstock.lint.__all__}
+    assert all(f"::: penstock.pipelines.{name}." in reference for name in penstock.pipelines.__all__)
+
+
+def test_the_version_is_semantic():
+    assert re.fullmatch(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?", penstock.__version__)
 
 
 def test_the_example_of_the_page_compiles(tmp_path):
