@@ -62,8 +62,9 @@ def push_model(
             `accelerator_type`, `accelerator_count`, `min_replicas`, `max_replicas`, `scale_target`, `service_account`, `image`.
             `image` is a copy of Penstock's serve image in a registry that the destination can pull from; without it Vertex AI
             runs its prebuilt TensorFlow container. With Penstock's server: `prediction_log` (a bucket, or for `local://` a
-            folder, for a sample of requests and answers) and `prediction_log_sample` (the share of requests, 0 to 1, default
-            0.1).
+            folder, for a sample of requests and answers), `prediction_log_sample` (the share to keep, 0 to 1, default 0.1) and
+            `prediction_log_key` (the field of each row that is its id in the log; the model does not see it. Without it the
+            server makes ids).
         champion_alias: The alias of the version that serves.
         previous_alias: The alias of the version that served before.
         tracking_uri: URI of MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.

@@ -115,7 +115,8 @@ class ServerInfo(Stored):
         port: The port that it listens on.
         started: When it started, in seconds since the epoch.
         prediction_log: Where it keeps some of the requests and answers; empty: nowhere.
-        prediction_log_sample: The share of the requests that it keeps there.
+        prediction_log_sample: The share of the ids that it keeps there.
+        prediction_log_key: The field of a request that is the id of its row; empty: the server makes ids of its own.
         version: Its version of Penstock; empty: 0.1.0, which cannot read what a later version writes.
     """
 
@@ -125,6 +126,7 @@ class ServerInfo(Stored):
     started: float
     prediction_log: str = ""
     prediction_log_sample: float = 0.0
+    prediction_log_key: str = ""
     version: str = ""
 
     def __post_init__(self) -> None:

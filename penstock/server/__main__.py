@@ -48,7 +48,7 @@ def _announced(options: Options) -> Iterator[None]:
     """Announces the server in its folder; a second one there ends."""
     folder = options.folder
     assert folder
-    log = options.prediction_log, options.prediction_log_sample if options.prediction_log else 0.0
+    log = options.prediction_log, options.prediction_log_sample if options.prediction_log else 0.0, options.prediction_log_key
     info = serving.ServerInfo(os.getpid(), options.host, options.http_port, time.time(), *log, penstock.__version__)
     with serving.announced(folder, info) as is_first:
         if not is_first:

@@ -29,15 +29,16 @@ class FolderModels(Models):
     Args:
         folder: The folder.
         log: Where some of the requests and answers are kept.
+        key: The field of a request that says what a row is called; empty for none.
         batching: Whether requests are computed together: `auto`, `always`, `never`.
 
     Attributes:
         folder: The folder.
     """
 
-    def __init__(self, folder: Path, log: "PredictionLog | None", batching: str) -> None:
+    def __init__(self, folder: Path, log: "PredictionLog | None", key: str, batching: str) -> None:
         super().__init__(str(folder))
-        self.folder, self._log, self._batching = folder, log, batching
+        self.folder, self._log, self._key, self._batching = folder, log, key, batching
         self._loading = asyncio.Lock()
         self._loaded: dict[tuple[str, str], LoadedVersion] = {}
 
@@ -64,7 +65,7 @@ class FolderModels(Models):
             model = name.removesuffix(CANDIDATE)
             state = serving.read_state(self.folder, model)
             if name != model:
-                self.serve(ServedModel(name, await self._version(name, model, state.candidate)))
+                self.serve(ServedModel(name, await self._version(name, model, state.candidate), key=self._key))
             else:
                 await self._serve_stable(model, state)
             self._forget(model, {state.stable, state.candidate, *state.history[: int(state.warm)]})
@@ -75,11 +76,11 @@ class FolderModels(Models):
         stable = await self._version(model, model, state.stable)
         served = self.get(model)
         if served is None or served.stable is not stable:
-            self.serve(ServedModel(model, stable, self._log))
+            self.serve(ServedModel(model, stable, self._log, key=self._key))
             logger.warning("%s serves version %s", model, stable.version)
         shares = state.candidate if state.percent or state.shadow else None
         candidate = await self._version(model, model, shares) if shares else None
-        self.serve(ServedModel(model, stable, self._log, candidate, state.percent, state.shadow))
+        self.serve(ServedModel(model, stable, self._log, candidate, state.percent, state.shadow, self._key))
 
     async def _version(self, name: str, model: str, version: str | None) -> LoadedVersion:
         if version is None:

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 from grpc import aio
+from kserve import InferRequest
 from kserve.constants.constants import GRPC_CONTENT_DATATYPE_MAPPINGS
 from kserve.errors import InvalidInput
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
@@ -82,6 +83,13 @@ class V2Servicer(InferenceServicer):
             expected = GRPC_CONTENT_DATATYPE_MAPPINGS.get(tensor.datatype)
             if others := [field.name for field, _ in tensor.contents.ListFields() if field.name != expected]:
                 raise InvalidInput(f"feature {tensor.name!r:.60} has {others[0]}, which are not those of {tensor.datatype!r:.60}")
+
+    async def ModelInfer(self, request: pb.ModelInferRequest, context: aio.ServicerContext) -> pb.ModelInferResponse:
+        """Answers, and says as trailing metadata what REST says in headers; KServe's own leaves it out."""
+        self.validate_grpc_request(request)
+        answer, said = await self._data_plane.infer(request.model_name, InferRequest.from_grpc(request))
+        context.set_trailing_metadata(tuple(said.items()))
+        return answer.to_grpc()
 
     async def ModelReady(self, request: pb.ModelReadyRequest, context: aio.ServicerContext) -> pb.ModelReadyResponse:
         """Tells whether a version is ready."""

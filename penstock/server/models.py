@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +13,7 @@ from kserve.metrics import PREDICT_HIST_TIME, get_labels
 
 from .checks import v1_instances
 from .metrics import SERVED
+from .row_keys import Keys, keys_of_arrays, keys_of_rows
 from .saved_model import Arrays, some
 from .tensors import to_arrays
 from .v2_answer import v2_answer, v2_datatype
@@ -24,6 +26,8 @@ logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 # A shadow that is slower than the traffic misses requests rather than filling the memory.
 _SHADOWED_AT_ONCE = 64
+# The header, over gRPC the trailing metadata, that says under which id the prediction log has a request.
+REQUEST_ID = "x-request-id"
 
 
 class ServedModel(Model):
@@ -36,6 +40,7 @@ class ServedModel(Model):
         candidate: Another version.
         percent: Its share of the requests; they are spread evenly, so that a small share meets no burst.
         shadow: Whether it gets a copy of every request instead; nobody waits for its answer.
+        key: The field of a request that says what a row is called, and that the model does not see; empty for none.
     """
 
     def __init__(
@@ -46,10 +51,12 @@ class ServedModel(Model):
         candidate: LoadedVersion | None = None,
         percent: int = 0,
         shadow: bool = False,
+        key: str = "",
     ) -> None:
-        super().__init__(name)
+        super().__init__(name, return_response_headers=True)
         self.stable, self.candidate = stable, candidate
         self._percent, self._shadow, self._log = percent if candidate and not shadow else 0, shadow, log
+        self._key = key
         self._due = 0
         self._copies: set[asyncio.Task] = set()
         self.seconds = PREDICT_HIST_TIME.labels(
@@ -62,35 +69,37 @@ class ServedModel(Model):
         """The versions that answer under this name."""
         return [self.stable, self.candidate] if self.candidate and self._percent else [self.stable]
 
-    async def predict_rows(self, instances: Any, asked: str = "") -> list[Any]:
+    async def predict_rows(self, instances: Any, response_headers: dict[str, str], asked: str = "") -> list[Any]:
         """Answers the `instances` of a V1 request.
 
         Args:
             instances: The rows.
+            response_headers: What to say with the answer; the request's id is added where it is logged.
             asked: The version that has to answer; empty for whichever it falls to.
 
         Raises:
             InvalidInput: They do not fit the signature.
             ModelNotFound: The version does not answer under this name.
         """
+        keys = self._keys(keys_of_rows, instances)
         version, predictions = await self._answer(lambda version: version.predict_rows(instances), asked)
-        if self._log:
-            self._log.offer(version, instances, predictions)
+        self._keep(version, keys, instances, predictions, response_headers)
         return predictions
 
-    async def predict(self, payload: Any, headers: Any = None, response_headers: Any = None) -> dict[str, Any] | InferResponse:
+    async def predict(self, payload: Any, headers: Any, response_headers: dict[str, str]) -> dict[str, Any] | InferResponse:
         """Answers a V1 body or a V2 request."""
         if isinstance(payload, InferRequest):
             arrays = self._arrays(payload)
+            keys = self._keys(keys_of_arrays, arrays)
             version, outputs = await self._answer(lambda version: version.predict_arrays(arrays), payload.model_version)
-            if self._log:
-                self._log.offer(version, arrays, outputs)
+            self._keep(version, keys, arrays, outputs, response_headers)
+            payload.id = payload.id or response_headers.get(REQUEST_ID, payload.id)
             return v2_answer(payload, self.name, version.version, outputs)
         try:
             instances = v1_instances(payload)
         except InvalidInput as refusal:
             raise self.stable.refuse(refusal.reason) from refusal
-        return {"predictions": await self.predict_rows(instances)}
+        return {"predictions": await self.predict_rows(instances, response_headers)}
 
     def require_version(self, asked: str) -> None:
         """Makes sure that a version answers under this name.
@@ -107,6 +116,21 @@ class ServedModel(Model):
     def get_output_types(self) -> list[dict[str, Any]]:
         """Returns the outputs as V2's metadata has them."""
         return _tensor_types(self.stable.model.outputs)
+
+    def _keys(self, take: Callable[[Any, str, bool], Keys], rows: Any) -> Keys:
+        """Takes the rows' keys out of a request."""
+        if not self._key:
+            return []
+        try:
+            return take(rows, self._key, self._key in self.stable.model.inputs)
+        except InvalidInput as refusal:
+            raise self.stable.refuse(refusal.reason) from refusal
+
+    def _keep(self, version: LoadedVersion, keys: Keys, rows: Any, predictions: Any, response_headers: dict[str, str]) -> None:
+        if self._log:
+            # Never the client's own: many a client gives all of its requests one id.
+            response_headers[REQUEST_ID] = request_id = str(uuid.uuid4())
+            self._log.offer(version, request_id, keys, rows, predictions)
 
     async def _answer(self, ask: Callable[[LoadedVersion], Awaitable[Answer]], asked: str | None) -> tuple[LoadedVersion, Answer]:
         version = self._chosen(asked) if asked else self._next()

@@ -37,13 +37,14 @@ class OneModel(Models):
         return True
 
 
-def load_one(name: str, folder: Path, log: "PredictionLog | None", expected: str, batching: str) -> OneModel:
+def load_one(name: str, folder: Path, log: "PredictionLog | None", key: str, expected: str, batching: str) -> OneModel:
     """Loads a SavedModel and warms it up.
 
     Args:
         name: Its name in URLs.
         folder: Where it is.
         log: Where some of the requests and answers are kept.
+        key: The field of a request that says what a row is called; empty for none.
         expected: The fingerprint that it must have; empty: any.
         batching: Whether requests are computed together: `auto`, `always`, `never`.
 
@@ -58,7 +59,7 @@ def load_one(name: str, folder: Path, log: "PredictionLog | None", expected: str
     is_batched = warm_up(model, release, batching)
     models = OneModel(str(folder))
     version = LoadedVersion(name, release.model_version or release.fingerprint[:12], release, model, is_batched)
-    models.serve(ServedModel(name, version, log))
+    models.serve(ServedModel(name, version, log, key=key))
     return models
 
 

@@ -38,7 +38,8 @@ class Options:
         health_route: Another path for the readiness check; empty for none.
         predict_route: Another path that predicts with the one model; empty for none.
         prediction_log: The folder or bucket for the prediction log; empty for none.
-        prediction_log_sample: The share of the requests that are logged, above 0 and up to 1.
+        prediction_log_key: The field of a request that says what a row is called, and is not given to the model; empty for none.
+        prediction_log_sample: The share of the rows that are logged, above 0 and up to 1.
         prediction_log_mib: The size at which a file of the log is written, in MiB.
         prediction_log_seconds: The age at which it is written, whatever its size.
         batching: Whether requests are computed together: `always`, `never`, or `auto`, where that changes no answer.
@@ -56,6 +57,7 @@ class Options:
     health_route: str
     predict_route: str
     prediction_log: str
+    prediction_log_key: str
     prediction_log_sample: float
     prediction_log_mib: float
     prediction_log_seconds: float
@@ -98,6 +100,7 @@ def read_options(arguments: list[str] | None, environment: Mapping[str, str] = o
         health_route=environment.get("AIP_HEALTH_ROUTE", ""),
         predict_route=environment.get("AIP_PREDICT_ROUTE", ""),
         prediction_log=given.prediction_log,
+        prediction_log_key=given.prediction_log_key,
         prediction_log_sample=given.prediction_log_sample,
         prediction_log_mib=given.prediction_log_mib,
         prediction_log_seconds=given.prediction_log_seconds,
@@ -124,6 +127,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--grpc_port", type=int, help="the port for V2 gRPC, 0 for none (default: none for a folder, else 8081)")
     parser.add_argument("--drain_seconds", type=float, default=0, help="go on answering for so long after SIGTERM, saying `not ready`")
     parser.add_argument("--prediction_log", default="", metavar="URI", help="write requests and answers to this folder or bucket")
+    parser.add_argument(
+        "--prediction_log_key",
+        default="",
+        metavar="FIELD",
+        help="the field of each row that is its id in the log, and is not given to the model (default: an id for each request, and the row's number)",
+    )
     parser.add_argument("--prediction_log_sample", type=float, default=0.1, help="the share of requests to log (default: 0.1)")
     parser.add_argument("--prediction_log_mib", type=float, default=16, help="begin a new file at this size (default: 16)")
     parser.add_argument("--prediction_log_seconds", type=float, default=300, help="begin a new file at this age (default: 300)")

@@ -1,13 +1,14 @@
 """The prediction log: some of the requests and answers, as JSON lines, for whoever watches drift.
 
-`<uri>/<model name>/<date>/<time>-<host>-<number>.jsonl`, a row per line: `time` (UTC), `model_name`, `version`, `fingerprint`, `instance`,
-`prediction`. A file is there whole or not at all.
+`<uri>/<model name>/<date>/<time>-<host>-<number>.jsonl`, a row per line: `id`, `time` (UTC), `model_name`, `version`, `fingerprint`,
+`instance`, `prediction`. A file is there whole or not at all.
 """
 
+import hashlib
+import itertools
 import logging
 import os
 import queue
-import random
 import socket
 import threading
 import time
@@ -26,6 +27,7 @@ from prometheus_client import Counter
 from penstock.components.release.modes import group_readable
 
 from .json_rows import to_rows
+from .row_keys import Keys
 from .saved_model import Arrays
 from .version import LoadedVersion
 
@@ -44,6 +46,8 @@ _RETRY_SECONDS = 30.0
 class _Entry:
     time: float
     version: LoadedVersion
+    request_id: str
+    keys: Keys
     instances: Any
     predictions: Any
 
@@ -64,7 +68,7 @@ class PredictionLog:
 
     Args:
         uri: A folder, or a bucket's URI that fsspec knows.
-        sample: The share of the requests.
+        sample: The share of the ids: all rows of one id are kept, or none.
         max_bytes: The size at which a file is written.
         max_seconds: The age at which it is written.
     """
@@ -89,14 +93,27 @@ class PredictionLog:
         self._ending.set()
         self._thread.join(_END_SECONDS)
 
-    def offer(self, version: LoadedVersion, instances: Any, predictions: Any) -> None:
-        """Keeps a request and its answer, if it is in the sample. Costs next to nothing and never fails."""
-        if random.random() >= self._sample:  # noqa: S311  no secret
+    def offer(self, version: LoadedVersion, request_id: str, keys: Keys, instances: Any, predictions: Any) -> None:
+        """Keeps what is in the sample of a request and its answer. Costs next to nothing and never fails.
+
+        Args:
+            version: The version that answered.
+            request_id: The request's id, which is that of rows without a key, with the row's number.
+            keys: What the client calls its rows; empty if it does not say.
+            instances: The rows.
+            predictions: The answers.
+        """
+        if not keys and not self._has(request_id):
             return
         if self._entries.qsize() >= _WAITING_REQUESTS:
             _DROPPED.labels("busy").inc()
             return
-        self._entries.put(_Entry(time.time(), version, instances, predictions))
+        self._entries.put(_Entry(time.time(), version, request_id, keys, instances, predictions))
+
+    def _has(self, identity: str) -> bool:
+        """Tells whether an id is in the sample, which is the same for every server."""
+        digest = hashlib.blake2b(identity.encode(errors="surrogatepass"), digest_size=8).digest()
+        return int.from_bytes(digest, "big") < self._sample * 2**64
 
     def _work(self) -> None:
         while not self._ending.is_set():
@@ -120,10 +137,13 @@ class PredictionLog:
             _DROPPED.labels("error").inc()
 
     def _add(self, entry: _Entry) -> None:
+        rows = [row for identity, row in _rows(entry) if self._has(identity)]
+        if not rows:
+            return
         file = self._files.setdefault(entry.version.model_name, _File(entry.version.model_name))
-        for row in _rows(entry):
+        for row in rows:
             file.content += orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
-            file.rows += 1
+        file.rows += len(rows)
         file.requests += 1
 
     def _close_files(self, now: float) -> None:
@@ -167,7 +187,8 @@ def _write_file(folder: Path, name: str, content: bytes) -> None:
     partial.rename(folder / name)
 
 
-def _rows(entry: _Entry) -> Iterator[dict[str, Any]]:
+def _rows(entry: _Entry) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields the rows, each with what decides whether it is in the sample: its key, or the request's id."""
     version = entry.version
     described = {
         "time": datetime.fromtimestamp(entry.time, timezone.utc).isoformat(timespec="milliseconds"),
@@ -175,8 +196,10 @@ def _rows(entry: _Entry) -> Iterator[dict[str, Any]]:
         "version": version.version,
         "fingerprint": version.fingerprint,
     }
-    for instance, prediction in zip(_by_row(entry.instances), _by_row(entry.predictions, single=True), strict=False):
-        yield described | {"instance": instance, "prediction": prediction}
+    answered = zip(_by_row(entry.instances), _by_row(entry.predictions, single=True), strict=False)
+    for number, ((instance, prediction), key) in enumerate(zip(answered, entry.keys or itertools.repeat(None), strict=False)):
+        row = {"id": key or f"{entry.request_id}/{number}"} | described | {"instance": instance, "prediction": prediction}
+        yield key or entry.request_id, row
 
 
 def _by_row(values: list[Any] | Arrays, single: bool = False) -> list[Any]:

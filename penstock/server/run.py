@@ -45,10 +45,11 @@ def run(options: Options, listener: socket) -> None:
 
 def _models(options: Options, log: "PredictionLog | None", ended: ExitStack) -> Models:
     if options.folder:
-        return FolderModels(options.folder, log, options.batching)
+        return FolderModels(options.folder, log, options.prediction_log_key, options.batching)
     scratch = Path(ended.enter_context(tempfile.TemporaryDirectory(prefix="penstock-model-")))
     try:
-        return load_one(options.model_name, local_model(options.model_uri, scratch), log, options.fingerprint, options.batching)
+        folder = local_model(options.model_uri, scratch)
+        return load_one(options.model_name, folder, log, options.prediction_log_key, options.fingerprint, options.batching)
     except (TaskError, ValueError, OSError, InvalidInput) as error:
         sys.exit(f"error: cannot serve {options.model_name}: {error}")
 

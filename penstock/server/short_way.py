@@ -27,6 +27,9 @@ _V1, _PREDICT = "/v1/models/", ":predict"
 _V2, _INFER, _VERSIONS = "/v2/models/", "/infer", "/versions/"
 _JSON_LENGTH = INFERENCE_CONTENT_LENGTH_HEADER.encode()
 _Headers = list[tuple[bytes, bytes]]
+# A body, where the JSON in it ends if not at its end, and the headers that belong to it; and the status with them.
+_Content = tuple[bytes, int | None, dict[str, str]]
+_Answer = tuple[int, bytes, int | None, dict[str, str]]
 _Scope = MutableMapping[str, Any]
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -102,27 +105,31 @@ class ShortWay:
             raise ModelNotFound(name)
         return model, version
 
-    async def _predict(self, model: ServedModel, version: str, content: bytes) -> tuple[int, bytes, int | None]:
-        async def answer() -> tuple[bytes, None]:
+    async def _predict(self, model: ServedModel, version: str, content: bytes) -> _Answer:
+        async def answer() -> _Content:
             with model.seconds.time():
+                headers: dict[str, str] = {}
                 instances = await _read(_instances, model, content, self._bodies.limits)
-                return orjson.dumps({"predictions": await model.predict_rows(instances, version)}), None
+                return orjson.dumps({"predictions": await model.predict_rows(instances, headers, version)}), None, headers
 
         return await _answered(model, answer())
 
-    async def _infer(self, model: ServedModel, version: str, content: bytes, headers: _Headers) -> tuple[int, bytes, int | None]:
-        async def answer() -> tuple[bytes, int | None]:
+    async def _infer(self, model: ServedModel, version: str, content: bytes, headers: _Headers) -> _Answer:
+        async def answer() -> _Content:
             length = next((value.decode("latin-1") for name, value in headers if name == _JSON_LENGTH), None)
             request = await _read(_v2_request, model, content, self._bodies.limits, length)
             request.model_version = version
-            response, _ = await self._data_plane.infer(model.name, request)
-            return response.to_rest()
+            response, said = await self._data_plane.infer(model.name, request)
+            return *response.to_rest(), said
 
         return await _answered(model, answer())
 
-    async def _send(self, send: _Send, status: int, body: bytes, json_length: int | None = None) -> None:
+    async def _send(
+        self, send: _Send, status: int, body: bytes, json_length: int | None = None, said: dict[str, str] | None = None
+    ) -> None:
         kind = b"application/json" if json_length is None else b"application/octet-stream"
         headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
+        headers += [(name.encode(), value.encode()) for name, value in (said or {}).items()]
         if json_length is not None:
             headers.append((_JSON_LENGTH, b"%d" % json_length))
         if self._is_draining():
@@ -131,8 +138,8 @@ class ShortWay:
         await send({"type": "http.response.body", "body": body})
 
 
-async def _answered(model: ServedModel, answer: Awaitable[tuple[bytes, int | None]]) -> tuple[int, bytes, int | None]:
-    """Returns the status, the body, and where the JSON in it ends if not at its end.
+async def _answered(model: ServedModel, answer: Awaitable[_Content]) -> _Answer:
+    """Returns the status, the body, where the JSON in it ends if not at its end, and the headers to say with it.
 
     Raises:
         ModelNotFound: The version that was asked for does not answer.
@@ -140,12 +147,12 @@ async def _answered(model: ServedModel, answer: Awaitable[tuple[bytes, int | Non
     try:
         return HTTPStatus.OK, *await answer
     except InvalidInput as refusal:
-        return HTTPStatus.BAD_REQUEST, _error(refusal), None
+        return HTTPStatus.BAD_REQUEST, _error(refusal), None, {}
     except ModelNotFound:
         raise
     except Exception as error:
         logger.exception("%s cannot answer", model.name)
-        return HTTPStatus.INTERNAL_SERVER_ERROR, orjson.dumps({"error": f"{type(error).__name__}: {error}"}), None
+        return HTTPStatus.INTERNAL_SERVER_ERROR, orjson.dumps({"error": f"{type(error).__name__}: {error}"}), None, {}
 
 
 async def _read(read: Callable[..., Any], model: ServedModel, content: bytes, *how: Any) -> Any:

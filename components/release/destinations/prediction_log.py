@@ -6,8 +6,8 @@ from typing import Any
 
 from penstock.components.protocol import TaskError
 
-URI, SAMPLE = "prediction_log", "prediction_log_sample"
-OPTIONS = {URI, SAMPLE}
+URI, SAMPLE, KEY = "prediction_log", "prediction_log_sample", "prediction_log_key"
+OPTIONS = {URI, SAMPLE, KEY}
 _BUCKETS = ("gs://", "s3://")
 
 
@@ -17,15 +17,17 @@ class PredictionLogOptions:
 
     Attributes:
         uri: A folder or a bucket; empty: it keeps none.
-        sample: The share of the requests that it keeps, above 0 and up to 1.
+        sample: The share of the ids that it keeps, above 0 and up to 1.
+        key: The field of a request that is the id of its row, and is not given to the model; empty: the server makes ids of its own.
     """
 
     uri: str = ""
     sample: float = 0.1
+    key: str = ""
 
     @classmethod
     def from_options(cls, options: dict[str, Any], *, in_container: bool = True) -> "PredictionLogOptions":
-        """Reads the serving options `prediction_log` and `prediction_log_sample`; others are not looked at.
+        """Reads the serving options `prediction_log`, `prediction_log_sample` and `prediction_log_key`; others are not looked at.
 
         Args:
             options: The serving options.
@@ -34,21 +36,29 @@ class PredictionLogOptions:
         Raises:
             TaskError: One is of the wrong kind, or the place is none that the server can write to.
         """
-        uri, sample = options.get(URI, ""), options.get(SAMPLE, cls.sample)
+        uri, sample, key = options.get(URI, ""), options.get(SAMPLE, cls.sample), options.get(KEY, "")
         if not isinstance(uri, str):
             raise TaskError(f"serving option {URI}={uri!r} is no text; give the URI of a folder or bucket")
         if isinstance(sample, bool) or not isinstance(sample, (int, float)) or not 0 <= sample <= 1:
             raise TaskError(f"serving option {SAMPLE}={sample!r} is no share of the requests; give a number from 0 to 1")
-        if SAMPLE in options and not uri:
-            raise TaskError(f"serving option {SAMPLE} needs {URI}; say where to keep the requests")
+        if not isinstance(key, str):
+            raise TaskError(f"serving option {KEY}={key!r} is no text; give the name of a field of the requests")
+        for name in (SAMPLE, KEY):
+            if name in options and not uri:
+                raise TaskError(f"serving option {name} needs {URI}; say where to keep the requests")
         if not uri or not sample:
-            return cls()
+            return cls(key=key)
         is_bucket = uri.startswith(_BUCKETS)
         if not is_bucket and (in_container or "://" in uri):
             folder = "" if in_container else ", or a folder"
             raise TaskError(f"serving option {URI}={uri!r} is nothing that the server can write to; give gs://… or s3://…{folder}")
-        return cls(uri if is_bucket else str(Path(uri).absolute()), float(sample))
+        return cls(uri if is_bucket else str(Path(uri).absolute()), float(sample), key)
 
     def arguments(self) -> list[str]:
         """Returns what the model server is told on its command line."""
-        return ["--prediction_log", self.uri, "--prediction_log_sample", str(self.sample)] if self.uri else []
+        log = ["--prediction_log", self.uri, "--prediction_log_sample", str(self.sample)] if self.uri else []
+        return log + (["--prediction_log_key", self.key] if self.key else [])
+
+    def __str__(self) -> str:
+        """Says what is kept where, for messages."""
+        return f"at {self.uri}, of {self.sample:g} of the ids" + (f" in {self.key!r}" if self.key else "") if self.uri else "nowhere"

@@ -337,7 +337,7 @@ def test_the_server_keeps_the_prediction_log_that_it_was_started_with(push: Push
     assert [push(name, parameters=options).code for name, options in (("second", {}), ("first", kept))] == [0, 0]
     done = push("second", parameters={"serving_options": {"prediction_log": "elsewhere"}})
     assert done.code == 1
-    expected = f"keeps its prediction log at {push.root / 'logs'}, of 1 of the requests; push with the same, or first: penstock serve stop"
+    expected = f"keeps its prediction log at {push.root / 'logs'}, of 1 of the ids; push with the same, or first: penstock serve stop"
     assert expected in done.error
     push.serves("first")
     serving.stop_server(folder)

@@ -7,9 +7,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx
@@ -20,7 +22,9 @@ from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceSt
 
 from penstock.components.protocol import fingerprint
 
-from .processes import NAME, ROW, Server
+from .processes import NAME, ROW, V1, V2, Server, serving, v2
+
+REQUEST_ID = "x-request-id"
 
 
 def test_every_protocol_answers_alike(placed: Path, saved_models: Path, start: Callable[..., Server], free_port: int):
@@ -277,8 +281,94 @@ def test_the_prediction_log(placed: Path, tmp_path: Path, start: Callable[..., S
     assert {path.stat().st_mode & 0o777 for path in (files[0].parent, files[0].parent.parent)} == {0o750}
     rows = [json.loads(line) for path in files for line in path.read_text().splitlines()]
     assert [row["prediction"] for row in rows] == [*answers, answers[-1]]
+    assert len({row["id"] for row in rows}) == len(rows)
     assert {row["fingerprint"] for row in rows} == {fingerprint(placed)}
     assert rows[-1]["instance"] == ROW
+
+
+def test_what_a_row_is_called_is_told_to_the_client_and_logged(placed: Path, tmp_path: Path, start: Callable[..., Server], free_port: int):
+    """By the key that the client gives, which the model does not see, or else by an id that the answer has; over every protocol."""
+    logged = tmp_path / "log"
+    options = ["--prediction_log", str(logged), "--prediction_log_sample", "1", "--prediction_log_key", "flight"]
+    server = start(placed, *options, "--grpc_port", str(free_port)).ready()
+    keys = ["UA 7", 8, None, ["9"]]
+    first = server.predict([ROW | ({"flight": key} if key else {}) for key in keys])
+    expected = ["UA 7", "8", f"{first.headers[REQUEST_ID]}/2", "9"]
+
+    second = server.http.post(V2, json=v2(ROW))
+    assert second.headers[REQUEST_ID] == second.json()["id"]
+    named = v2(ROW, ROW)
+    named["inputs"].append({"name": "flight", "shape": [2, 1], "datatype": "BYTES", "data": ["a", "b"]})
+    third = server.http.post(V2, json=named | {"id": "mine"})
+    assert third.json()["id"] == "mine"
+    expected += [f"{second.headers[REQUEST_ID]}/0", "a", "b"]
+
+    event = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "test", "ce-type": "test", "content-type": "application/json"}
+    fourth = server.http.post(V1, json={"instances": [ROW]}, headers=event)
+    expected.append(f"{fourth.headers[REQUEST_ID]}/0")
+
+    with grpc.insecure_channel(f"127.0.0.1:{free_port}") as channel:
+        columns = {name: [value] for name, value in ROW.items()}
+        answer, call = GRPCInferenceServiceStub(channel).ModelInfer.with_call(_infer(columns))
+    assert dict(call.trailing_metadata())[REQUEST_ID] == answer.id
+    expected.append(f"{answer.id}/0")
+
+    assert server.stop() == 0
+    rows = [json.loads(line) for path in logged.rglob("*.jsonl") for line in path.read_text().splitlines()]
+    assert [row["id"] for row in rows] == expected
+    assert [row["instance"] for row in rows] == [ROW] * len(expected)
+
+
+@pytest.mark.parametrize(
+    ("body", "refusal"),
+    [
+        ({"instances": [ROW | {"flight": 1.5}]}, "'flight', the key of each row, must be text or a whole number, not 1.5"),
+        ({"instances": [ROW | {"flight": True}]}, "must be text or a whole number, not True"),
+        ({"instances": [ROW | {"flight": ""}]}, "must be text or a whole number, not ''"),
+        ({"instances": [ROW | {"flight": ["a", "b"]}]}, "must be text or a whole number, not ['a', 'b']"),
+        ({"instances": [ROW | {"other": 1}]}, "unknown feature in instance 0: other"),
+        (("BYTES", [2], ["a", "b"]), "'flight', the key of each row, must have the shape [1], not [2]"),
+        (("FP32", [1], [1.5]), "must be text or a whole number, not 1.5"),
+        (("BYTES", [1], [{"b64": "/w=="}]), "must be text or a whole number, not b'\\xff'"),
+    ],
+)
+def test_a_key_that_is_none_is_refused(body: Any, refusal: str, keyed: Server):
+    if isinstance(body, tuple):
+        kind, shape, data = body
+        request = v2(ROW)
+        request["inputs"].append({"name": "flight", "shape": shape, "datatype": kind, "data": data})
+        answer = keyed.http.post(V2, json=request)
+    else:
+        answer = keyed.http.post(V1, json=body)
+    assert answer.status_code == 400
+    assert refusal in answer.json()["error"]
+
+
+@pytest.fixture(scope="module")
+def keyed(
+    saved_models: Path, tmp_path_factory: pytest.TempPathFactory, family_environment: dict[str, str], free_ports: Callable[[], int]
+) -> Iterator[Server]:
+    """A server that takes keys out of requests, and keeps no log."""
+    model, folder = saved_models / "first" / "model", tmp_path_factory.mktemp("keyed")
+    with serving(model, folder, family_environment, free_ports, "--prediction_log_key", "flight") as server:
+        yield server
+
+
+def test_all_rows_of_an_id_are_logged_or_none(placed: Path, tmp_path: Path, start: Callable[..., Server]):
+    logged = tmp_path / "log"
+    server = start(placed, "--prediction_log", str(logged), "--prediction_log_sample", "0.3", "--prediction_log_key", "flight").ready()
+    for _ in range(2):
+        assert server.predict([ROW | {"flight": number} for number in range(1000)]).status_code == 200
+    unnamed = [server.predict([ROW, ROW]).headers[REQUEST_ID] for _ in range(40)]
+    assert server.stop() == 0
+    ids = Counter(json.loads(line)["id"] for path in logged.rglob("*.jsonl") for line in path.read_text().splitlines())
+    keys = {identity for identity in ids if "/" not in identity}
+    assert 250 < len(keys) < 350
+    assert {ids[key] for key in keys} == {2}
+    kept = {identity.split("/")[0] for identity in ids.keys() - keys}
+    assert 0 < len(kept) < 30
+    assert kept < set(unnamed)
+    assert all(ids[f"{request}/{row}"] == 1 for request in kept for row in range(2))
 
 
 def test_a_prediction_log_that_cannot_be_written_fails_no_answer(placed: Path, tmp_path: Path, start: Callable[..., Server]):

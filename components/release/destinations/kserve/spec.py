@@ -43,7 +43,7 @@ def check_serving_options(options: dict[str, Any], mode: str) -> None:
         options: `cpu` and `memory` (quantities), `gpu` (NVIDIA GPUs), `min_replicas` (0: scaled to zero while nobody asks),
             `max_replicas`, `scale_target` and `scale_metric` (what the autoscaler holds per replica), `logger_url` (where requests and
             answers are sent), `service_account`, `runtime` (a ServingRuntime's name), `image` (a copy of Penstock's serve image in a
-            registry that the cluster can pull from), `prediction_log` and `prediction_log_sample` (see `PredictionLogOptions`).
+            registry that the cluster can pull from), and those of the prediction log (see `PredictionLogOptions`).
         mode: `Knative` or `Standard`.
 
     Raises:

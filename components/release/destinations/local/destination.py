@@ -30,7 +30,7 @@ class LocalDestination:
     URI: `local://DIR?port=8501`; DIR may be relative to the working directory. Options:
         port: The port on which the model server listens, on this machine only.
 
-    The serving options `prediction_log` and `prediction_log_sample` (see `PredictionLogOptions`) are the server's, for all models of the folder:
+    The serving options of the prediction log (see `PredictionLogOptions`) are the server's, for all models of the folder:
     they count when a push starts it.
 
     Every change is written to the model's `state.json` at once, and followed by the server. A push that is killed between the two

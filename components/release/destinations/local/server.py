@@ -58,10 +58,9 @@ class LocalServer:
                 f"the model server of {self._folder} listens on port {info.port}, not {self._port}; push to that port, or first: penstock serve stop {self._folder}"
             )
         wanted = self._prediction_log
-        if info and wanted.uri and wanted != PredictionLogOptions(info.prediction_log, info.prediction_log_sample):
-            keeps = f"at {info.prediction_log}, of {info.prediction_log_sample:g} of the requests" if info.prediction_log else "nowhere"
+        if info and wanted.uri and wanted != (kept := _log_of(info)):
             raise TaskError(
-                f"the model server of {self._folder} keeps its prediction log {keeps}; push with the same, or first: penstock serve stop {self._folder}"
+                f"the model server of {self._folder} keeps its prediction log {kept}; push with the same, or first: penstock serve stop {self._folder}"
             )
         return info
 
@@ -147,3 +146,7 @@ class LocalServer:
         if response.is_error and response.status_code != allowed:
             raise StepFailed(f"{path} answered {response.status_code}: {answer.get('error', answer)}")
         return answer
+
+
+def _log_of(info: ServerInfo) -> PredictionLogOptions:
+    return PredictionLogOptions(info.prediction_log, info.prediction_log_sample, info.prediction_log_key)

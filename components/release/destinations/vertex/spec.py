@@ -38,7 +38,7 @@ class Serving:
         scale_target: The utilization of CPU and accelerators, in percent, above which machines are added; 0 for Vertex AI's own.
         service_account: Who the server runs as; empty for one of Vertex AI's.
         image: A copy of Penstock's serve image, in Artifact Registry. Empty: Vertex AI's prebuilt TensorFlow container.
-        log: The prediction log of Penstock's server, as the serving options `prediction_log` and `prediction_log_sample` have it.
+        log: The prediction log of Penstock's server, as the serving options have it (see `PredictionLogOptions`).
     """
 
     machine_type: str = "n1-standard-2"

@@ -127,6 +127,12 @@ def test_the_server_is_told_where_to_keep_its_prediction_log():
     assert "--prediction_log" not in container["args"]
 
 
+def test_the_server_takes_the_rows_ids_out_of_requests_even_where_it_keeps_none():
+    for sample in (0.25, 0):
+        (container,) = version(1, **LOG | {"prediction_log_key": "customer", "prediction_log_sample": sample}).predictor["containers"]
+        assert container["args"][-2:] == ["--prediction_log_key", "customer"]
+
+
 def test_scale_to_zero_is_a_minimum_of_no_replicas():
     assert version(1, KNATIVE, min_replicas=0, scale_metric="concurrency", scale_target=10).predictor["minReplicas"] == 0
 
@@ -147,6 +153,8 @@ def test_scale_to_zero_is_a_minimum_of_no_replicas():
         (STANDARD, {"min_replicas": 0}, "needs mode=knative"),
         (STANDARD, {"runtime": "a", "image": "b"}, "exclude each other"),
         (STANDARD, {"runtime": "a", **LOG}, "prediction_log is Penstock's server's, which runtime replaces"),
+        (STANDARD, {"prediction_log_key": "customer"}, "prediction_log_key needs prediction_log"),
+        (STANDARD, {**LOG, "prediction_log_key": 7}, "prediction_log_key=7 is no text"),
         (STANDARD, {"prediction_log": 7}, "prediction_log=7 is no text"),
         (STANDARD, {"prediction_log": "/var/log"}, "give gs://… or s3://…"),
         (STANDARD, LOG | {"prediction_log_sample": 1.5}, "prediction_log_sample=1.5 is no share"),
