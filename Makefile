@@ -11,7 +11,7 @@ MERMAID := mermaid-11.12.2
 MERMAID_SHA256 := c4ab1840638b1735135090c667382e89cc353b46b56761514a3d0a8a80963832
 
 .DEFAULT_GOAL := help
-.PHONY: help sdk setup envs kubernetes run test e2e chaos parity identity lint compile bench images audit docs infra-test infra-scan clean
+.PHONY: help sdk setup envs kubernetes run test e2e chaos parity identity lint check compile bench images audit docs infra-test infra-scan clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -43,7 +43,7 @@ run: setup data/flights ## Run the flights pipeline from raw rows to a served mo
 kubernetes: $(SDK) ## Build the Kubernetes API that tests run on, once (needs Go; KUBEBUILDER_ASSETS: a folder of etcd and kube-apiserver instead)
 	@$(BIN)/python -m tests.apiserver
 
-test: setup kubernetes data/flights ## Run every test (ARGS goes to pytest)
+test: setup kubernetes data/flights ## Run every test (ARGS: --suite NAME, --coverage, and what goes to pytest)
 	@$(BIN)/python -m tests.run $(ARGS)
 
 e2e: setup data/flights ## Run the end-to-end tests on the cluster of KUBECONFIG (docs/testing-on-a-cluster.md says what they need)
@@ -90,6 +90,12 @@ $(SITE)/mermaid.min.js: Makefile
 
 docs: $(SITE)/env/.made $(SITE)/mermaid.min.js ## Build the site of the documentation in build/site; a broken link is an error (needs npm)
 	@NO_MKDOCS_2_WARNING=1 PENSTOCK_CODE="$$($(BIN)/python -c 'from penstock.local.task_code import code_path; print(code_path())')" $(SITE)/env/bin/mkdocs build $(ARGS)
+
+# These tests need no environment but the SDK's.
+check: lint ## Check what takes few minutes: style, types, what is generated, the compiled files, the Python API
+	@$(BIN)/penstock compile --check
+	@$(BIN)/python -m pytest -p no:cacheprovider -q tests/penstock/spec tests/penstock/lint tests/penstock/compile tests/penstock/test_api.py \
+		tests/penstock/test_rooms.py tests/penstock/test_dependencies.py tests/components/test_contract.py tests/pipelines/test_compiled.py
 
 compile: $(SDK) ## Write everything that is generated
 	@$(BIN)/penstock compile

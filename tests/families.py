@@ -41,7 +41,7 @@ def run(python: Path, arguments: list[str], variables: dict[str, str], **options
 
 def variables(item: Environment) -> dict[str, str]:
     """Returns the variables of tests in a family's environment."""
-    overlays = [_overlay(name, item) for name in (_PYTEST, _DOUBLES.get(item.family)) if name]
+    overlays = [overlay(name, item.python, item.version) for name in (_PYTEST, _DOUBLES.get(item.family)) if name]
     return (
         pythons()
         | kubernetes_variables()
@@ -58,16 +58,22 @@ def pythons() -> dict[str, str]:
     return {f"PENSTOCK_{family.upper()}_PYTHON": str(environment(family).python) for family in FAMILIES}
 
 
-def _overlay(name: str, item: Environment) -> Path:
-    """Installs a lock beside an environment, not into it: environments hold what the images hold."""
+def overlay(name: str, python: Path, version: str) -> Path:
+    """Installs a lock beside an environment, not into it: environments hold what the images hold.
+
+    Args:
+        name: The lock's, in requirements/.
+        python: The environment's interpreter.
+        version: Its version, as `3.12`.
+    """
     lock = ROOT / "requirements" / f"{name}.txt"
 
     def install(folder: Path) -> None:
-        command = [uv.find_uv_bin(), "pip", "install", "-q", "--python", str(item.python), "--target", str(folder), "--require-hashes"]
+        command = [uv.find_uv_bin(), "pip", "install", "-q", "--python", str(python), "--target", str(folder), "--require-hashes"]
         subprocess.run([*command, "-r", str(lock)], check=True)
 
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
-    return keep(cache_root() / "overlays" / f"{name}-{digest}-py{item.version}", install)
+    return keep(cache_root() / "overlays" / f"{name}-{digest}-py{version}", install)
 
 
 def main() -> int:

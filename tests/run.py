@@ -1,17 +1,21 @@
 """Runs every test in the environment it is for: the SDK's here, each component's in its family's, two suites at a time.
 
-.venv/bin/python -m tests.run [pytest options]
+.venv/bin/python -m tests.run [--suite NAME]... [--coverage] [pytest options]
 """
 
+import argparse
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from penstock.local.envs import environment
+from penstock.local.interpreters import running_version
 
+from . import coverage
 from .families import ROOT, pythons, run, variables
 from .folders import SDK_TEST, SHARED, files_by_family
 
@@ -22,6 +26,7 @@ class Suite:
 
     name: str
     python: Path
+    version: str
     paths: list[Path]
     variables: dict[str, str]
 
@@ -39,18 +44,32 @@ class Outcome:
 def main() -> int:
     """Returns the exit code: 0 if every test passed."""
     suites = [*_families(), _sdk()]
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.run", description="Runs the tests. Other options go to pytest.", allow_abbrev=False
+    )
+    parser.add_argument(
+        "--suite", action="append", choices=[suite.name for suite in suites], help="run this suite alone; can be given several times"
+    )
+    parser.add_argument("--coverage", action="store_true", help=f"measure which lines run, and leave a table in {coverage.TABLE}")
+    given, options = parser.parse_known_args()
+    suites = [suite for suite in suites if not given.suite or suite.name in given.suite]
+    if given.coverage:
+        coverage.begin()
+        suites = [replace(suite, variables=coverage.measured(suite.python, suite.version, suite.variables)) for suite in suites]
     with ThreadPoolExecutor(2) as pool:
         outcomes = []
-        for outcome in pool.map(_run, suites):
+        for outcome in pool.map(partial(_run, options), suites):
             print(f"\n===== {outcome.suite.name}\n{outcome.output}", flush=True)
             outcomes.append(outcome)
+    if given.coverage:
+        coverage.report()
     print("\n===== summary")
     for outcome in outcomes:
         print(f"{outcome.suite.name:<8} {'passed' if outcome.code == 0 else 'FAILED'} in {outcome.seconds:.0f} s")
     return 0 if all(outcome.code == 0 for outcome in outcomes) else 1
 
 
-def _run(suite: Suite) -> Outcome:
+def _run(options: list[str], suite: Suite) -> Outcome:
     started = time.monotonic()
     arguments = [
         "-m",
@@ -60,7 +79,7 @@ def _run(suite: Suite) -> Outcome:
         "--durations=5",
         f"--rootdir={ROOT}",
         f"--config-file={ROOT / 'pyproject.toml'}",
-        *sys.argv[1:],
+        *options,
         *map(str, suite.paths),
     ]
     done = run(suite.python, arguments, suite.variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace")
@@ -77,7 +96,11 @@ def _sdk() -> Suite:
     files += (ROOT / "tests" / "components").glob(f"*/{SDK_TEST}")
     shared = [ROOT / "tests" / folder for folder in SHARED]
     return Suite(
-        "sdk", Path(sys.executable), sorted(file for file in files if not any(file.is_relative_to(folder) for folder in shared)), pythons()
+        "sdk",
+        Path(sys.executable),
+        running_version(),
+        sorted(file for file in files if not any(file.is_relative_to(folder) for folder in shared)),
+        pythons(),
     )
 
 
@@ -85,7 +108,7 @@ def _families() -> list[Suite]:
     """Gives each family's tests a process of their own: TFMA makes Keras another one for whoever imports it later."""
     largest_first = sorted(files_by_family(ROOT / "components").items(), key=lambda item: -len(item[1]))
     made = [(family, environment(family), files) for family, files in largest_first if files]
-    return [Suite(family, item.python, files, variables(item)) for family, item, files in made]
+    return [Suite(family, item.python, item.version, files, variables(item)) for family, item, files in made]
 
 
 if __name__ == "__main__":

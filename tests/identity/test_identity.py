@@ -7,6 +7,8 @@ import pytest
 from .table import Row, rows
 from .ways import WAYS, Outputs
 
+pytestmark = pytest.mark.slow
+
 RELEASED = {"ingest-examples", "validate-examples", "transform-examples", "train-model", "evaluate-model", "push-model"}
 
 

@@ -20,6 +20,8 @@ from penstock.spec.compiled_files import compiled_files
 
 from ..command import variables
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = {"penstock": "penstock"} | {folder: f"penstock/{folder}" for folder in ("components", "pipelines", "images", "compiled")}
 # What people read, what locks are made from, and what builds images, for which a checkout is needed.

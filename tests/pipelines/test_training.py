@@ -11,6 +11,8 @@ import pytest
 from ..command import variables
 from ..small_training import SmallTraining, fact, rows, states, typed, write_csv
 
+pytestmark = pytest.mark.slow
+
 CACHED = (
     "ingest-examples",
     "validate-examples",

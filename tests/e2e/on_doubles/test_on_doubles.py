@@ -24,6 +24,8 @@ from ..cases import test_kubeflow
 from ..cluster import ISVC
 from ..settings import PAGE, PREFIX, VARIABLES, Settings, table
 
+pytestmark = pytest.mark.slow
+
 # The pipelines that a case submits.
 SUBMITTED = {"training", "flight_delay_training", "promote_or_rollback"}
 

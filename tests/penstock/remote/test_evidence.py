@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 from kfp import dsl
 
 from penstock.components import require_verdict
@@ -10,6 +11,8 @@ from penstock.components import require_verdict
 from ..pipelines import say
 from .backends import Backend
 from .person import Person, ends_of_tasks
+
+pytestmark = pytest.mark.slow
 
 REASON = "1 Anomaly: carrier in Split eval: ZZ is no carrier"
 
