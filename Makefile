@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+KFP ?= 2.15.2
 BIN := .venv/bin
 FAMILIES := tfdv tf-gpu deploy serve
 SDK := .venv/.made
@@ -11,7 +12,7 @@ MERMAID := mermaid-11.12.2
 MERMAID_SHA256 := c4ab1840638b1735135090c667382e89cc353b46b56761514a3d0a8a80963832
 
 .DEFAULT_GOAL := help
-.PHONY: help sdk setup envs kubernetes run test e2e chaos parity identity lint check compile bench images audit docs infra-test infra-scan clean
+.PHONY: help sdk setup envs kubernetes run test test-kfp e2e chaos parity identity lint check compile bench images audit docs infra-test infra-scan clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -45,6 +46,9 @@ kubernetes: $(SDK) ## Build the Kubernetes API that tests run on, once (needs Go
 
 test: setup kubernetes data/flights ## Run every test (ARGS: --suite NAME, --coverage, and what goes to pytest)
 	@$(BIN)/python -m tests.run $(ARGS)
+
+test-kfp: setup ## Run the SDK's tests with another version of kfp (KFP=2.15.2, the oldest supported, or KFP=2.17.3, the newest)
+	@$(BIN)/python -m tests.kfp_version $(KFP) $(ARGS)
 
 e2e: setup data/flights ## Run the end-to-end tests on the cluster of KUBECONFIG (docs/testing-on-a-cluster.md says what they need)
 	@$(BIN)/python -m tests.e2e $(ARGS)

@@ -86,6 +86,14 @@ def run(
       penstock run flight_delay_training --params pipelines/flight_delay/local.yaml --runner docker
     """
     import_kfp()
+    from ..kfp_adapter import versions
+
+    with before_anything_starts():
+        if not versions.runs_pipelines():
+            raise UserError(
+                f"`penstock run` needs kfp 2.17 or later, and kfp {versions.installed()} is installed; "
+                "upgrade it, or install Penstock into a virtualenv of its own"
+            )
     from ..local.refusals import refuse
     from ..local.report import report
     from ..local.run import Interrupted, make_runner

@@ -7,6 +7,7 @@ from typing import Any
 from kfp import kubernetes
 
 from ..errors import UserError
+from ..kfp_adapter.kubernetes import mount_pvc, set_security_context
 from ..spec.pipeline_file import did_you_mean
 from .accelerator_names import ACCELERATORS
 from .accelerators import Accelerator
@@ -148,7 +149,7 @@ _APPLY: dict[str, Callable[[_Task, Any], Any]] = {
     "environment_fields": _each(kubernetes.use_field_path_as_env),
     "secret_volumes": _each(kubernetes.use_secret_as_volume),
     "config_map_volumes": _each(kubernetes.use_config_map_as_volume),
-    "volume_claims": _each_record(kubernetes.mount_pvc),
+    "volume_claims": _each_record(mount_pvc),
     "empty_dirs": _each_record(kubernetes.empty_dir_mount),
     "ephemeral_volumes": _each_record(_add_ephemeral_volume, access_modes=["ReadWriteOnce"], storage_class=None),
     "node_selectors": _each(kubernetes.add_node_selector),
@@ -159,5 +160,5 @@ _APPLY: dict[str, Callable[[_Task, Any], Any]] = {
     "timeout": _set_timeout,
     "labels": _each(kubernetes.add_pod_label),
     "annotations": _each(kubernetes.add_pod_annotation),
-    "security_context": lambda task, given: kubernetes.set_security_context(task, **given),
+    "security_context": lambda task, given: set_security_context(task, **given),
 }

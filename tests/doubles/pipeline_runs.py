@@ -25,6 +25,8 @@ import yaml
 from ..command import variables
 
 _ROOT = Path(__file__).resolve().parents[2]
+# Another one where the tests run with a version of kfp that cannot run pipelines here.
+_PYTHON = os.environ.get("PENSTOCK_DOUBLES_PYTHON", sys.executable)
 # How long an interrupted run has to end its tasks; it kills them after ten seconds itself.
 _GRACE_SECONDS = 20.0
 _BETWEEN_KEYS = "."
@@ -110,7 +112,7 @@ class PipelineRun:
             *([] if uploads_failed else ["--drop-failed"]),
             *(["--workflow", workflow] if workflow else []),
         ]
-        command = [sys.executable, "-m", f"{__package__}.observed_run", *map(str, files), str(folder), *flags]
+        command = [_PYTHON, "-m", f"{__package__}.observed_run", *map(str, files), str(folder), *flags]
         # The module is found in the working directory.
         environment = {name: value for name, value in variables().items() if name != "PYTHONSAFEPATH"}
         with (place / "run.log").open("wb") as log:
