@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 COMMAND = str(Path(sys.executable).with_name("penstock"))
+# The same, as a fork of a process that has imported already; not for tests of what the process itself is: its terminal, its ID, its memory.
+WARM_COMMAND = os.environ.get("PENSTOCK_TEST_COMMAND", COMMAND)
 # What a person's shell has set must not decide a test.
 _NEUTRAL = ("MLFLOW_TRACKING_URI", "PENSTOCK_SERVE_PYTHON", "PENSTOCK_GIT_COMMIT")
 

@@ -8,6 +8,8 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,23 @@ from penstock.local.envs import Environment, environment
 from penstock.local.task_code import code_path
 
 from .apiserver.programs import variables as kubernetes_variables
+from .command import COMMAND
+from .doubles.warm_python import WarmPython
 
 ROOT = Path(__file__).resolve().parent.parent
 FAMILIES = ("tf", "tfdv", "deploy", "serve")
 # What is laid over each family's environment, and over one family's alone; each has a lock in requirements/.
 _PYTEST, _DOUBLES = "pytest", {"deploy": "doubles"}
+# What commands import in the end, as they do it.
+_IMPORTS = [
+    "penstock.kfp_adapter.lean:import_kfp",
+    "penstock.cli",
+    "penstock.local.run",
+    "penstock.lint",
+    "penstock.remote.kubeflow.target",
+    "penstock.remote.vertex.target",
+    "google.cloud.aiplatform_v1",
+]
 
 
 def run(python: Path, arguments: list[str], variables: dict[str, str], **options: Any) -> subprocess.CompletedProcess[str]:
@@ -56,6 +70,25 @@ def variables(item: Environment) -> dict[str, str]:
 def pythons() -> dict[str, str]:
     """Returns the variables that name each family's interpreter."""
     return {f"PENSTOCK_{family.upper()}_PYTHON": str(environment(family).python) for family in FAMILIES}
+
+
+@contextmanager
+def warm_programs() -> Iterator[dict[str, str]]:
+    """Gives the variables that have model servers and `penstock` start as forks: importing is most of what either takes of a core."""
+    if not hasattr(os, "pidfd_open"):  # Linux alone has them
+        yield {}
+        return
+    server = os.environ | {
+        "PYTHONPATH": str(code_path()),
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+    }
+    with (
+        WarmPython(environment("serve").python, "penstock.server", ["tensorflow", "penstock.server.run"], server) as servers,
+        WarmPython(Path(sys.executable), "penstock.cli", _IMPORTS, dict(os.environ)) as commands,
+    ):
+        yield {"PENSTOCK_SERVE_PYTHON": str(servers.python), "PENSTOCK_TEST_COMMAND": commands.command(COMMAND)}
 
 
 def overlay(name: str, python: Path, version: str) -> Path:

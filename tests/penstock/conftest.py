@@ -9,7 +9,7 @@ import pytest
 from penstock.errors import UserError
 from penstock.local.engines import Engine, find_engine
 
-from ..command import COMMAND, variables
+from ..command import WARM_COMMAND, variables
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def penstock(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Returns `penstock(*arguments)`, which runs the command in the test's folder."""
 
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        command = [COMMAND, *map(str, arguments)]
+        command = [WARM_COMMAND, *map(str, arguments)]
         return subprocess.run(command, cwd=tmp_path, env=variables(), capture_output=True, text=True, check=False)
 
     return run

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..command import COMMAND, variables
+from ..command import COMMAND, WARM_COMMAND, variables
 
 HERE = Path(__file__).parent
 PIPELINE = HERE.parents[1] / "compiled" / "training.yaml"
@@ -89,7 +89,12 @@ class SmallTraining:
     def run(self, *options: str, **changed: Any) -> subprocess.CompletedProcess[str]:
         """Runs it to its end."""
         return subprocess.run(
-            self.command(*options, **changed), cwd=self.folder, env=variables(), capture_output=True, text=True, check=False
+            [WARM_COMMAND, *self.command(*options, **changed)[1:]],
+            cwd=self.folder,
+            env=variables(),
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     def start(self, *options: str, **changed: Any) -> subprocess.Popen:

@@ -24,6 +24,7 @@ from penstock.components.protocol import TaskError, fingerprint
 from .. import kubeflow_pages
 from ..conftest import executor_input
 
+REAL = sys.executable
 STAND_IN = Path(__file__).with_name("tensorflow_model_server.py")
 # Enough to see that everything works; how fast it is is no test.
 QUICK = {"load_seconds": 0.3, "concurrency": 4, "start_attempts": 1}
@@ -61,9 +62,18 @@ class Check:
 
 
 @pytest.fixture
-def check(run_task: Callable[..., Any], saved_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Check:
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+def check(
+    run_task: Callable[..., Any], saved_models: Path, tmp_path: Path, family_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> Check:
+    monkeypatch.setenv("PYTHONPATH", family_environment["PYTHONPATH"])
+    monkeypatch.setattr(sys, "executable", os.environ.get("PENSTOCK_SERVE_PYTHON", sys.executable))
     return Check(run_task, saved_models, tmp_path)
+
+
+@pytest.fixture
+def _cold(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers are processes of their own in every way."""
+    monkeypatch.setattr(sys, "executable", REAL)
 
 
 @pytest.fixture
@@ -91,6 +101,7 @@ def no_server_is_left() -> None:
     assert [child.cmdline() for child in psutil.Process().children(recursive=True)] == []
 
 
+@pytest.mark.usefixtures("_cold")
 def test_the_server_can_be_reached_from_this_machine_only(check: Check) -> None:
     with running(PenstockServer(), check.model("first"), check.root / "server.log", 1) as server:
         listening = {one.laddr for one in psutil.Process(server.process.pid).connections("tcp") if one.status == psutil.CONN_LISTEN}
@@ -136,6 +147,7 @@ def test_kubeflows_pages_show_a_check(check: Check) -> None:
     kubeflow_pages.check_page(done.outputs["report"])
 
 
+@pytest.mark.usefixtures("_cold")
 def test_a_checkout_of_penstock_as_the_working_directory_is_not_what_is_served_with(
     check: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

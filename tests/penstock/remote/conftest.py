@@ -68,19 +68,11 @@ def vertex(trusting: VertexDouble, tmp_path: Path) -> Iterator[VertexDouble]:
     trusting.reset()
 
 
-@pytest.fixture(scope="session")
-def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where commands leave their bytecode: the clients are large, and each command reads what the one before has left."""
-    return tmp_path_factory.mktemp("bytecode")
-
-
 @pytest.fixture
-def person(tmp_path: Path, bytecode: Path, monkeypatch: pytest.MonkeyPatch) -> Person:
+def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Person:
     """Somebody in the test's folder, in whose shell nothing is set."""
     for name in _ELSEWHERE:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(bytecode))
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "")
     return Person(tmp_path)
 
 

@@ -9,7 +9,7 @@ from kfp import dsl
 
 from penstock.remote.target import Target
 
-from ...command import COMMAND, variables
+from ...command import WARM_COMMAND, variables
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = "compiled/flight_delay_training.yaml"
@@ -65,9 +65,7 @@ class Page:
 
 def typed(folder: Path, words: list[str]) -> str:
     """Types a command that succeeds; returns what it has printed."""
-    # The clients are large: each command reads the bytecode that the one before has left.
-    environment = variables() | {"PYTHONPYCACHEPREFIX": str(folder / "bytecode"), "PYTHONDONTWRITEBYTECODE": ""}
-    done = subprocess.run([COMMAND, *words], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run([WARM_COMMAND, *words], cwd=folder, env=variables(), capture_output=True, text=True, check=False)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), f"{shlex.join(words)}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 

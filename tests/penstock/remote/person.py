@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-from ...command import COMMAND, variables
+from ...command import COMMAND, WARM_COMMAND, variables
 from ..pipelines import compiled, to
 from .backends import Backend
 
@@ -46,7 +46,7 @@ class Person:
     def types(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
         """Types a command."""
         done = subprocess.run(
-            [COMMAND, *map(str, words)],
+            [WARM_COMMAND, *map(str, words)],
             cwd=self.folder,
             env=variables(),
             stdin=subprocess.DEVNULL,

@@ -18,15 +18,22 @@ V1, V2, GRPC = f"/v1/models/{NAME}:predict", f"/v2/models/{NAME}/infer", "/infer
 TYPES = {"distance": "FP32", "carrier": "BYTES", "month": "INT64"}
 
 
+# In a server's environment: it is no fork of another process, which has an environment and an ID of its own.
+COLD = {"PENSTOCK_SERVE_PYTHON": sys.executable}
+
+
+def server_command(environment: dict[str, str], *options: str) -> list[str]:
+    """Returns the command of a server with an environment."""
+    return [environment.get("PENSTOCK_SERVE_PYTHON", sys.executable), "-m", "penstock.server", *options]
+
+
 class Server:
-    """A server process with one model."""
+    """A server process with one model; with `COLD` in its environment, `process` is itself."""
 
     def __init__(self, folder: Path, environment: dict[str, str], port: int, *options: str) -> None:
         self.log = folder / "server.log"
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "penstock.server", *options], env=environment, stdout=log, stderr=log, cwd=folder
-            )
+            self.process = subprocess.Popen(server_command(environment, *options), env=environment, stdout=log, stderr=log, cwd=folder)
         self.grpc_port = 0
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30)
 

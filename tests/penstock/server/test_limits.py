@@ -15,7 +15,7 @@ import grpc
 import httpx
 import pytest
 
-from .processes import GRPC, ROW, V1, V2, Server, rest, serving, v2
+from .processes import COLD, GRPC, ROW, V1, V2, Server, rest, serving, v2
 
 TIMEOUT, CONNECTIONS, ROWS, BODY = 3, 60, 100, 2**20
 LIMITS = {"request_timeout_seconds": TIMEOUT, "max_connections": CONNECTIONS, "max_rows": ROWS, "max_body_mib": 1, "max_pending_mib": 2}
@@ -29,7 +29,8 @@ def server(
 ) -> Iterator[Server]:
     """A server with small limits."""
     limits = [f"--{name}={value}" for name, value in LIMITS.items()]
-    with serving(saved_models / "first" / "model", tmp_path_factory.mktemp("limits"), family_environment, free_ports, *limits) as server:
+    folder, environment = tmp_path_factory.mktemp("limits"), family_environment | COLD
+    with serving(saved_models / "first" / "model", folder, environment, free_ports, *limits) as server:
         yield server
 
 
@@ -93,7 +94,7 @@ def test_many_connections_shut_nobody_out(server: Server, sent: bytes):
 
 
 def test_file_descriptors_do_not_run_out(placed: Path, start: Callable[..., Server]):
-    server = start(placed)
+    server = start(placed, **COLD)
     resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (256, 256))
     server.ready()
     assert "there is room for" in server.log.read_text()

@@ -22,7 +22,7 @@ from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceSt
 
 from penstock.components.protocol import fingerprint
 
-from .processes import NAME, ROW, V1, V2, Server, serving, v2
+from .processes import COLD, NAME, ROW, V1, V2, Server, serving, v2
 
 REQUEST_ID = "x-request-id"
 
@@ -83,7 +83,7 @@ def test_nobody_takes_the_model_away(placed: Path, start: Callable[..., Server],
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"])
 def test_grpc_listens_where_rest_does(placed: Path, start: Callable[..., Server], free_port: int, host: str):
-    server = start(placed, "--grpc_port", str(free_port), "--host", host)
+    server = start(placed, "--grpc_port", str(free_port), "--host", host, **COLD)
     server.http = httpx.Client(base_url=f"http://{host}:{server.http.base_url.port}", trust_env=False)
     server.ready()
     with grpc.insecure_channel(f"{host}:{free_port}") as channel:
@@ -188,9 +188,10 @@ def test_a_model_that_does_not_load_ends_the_server_in_one_line(model: str, tmp_
 
 
 def test_sigterm_drains(placed: Path, start: Callable[..., Server]):
-    server = start(placed, "--drain_seconds", "2").ready()
+    server = start(placed, "--drain_seconds", "4").ready()
     server.process.send_signal(signal.SIGTERM)
-    time.sleep(0.5)
+    while server.http.get("/v2/health/ready").status_code == 200:
+        time.sleep(0.02)
     assert server.http.get("/v2/health/ready").status_code == 503
     answer = server.predict([ROW])
     assert (answer.status_code, answer.headers["connection"]) == (200, "close")

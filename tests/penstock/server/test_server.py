@@ -22,6 +22,8 @@ from penstock.components.protocol import fingerprint
 from penstock.components.release import server_token, serving
 from penstock.components.release.server_token import read_token
 
+from .processes import COLD, server_command
+
 VERSIONS = {"first": "1-aaa", "second": "2-bbb"}
 
 
@@ -38,7 +40,7 @@ def put(folder: Path, saved_models: Path, model: str, name: str, version: str) -
 
 
 def start(folder: Path, port: int, environment: dict[str, str]) -> subprocess.Popen:
-    command = [sys.executable, "-m", "penstock.server", str(folder), "--port", str(port)]
+    command = server_command(environment, str(folder), "--port", str(port))
     with serving.open_errors(folder) as said:
         return subprocess.Popen(command, env=environment, stdout=said, stderr=said, cwd=folder)
 
@@ -79,7 +81,7 @@ def folder(saved_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="module")
 def client(folder: Path, family_environment: dict[str, str], free_ports: Callable[[], int]) -> Iterator[httpx.Client]:
     port = free_ports()
-    process = start(folder, port, family_environment)
+    process = start(folder, port, family_environment | COLD)
     yield wait(folder, port)
     process.terminate()
     process.wait(30)
