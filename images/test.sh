@@ -28,6 +28,6 @@ run)
     export PENSTOCK_TF_PYTHON=$serve PENSTOCK_SERVE_PYTHON=$serve
     files=$(python tests/folders.py "$2" /opt/penstock/penstock/components)
     # shellcheck disable=SC2086 - one word a file
-    exec python -m pytest -q -p no:cacheprovider --rootdir=/checkout --config-file=/checkout/pyproject.toml $files
+    exec python -m pytest -q -p no:cacheprovider --timeout=900 --rootdir=/checkout --config-file=/checkout/pyproject.toml $files
     ;;
 esac

@@ -14,6 +14,18 @@ from .ports import free_port as find_port
 from .small_training import SmallTraining
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keeps together, where several processes run tests, those that share what is made once for a module, or takes a minute to make."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        definitions = [found[-1] for found in item._fixtureinfo.name2fixturedefs.values()]  # type: ignore[attr-defined]
+        if any(one.argname == "small_training" for one in definitions):
+            item.add_marker(pytest.mark.xdist_group("small_training"))
+        elif any(one.scope == "module" for one in definitions):
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
 def interpreter(variable: str) -> str:
     """Returns the interpreter of another family, which the test run names."""
     python = os.environ.get(variable, "")
@@ -26,7 +38,7 @@ def make_saved_models(folder: Path) -> None:
     script = Path(__file__).parent / "saved_models.py"
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     done = subprocess.run(
-        [interpreter("PENSTOCK_TF_PYTHON"), str(script), str(folder)], env=environment, capture_output=True, text=True, check=False
+        [interpreter("PENSTOCK_SERVE_PYTHON"), str(script), str(folder)], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
 

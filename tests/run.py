@@ -4,10 +4,12 @@
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,8 +18,14 @@ from penstock.local.envs import environment
 from penstock.local.interpreters import running_version
 
 from . import coverage
-from .families import ROOT, pythons, run, variables
+from .families import ROOT, pythons, run, variables, warm_programs
 from .folders import SDK_TEST, SHARED, files_by_family
+
+# After so long a test fails, and says where it hangs; the slowest takes a minute and a half on a quiet machine.
+_HANGS_SECONDS = 900
+# How many tests of a suite run at a time on each core, if not one: these mostly wait, for what a cluster does and for commands.
+_TESTS_A_CORE = {"deploy": 2.0, "sdk": 1.5}
+_MOST = 8  # each has servers of its own, which need up to 2 GiB
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,11 @@ class Suite:
     version: str
     paths: list[Path]
     variables: dict[str, str]
+
+    @property
+    def workers(self) -> int:
+        """How many of its tests run at a time."""
+        return min(_MOST, round((os.cpu_count() or 1) * _TESTS_A_CORE.get(self.name, 1.0)))
 
 
 @dataclass(frozen=True)
@@ -43,7 +56,7 @@ class Outcome:
 
 def main() -> int:
     """Returns the exit code: 0 if every test passed."""
-    suites = [*_families(), _sdk()]
+    suites = sorted([*_families(), _sdk()], key=lambda suite: -suite.workers)
     parser = argparse.ArgumentParser(
         prog="python -m tests.run", description="Runs the tests. Other options go to pytest.", allow_abbrev=False
     )
@@ -56,9 +69,10 @@ def main() -> int:
     if given.coverage:
         coverage.begin()
         suites = [replace(suite, variables=coverage.measured(suite.python, suite.version, suite.variables)) for suite in suites]
-    with ThreadPoolExecutor(2) as pool:
+    forks = nullcontext({}) if given.coverage else warm_programs()  # coverage measures processes from their start
+    with forks as shared, ThreadPoolExecutor(2) as pool:
         outcomes = []
-        for outcome in pool.map(partial(_run, options), suites):
+        for outcome in pool.map(partial(_run, options, shared), suites):
             print(f"\n===== {outcome.suite.name}\n{outcome.output}", flush=True)
             outcomes.append(outcome)
     if given.coverage:
@@ -69,7 +83,7 @@ def main() -> int:
     return 0 if all(outcome.code == 0 for outcome in outcomes) else 1
 
 
-def _run(options: list[str], suite: Suite) -> Outcome:
+def _run(options: list[str], shared: dict[str, str], suite: Suite) -> Outcome:
     started = time.monotonic()
     arguments = [
         "-m",
@@ -77,12 +91,15 @@ def _run(options: list[str], suite: Suite) -> Outcome:
         "-p",
         "no:cacheprovider",
         "--durations=5",
+        f"--numprocesses={suite.workers}",
+        "--dist=loadgroup",
+        f"--timeout={_HANGS_SECONDS}",
         f"--rootdir={ROOT}",
         f"--config-file={ROOT / 'pyproject.toml'}",
         *options,
         *map(str, suite.paths),
     ]
-    done = run(suite.python, arguments, suite.variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace")
+    done = run(suite.python, arguments, suite.variables | shared, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace")
     return Outcome(suite, done.returncode, time.monotonic() - started, done.stdout)
 
 

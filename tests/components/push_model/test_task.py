@@ -500,7 +500,7 @@ def test_a_first_model_takes_all_traffic_whatever_its_steps(push: Push):
 
 def test_blue_green_keeps_the_model_before_warm_for_a_while(push: Push, folder: Path):
     assert push("first").code == 0
-    parameters = {"strategy": "blue_green", "keep_warm_seconds": 2}
+    parameters = {"strategy": "blue_green", "keep_warm_seconds": 5}
     pushing = threading.Thread(target=push, args=["second"], kwargs={"parameters": parameters, "subprocess": True})
     pushing.start()
     _wait_until(lambda: serving.read_state(folder, NAME).warm)
@@ -520,7 +520,7 @@ def test_versions_that_nobody_can_go_back_to_are_removed(push: Push, folder: Pat
 
 
 def _wait_until(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not reached():
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -43,7 +43,7 @@ def test_the_same_again_changes_nothing_and_says_so(site: Site):
 def test_a_canary_takes_its_shares_of_the_traffic(site: Site):
     site("first")
     with site.watching() as shares:
-        done = site("second", parameters=ONE_BY_ONE | {"bake_seconds": 3})
+        done = site("second", parameters=ONE_BY_ONE | {"bake_seconds": 6})
     assert done.parameters["outcome"] == "pushed"
     assert [step for step in json.loads((done.outputs["pushed_model"] / "receipt.json").read_text())["steps"] if "shift" in step] == [
         "shift to 25 %",
