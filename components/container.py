@@ -1,4 +1,4 @@
-"""What every interface shares: the one protocol by which every backend starts every task, and whose outputs no cache may keep."""
+"""Shared by all interfaces: the protocol by which every backend starts every task, and the mark of components that are never cached."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def container(family: str, component: str) -> dsl.ContainerSpec:
 
 
 class NeverCached(ContainerComponent):
-    """A component that changes the world or says what is so in it: what serves, what a registry holds. That is true once."""
+    """A component whose outputs must not be cached, because it changes the outside world or reports its state."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> dsl.PipelineTask:
         """Makes a task that is not cached."""

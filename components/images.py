@@ -13,5 +13,5 @@ def image(family: str) -> str:
 
 
 def lacks_digest(image: str) -> bool:
-    """Tells whether an image of a registry on the node itself, where nobody else finds out what a tag means, is named by a tag."""
+    """Returns whether an image has a tag and its registry is on the node itself, where other machines cannot resolve the tag."""
     return image.partition("/")[0].partition(":")[0] in _NODES_OWN and "@" not in image

@@ -1,4 +1,4 @@
-"""Errors that a person can mend."""
+"""Errors that a user can fix."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,20 +19,22 @@ class UserError(click.ClickException):
 
 
 class WrongUsage(UserError):
-    """What was typed cannot be meant: exit code 2."""
+    """An invalid command: exit code 2."""
 
     exit_code = 2
 
 
 @contextmanager
 def room_told() -> Iterator[None]:
-    """Makes a full disk an error that a person can mend, wherever it is met."""
+    """Turns a full disk into an error that a user can fix, wherever it occurs."""
     try:
         yield
     except Exception as error:
         if isinstance(error, (click.ClickException, TaskError)) or not is_out_of_room(error):
             raise
-        raise UserError(f"no room to write {without_room(error, [Path.cwd()])}; free some space and type it again") from error
+        raise UserError(
+            f"cannot write {without_room(error, [Path.cwd()])}: no space left on the device; free some space and run the command again"
+        ) from error
 
 
 @contextmanager

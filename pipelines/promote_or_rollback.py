@@ -1,4 +1,4 @@
-"""Promoting what is staged at a destination, or rolling back what serves there, where nobody can type `penstock`."""
+"""Promotes or rolls back a destination, for users without the `penstock` command."""
 
 from kfp import dsl
 

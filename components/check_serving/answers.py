@@ -1,4 +1,4 @@
-"""Whether a server gives the answers that the model gave in evaluation, row for row: the training-serving skew test."""
+"""Compares a server's answers with the evaluation's, row for row: the test for training-serving skew."""
 
 import json
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from penstock.components.evidence.answers import Apart, differences, largest_dif
 
 from .clients import Client, encode, read
 
-# Both one row and many come in a request; so many rows are asked for at once.
+# Requests contain one row or this many.
 ROWS_PER_REQUEST = 32
 _MOST_SHOWN = 5
 _MOST_VALUES = 10
@@ -17,7 +17,7 @@ _MOST_CHARACTERS = 80
 
 @dataclass(frozen=True)
 class Difference:
-    """A row that is answered otherwise than evaluated; both answers as JSON, and no longer than people read.
+    """A row with an answer that differs from the evaluation; both answers as JSON, shortened for people.
 
     Attributes:
         row: Its number.

@@ -1,4 +1,4 @@
-"""What clients ask a model server through: V1 and V2 over REST, V2 over gRPC, all with the same instances and predictions."""
+"""The clients of a model server: V1 and V2 over REST, V2 over gRPC, all with the same instances and predictions."""
 
 import asyncio
 import json

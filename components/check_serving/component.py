@@ -14,7 +14,7 @@ def check_serving(
     metrics: Output[Metrics],
     report: Output[HTML],
     verdict: OutputPath(str),
-    protocols: list = ["v1", "v2", "grpc"],  # noqa: B006 - kfp reads it, nobody changes it
+    protocols: list = ["v1", "v2", "grpc"],  # noqa: B006 - kfp reads the default, and nothing changes it
     limits: dict = {},  # noqa: B006
     concurrency: int = 8,
     load_seconds: float = 5.0,

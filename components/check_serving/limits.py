@@ -1,4 +1,4 @@
-"""The limits: what a person asks of a model's serving, and whether the measured values keep them."""
+"""The limits of a serving check, and their comparison with the measured values."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def check_limits(limits: dict[str, Any]) -> None:
     known = (*OF_A_SERVER, *OF_A_PROTOCOL)
     for name, value in limits.items():
         if name not in known:
-            raise TaskError(f"limits has {name!r}, which is not measured; give {', '.join(known)}")
+            raise TaskError(f"limits has {name!r}, which is unknown; give {', '.join(known)}")
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
             raise TaskError(f"limits has {name} = {value!r}; give a number above 0")
 
@@ -57,8 +57,8 @@ def broken_limit(entry: dict[str, Any]) -> str:
     where = f"{entry['server']} {entry['protocol']}".strip()
     if entry["measured"] is None:
         return f"{where}: {entry['limit']} could not be measured"
-    bound = "at least" if entry["limit"] in AT_LEAST else "at most"
-    return f"{where}: {entry['limit']} is {entry['measured']:.4g}, {bound} {entry['allowed']:g} is allowed"
+    bound = "below the minimum of" if entry["limit"] in AT_LEAST else "above the maximum of"
+    return f"{where}: {entry['limit']} is {entry['measured']:.4g}, {bound} {entry['allowed']:g}"
 
 
 def _values(name: str, server: Measured) -> list[tuple[str, float | None]]:

@@ -1,4 +1,4 @@
-"""How fast a server answers when several clients ask at the same time, one row in a request, each again once it has its answer."""
+"""Measures latency and throughput with several concurrent clients, each of which sends its next row after it has received an answer."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""Checking a model in one server: does it start, what does it answer, how fast."""
+"""Checks a model in one server: its start, its answers and its speed."""
 
 import asyncio
 from collections.abc import Iterator
@@ -37,11 +37,11 @@ class MeasuredProtocol:
             if answers.different:
                 first = answers.shown[0]
                 yield (
-                    f"{answers.different} of {answers.rows} rows are answered otherwise than evaluated{when}; "
+                    f"{answers.different} of {answers.rows} rows have other answers than in the evaluation{when}; "
                     f"row {first.row}: {first.answered}, not {first.evaluated}"
                 )
         if self.load.failed:
-            yield f"{self.load.failed} of {self.load.failed + self.load.requests} requests failed at the same time ({self.load.failure})"
+            yield f"{self.load.failed} of {self.load.failed + self.load.requests} requests failed under load ({self.load.failure})"
 
 
 @dataclass
@@ -105,7 +105,7 @@ def measure_server(kind: ServerKind, model: Path, logs: Path, questions: Questio
                 measured.protocols = asyncio.run(_ask(kind, server.address, questions))
             measured.memory_mb = server.memory_mb()
             if server.process.poll() is not None:
-                measured.failure = f"{kind.name} ended while it was asked, with exit code {server.process.returncode}"
+                measured.failure = f"{kind.name} ended during the requests with exit code {server.process.returncode}"
     except CannotServe as error:
         measured.failure = str(error)
     return measured

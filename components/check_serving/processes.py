@@ -1,4 +1,4 @@
-"""A server's process: started on free ports, waited for, measured, and ended whatever happens."""
+"""The process of a server: started on free ports, awaited, measured, and always ended."""
 
 import ctypes
 import logging
@@ -147,7 +147,7 @@ def _end_with_parent() -> Callable[[], object] | None:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Kills a server and what it started: nobody else asks it, so there is nothing for it to finish."""
+    """Kills a server and its child processes. It has no other clients, so there is nothing to finish."""
     with suppress(psutil.Error):
         for child in psutil.Process(process.pid).children(recursive=True):
             child.kill()
@@ -170,7 +170,7 @@ def _wait_until_ready(kind: "ServerKind", process: subprocess.Popen[bytes], addr
 
 def _ended(kind: "ServerKind", code: int, said: str) -> Exception:
     if said.startswith(_BROKEN_ENVIRONMENT):
-        return TaskError(f"{kind.name}'s model server is broken, which says nothing about the model ({said}); install it again")
+        return TaskError(f"{kind.name}'s model server does not work, so the model could not be checked ({said}); install it again")
     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     return CannotServe(f"{kind.name} {how} before it was ready: {said}")
 
@@ -179,4 +179,4 @@ def _last_line(log: Path) -> str:
     """Returns the line in which a server says why it ends, or else its last one."""
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(_ERROR)]
-    return (errors or lines or ["it said nothing"])[-1].removeprefix(_ERROR)[:500]
+    return (errors or lines or ["it printed nothing"])[-1].removeprefix(_ERROR)[:500]

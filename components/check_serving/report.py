@@ -1,4 +1,4 @@
-"""The page that shows a serving check: verdict, limits, answers, times."""
+"""The page of a serving check: verdict, limits, answers, latencies."""
 
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def write_report(path: Path, check: dict[str, Any]) -> None:
 
 
 def number(value: float | None) -> str:
-    """Shows a measured value to three digits; a dash where there is none."""
+    """Shows a measured value to three digits; a dash if there is none."""
     if value is None:
         return "–"
     return f"{value:,.0f}" if value >= 100 or value == 0 else f"{value:.3g}"

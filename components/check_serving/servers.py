@@ -1,4 +1,4 @@
-"""The servers that a model is checked in: how each is started, when it is ready, and what its clients are."""
+"""The servers of a serving check: how each starts, when it is ready, and its clients."""
 
 import sys
 from collections.abc import AsyncIterator

@@ -37,7 +37,7 @@ def check_serving(
     serving_check: Output,
     metrics: Output,
     report: Output,
-    protocols: list = ["v1", "v2", "grpc"],  # noqa: B006 - as the interface has it; nobody changes it
+    protocols: list = ["v1", "v2", "grpc"],  # noqa: B006 - as in the interface; nothing changes it
     limits: dict = {},  # noqa: B006
     concurrency: int = 8,
     load_seconds: float = 5.0,

@@ -1,4 +1,4 @@
-"""Promotes, rolls back, or tells what serves: the verbs of a rollout by hand."""
+"""Promotes, rolls back, or reports the state of a destination."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -59,7 +59,7 @@ def control_release(
 
     Raises:
         GateFailed: Asked for the status: another version answers than the records say, or none.
-        TaskError: The action is none, there is nothing to promote or to go back to, the destination or the registry refuses, or a
+        TaskError: The action is invalid, there is no model to promote or to roll back to, the destination or the registry rejects it, or a
             rollback failed.
     """
     answering: frozenset[str] | None = None
@@ -76,7 +76,7 @@ def control_release(
         if current.serving and current.serving.model_version:
             registry.point(current.serving, champion_alias, previous_alias)
     else:
-        raise TaskError(f"action {action!r} is none; give promote, rollback or status")
+        raise TaskError(f"action {action!r} is invalid; give promote, rollback or status")
     state = _describe(current, done, target, model_name) | {"answering": None if answering is None else sorted(answering)}
     release_state.path.mkdir(parents=True, exist_ok=True)
     (release_state.path / "state.json").write_text(stored.dump(state, indent=1), encoding="utf-8")
@@ -112,18 +112,21 @@ class _LateRegistry:
             registry = self.open(serving)
             registered = registry.version(serving.model_version)
             if registered is None or registered.fingerprint != serving.fingerprint:
-                raise TaskError(f"version {serving.model_version} of {self._name(serving)} at {registry.uri} is not what serves")
+                raise TaskError(
+                    f"version {serving.model_version} of {self._name(serving)} at {registry.uri} is not the version that serves"
+                )
             registry.promote(serving.model_version, champion, previous)
         except TaskError as error:
             raise TaskError(
-                f"{serving.label} serves, but the alias {champion} does not point to it: {error}; once that is mended, roll back to {serving.fingerprint[:12]}, which then moves the alias only"
+                f"{serving.label} serves, but the alias {champion} does not point to it: {error}; correct that, then roll back to "
+                f"{serving.fingerprint[:12]}, which then only moves the alias"
             ) from error
 
 
 def _promote(target: Destination, plan: Plan, registry: _LateRegistry) -> _Done:
     candidate = target.current().candidate
     if candidate and candidate.model_version:
-        registry.open(candidate)  # nothing is promoted that the registry could not be told of; a rollback does not wait for it
+        registry.open(candidate)  # a promotion needs the registry; a rollback does not wait for it
     rollout = promote(target, plan)
     return _Done(ROLLED_BACK, rollout.reason) if rollout.outcome == ROLLED_BACK else _Done(PROMOTED)
 
@@ -133,20 +136,20 @@ def _roll_back(target: Destination, to: str) -> _Done:
     wanted = "" if to == PREVIOUS else to
     if not wanted and before.candidate is None and before.previous is None:
         there = f"nothing served there before {before.serving.label}" if before.serving else "nothing serves there and nothing is staged"
-        raise TaskError(f"{there}, so there is nothing to go back to")
+        raise TaskError(f"{there}, so no rollback is possible")
     after = go_back(target, wanted)
     fingerprints = {release and release.fingerprint for release in (before.serving, after)}
     return _Done(ROLLED_BACK if before.candidate or len(fingerprints) > 1 else UNCHANGED)
 
 
 def _disagreement(current: Current, answering: frozenset[str] | None, destination: str) -> str:
-    """Says where the records and who answers are at odds; nothing where they agree, or nobody can be asked."""
+    """Describes how the records and the answering versions differ. Empty if they agree, or if nothing answers."""
     recorded = {release.fingerprint for release in (current.serving, current.candidate if current.percent else None) if release}
     if answering is None or (answering <= recorded and bool(answering) == bool(current.serving)):
         return ""
     written = f"{current.serving.label} ({current.serving.fingerprint[:12]}) serves" if current.serving else "nothing serves"
     said = f"what answers there is {', '.join(sorted(found[:40] for found in answering))}" if answering else "nothing answers there"
-    return f"the records of {destination} say that {written}, but {said}; push again, or roll back, and they will agree"
+    return f"the records of {destination} say that {written}, but {said}; push again or roll back to correct this"
 
 
 def _describe(current: Current, done: _Done, target: Destination, model_name: str) -> dict[str, Any]:

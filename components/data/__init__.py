@@ -1,4 +1,4 @@
-"""The data contract: Examples, Schemas, tensors, SavedModels, users' modules, and files wherever they lie.
+"""The data contract: Examples, Schemas, tensors, SavedModels, user modules, and files at any URI.
 
 The names below, which read and pack what travels in a pipeline's parameters, need only the standard library. The modules are imported by
 name, each with the libraries of its family: `examples` and `hashing` (Arrow, NumPy), `schema_file` (TFMD), `tensors` and `saved_models`

@@ -101,7 +101,7 @@ def _unreadable(path: Path, error: Exception) -> TaskError:
 
 
 def rows_at_once(row_bytes: int) -> int:
-    """Returns how many rows of about a size to hold at once."""
+    """Returns the number of rows of a given size to hold in memory."""
     return max(1, min(ROW_GROUP_ROWS, _GROUP_BYTES // max(row_bytes, 1)))
 
 

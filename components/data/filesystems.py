@@ -1,4 +1,4 @@
-"""Files and folders wherever fsspec reaches."""
+"""Files and folders on any file system of fsspec."""
 
 import logging
 import os
@@ -8,7 +8,7 @@ from typing import Any
 from penstock.components.protocol.artifacts import local_path
 from penstock.components.protocol.errors import TaskError
 
-# gcsfs asks for each bucket's layout through gRPC, which takes a permission of its own, and a minute where nobody answers.
+# gcsfs asks for each bucket's layout through gRPC, which takes a permission of its own, and waits a minute if nothing answers.
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
 # It logs a traceback for every error that it raises as well.
 logging.getLogger("gcsfs").addHandler(logging.NullHandler())
@@ -23,7 +23,7 @@ def open_filesystem(uri: str) -> tuple[Any, str]:
 
     Raises:
         ImportError: The filesystem's package is not installed.
-        TaskError: The URI is a `minio://` one, and nobody says where MinIO is.
+        TaskError: The URI is a `minio://` one, and the address of MinIO is unknown.
         ValueError: Nobody knows the URI's scheme.
     """
     mounted = local_path(uri)
@@ -45,7 +45,7 @@ def open_store(uri: str) -> tuple[Any, str]:
     scheme, _, rest = uri.partition("://")
     if scheme == "minio":
         if not any(os.environ.get(name) for name in _S3_ENDPOINTS):
-            raise TaskError(f"{uri}: nobody says where MinIO is; set {_S3_ENDPOINTS[0]} to its URL")
+            raise TaskError(f"{uri}: the address of MinIO is unknown; set {_S3_ENDPOINTS[0]} to its URL")
         scheme, uri = "s3", f"s3://{rest}"
     return fsspec.core.url_to_fs(uri, **_options(scheme))
 
@@ -59,7 +59,7 @@ def _options(scheme: str) -> dict[str, Any]:
 
 
 def _gcs_options() -> dict[str, Any]:
-    # As Google's own client does: an emulator knows nobody, and looking for credentials takes seconds.
+    # As Google's own client does: an emulator has no accounts, and looking for credentials takes seconds.
     emulated = {"token": "anon"} if os.environ.get("STORAGE_EMULATOR_HOST") else {}
     return {"requests_timeout": ANSWER_SECONDS, "use_listings_cache": False} | emulated
 

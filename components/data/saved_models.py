@@ -1,4 +1,4 @@
-"""SavedModels whose bytes say what was saved and nothing of the run that saved it: the same graph and weights are the same bytes."""
+"""Makes SavedModels reproducible: the same graph and weights give the same bytes, whatever run saved them."""
 
 import hashlib
 from collections.abc import Iterator

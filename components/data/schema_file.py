@@ -1,4 +1,4 @@
-"""A Schema that somebody gives: text, path or URI."""
+"""A Schema that the user gives as text, path or URI."""
 
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -17,7 +17,7 @@ def read_schema_file(schema_file: str) -> schema_pb2.Schema:
     try:
         schema = text_format.Parse(text, schema_pb2.Schema())
     except (text_format.ParseError, RecursionError) as error:
-        raise TaskError(f"schema_file is no Schema (TFMD's schema.pbtxt): {error} (line:column); correct it") from error
+        raise TaskError(f"schema_file is not a valid Schema (TFMD's schema.pbtxt): {error} (line:column); correct it") from error
     if not schema.feature:
-        raise TaskError("schema_file names no feature; write them down, or leave schema_file empty to have a Schema inferred")
+        raise TaskError("schema_file has no features; add them, or leave schema_file empty to infer a Schema")
     return schema

@@ -1,4 +1,4 @@
-"""Text that travels inside a pipeline's parameters: modules of one file, schemas, configurations.
+"""Text in a pipeline's parameters: single-file modules, Schemas, configurations.
 
 Packed text is `PREFIX` + base64(bzip2(utf-8)): Argo expands `{{` in plain text and Linux caps one argument at 128 KiB. bzip2, because
 it gives the same bytes everywhere; zlib and its replacement zlib-ng do not.
@@ -91,7 +91,7 @@ def unpack(packed: str) -> bytes:
     unpacker = bz2.BZ2Decompressor()
     text = unpacker.decompress(base64.b64decode(packed, validate=True), MAX_TEXT_BYTES)
     if not unpacker.eof:
-        raise ValueError(f"it is cut short, or more than {MAX_TEXT_BYTES >> 20} MiB unpacked")
+        raise ValueError(f"it is truncated, or larger than {MAX_TEXT_BYTES >> 20} MiB unpacked")
     return text
 
 
@@ -105,9 +105,9 @@ def _read_uri(uri: str) -> str:
     elif path.is_file() or not path.exists():
         stream = path.open("rb")
     else:
-        raise ValueError("it is no file")
+        raise ValueError("it is not a file")
     with stream:
         text = stream.read(MAX_TEXT_BYTES + 1)
     if len(text) > MAX_TEXT_BYTES:
-        raise ValueError(f"it is more than {MAX_TEXT_BYTES >> 20} MiB")
+        raise ValueError(f"it is larger than {MAX_TEXT_BYTES >> 20} MiB")
     return text.decode()

@@ -1,4 +1,4 @@
-"""What is stored to be read again, perhaps by another version of Penstock: JSON objects that can grow.
+"""JSON objects that a later or an earlier version of Penstock can read.
 
 Each has a `schema` number; one without was written by 0.1.0, and is read as schema 1. A reader passes over the keys that it does not know,
 and whoever writes the object again writes them as they were. A change that an older reader must not pass over raises the number, and that
@@ -21,11 +21,11 @@ _Kind = TypeVar("_Kind", bound="Stored")
 
 
 class Malformed(TaskError):
-    """Something stored is not what it should be: cut off, edited by hand, or somebody else's."""
+    """A stored object is invalid: truncated, edited by hand, or written by another program."""
 
 
 class TooNew(TaskError):
-    """Something stored has a schema that this version does not know."""
+    """A stored object has a schema that this version does not support."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,12 @@ def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Returns an object whose keys stand there once: readers differ in which of two counts.
 
     Raises:
-        ValueError: One stands there twice.
+        ValueError: One occurs twice.
     """
     content = dict(pairs)
     if len(content) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r:.40} stands there twice")
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r:.40} occurs twice")
     return content
 
 
@@ -105,10 +105,11 @@ def check_schema(schema: Any, what: str, remedy: str) -> None:
         TooNew: It is newer than this version of Penstock.
     """
     if isinstance(schema, bool) or not isinstance(schema, int) or schema < 1:
-        raise Malformed(f"{what} has the schema {schema!r:.40}, which is no number of one; {remedy}")
+        raise Malformed(f"{what} has the schema {schema!r:.40}, which is not a schema number; {remedy}")
     if schema > SCHEMA:
         raise TooNew(
-            f"{what} has schema {schema}, and this version of Penstock knows {SCHEMA}: a newer version has written it; upgrade Penstock"
+            f"{what} has schema {schema}, but this version of Penstock supports only {SCHEMA}; it was written by a newer version: upgrade "
+            "Penstock"
         )
 
 

@@ -37,7 +37,7 @@ def load_schema(folder: Path) -> schema_pb2.Schema:
     try:
         return text_format.Parse(path.read_text(encoding="utf-8"), schema_pb2.Schema())
     except (OSError, UnicodeDecodeError, text_format.ParseError, RecursionError) as error:
-        raise TaskError(f"the Schema {path} cannot be read ({error}); give a Schema as TFMD writes it") from error
+        raise TaskError(f"the Schema {path} cannot be read ({error}); give a Schema in TFMD's format") from error
 
 
 class Tensors:
@@ -66,7 +66,7 @@ class Tensors:
             self.config = TensorAdapterConfig(pa.schema(fields), tensors)
             self._adapter = TensorAdapter(self.config)
         except (ValueError, KeyError, NotImplementedError) as error:
-            raise TaskError(f"the Schema cannot be turned into tensors ({error}); correct its features") from error
+            raise TaskError(f"the Schema cannot be converted to tensors ({error}); correct its features") from error
         if not self.columns:
             raise TaskError("the Schema has no features; give the Schema of the Examples")
         dense = [tensor.dense_tensor for tensor in tensors.values() if tensor.HasField("dense_tensor")]

@@ -1,4 +1,4 @@
-"""What a module written for TFX imports of `tfx`: the types of its contract, found where TFX itself is not installed.
+"""The types of TFX's module contract, for modules that import them from `tfx` when TFX is not installed.
 
 The contract is that of TFX 1.16's `fn_args_utils`: the same names and meanings.
 """

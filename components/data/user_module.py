@@ -1,4 +1,4 @@
-"""A user's module and what lies beside it: read from where it is, packed into one parameter, loaded.
+"""A user's module and the files beside it: read, packed into one parameter, loaded.
 
 A module that is given by its file comes with what it imports of its folder, however deep; a folder or a wheel comes whole. Which of
 their modules is meant, is told by the function that is asked for: the one that defines it.
@@ -78,10 +78,8 @@ class UserModule:
         found = sorted(name for name, content in self.files.items() if name.endswith(".py") and _defines(content, function))
         if len(found) == 1:
             return UserModule(self.files, found[0])
-        said = (
-            f"{', '.join(found)} do; name one, as in {_dotted(found[0])}@PATH" if found else "none does; define it, as TFX's contract says"
-        )
-        raise TaskError(f"{what}: of its files one must define the function {function}, and {said}")
+        said = f"{', '.join(found)} do; name one, as in {_dotted(found[0])}@PATH" if found else "none does; define it"
+        raise TaskError(f"{what}: exactly one of its files must define the function {function}, but {said}")
 
 
 def read_module(value: str, what: str = "module_file") -> UserModule:
@@ -194,7 +192,7 @@ def _wanted(file: Path) -> set[str]:
 
 def _read(path: Path, name: str) -> UserModule:
     if path == Path():
-        raise ValueError("it names no file")
+        raise ValueError("it does not name a file")
     if path.is_dir():
         files = _of_folder(path)
     elif path.suffix == ".whl":
@@ -214,7 +212,7 @@ def _read(path: Path, name: str) -> UserModule:
 
 def _of_file(path: Path) -> UserModule:
     if path.exists() and not path.is_file():
-        raise ValueError("it is no file")
+        raise ValueError("it is not a file")
     _check_size(path.stat().st_size)
     path.read_text(encoding="utf-8")
     if path.suffix != ".py":
@@ -257,13 +255,13 @@ def _unpacked(value: str, what: str) -> UserModule:
 def _checked(name: str) -> str:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name:
-        raise ValueError(f"{name!r} is no path below the module's folder")
+        raise ValueError(f"{name!r} is not a path below the module's folder")
     return str(path)
 
 
 def _check_size(size: int) -> None:
     if size > MAX_TEXT_BYTES:
-        raise ValueError(f"it is more than {MAX_TEXT_BYTES >> 20} MiB; give a folder that has nothing but the code")
+        raise ValueError(f"it is larger than {MAX_TEXT_BYTES >> 20} MiB; give a folder that contains only the code")
 
 
 def load_function(module_file: str | UserModule, name: str, what: str = "module_file") -> Callable:
@@ -280,7 +278,7 @@ def load_function(module_file: str | UserModule, name: str, what: str = "module_
     module = module_file if isinstance(module_file, UserModule) else read_module(module_file, what)
     function = getattr(load_module(module.defining(name, what), what), name, None)
     if not callable(function):
-        raise TaskError(f"{what} has no function {name}: define it as TFX's module contract says")
+        raise TaskError(f"{what} has no function {name}: define it according to TFX's module contract")
     return function
 
 
@@ -358,7 +356,7 @@ def _check_names(module: UserModule, what: str) -> None:
     for name in sorted(beside & imported):
         if _is_installed(name):
             raise TaskError(
-                f"{what}: what lies beside the module as {name} has the name of an installed package; rename it, or import it as .{name}"
+                f"{what}: the file {name} beside the module has the name of an installed package; rename it, or import it as .{name}"
             )
 
 
@@ -402,14 +400,17 @@ def refuse_end(end: SystemExit, failed: str) -> NoReturn:
     if end.code == _TERMINATED:
         raise end
     raise TaskError(
-        f"{failed} SystemExit({end.code!r}): a module must not end the process, nor need arguments; correct the module"
+        f"{failed} SystemExit({end.code!r}): a module must neither end the process nor require arguments; correct the module"
     ) from end
 
 
 def _cure(error: Exception) -> str:
     if not isinstance(error, ModuleNotFoundError):
         return "correct the module"
-    return "a file comes with what it imports of its folder; for more give NAME@FOLDER, for other packages run with --extra-packages, or in an image that has them"
+    return (
+        "a file brings along only the files of its folder that it imports; for more files give NAME@FOLDER, "
+        "for more packages use --extra-packages or your own image"
+    )
 
 
 def explain(error: BaseException) -> str:

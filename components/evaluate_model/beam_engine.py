@@ -151,7 +151,7 @@ def _with_own_columns(eval_config: config_pb2.EvalConfig, transformed: dict[str,
 
 
 def _explained(error: Exception) -> TaskError:
-    """Finds what a person can mend in what Beam raised: a worker's exception comes back as text."""
+    """Finds the error that a user can fix in an exception of Beam, which returns a worker's exception as text."""
     text = redact(str(error))  # before anything is cut short
     if found := re.search(r"ModelError: (.*?)(?: \[while running|$)", text, re.MULTILINE):
         name = constants.BASELINE_KEY if f"the {constants.BASELINE_KEY}" in found[1] else constants.CANDIDATE_KEY

@@ -1,4 +1,4 @@
-"""The blessing: what was asked of a model, what was measured, and the verdict. It speaks of bytes: fingerprints, not names."""
+"""The blessing: thresholds, measured values and the verdict. It identifies models by their fingerprints, not by names."""
 
 import math
 from collections.abc import Iterator
@@ -48,12 +48,12 @@ def bless(
     passed = is_valid and not failed and (is_measured or is_stamped)
     reasons = [_failure(threshold) for threshold in failed]
     if not thresholds:
-        reasons.append("eval_config sets no thresholds, so nothing can be blessed: add a threshold to a metric")
+        reasons.append("eval_config has no thresholds, so no model can be blessed: add a threshold to a metric")
     elif not is_valid and not failed:
         reasons.append("TFMA's validation failed; see the validations")
     elif not failed and not is_measured:
-        stamped = "rubber_stamp blesses it all the same" if passed else "add a value threshold, or set rubber_stamp"
-        reasons.append(f"nothing was measured, for all thresholds are changes from a Baseline: {stamped}")
+        stamped = "rubber_stamp blesses the model anyway" if passed else "add a value threshold, or set rubber_stamp"
+        reasons.append(f"nothing was measured, because all thresholds are changes from a Baseline: {stamped}")
     checked = "only value thresholds were checked" if is_measured or failed else "change thresholds were not checked"
     notes = [f"no Baseline ({baseline_note}): {checked}"] if baseline_note else []
     verdict = BLESSED if passed else NOT_BLESSED
@@ -204,7 +204,7 @@ def _failure(threshold: dict[str, Any]) -> str:
     measured = threshold["difference"] if threshold["kind"] == "change" else threshold["candidate"]
     shown = f"{measured:.4g}" if measured is not None else "not measured (no rows)" if threshold["message"] == _NO_ROWS else "no number"
     what = f"{threshold['metric']} {threshold['sub_key'] or ''}".strip()
-    return f"{what} is {shown}{' off the Baseline' if threshold['kind'] == 'change' else ''} in {slice_title(tuple(threshold['slice'].items()))}, asked for {bounds_text(threshold)}"
+    return f"{what} is {shown}{' from the Baseline' if threshold['kind'] == 'change' else ''} in {slice_title(tuple(threshold['slice'].items()))}, but the threshold is {bounds_text(threshold)}"
 
 
 def _cross_slice(key: CrossSliceKey) -> dict[str, Any]:

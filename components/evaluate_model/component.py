@@ -21,7 +21,7 @@ def evaluate_model(
     eval_split: str = "eval",
     on_broken_baseline: str = "fail",
     rubber_stamp: bool = False,
-    beam_pipeline_args: list = [],  # noqa: B006 - kfp reads it, nobody changes it
+    beam_pipeline_args: list = [],  # noqa: B006 - kfp reads the default, and nothing changes it
 ):
     """Gate: evaluates a candidate and a Baseline in one pass, and blesses the candidate if it meets the thresholds.
 

@@ -1,4 +1,4 @@
-"""Curves to look at: ROC, calibration, confusion matrix; for KFP's ClassificationMetrics and the page."""
+"""Curves for KFP's ClassificationMetrics and the page: ROC, calibration, confusion matrix."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -36,7 +36,7 @@ class _Plan:
         terms: The sums.
         derived: What follows from the sums, for the figures on all rows.
         sampled: The part of `derived` that the metrics need, without plots, for the bootstrap's samples.
-        baseline: The Baseline's name in the EvalConfig; None if there is none.
+        baseline: The Baseline's name in the EvalConfig, or None.
         skipped: The metrics that TFMA gives no interval.
     """
 

@@ -1,4 +1,4 @@
-"""The figures of the overall slice: KFP's Metrics and the one line that matters."""
+"""The metrics of the overall slice: KFP's Metrics and the summary line."""
 
 from dataclasses import dataclass, field
 from typing import Any

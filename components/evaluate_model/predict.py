@@ -1,4 +1,4 @@
-"""Predicting in bulk with whatever signature a SavedModel has."""
+"""Predicts in bulk with any signature of a SavedModel."""
 
 import copy
 from collections.abc import Collection, Sequence
@@ -58,7 +58,7 @@ class Predictor:
             self._model = tf.saved_model.load(str(path))
         except Exception as error:  # whatever a damaged SavedModel makes TensorFlow raise
             raise ModelError(
-                name, f"the {name} at {path} does not load as a SavedModel ({_first_line(error)}); train or export it again"
+                name, f"the {name} at {path} is not a loadable SavedModel ({_first_line(error)}); train or export it again"
             ) from error
         self.name = name
         signatures = self._model.signatures
@@ -149,7 +149,8 @@ class Predictor:
         if answer.ndim == 0 or len(answer) != rows:
             raise ModelError(
                 self.name,
-                f"output {name} of the {self.name} has shape {answer.shape} for {rows} rows; export a signature that answers each row",
+                f"output {name} of the {self.name} has shape {answer.shape} for {rows} rows; export a signature that returns one answer "
+                "per row",
             )
         return answer
 
@@ -158,7 +159,8 @@ class Predictor:
         if answer.dtype.kind == "f" and np.isnan(answer).any():
             raise ModelError(
                 self.name,
-                f"output {name} of the {self.name} is NaN for {np.isnan(answer).sum()} of {rows} rows; train it again, or mend the features",
+                f"output {name} of the {self.name} is NaN for {np.isnan(answer).sum()} of {rows} rows; train it again, or correct the "
+                "features",
             )
         return answer
 
@@ -196,7 +198,8 @@ def _dense(column: pa.Array, name: str, spec: tf.TensorSpec) -> np.ndarray:
     if column.null_count:
         if spec.dtype.is_integer or spec.dtype.is_bool:
             raise TaskError(
-                f"feature {name} is missing in {column.null_count} rows, and the signature takes whole numbers; export serving_examples, or fill it in"
+                f"feature {name} is missing in {column.null_count} rows, but the signature takes integers; export serving_examples, or "
+                "fill in the values"
             )
         column = column.cast(pa.binary() if spec.dtype == tf.string else pa.float64()).fill_null(
             b"" if spec.dtype == tf.string else float("nan")

@@ -1,4 +1,4 @@
-"""Requests with the candidate's answers, for whoever serves it: what a client sends, and what must come back."""
+"""The probe: requests with the candidate's answers, for later checks of its server."""
 
 import base64
 from pathlib import Path
@@ -15,7 +15,7 @@ from penstock.components.evidence.answers import largest_part, to_json
 
 from .predict import Batch, Predictor
 
-# Enough to notice a model that is served otherwise than evaluated, few enough to be sent in a second.
+# Enough to detect a model that gives other answers than in the evaluation, and few enough to send in a second.
 PROBE_ROWS = 256
 # Answers to the same rows in requests of these sizes say how far apart they may be.
 _SIZES = (32, PROBE_ROWS)

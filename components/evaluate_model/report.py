@@ -1,4 +1,4 @@
-"""The page that shows an evaluation: verdict, thresholds, figures, curves, slices."""
+"""The page of an evaluation: verdict, thresholds, metrics, curves, slices."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +100,7 @@ def polyline(points: list[tuple[float, float]], side: int = _SIDE) -> str:
 
 
 def number(value: Value, sign: bool = False) -> str:
-    """Shows a number: counts whole, others to four digits, differences to four decimals; a dash where there is none."""
+    """Shows a number: counts whole, others to four digits, differences to four decimals; a dash if there is none."""
     if value is None:
         return "–"
     plus = "+" if sign else ""
@@ -110,5 +110,5 @@ def number(value: Value, sign: bool = False) -> str:
 
 
 def interval(bounds: list[Value] | None, sign: bool = False) -> str:
-    """Shows an interval; nothing where there is none."""
+    """Formats an interval, or returns an empty text."""
     return "" if bounds is None or None in bounds else f"{number(bounds[0], sign)} … {number(bounds[1], sign)}"

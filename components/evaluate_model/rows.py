@@ -1,4 +1,4 @@
-"""One Split with both models' predictions beside its labels: read once, predicted once."""
+"""One Split with the labels and both models' predictions, read and predicted once."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class Rows:
         column = (self.columns | self.transformed[model])[key]
         if column.null_count:
             raise TaskError(
-                f"the {what} column {key} is empty in {column.null_count} of {len(column)} rows; leave these rows out, or fill it in"
+                f"the {what} column {key} is empty in {column.null_count} of {len(column)} rows; remove these rows, or fill in the values"
             )
         if pa.types.is_nested(column.type):
             values = np.array(column.to_pylist())
@@ -65,7 +65,7 @@ class Rows:
         if values.dtype.kind not in "biuf":
             raise TaskError(f"the {what} column {key} holds {column.type}, not numbers; give class ids or values as numbers")
         if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise TaskError(f"the {what} column {key} holds NaN or infinite values; leave these rows out, or mend them")
+            raise TaskError(f"the {what} column {key} holds NaN or infinite values; remove these rows, or correct them")
         return values.astype(np.int64) if values.dtype.kind in "biu" else values
 
 
@@ -153,7 +153,7 @@ def read_rows(eval_config: config_pb2.EvalConfig, examples: Path, split: str, te
 
 
 def batches_for_models(table: pa.RecordBatch, eval_config: config_pb2.EvalConfig) -> Iterator[pa.RecordBatch]:
-    """Cuts rows into what models may be asked at once (`ModelSpec.inference_batch_size`)."""
+    """Splits rows into batches for the models (`ModelSpec.inference_batch_size`)."""
     size = min((spec.inference_batch_size for spec in eval_config.model_specs if spec.inference_batch_size), default=table.num_rows)
     for start in range(0, table.num_rows, size):
         yield table.slice(start, size)
@@ -180,7 +180,8 @@ def _check_slicing(rows: Rows, names: set[str]) -> None:
         first, *others = [columns[name] for columns in rows.transformed.values() if name in columns] or [None]
         if any(not other.equals(first) for other in others):
             raise TaskError(
-                f"eval_config slices by {name}, which the preprocessing functions of the candidate and of the Baseline make differently; slice by a column of the Examples"
+                f"eval_config slices by {name}, which the preprocessing functions of the candidate and of the Baseline compute "
+                "differently; slice by a column of the Examples"
             )
 
 

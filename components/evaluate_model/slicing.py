@@ -1,4 +1,4 @@
-"""Which rows belong to which slice: TFMA's SlicingSpecs over whole columns."""
+"""Assigns rows to slices: TFMA's SlicingSpecs over whole columns."""
 
 import numpy as np
 import pyarrow as pa

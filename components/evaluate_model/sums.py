@@ -160,7 +160,8 @@ def _fraction(columns: _Columns) -> np.ndarray:
     """Checks that labels are within [0, 1], where a label is the fraction of an Example that is positive."""
     if columns.label.min() < 0 or columns.label.max() > 1:
         raise TaskError(
-            f"the labels are between {columns.label.min()} and {columns.label.max()}, but a binary metric needs them within 0 and 1; choose metrics that suit them, or binarize by class_ids"
+            f"the labels are between {columns.label.min()} and {columns.label.max()}, but a binary metric needs them within 0 and 1; "
+            "choose other metrics, or binarize by class_ids"
         )
     return columns.label
 

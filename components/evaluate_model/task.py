@@ -1,4 +1,4 @@
-"""evaluate_model: both models in one pass over the Examples, TFMA's figures, a blessing or none."""
+"""evaluate_model: evaluates both models in one pass over the Examples, and writes the blessing."""
 
 import os
 from dataclasses import dataclass, field
@@ -62,7 +62,7 @@ def evaluate_model(
     eval_split: str = "eval",
     on_broken_baseline: str = "fail",
     rubber_stamp: bool = False,
-    beam_pipeline_args: list = [],  # noqa: B006 - the interface's default; nobody changes it
+    beam_pipeline_args: list = [],  # noqa: B006 - the interface's default; nothing changes it
 ) -> Outputs:
     """Evaluates a candidate against a Baseline and blesses it or not; see the interface for the parameters.
 
@@ -184,7 +184,7 @@ def _require(model: Input, name: str) -> str:
         ModelError: The model is gone.
     """
     if not model.path.exists():
-        raise ModelError(name, f"the {name} is gone: nothing is at {model.path}; train or register it again")
+        raise ModelError(name, f"the {name} is missing at {model.path}; train or register it again")
     return model.fingerprint
 
 

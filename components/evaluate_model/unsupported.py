@@ -1,4 +1,4 @@
-"""What sends an evaluation to TFMA on Beam."""
+"""Raised for features that only TFMA on Beam can evaluate."""
 
 
 class NotVectorized(Exception):

@@ -1,4 +1,4 @@
-"""The answers of a model in the words of a V1 response, and whether two of them are the same."""
+"""The answers of a model in the form of a V1 response, and their comparison."""
 
 import base64
 import math

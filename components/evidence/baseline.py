@@ -1,4 +1,4 @@
-"""How resolve_baseline says that there is no Baseline, and evaluate_model hears it."""
+"""The mark by which resolve_baseline tells evaluate_model that there is no Baseline."""
 
 # The only file of a Baseline artifact that holds no model.
 NO_BASELINE = "NO_BASELINE.txt"

@@ -1,4 +1,4 @@
-"""The blessing: what an Evaluation says about a model's bytes. Whoever releases a model asks here first."""
+"""The blessing of a model's bytes, and the checks of it before a release."""
 
 from pathlib import Path
 from typing import Any
@@ -34,17 +34,16 @@ def require_blessing(model: Input, evaluation: Path) -> dict[str, Any]:
     """
     blessing = _read_object(evaluation / "blessing.json", "the blessing")
     if blessing.get("verdict") != "blessed":
-        raise TaskError(
-            f"the Evaluation at {evaluation} says {blessing.get('verdict')!r}, not 'blessed'; only a blessed model may be released"
-        )
+        raise TaskError(f"the Evaluation at {evaluation} says {blessing.get('verdict')!r}, not 'blessed'; release only a blessed model")
     if against := doubt(blessing):
         raise TaskError(f"the Evaluation at {evaluation} says 'blessed', but {against}; evaluate the model again")
     if not model.path.is_dir() or not any(model.path.iterdir()):
-        raise TaskError(f"there is no model at {model.path}; train it again")
+        raise TaskError(f"the model at {model.path} does not exist; train it again")
     blessed = field(blessing, "model", "fingerprint")
     if blessed != model.fingerprint:
         raise TaskError(
-            f"the Evaluation at {evaluation} blesses other bytes ({str(blessed)[:12]}) than those of the model at {model.path} ({model.fingerprint[:12]}); evaluate this model"
+            f"the Evaluation at {evaluation} blesses a model with other bytes ({str(blessed)[:12]}) than those of the model at "
+            f"{model.path} ({model.fingerprint[:12]}); evaluate this model"
         )
     return blessing
 
@@ -64,21 +63,21 @@ def require_check(serving_check: Path, fingerprint: str) -> dict[str, Any]:
     """
     check = _read_object(serving_check / "check.json", "the serving check", "check the model with check_serving")
     if check.get("verdict") != "passed":
-        raise TaskError(
-            f"the serving check at {serving_check} says {check.get('verdict')!r}, not 'passed'; only a checked model may be released"
-        )
+        raise TaskError(f"the serving check at {serving_check} says {check.get('verdict')!r}, not 'passed'; release only a checked model")
     if reasons := check.get("reasons"):
         raise TaskError(
-            f"the serving check at {serving_check} says 'passed', but gives reasons against it ({reasons!r:.80}); check the model with check_serving"
+            f"the serving check at {serving_check} says 'passed', but contains reasons for a failure ({reasons!r:.80}); check the model "
+            "with check_serving"
         )
     checked = field(check, "model", "fingerprint")
     if checked != fingerprint:
         raise TaskError(
-            f"the serving check at {serving_check} is of other bytes ({str(checked)[:12]}) than the model's ({fingerprint[:12]}); check this model with check_serving"
+            f"the serving check at {serving_check} is for a model with other bytes ({str(checked)[:12]}) than the model's "
+            f"({fingerprint[:12]}); check this model with check_serving"
         )
     if PROBE_SHA256 in check and check[PROBE_SHA256] != _sha256(serving_check / PROBE):
         raise TaskError(
-            f"the serving check at {serving_check} is of other requests than its {PROBE} has; check the model with check_serving"
+            f"the serving check at {serving_check} does not match the requests in its {PROBE}; check the model with check_serving"
         )
     return check
 
@@ -100,7 +99,7 @@ def read_probe(folder: Path) -> dict[str, Any]:
     path = folder / PROBE
     probe = _read_object(path, "the probe")
     if probe.get("instances") == probe.get("predictions") == []:
-        raise EmptyProbe(f"{path} holds no requests with known answers; export the model with serving_default and evaluate it again")
+        raise EmptyProbe(f"{path} contains no requests with known answers; export the model with serving_default and evaluate it again")
     if not is_probe(probe):
         raise TaskError(
             f"{path} must hold as many predictions as instances, at least one, and a tolerance from 0 to below 1; evaluate the model again"
@@ -123,7 +122,7 @@ def doubt(blessing: dict[str, Any]) -> str:
         return "it has no thresholds"
     passed = [field(threshold, "passed") for threshold in thresholds]
     if not all(one is True or one is None for one in passed):
-        return "a threshold of it has not passed"
+        return "one of its thresholds has not passed"
     return "" if True in passed or blessing.get("rubber_stamp") is True else "nothing was measured"
 
 

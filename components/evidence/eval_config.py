@@ -37,11 +37,11 @@ def parse_eval_config(value: str) -> config_pb2.EvalConfig:
         else:
             text_format.Parse(text, config)
     except (text_format.ParseError, json_format.ParseError, RecursionError) as error:
-        raise TaskError(f"eval_config does not parse as TFMA's EvalConfig (line:column {error}); correct it there") from error
+        raise TaskError(f"eval_config is not a valid EvalConfig of TFMA (line:column {error}); correct it there") from error
     if not config.metrics_specs or not any(spec.metrics for spec in config.metrics_specs):
         raise TaskError("eval_config has no metrics: add metrics_specs { metrics { class_name: ... } }")
     if not all(spec.label_key or spec.label_keys for spec in config.model_specs) or not config.model_specs:
-        raise TaskError("eval_config names no label: add label_key to its model_specs")
+        raise TaskError("eval_config has no label: add label_key to its model_specs")
     if sum(not spec.is_baseline for spec in config.model_specs) != 1 or len(config.model_specs) > 2:
         raise TaskError("eval_config must describe one candidate, and at most one Baseline (is_baseline: true); correct its model_specs")
     _refuse_unsupported(config)
@@ -66,22 +66,25 @@ def _refuse_unsupported(config: config_pb2.EvalConfig) -> None:
     for spec in config.model_specs:
         if spec.model_type not in _MODEL_TYPES:
             raise TaskError(
-                f"eval_config: model_type {spec.model_type!r} is not supported, for models are called by a SavedModel's signature; leave it out, or give {' or '.join(filter(None, _MODEL_TYPES))}"
+                f"eval_config: model_type {spec.model_type!r} is not supported, because models are called by a signature of a SavedModel; "
+                f"remove it, or give {' or '.join(filter(None, _MODEL_TYPES))}"
             )
         if of_tfma := [name for name in spec.preprocessing_function_names if "@" in name]:
             raise TaskError(
-                f"eval_config: preprocessing_function_names has {of_tfma[0]!r}, a function of TFMA's own, which is not supported; export a signature of the model that does it"
+                f"eval_config: preprocessing_function_names has {of_tfma[0]!r}, which is a function of TFMA and not supported; export a "
+                "signature of the model instead"
             )
     if unknown := [name for spec in config.metrics_specs for name in spec.model_names if len(names) > 1 and name not in names]:
         raise TaskError(
-            f"eval_config: model_names has {unknown[0]!r}, which is no name of model_specs ({', '.join(sorted(names))}); correct it"
+            f"eval_config: model_names has {unknown[0]!r}, which is not a name in model_specs ({', '.join(sorted(names))}); correct it"
         )
     if config.options.include_default_metrics.value:
         raise TaskError(
-            "eval_config: include_default_metrics is not supported, for a SavedModel keeps no metrics of Keras 3; leave it out, and name them in metrics_specs"
+            "eval_config: include_default_metrics is not supported, because a SavedModel does not contain the metrics of Keras 3; remove "
+            "it, and list the metrics in metrics_specs"
         )
     if config.options.disabled_outputs.values:
-        raise TaskError("eval_config: disabled_outputs is not supported, for the blessing needs every output; leave it out")
+        raise TaskError("eval_config: disabled_outputs is not supported, because the blessing needs every output; remove it")
 
 
 def has_thresholds(config: config_pb2.EvalConfig) -> bool:
@@ -102,9 +105,11 @@ def _thresholds(config: config_pb2.EvalConfig) -> Iterator[tuple[str, config_pb2
 def _check_slices(metric: config_pb2.MetricConfig) -> None:
     """Refuses a threshold for slices that names none: no model would be measured by it."""
     if any(not sliced.slicing_specs for sliced in metric.per_slice_thresholds):
-        raise TaskError(f"eval_config: a per_slice_threshold of {metric.class_name} names no slice; add slicing_specs, {{}} for all rows")
+        raise TaskError(
+            f"eval_config: a per_slice_threshold of {metric.class_name} has no slice; add slicing_specs, with {{}} for all rows"
+        )
     if any(not sliced.cross_slicing_specs for sliced in metric.cross_slice_thresholds):
-        raise TaskError(f"eval_config: a cross_slice_threshold of {metric.class_name} names no slices; add cross_slicing_specs")
+        raise TaskError(f"eval_config: a cross_slice_threshold of {metric.class_name} has no slices; add cross_slicing_specs")
 
 
 def _check_threshold(metric: str, threshold: config_pb2.MetricThreshold) -> None:
@@ -115,9 +120,9 @@ def _check_threshold(metric: str, threshold: config_pb2.MetricThreshold) -> None
     unbound |= has_change and not (change.HasField("absolute") or change.HasField("relative"))
     bounds = [value.lower_bound.value, value.upper_bound.value, change.absolute.value, change.relative.value]
     if not all(map(math.isfinite, bounds)):
-        raise TaskError(f"eval_config: a threshold of {metric} sets a bound that is no finite number; give one")
+        raise TaskError(f"eval_config: a threshold of {metric} has a bound that is not a finite number; correct it")
     if unbound or not (has_value or has_change):
-        raise TaskError(f"eval_config: a threshold of {metric} sets no bound; set lower_bound, upper_bound, absolute or relative")
+        raise TaskError(f"eval_config: a threshold of {metric} has no bound; set lower_bound, upper_bound, absolute or relative")
     if has_change and not change.direction:
         raise TaskError(f"eval_config: the change threshold of {metric} has no direction; set HIGHER_IS_BETTER or LOWER_IS_BETTER")
 
@@ -160,7 +165,7 @@ def require_columns(names: Collection[str], examples: Path, split: str, made: Co
             f"eval_config names the column(s) {', '.join(missing)}, which Split {split!r} of the Examples lacks (it has: {', '.join(has)}{and_made})"
         )
     if not count_rows(examples, split):
-        raise TaskError(f"Split {split!r} of the Examples at {examples} is empty: nothing to evaluate; give it rows")
+        raise TaskError(f"Split {split!r} of the Examples at {examples} is empty; provide rows to evaluate")
 
 
 def check_labels(config: config_pb2.EvalConfig, examples: Path, split: str) -> None:
@@ -175,7 +180,7 @@ def check_labels(config: config_pb2.EvalConfig, examples: Path, split: str) -> N
         column = pa.Table.from_batches(read_batches(examples, split, [key])).column(key)
         if not pa.types.is_nested(column.type) and len(values := column.unique()) == 1:
             raise TaskError(
-                f"the label {key} is {values[0]} in every one of the {len(column):,} rows of Split {split!r}: {', '.join(metrics)} cannot be computed;"
+                f"the label {key} is {values[0]} in all {len(column):,} rows of Split {split!r}: {', '.join(metrics)} cannot be computed;"
                 " evaluate on rows of every class"
             )
 
@@ -230,7 +235,8 @@ def _metric(config: config_pb2.MetricConfig) -> metric_types.Metric:
         known = [*metric_types.registered_metrics(), *(name for name in dir(tf_keras.metrics) if name[0].isupper())]
         if config.class_name in known or config.module:
             raise TaskError(
-                f"eval_config: the metric {config.class_name} cannot be made from config {config.config or '{}'} ({str(error).splitlines()[0]}); correct it"
+                f"eval_config: the metric {config.class_name} cannot be created from config {config.config or '{}'} "
+                f"({str(error).splitlines()[0]}); correct it"
             ) from error
         near = difflib.get_close_matches(config.class_name, set(known), n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else "use a class of tfma.metrics or tf.keras.metrics"

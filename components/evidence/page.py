@@ -1,4 +1,4 @@
-"""The HTML pages that gates leave behind: one self-contained file each, nothing loaded from a network."""
+"""The HTML pages of gates: one self-contained file each, which loads nothing from a network."""
 
 from pathlib import Path
 from typing import Any

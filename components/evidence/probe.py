@@ -1,4 +1,4 @@
-"""A probe: requests with known answers, by which a served model is checked."""
+"""The probe: requests with known answers that check a served model."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a gate has said, read from the evidence that it leaves behind: its verdict, and why it is not the one that lets pass."""
+"""Reads the verdict of a gate from its evidence, with the reason if it is negative."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ class Verdict:
     """A gate's verdict.
 
     Attributes:
-        word: The word that the gate says.
-        passed: Whether it lets pass.
-        reason: Why it does not, in one line; empty if it does.
+        word: The verdict of the gate, such as `blessed`.
+        passed: Whether the gate has passed.
+        reason: The reason if it did not pass, in one line; else empty.
     """
 
     word: str
@@ -29,7 +29,7 @@ class Verdict:
 
 
 def read_verdict(folder: Path) -> Verdict:
-    """Reads the verdict of validate_examples, evaluate_model or check_serving. Whatever contradicts itself has not passed.
+    """Reads the verdict of validate_examples, evaluate_model or check_serving. Evidence that contradicts itself has not passed.
 
     Args:
         folder: The evidence: the artifact `anomalies`, `evaluation` or `serving_check`.
@@ -40,8 +40,9 @@ def read_verdict(folder: Path) -> Verdict:
     found = [name for name in _PASSING if (folder / name).is_file()]
     if len(found) != 1:
         raise TaskError(
-            f"{folder} holds no gate's verdict ({' or '.join(_PASSING)}); give validate_examples' anomalies, evaluate_model's evaluation or "
-            "check_serving's serving_check"
+            f"{folder} contains no verdict of a gate ({' or '.join(_PASSING)}); give the anomalies of validate_examples, the evaluation "
+            "of evaluate_model or "
+            "the serving_check of check_serving"
         )
     [name] = found
     passing, contradiction = _PASSING[name]
@@ -52,7 +53,7 @@ def read_verdict(folder: Path) -> Verdict:
     content = stored.load(text, f"the verdict at {folder / name}", _REMEDY)
     word = content.get("verdict")
     if word != passing:
-        return Verdict(str(word), False, _reason(content) or f"the gate says {word!r}, not {passing!r}; look at its report")
+        return Verdict(str(word), False, _reason(content) or f"the gate's verdict is {word!r}, not {passing!r}; see its report")
     against = contradiction(content)
     return Verdict(passing, not against, against and f"{folder / name} says {passing!r}, but {against}; {_REMEDY}")
 

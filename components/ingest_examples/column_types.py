@@ -1,4 +1,4 @@
-"""What is said of columns' types: by `column_types`, which binds, and by a Schema, which a column follows where all its values fit."""
+"""The requested types of columns: `column_types` is binding, and a Schema applies if all values of the column fit."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +27,7 @@ class ColumnTypes:
         """Reads the parameters.
 
         Raises:
-            TaskError: A type is none, or the Schema cannot be read.
+            TaskError: A type is invalid, or the Schema cannot be read.
         """
         words = _TYPES | _SCHEMA_TYPES
         if wrong := [(name, word) for name, word in column_types.items() if word not in words]:
@@ -50,7 +50,7 @@ class ColumnTypes:
             TaskError: It names another.
         """
         if unknown := [name for name in self.given if name not in known]:
-            raise TaskError(f"column_types names {unknown[0]!r}, which is no column of the data; it has: {', '.join(known)[:300]}")
+            raise TaskError(f"column_types names {unknown[0]!r}, which is not a column of the data; it has: {', '.join(known)[:300]}")
 
     def look_at(self, name: str) -> list[Texts]:
         """Returns what is to see a column of texts."""
@@ -88,7 +88,7 @@ class ColumnTypes:
             for file, seen in files:
                 if seen[-1].misfit:
                     raise TaskError(
-                        f"column {name!r} of {file} holds {seen[-1].misfit[:60]!r}, which is no {self.given[name]};"
+                        f"column {name!r} of {file} holds {seen[-1].misfit[:60]!r}, which is not a valid {self.given[name]};"
                         " correct it, or change column_types"
                     )
         if name in self.given or (name in self._expected and not any(seen[-1].misfit for _, seen in files)):

@@ -98,12 +98,13 @@ def unify(schemas: Mapping[str, pa.Schema], is_needed: Callable[[str], bool], gi
             if kind is not None and name in given and values_of(kind) not in (pa.null(), pa.binary()):
                 kind = pa.list_(given[name]) if pt.is_list(kind) else given[name]
             if kind is None:
-                raise TaskError(f"column {name!r} of {file} has the type {raw}, which Examples cannot hold; {_INSTEAD}")
+                raise TaskError(f"column {name!r} of {file} has the type {raw}, which Examples do not support; {_INSTEAD}")
             wider = _wider(kinds[name], kind)
             if wider is None:
                 other = seen_in[name]
                 raise TaskError(
-                    f"column {name!r} changes its type: {kinds[name]} in {other}, {kind} in {file}; write both alike, or exclude it"
+                    f"column {name!r} changes its type: {kinds[name]} in {other}, {kind} in {file}; use one type in both, or exclude the "
+                    "column"
                 )
             if not pt.is_null(kind):
                 seen_in.setdefault(name, file)
@@ -125,7 +126,7 @@ def agree(schemas: Mapping[str, pa.Schema]) -> dict[str, pa.Schema]:
             if wider is None:
                 raise TaskError(
                     f"column {field.name!r} changes its type: {field.type} in Split {split!r}, {known} in another;"
-                    " write both alike, or exclude it"
+                    " use one type in both, or exclude the column"
                 )
             kinds[field.name] = wider
     settled = {name: pa.string() if pt.is_null(kind) else kind for name, kind in kinds.items()}
@@ -175,7 +176,7 @@ def _convert(column: pa.Array, field: pa.Field, file: str) -> pa.Array:
             # Rounding is what floats and whole seconds are for; anything else that does not fit is an error.
             column = column.cast(kind, safe=not (pt.is_floating(inner) or pt.is_temporal(inner)))
     except pa.ArrowInvalid as error:
-        raise TaskError(f"column {field.name!r} of {file} cannot be held as {field.type} ({error}); {_INSTEAD}") from error
+        raise TaskError(f"column {field.name!r} of {file} cannot be stored as {field.type} ({error}); {_INSTEAD}") from error
     return column
 
 

@@ -18,7 +18,7 @@ def ingest_examples(
     version: str = "latest",
     split_by: str = "ratio",
     split_key: str = "",
-    splits: dict = {"train": 2, "eval": 1},  # noqa: B006 - kfp reads it, nobody changes it
+    splits: dict = {"train": 2, "eval": 1},  # noqa: B006 - kfp reads the default, and nothing changes it
     exclude_columns: list = [],  # noqa: B006
     column_types: dict = {},  # noqa: B006
     schema_file: str = "",

@@ -1,4 +1,4 @@
-"""What a file is compressed with, by its first bytes: its name may say something else."""
+"""Detects the compression of a file from its first bytes, because its name may be wrong."""
 
 import io
 import re

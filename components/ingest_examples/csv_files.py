@@ -1,4 +1,4 @@
-"""Reading CSV, compressed or not: a column's type is what all its rows say, in every file, not its first rows."""
+"""Reads CSV files, compressed or not. The type of a column depends on all its rows in all files."""
 
 import codecs
 from collections.abc import Iterator
@@ -84,7 +84,7 @@ class CsvReader:
         names = self._open(path, {}, use_threads=False).schema.names
         others = [other for other in _DELIMITERS if other != self._delimiter and other in names[0]]
         if len(names) == 1 and others:
-            raise TaskError(f"{path} has one column, {names[0][:60]!r}, which looks separated by {others[0]!r}; set delimiter")
+            raise TaskError(f"{path} has one column, {names[0][:60]!r}, which seems to be separated by {others[0]!r}; set delimiter")
         if "" in names:
             raise TaskError(f"column {names.index('') + 1} of {path} has no name; name it in the header")
         if len(set(names)) < len(names):
@@ -127,7 +127,7 @@ def _explained(path: Path) -> Iterator[None]:
     except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
         said = str(error)
         if "Empty CSV" in said:
-            raise TaskError(f"{path} is empty; write a header and rows, or leave it out of input_uri") from error
+            raise TaskError(f"{path} is empty; write a header and rows, or exclude it from input_uri") from error
         if "UTF8" in said or isinstance(error, UnicodeDecodeError):
             raise TaskError(f"{path} is not UTF-8 text ({said}); convert it, for example with iconv -t UTF-8") from error
         if "Expected" in said:

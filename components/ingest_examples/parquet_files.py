@@ -1,4 +1,4 @@
-"""Reading Parquet a row group at a time."""
+"""Reads Parquet files one row group at a time."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,4 +49,4 @@ class ParquetReader:
 
 
 def _unreadable(path: Path, error: Exception) -> TaskError:
-    return TaskError(f"{path} cannot be read as Parquet ({str(error)[:200]}); write it again, or leave it out of input_uri")
+    return TaskError(f"{path} cannot be read as Parquet ({str(error)[:200]}); write it again, or exclude it from input_uri")

@@ -1,4 +1,4 @@
-"""Columns that stand in the names of folders, as Hive has them: `year=2024/country=DE/part-0.parquet`."""
+"""Columns in the names of folders, as in Hive: `year=2024/country=DE/part-0.parquet`."""
 
 from pathlib import PurePosixPath
 from typing import Any
@@ -39,7 +39,7 @@ def partition_of(path: str, below: str, ignored: set[str]) -> Partition:
         if not equals or not key or key in ignored:
             continue
         if key in found:
-            raise TaskError(f"the folders of {path} say {key}= twice; rename one of them")
+            raise TaskError(f"the folders of {path} contain {key}= twice; rename one of them")
         found[key] = None if value in (_NULL, "") else value
     return tuple(found.items())
 
@@ -76,7 +76,7 @@ def add_partition(batch: pa.RecordBatch, partition: Partition, wanted: pa.Schema
         if key not in batch.schema.names:
             batch = batch.append_column(wanted.field(key), pa.repeat(pa.scalar(value, wanted.field(key).type), batch.num_rows))
         elif not _says(batch.column(key), value):
-            raise TaskError(f"column {key!r} of {file} does not say what its folder {key}={text} says; correct one of them")
+            raise TaskError(f"column {key!r} of {file} differs from its folder {key}={text}; correct one of them")
     return batch
 
 

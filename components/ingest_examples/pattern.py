@@ -30,7 +30,7 @@ class InputPattern:
         self._regex = re.compile(_regex(text))
         dated = self.fields & {"YYYY", "MM", "DD"}
         if dated and "SPAN" in self.fields:
-            raise TaskError("input_uri has both {SPAN} and a date, and either would number the Spans; keep one of them")
+            raise TaskError("input_uri has both {SPAN} and a date, but only one of them may number the Spans; remove one")
         if dated not in (set(), {"YYYY"}, {"YYYY", "MM"}, {"YYYY", "MM", "DD"}):
             raise TaskError("input_uri has an incomplete date; a date starts with {YYYY}, then {MM}, then {DD}")
 
@@ -149,7 +149,7 @@ def _choose_spans(pattern: InputPattern, known: list[int], spans: str) -> list[i
     first, last = _span_number(pattern, wanted[1]), _span_number(pattern, wanted[2] or wanted[1])
     chosen = [span for span in known if first <= span <= last]
     if not chosen:
-        raise TaskError(f"input_uri has no Span in {spans!r}: {len(known)} are there, from {known[0]} to {known[-1]}; choose among them")
+        raise TaskError(f"input_uri has no Span in {spans!r}: {len(known)} exist, from {known[0]} to {known[-1]}; choose one of them")
     return chosen
 
 
@@ -160,7 +160,7 @@ def _span_number(pattern: InputPattern, text: str) -> int:
         return int(text)
     except ValueError:
         raise TaskError(
-            f"spans names {text!r}, which is no Span; give a number (or a date such as 2013-12-31 where the pattern has dates)"
+            f"spans names {text!r}, which is not a Span; give a number (or a date such as 2013-12-31 if the pattern has dates)"
         ) from None
 
 

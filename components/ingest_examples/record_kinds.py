@@ -1,4 +1,4 @@
-"""Telling tf.Examples from other records: almost any bytes parse as one, without features."""
+"""Distinguishes tf.Examples from other records, because almost any bytes parse as a tf.Example without features."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,7 +18,7 @@ def check_are_examples(records: Iterable[bytes], path: Path) -> None:
     """
     for number, record in enumerate(records):
         if record and (number < _LOOKED_INTO or not _is_one_field(record)) and (kind := _other_kind(record)):
-            raise TaskError(f"{path} holds {kind}, not tf.Example; write its rows as tf.Example, CSV or Parquet")
+            raise TaskError(f"{path} contains {kind}, not tf.Example; write its rows as tf.Example, CSV or Parquet")
 
 
 def _is_one_field(record: bytes) -> bool:

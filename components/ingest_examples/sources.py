@@ -1,4 +1,4 @@
-"""Finding the input files wherever fsspec reaches, and having each one's bytes here, hashed."""
+"""Finds the input files on any file system of fsspec, and downloads and hashes them."""
 
 import errno
 import hashlib
@@ -154,7 +154,7 @@ def fetch(selection: Selection, folder: Path) -> list[Source]:
             if getattr(error, "errno", None) == errno.ENOSPC:
                 raise
             raise TaskError(
-                f"{path} cannot be read ({type(error).__name__}: {error}); give access, or leave it out of input_uri"
+                f"{path} cannot be read ({type(error).__name__}: {error}); give access, or exclude it from input_uri"
             ) from error
 
     with ThreadPoolExecutor(_PARALLEL_READS) as pool:
@@ -166,7 +166,7 @@ def fetch(selection: Selection, folder: Path) -> list[Source]:
 def lineage(sources: list[Source]) -> dict[str, Any]:
     """Describes the sources for the metadata: each of the first, at most a hundred and 8 KiB of them, and one hash that stands for all.
 
-    Whoever reads the Examples is told their metadata in one argument, which Kubeflow keeps below 120 KiB.
+    A consumer of the Examples gets their metadata in one argument, which Kubeflow limits to 120 KiB.
     """
     digest = hashlib.sha256()
     for source in sources:

@@ -1,4 +1,4 @@
-"""Which Split a row belongs to."""
+"""Assigns rows to Splits."""
 
 import datetime
 import re
@@ -35,9 +35,11 @@ def make_assign(split_by: str, split_key: str, splits: dict[str, Any], schema: p
     if split_by == "ratio":
         return _by_share(splits, hash_rows)
     if not split_key:
-        raise TaskError(f"split_by is {split_by} but split_key is empty; name the column that decides")
+        raise TaskError(f"split_by is {split_by} but split_key is empty; name the column that determines the Split")
     if split_key not in schema.names:
-        raise TaskError(f"split_key {split_key!r} is no column of the data, which has: {', '.join(schema.names)[:300]}; name one of them")
+        raise TaskError(
+            f"split_key {split_key!r} is not a column of the data, which has: {', '.join(schema.names)[:300]}; name one of them"
+        )
     if split_by == "hash":
         return _by_share(splits, lambda batch: hash_rows(batch.select([split_key])))
     return (_by_value if split_by == "column" else _by_time)(splits, schema.field(split_key))
@@ -59,7 +61,7 @@ def check_splits(split_by: str, splits: dict[str, Any]) -> None:
         bad := [pattern for pattern in splits.values() if not isinstance(pattern, str) or not pattern.strip("/")]
     ):
         raise TaskError(
-            'splits must give each Split a pattern below input_uri where split_by is pattern, such as {"train": "train/*", "eval": "eval/*"},'
+            'splits must give each Split a pattern below input_uri if split_by is pattern, such as {"train": "train/*", "eval": "eval/*"},'
             f" not {bad[0]!r}"
         )
 
@@ -67,7 +69,7 @@ def check_splits(split_by: str, splits: dict[str, Any]) -> None:
 def _by_share(splits: dict[str, Any], hash_of: Callable[[pa.RecordBatch], np.ndarray]) -> Assign:
     shares = [splits[name] for name in sorted(splits)]
     if any(isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < float("inf") for share in shares):
-        raise TaskError('splits must give each Split a share above 0 where split_by is ratio or hash, such as {"train": 2, "eval": 1}')
+        raise TaskError('splits must give each Split a share above 0 if split_by is ratio or hash, such as {"train": 2, "eval": 1}')
     bounds = np.cumsum(shares)[:-1] / sum(shares)
 
     def assign(batch: pa.RecordBatch) -> np.ndarray:
@@ -83,18 +85,19 @@ def _by_value(splits: dict[str, Any], key: pa.Field) -> Assign:
     for index, name in enumerate(names):
         values = splits[name]
         if not isinstance(values, list) or not values or not all(isinstance(value, (str, int, float)) for value in values):
-            raise TaskError(f"splits must give Split {name!r} a list of values of {key.name!r} where split_by is column, not {values!r}")
+            raise TaskError(f"splits must give Split {name!r} a list of values of {key.name!r} if split_by is column, not {values!r}")
         for value in values:
             if owners.setdefault(value, index) != index:
                 raise TaskError(
-                    f"splits gives the value {value!r} of {key.name!r} to both {names[owners[value]]!r} and {name!r}; leave it in one"
+                    f"splits gives the value {value!r} of {key.name!r} to both {names[owners[value]]!r} and {name!r}; keep it in one of "
+                    "them"
                 )
     try:
         if pt.is_string(key.type) != all(isinstance(value, str) for value in owners):
             raise TypeError
         known = pa.array(list(owners)).cast(key.type)
     except (pa.ArrowException, TypeError):
-        raise TaskError(f"splits has values that column {key.name!r} cannot have: it holds {key.type}; give values of that type") from None
+        raise TaskError(f"splits has values that do not fit column {key.name!r} of type {key.type}; give values of that type") from None
     indices = np.append(list(owners.values()), -1)
 
     def assign(batch: pa.RecordBatch) -> np.ndarray:
@@ -109,10 +112,10 @@ def _by_time(splits: dict[str, Any], key: pa.Field) -> Assign:
     ranges = [(*_range(name, splits[name]), index) for index, name in enumerate(names)]
     for (_, end, one), (start, _, other) in zip(sorted(ranges), sorted(ranges)[1:], strict=False):
         if start < end:
-            raise TaskError(f"the times of Splits {names[one]!r} and {names[other]!r} overlap; end one where the other starts")
+            raise TaskError(f"the times of Splits {names[one]!r} and {names[other]!r} overlap; let one end where the other starts")
     if not (pt.is_int64(key.type) or pt.is_string(key.type)):
         raise TaskError(
-            f"split_key {key.name!r} holds {key.type}, no time; name a column of dates, timestamps, Unix seconds or ISO 8601 text"
+            f"split_key {key.name!r} contains {key.type}, not times; name a column of dates, timestamps, Unix seconds or ISO 8601 text"
         )
 
     def assign(batch: pa.RecordBatch) -> np.ndarray:
@@ -147,5 +150,5 @@ def _seconds(column: pa.Array, what: str) -> pa.Array:
         return column.cast(pa.timestamp("us")).cast(pa.timestamp("s"), safe=False).cast(pa.int64())
     except pa.ArrowInvalid as error:
         raise TaskError(
-            f"split_key {what!r} holds a text that is no ISO 8601 time ({error}); correct it, or split by something else"
+            f"split_key {what!r} contains a text that is not an ISO 8601 time ({error}); correct it, or split by something else"
         ) from error

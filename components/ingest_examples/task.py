@@ -81,7 +81,7 @@ def ingest_examples(
         for name, schema in agree(needed).items():
             kept = pa.schema([field for field in schema if field.name not in exclude_columns])
             if not kept.names:
-                raise TaskError("exclude_columns leaves no column; leave some")
+                raise TaskError("exclude_columns excludes every column; keep at least one")
             batches = _batches(reader, {source: schemas[source] for source in groups[name]}, schema)
             assign = make_assign(split_by, split_key, splits, schema)
             written, left = _write(examples.path, batches, kept, assign, [name] if name else sorted(splits))
@@ -125,7 +125,7 @@ def _format_of(path: str) -> str:
     found = match and ("csv" if match[1] else "parquet")
     if not found:
         raise TaskError(
-            f"the name of {path} does not tell its format; set input_format to csv, parquet or tfrecord, or narrow input_uri with a glob"
+            f"the name of {path} does not show its format; set input_format to csv, parquet or tfrecord, or narrow input_uri with a glob"
         )
     return found
 
@@ -145,7 +145,7 @@ def _read_schemas(reader: Reader, sources: list[Source], types: ColumnTypes) -> 
 def _check_columns(schemas: dict[Source, pa.Schema], exclude_columns: list, types: ColumnTypes) -> None:
     known = list(dict.fromkeys(name for schema in schemas.values() for name in schema.names))
     if unknown := [name for name in exclude_columns if name not in known]:
-        raise TaskError(f"exclude_columns names {unknown[0]!r}, which is no column of the data; it has: {', '.join(known)[:300]}")
+        raise TaskError(f"exclude_columns names {unknown[0]!r}, which is not a column of the data; it has: {', '.join(known)[:300]}")
     types.check_names(known)
 
 
@@ -195,7 +195,7 @@ def _write(
 
 def _check_counts(counts: dict[str, int], seen: int, split_by: str, split_key: str) -> None:
     if not seen:
-        raise TaskError("input_uri has no rows, only headers; wait for the data, or correct the path")
+        raise TaskError("input_uri has only headers and no rows; wait for the data, or correct the path")
     if empty := [name for name, count in counts.items() if not count]:
         by = f"split_by {split_by}" + (f" on {split_key!r}" if split_key else "")
-        raise TaskError(f"Split {empty[0]!r} is empty: none of the {seen:,} rows belongs to it ({by}); change splits, or give it rows")
+        raise TaskError(f"Split {empty[0]!r} is empty: none of the {seen:,} rows belongs to it ({by}); change splits, or add rows")

@@ -1,4 +1,4 @@
-"""What type a column of texts has: the narrowest that every one of them fits and that loses nothing of them."""
+"""Infers the type of a column of texts: the narrowest type that represents every value exactly."""
 
 from collections.abc import Iterable
 from typing import Any

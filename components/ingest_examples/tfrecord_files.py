@@ -1,4 +1,4 @@
-"""Reading TFRecord files of tf.Example, compressed or not."""
+"""Reads TFRecord files of tf.Example, compressed or not."""
 
 import errno
 import shutil
@@ -45,7 +45,7 @@ class TfRecordReader:
                 kind = field.type.value_type
                 if kinds.get(field.name, kind) not in (kind, pa.null()):
                     raise TaskError(
-                        f"feature {field.name!r} of {path} changes its type from {kinds[field.name]} to {kind}; write it alike in all rows"
+                        f"feature {field.name!r} of {path} changes its type from {kinds[field.name]} to {kind}; use one type in all rows"
                     )
                 kinds[field.name] = kind
                 if (pc.max(pc.list_value_length(column)).as_py() or 0) > 1:
@@ -54,7 +54,7 @@ class TfRecordReader:
                     opaque.add(field.name)
         if not kinds:
             said = "has no feature in any of its records: they are no tf.Examples" if rows else "is empty"
-            raise TaskError(f"{path} {said}; write rows, or leave it out of input_uri")
+            raise TaskError(f"{path} {said}; write rows, or exclude it from input_uri")
         kinds = {name: pa.string() if is_bytes(kind) and name not in opaque else kind for name, kind in sorted(kinds.items())}
         return pa.schema([(name, pa.list_(kind) if name in lists else kind) for name, kind in kinds.items()])
 

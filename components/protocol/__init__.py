@@ -1,6 +1,6 @@
-"""The executor protocol: how a task is called, what it raises, what it gives back, and what passes between tasks on any backend.
+"""The executor protocol: how a task is called, which errors it raises, what it returns, and how values pass between tasks on every backend.
 
-Every image runs this room before it knows which task it runs, so it imports the standard library and nothing else, not even another room.
+Every image runs this package before it knows its task, so the package imports only the standard library, not even another room.
 Tasks take the names below from the package; the other rooms, the SDK and the model server may import its modules too, but for `lazy` and
 `places`, which are the executor's own.
 """

@@ -1,4 +1,4 @@
-"""What a task sees of an artifact: where its bytes lie and what is known about them."""
+"""Artifacts as a task sees them: their path and their metadata."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -57,9 +57,10 @@ class Input(Artifact):
         if said == found:
             return found
         if not self.path.exists():
-            raise TaskError(f"nothing is at {self.path}, where an artifact was; make it again")
+            raise TaskError(f"the artifact at {self.path} no longer exists; run its task again")
         raise TaskError(
-            f"the artifact at {self.path} is not what its metadata says: the fingerprint of its bytes is {found[:12]}, not {str(said)[:12]!r}; make it again"
+            f"the artifact at {self.path} does not match its metadata: the fingerprint of its bytes is {found[:12]}, not "
+            f"{str(said)[:12]!r}; make it again"
         )
 
     def require_written(self) -> None:
@@ -70,13 +71,14 @@ class Input(Artifact):
         """
         if not self.path.exists():
             raise TaskError(
-                f"nothing is at {self.path}: the task that should have made it wrote nothing; look at its log, and make it again"
+                f"the artifact at {self.path} does not exist, because its task did not write it; see the log of that task, and run it again"
             )
 
     def require_unchanged(self) -> None:
         """Makes sure that what was read since is what the fingerprint speaks of.
 
-        What was written is refused, also if the same bytes are there again: nobody knows what was read in between. Where only a file's
+        An artifact that was written to meanwhile is rejected, even if it has the same bytes again, because the bytes read in between are
+        unknown. Where only a file's
         rights or links may have changed, it is read again.
 
         Raises:
@@ -96,7 +98,7 @@ class Input(Artifact):
         try:
             return read(self.path)
         except FileNotFoundError:
-            if self.path.exists():  # a file below it that somebody takes away
+            if self.path.exists():  # a file below it that is removed meanwhile
                 raise self._changed() from None
             return nothing
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Errors that a person can mend: one line, exit code 1, no traceback."""
+"""Errors that a user can fix: one line, exit code 1, no traceback."""
 
 
 class TaskError(Exception):

@@ -1,4 +1,4 @@
-"""The protocol that every backend speaks: executor input -> typed call -> executor output.
+"""The protocol of every backend: executor input -> typed call -> executor output.
 
 Format: `ExecutorInput` and `ExecutorOutput` of kfp's pipeline_spec.proto, in their JSON form.
 """
@@ -111,7 +111,7 @@ def _run(package: str, argv: list[str] | None) -> tuple[str, int | str]:
     except TaskError as error:
         reason = " ".join(str(error).split())
     else:
-        # Kubeflow's API tells nobody what a task gave back: whoever may read its log, may know.
+        # Kubeflow's API does not return a task's outputs. Everybody who may read its log may know them.
         return marks.OUTPUTS + json.dumps(redact_all(given), sort_keys=True), 0
     reason = redact(reason)
     _terminate_with(reason)
@@ -202,7 +202,7 @@ def execute(task: Callable[..., Any], executor_input: dict[str, Any]) -> dict[st
         if isinstance(error, TaskError) or not is_out_of_room(error):
             raise
         full = without_room(error, [output.path for output in outputs.values()])
-        raise TaskError(f"no room to write {full}: no space left on the device; free some space and run the task again") from error
+        raise TaskError(f"cannot write {full}: no space left on the device; free some space and run the task again") from error
 
 
 def _bind(task: Callable[..., Any], executor_input: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Output]]:
@@ -293,7 +293,7 @@ def _describe(outputs: dict[str, Output]) -> None:
 
 
 def _clipped(value: Any) -> Any:
-    """Cuts a text that would take up the room of what a consumer is told: a library's error may be of any length."""
+    """Shortens a text: a library's error may be of any length, and a consumer's metadata is limited."""
     return f"{value[:_LONGEST_TEXT]}..." if isinstance(value, str) and len(value) > _LONGEST_TEXT else value
 
 

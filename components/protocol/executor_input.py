@@ -1,4 +1,4 @@
-"""Reading an executor input: whatever is wrong with it is said in one line, before anything is touched.
+"""Reads an executor input, and reports an invalid one in one line before anything is changed.
 
 Format: `ExecutorInput` of kfp's pipeline_spec.proto, in its JSON form.
 """
@@ -29,7 +29,7 @@ def parse(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         reason = error if isinstance(error, ValueError) else "it is nested too deeply"
         raise TaskError(
-            f"--executor_input is not JSON: {reason}; pass the executor input that the backend fills in for {{{{$}}}}"
+            f"--executor_input is not JSON: {reason}; pass the executor input that the backend inserts for {{{{$}}}}"
         ) from error
     if fault := find_fault(executor_input):
         _refuse(*fault)
@@ -41,7 +41,7 @@ def parse(text: str) -> dict[str, Any]:
     outputs = _object(whole.get("outputs"), "outputs")
     for name, entry in _object(outputs.get("artifacts"), "outputs.artifacts").items():
         if not _check_artifacts(entry, f"outputs.artifacts.{name}"):
-            _refuse(f"outputs.artifacts.{name}", "names no artifact")
+            _refuse(f"outputs.artifacts.{name}", "does not name an artifact")
     for name, entry in _object(outputs.get("parameters"), "outputs.parameters").items():
         _check_path(_object(entry, f"outputs.parameters.{name}").get("outputFile"), f"outputs.parameters.{name}.outputFile")
     if outputs.get("outputFile") is not None:
@@ -50,11 +50,11 @@ def parse(text: str) -> dict[str, Any]:
 
 
 def _refuse(where: str, what: str) -> NoReturn:
-    raise TaskError(f"the executor input is damaged: {where} {what}; pass the one that the backend fills in for {{{{$}}}}")
+    raise TaskError(f"the executor input is damaged: {where} {what}; pass the one that the backend inserts for {{{{$}}}}")
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON's")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def find_fault(values: Any, whole: str = "the whole") -> tuple[str, str] | None:
@@ -65,7 +65,7 @@ def find_fault(values: Any, whole: str = "the whole") -> tuple[str, str] | None:
         whole: What they are called.
 
     Returns:
-        Where and what the first fault is; None if there is none.
+        The place and the description of the first fault, or None.
     """
     level = [(whole, values)]
     for _ in range(_DEEPEST):
@@ -73,7 +73,7 @@ def find_fault(values: Any, whole: str = "the whole") -> tuple[str, str] | None:
         for where, value in level:
             if isinstance(value, dict):
                 if not all(isinstance(name, str) for name in value):
-                    return where, "has a name that is no text"
+                    return where, "has a name that is not text"
                 below += ((f"{where}.{name}".removeprefix("the whole."), item) for name, item in value.items())
                 below += (("a name", name) for name in value)
             elif isinstance(value, list):
@@ -81,9 +81,9 @@ def find_fault(values: Any, whole: str = "the whole") -> tuple[str, str] | None:
             elif isinstance(value, str) and ("\0" in value or not _is_encodable(value)):
                 return where, "has a character that no text has"
             elif isinstance(value, (int, float)) and not (math.isfinite(value) if isinstance(value, float) else -_INT64 <= value < _INT64):
-                return where, "is no number of 64 bits"
+                return where, "is not a 64-bit number"
             elif not isinstance(value, (str, int, float, type(None))):  # YAML has dates and more
-                return where, f"is a {type(value).__name__}, which JSON has not"
+                return where, f"is a {type(value).__name__}, which JSON does not support"
         level = below
         if not level:
             return None
@@ -101,7 +101,7 @@ def _is_encodable(text: str) -> bool:
 def _object(value: Any, where: str) -> dict[str, Any]:
     """Returns an object; nothing counts as an empty one."""
     if value is not None and not isinstance(value, dict):
-        _refuse(where, f"is no object but {redact(json.dumps(value))[:60]}")
+        _refuse(where, f"is not an object but {redact(json.dumps(value))[:60]}")
     return value or {}
 
 
@@ -109,7 +109,7 @@ def _check_artifacts(entry: Any, where: str) -> bool:
     """Checks an `ArtifactList`; tells whether it names an artifact."""
     artifacts = _object(entry, where).get("artifacts")
     if artifacts is not None and not isinstance(artifacts, list):
-        _refuse(f"{where}.artifacts", f"is no list but {redact(json.dumps(artifacts))[:60]}")
+        _refuse(f"{where}.artifacts", f"is not a list but {redact(json.dumps(artifacts))[:60]}")
     for artifact in artifacts or []:
         if artifact is None:
             _refuse(where, "has an artifact that is null")
@@ -117,7 +117,7 @@ def _check_artifacts(entry: Any, where: str) -> bool:
         _object(fields.get("metadata"), f"{where}.metadata")
         _object(fields.get("type"), f"{where}.type")
         if not isinstance(fields.get("name") or "", str):
-            _refuse(f"{where}.name", "is no text")
+            _refuse(f"{where}.name", "is not text")
         if fields.get("customPath"):
             _check_path(fields["customPath"], f"{where}.customPath")
         _check_path(fields.get("uri"), f"{where}.uri")
@@ -126,6 +126,6 @@ def _check_artifacts(entry: Any, where: str) -> bool:
 
 def _check_path(value: Any, where: str) -> None:
     if not isinstance(value, str) or not value.strip():
-        _refuse(where, f"is no path but {redact(json.dumps(value))[:60]}")
+        _refuse(where, f"is not a path but {redact(json.dumps(value))[:60]}")
     if len(value.encode()) > _LONGEST_PATH:
         _refuse(where, f"is longer than {_LONGEST_PATH} bytes")

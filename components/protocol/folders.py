@@ -1,4 +1,4 @@
-"""What lies below a folder: listing, copying and measuring it. An artifact is made of files and folders and of nothing else."""
+"""Lists, copies and measures the content of a folder. An artifact consists only of files and folders."""
 
 import os
 import shutil
@@ -86,7 +86,7 @@ def _check_name(path: Path) -> None:
         path.name.encode()
     except UnicodeEncodeError as error:
         shown = os.fsencode(path).decode(errors="backslashreplace")
-        raise TaskError(f"{shown} has a name that is no UTF-8, so other machines cannot read it; rename it") from error
+        raise TaskError(f"{shown} has a name that is not UTF-8, which other machines cannot read; rename it") from error
 
 
 def _refusal(path: Path, kind: int) -> TaskError:

@@ -1,11 +1,12 @@
-"""Runs modules in processes that have imported already what takes seconds: forks of one that has.
+"""Runs modules in forks of a process that has already imported the slow libraries.
 
 `python -m penstock.components.protocol.fork_server MODULE...` imports the modules and serves the Unix socket that is its stdin, until that is
 closed. Each request is one byte, the file that takes stdout and stderr, and a socket of its own for one process:
 
 1. the process tells its ID, which is its group's as well;
-2. it is told, as JSON and to the end, its `command` (a module and its arguments) and its `variables`; if the end comes first, it ends;
-3. once it has ended, its exit code is told, or the negative number of the signal that ended it.
+2. it reads, as JSON and to the end of the stream, its `command` (a module and its arguments) and its `variables`; if the end comes first,
+it ends;
+3. after it ends, it reports its exit code, or the negative number of the signal that ended it.
 """
 
 import gc
@@ -21,12 +22,12 @@ _FILES = 2
 
 
 def serve(requests: socket.socket) -> list[str]:
-    """Forks a process for each request until nobody can ask any more.
+    """Forks a process for each request until the last client has disconnected.
 
     Returns:
         In each such process, its command: what calls this goes on there. Nothing in the server itself, when it is done.
     """
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that tend
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the tending processes are never awaited
     while True:
         asked, files, _, _ = socket.recv_fds(requests, 1, _FILES)
         if not asked:
@@ -49,7 +50,7 @@ def _tended(log: int, line: socket.socket) -> list[str]:
 
 
 def _told(log: int, line: socket.socket) -> list[str]:
-    """Becomes what it is told."""
+    """Runs the command that the client sends."""
     os.setsid()
     line.sendall(b"%d\n" % os.getpid())
     told = b"".join(iter(lambda: line.recv(1 << 16), b""))

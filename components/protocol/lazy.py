@@ -1,6 +1,6 @@
-"""Puts off what heavy libraries import at their start for the few who use it: plots, notebooks, other libraries' wrappers.
+"""Delays imports of heavy libraries that most users do not need: plots, notebooks, wrappers of other libraries.
 
-Such a module is there, and loads itself when something is taken from it. `importlib.util.LazyLoader` would do, but loads for any
+Such a module exists, and loads itself on its first use. `importlib.util.LazyLoader` would do, but loads for any
 look at a module, and `inspect` looks at all of them for each function that TensorFlow traces.
 """
 

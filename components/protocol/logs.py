@@ -33,7 +33,7 @@ def configure_logging() -> None:
     """
     level = os.environ.get(LEVEL, "INFO").upper()
     if level not in _LEVELS:
-        raise TaskError(f"{LEVEL} is {level!r}, which is no level; set it to {', '.join(_LEVELS[:-1])} or {_LEVELS[-1]}")
+        raise TaskError(f"{LEVEL} is {level!r}, which is not a level; set it to {', '.join(_LEVELS[:-1])} or {_LEVELS[-1]}")
     _attach(logging.getLogger(), "stderr", FORMAT, {"DEBUG": "INFO", "ERROR": "ERROR"}.get(level, "WARNING"))
     _attach(_figures, "stdout", _FIGURE_FORMAT, "INFO")
     _figures.propagate = False

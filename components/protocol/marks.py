@@ -1,4 +1,4 @@
-"""How a task's log tells apart what the task says of itself from what anybody else prints.
+"""The marks that distinguish a task's own log lines from other output.
 
 Each starts a line; a figure comes after the time and level of a log line. A module of a user's may print them too, so of each kind the last
 line counts, and a task says its last ones when nothing but itself is left to print (see `executor.command`).
@@ -8,7 +8,7 @@ import re
 
 FIGURE = "[penstock] "  # the one figure that matters now
 OUTPUTS = "[penstock-outputs] "  # what the task gave back: `ExecutorOutput` in its JSON form
-ERROR = "[penstock-error] "  # why it failed, where a person can mend it
+ERROR = "[penstock-error] "  # why it failed, if a user can fix it
 # Versions up to 0.1.0 log figures without a time.
 _FIGURE_LINE = re.compile(rf"(?:\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d,\d{{3}} INFO )?{re.escape(FIGURE)}(.*)")
 

@@ -1,4 +1,4 @@
-"""Where a task's outputs may go: checked before anything is removed or made."""
+"""Checks the paths of a task's outputs before anything is removed or created."""
 
 import os
 import stat
@@ -29,11 +29,11 @@ def check_places(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
             _check(place)
     for place, other in permutations(places, 2):
         if place.is_relative_to(other):
-            raise TaskError(f"two outputs go to {other}; give each a place of its own")
+            raise TaskError(f"two outputs have the path {other}; choose a separate path for each")
     for given in (Path(os.path.abspath(path)) for path in inputs):  # noqa: PTH100
         for place in places:
             if given.is_relative_to(place) or place.is_relative_to(given):
-                raise TaskError(f"an output goes to {place}, where the artifact {given} is read; give it another place")
+                raise TaskError(f"the output {place} is inside the input artifact {given}, or contains it; choose another path")
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def placing(path: Path) -> Iterator[None]:
         if is_out_of_room(error):
             raise
         reason = getattr(error, "strerror", None) or error
-        raise TaskError(f"the output {path} cannot be written ({reason}); give a path that can be made and written to") from error
+        raise TaskError(f"the output {path} cannot be written ({reason}); choose a path that can be created and written") from error
 
 
 def _check(place: Path) -> None:
@@ -54,8 +54,6 @@ def _check(place: Path) -> None:
     kind = place.lstat().st_mode
     is_folder = stat.S_ISDIR(kind)
     if not is_folder and not stat.S_ISREG(kind):
-        raise TaskError(f"the output {place} would take the place of what is neither a file nor a folder; give it another place")
+        raise TaskError(f"the output {place} would replace something that is neither a file nor a folder; choose another path")
     if is_folder and (place.parent == place.parent.parent or place.is_mount() or Path.cwd().is_relative_to(place)):
-        raise TaskError(
-            f"the output {place} would take the place of a folder of the system's, or of this task's own; give it another place"
-        )
+        raise TaskError(f"the output {place} would replace a folder of the system or of this task; choose another path")

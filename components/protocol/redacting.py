@@ -1,4 +1,4 @@
-"""URIs as they may be said: without the secrets that people put into them."""
+"""Removes secrets from URIs before they are shown."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""Telling a full disk from other failures, whichever library has met it."""
+"""Distinguishes a full disk from other failures of any library."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""What passes between tasks, in a form that no backend changes: artifacts' metadata, output parameters, parameters.
+"""Encodes the values that pass between tasks so that no backend changes them: metadata of artifacts, output parameters, parameters.
 
 Kubeflow fails a task with a null in its metadata and gives lists, dicts and bools back as something else; it keeps numbers as doubles; Argo
 expands `{{...}}`, Kubernetes `$$` and `$(NAME)`, wherever they stand; and a run with a character beyond U+FFFF never ends, since the API

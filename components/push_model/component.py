@@ -19,7 +19,7 @@ def push_model(
     model_name: str,
     model_version: str = "",
     strategy: str = "replace",
-    traffic_steps: list = [5, 25, 50, 100],  # noqa: B006 - kfp reads it, nobody changes it
+    traffic_steps: list = [5, 25, 50, 100],  # noqa: B006 - kfp reads the default, and nothing changes it
     bake_seconds: int = 60,
     keep_warm_seconds: int = 0,
     max_latency_ms: float = 0.0,

@@ -1,4 +1,4 @@
-"""Pushes a blessed and checked model to where it serves."""
+"""Pushes a blessed and checked model to its destination."""
 
 import json
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ def push_model(
     model_name: str,
     model_version: str = "",
     strategy: str = "replace",
-    traffic_steps: list = [5, 25, 50, 100],  # noqa: B006 - as the interface has it; nobody changes it
+    traffic_steps: list = [5, 25, 50, 100],  # noqa: B006 - as in the interface; nothing changes it
     bake_seconds: int = 60,
     keep_warm_seconds: int = 0,
     max_latency_ms: float = 0.0,
@@ -100,7 +100,7 @@ def _require_size(model: Input, max_model_mb: int) -> None:
     size = folder_bytes(model.path) / 2**20
     if 0 < max_model_mb < size:
         raise TaskError(
-            f"the model at {model.path} has {size:.0f} MiB, more than max_model_mb={max_model_mb}; raise the limit or make it smaller"
+            f"the model at {model.path} has {size:.0f} MiB, more than max_model_mb={max_model_mb}; raise the limit or reduce the model"
         )
 
 

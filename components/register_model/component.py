@@ -16,7 +16,7 @@ def register_model(
     model_name: str,
     alias: str = "challenger",
     tracking_run_id: str = "",
-    tags: dict = {},  # noqa: B006 - kfp reads it, nobody changes it
+    tags: dict = {},  # noqa: B006 - kfp reads the default, and nothing changes it
     tracking_uri: str = "",
     registry_uri: str = "",
 ):

@@ -21,7 +21,7 @@ def register_model(
     model_name: str,
     alias: str = "challenger",
     tracking_run_id: str = "",
-    tags: dict = {},  # noqa: B006 - as the interface has it; nobody changes it
+    tags: dict = {},  # noqa: B006 - as in the interface; nothing changes it
     tracking_uri: str = "",
     registry_uri: str = "",
 ) -> Outputs:
@@ -88,7 +88,7 @@ def _measured(check: dict[str, Any]) -> dict[str, str]:
 
 
 def _objects(content: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    """Returns the objects of a list; figures are for people, and what is none is left out."""
+    """Returns the objects in a list, and skips other values."""
     value = content.get(key)
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 

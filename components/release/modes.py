@@ -4,5 +4,5 @@ import os
 
 
 def group_readable(path: str, flags: int) -> int:
-    """Opens a file for `open(..., opener=group_readable)`: a new one is nobody else's to read (0640)."""
+    """Opens a file for `open(..., opener=group_readable)`: a new file is readable only by its user and group (0640)."""
     return os.open(path, flags, 0o640)

@@ -40,7 +40,7 @@ def check_kserve_name(what: str, name: str, longest: int = 63) -> None:
     """
     if not _DNS_LABEL.fullmatch(name) or len(name) > longest:
         raise TaskError(
-            f"{what} {name!r} is no DNS-1123 label that starts with a letter; use at most {longest} lower-case letters, digits and '-'"
+            f"{what} {name!r} is not a DNS-1123 label that starts with a letter; use at most {longest} lower-case letters, digits and '-'"
         )
 
 

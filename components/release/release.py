@@ -16,8 +16,8 @@ class Release(Stored):
     Attributes:
         fingerprint: The SHA-256 of the model's bytes, as `protocol.fingerprint` gives it. Empty: somebody else has put it there.
         model_version: Its version in the registry; empty if it was not registered.
-        probe: Requests with known answers: `instances`, `predictions`, `tolerance`. Empty where nobody knows any.
-        model_name: The name under which it is registered; empty where nobody knows it.
+        probe: Requests with known answers: `instances`, `predictions`, `tolerance`. Empty if unknown.
+        model_name: The name under which it is registered; empty if unknown.
     """
 
     fingerprint: str
@@ -29,17 +29,17 @@ class Release(Stored):
         """Refuses a probe by which no answer could be checked.
 
         Raises:
-            ValueError: It is none.
+            ValueError: It is invalid.
         """
         if self.probe and not is_probe(self.probe):
-            raise ValueError("its probe holds no requests with known answers and a tolerance")
+            raise ValueError("its probe does not contain requests with known answers and a tolerance")
 
     @property
     def label(self) -> str:
         """What people call it: `v2`, or the start of its fingerprint."""
         if self.model_version:
             return f"v{self.model_version}"
-        return self.fingerprint[:12] or "a model that Penstock has not pushed"
+        return self.fingerprint[:12] or "a model that Penstock did not push"
 
 
 def find_release(served: Iterable[Release], to: str) -> Release:

@@ -61,7 +61,7 @@ class Plan:
         are_whole = all(isinstance(step, int) and not isinstance(step, bool) for step in steps)
         if not are_whole or not steps or steps[0] <= 0 or steps[-1] != 100 or any(a >= b for a, b in pairwise(steps)):
             raise TaskError(
-                f"traffic_steps {list(steps)} must be whole percentages that rise from above 0 to 100, such as [5, 25, 50, 100]"
+                f"traffic_steps {list(steps)} must be whole percentages in increasing order from above 0 to 100, such as [5, 25, 50, 100]"
             )
         for name in ("bake_seconds", "keep_warm_seconds", "max_latency_ms"):
             if getattr(self, name) < 0:
@@ -100,11 +100,11 @@ def roll_out(target: Destination, model: Input, release: Release, plan: Plan) ->
         TaskError: The destination is in no state to take a model, or cannot do the strategy, or the rollback failed.
     """
     if plan.strategy not in target.strategies:
-        raise TaskError(f"this destination cannot do strategy {plan.strategy!r}; it can do {', '.join(sorted(target.strategies))}")
+        raise TaskError(f"this destination does not support strategy {plan.strategy!r}; it supports {', '.join(sorted(target.strategies))}")
     before = target.current()
     if before.candidate and (before.candidate.fingerprint, before.candidate.probe) != (release.fingerprint, release.probe):
-        figure(f"take away {before.candidate.label}, which an interrupted push has left at {before.percent} %")
-        _or_stop(lambda: target.rollback(), "it cannot be taken away")
+        figure(f"remove {before.candidate.label}, which an interrupted push left at {before.percent} %")
+        _or_stop(lambda: target.rollback(), "it cannot be removed")
         before = target.current()
     if before.serving and before.serving.fingerprint == release.fingerprint:
         return _keep(target, model, release, plan, before.previous)
@@ -133,9 +133,9 @@ def _keep(target: Destination, model: Input, release: Release, plan: Plan, previ
     check = _insistently(_checks(target, release, plan, lambda: _require_identity(release, target.traffic())))
     steps = [("check the files", check_files), ("check", check)]
     if previous is None:  # nothing better is there to go back to
-        problem = "this model serves already, with none before it, but it does not answer as it did"
+        problem = "this model serves already without a previous version, but its answers have changed"
         steps = [(name, partial(_or_stop, step, problem)) for name, step in steps]
-    done = _take(target, [*steps, ("retire the model before", target.retire)], Rollout(ALREADY_SERVING, release, previous))
+    done = _take(target, [*steps, ("retire the previous model", target.retire)], Rollout(ALREADY_SERVING, release, previous))
     return done if is_intact or done.outcome == ROLLED_BACK else replace(done, outcome=PUSHED)
 
 
@@ -147,9 +147,9 @@ def promote(target: Destination, plan: Plan) -> Rollout:
     """
     before = target.current()
     if before.candidate is None:
-        raise TaskError("nothing is staged there, so nothing can be promoted; `penstock status` says what serves")
+        raise TaskError("no model is staged there, so none can be promoted; `penstock status` shows the current state")
     if not before.candidate.probe:
-        raise TaskError(f"nobody knows what {before.candidate.label} must answer, for its record is gone; push it again")
+        raise TaskError(f"the expected answers of {before.candidate.label} are unknown, because its record is missing; push it again")
     check = _checks(target, before.candidate, plan, _Errors(target, before.candidate).compare)
     steps = [("check the staged model", check), *_shift(target, before.candidate, check, 100, plan.keep_warm_seconds)]
     return _take(target, steps, Rollout(PUSHED, before.candidate, before.serving))
@@ -177,7 +177,7 @@ def _stage(target: Destination, model: Input, release: Release) -> None:
 
 
 def _shifts(target: Destination, release: Release, check: Callable[[], None], plan: Plan, before: Current) -> Iterator[_Step]:
-    """Gives the steps to all the traffic, from the share that an interrupted rollout has reached. Alone there, a model has it all at once."""
+    """Returns the traffic steps from the share that an interrupted rollout has reached. Without another model there is only one step."""
     steps = plan.traffic_steps if plan.strategy == "canary" else (100,)
     for step in steps:
         if step >= before.percent:
@@ -195,7 +195,7 @@ def _shift(
     yield f"shift to {percent} %", shift
     yield f"check at {percent} %", _bake(check, seconds)
     if percent == 100:
-        yield "retire the model before", target.retire
+        yield "retire the previous model", target.retire
 
 
 def _take(target: Destination, steps: list[_Step], aim: Rollout) -> Rollout:
@@ -249,11 +249,11 @@ def _verified(target: Destination, serving: Release | None) -> Release | None:
 
 
 def _or_stop(act: Callable[[], _Result], problem: str, failures: tuple[type[Exception], ...] = (StepFailed,)) -> _Result:
-    """Acts where a failure is one that only a person can mend."""
+    """Turns a failure into an error that needs a person."""
     try:
         return act()
     except failures as failure:
-        raise TaskError(f"{problem} ({failure}); look at the destination at once") from failure
+        raise TaskError(f"{problem} ({failure}); check the destination immediately") from failure
 
 
 def _bake(check: Callable[[], None], seconds: float) -> Callable[[], None]:
@@ -311,11 +311,11 @@ class _Errors:
         own, allowed = self._own, self._others.rate
         if own.requests >= ENOUGH_REQUESTS and own.rate > allowed:
             raise StepFailed(
-                f"{own.errors} of {own.requests} requests failed, a rate of {own.rate:.2%}; the model before had {allowed:.2%}"
+                f"{own.errors} of {own.requests} requests failed, a rate of {own.rate:.2%}; the previous model had {allowed:.2%}"
             )
 
     def _look(self) -> None:
         now = self._own.look()
         if now is None and self._own.has_begun:
-            raise StepFailed("the metrics are gone by which its errors were counted")
+            raise StepFailed("the metrics that count its errors have disappeared")
         _require_identity(self._release, now)

@@ -23,7 +23,7 @@ def write_token(folder: Path) -> None:
 
 
 def read_token(folder: Path) -> str:
-    """Returns the token of a folder's server; empty where there is none, as of a server of Penstock 0.1, or none that can be read."""
+    """Returns the token of a folder's server. Empty if there is none, as with Penstock 0.1, or if it cannot be read."""
     try:
         return _path(folder).read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError):

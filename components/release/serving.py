@@ -69,7 +69,7 @@ class ServingState(Stored):
         """
         for version in (*self.served, self.candidate or "1"):
             if version.startswith(".") or "/" in version or "\0" in version:
-                raise ValueError(f"{version!r:.60} is no version")
+                raise ValueError(f"{version!r:.60} is not a version")
         if not 0 <= self.percent <= 100:
             raise ValueError(f"percent is {self.percent}, not from 0 to 100")
 
@@ -136,7 +136,7 @@ class ServerInfo(Stored):
             ValueError: It is.
         """
         if self.pid < 1 or not 0 < self.port < 2**16:
-            raise ValueError(f"process {self.pid} or port {self.port} is none")
+            raise ValueError(f"process {self.pid} or port {self.port} is invalid")
 
     def predict_url(self, model: str) -> str:
         """Returns the V1 URL that answers predictions of a model."""
@@ -159,7 +159,7 @@ def read_state(folder: Path, model: str) -> ServingState:
 
 
 def write_state(folder: Path, model: str, state: ServingState) -> None:
-    """Replaces a model's state at once."""
+    """Replaces a model's state atomically."""
     _write(folder / model / "state.json", state)
 
 
@@ -170,7 +170,7 @@ def read_release(folder: Path, model: str, version: str) -> Release:
         TaskError: Nothing is, or it cannot be read.
     """
     if (release := _read(Release, folder / model / version / "release.json")) is None:
-        raise TaskError(f"version {version} of {model} is gone from {folder}; push it again")
+        raise TaskError(f"version {version} of {model} is missing in {folder}; push it again")
     return release
 
 
@@ -186,7 +186,7 @@ def verify_version(folder: Path, model: str, version: str) -> Release:
     """Makes sure that the files of a version are those that were released, and returns what is known of it.
 
     Raises:
-        TaskError: They are others, or it cannot be told.
+        TaskError: They differ, or cannot be read.
     """
     release = read_release(folder, model, version)
     path = folder / model / version
@@ -195,7 +195,7 @@ def verify_version(folder: Path, model: str, version: str) -> Release:
     named = _NAMED_AFTER_BYTES.fullmatch(version)
     if found != release.fingerprint or (named and named[1] != found[:12]):
         are = f"the model {found[:12]}" if found else "no model"
-        raise TaskError(f"the files of {model} version {version} at {path} are not those that were released, but {are}; push it again")
+        raise TaskError(f"the files of {model} version {version} at {path} differ from the released files: {are}; push it again")
     return release
 
 
@@ -220,15 +220,15 @@ def known_models(folder: Path) -> list[str]:
 
 
 def _write(path: Path, content: Stored) -> None:
-    """Replaces a file at once."""
+    """Replaces a file atomically."""
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(stored.dump(content, indent=1), encoding="utf-8")
     partial.replace(path)
 
 
 def _read(kind: type[_Kind], path: Path) -> _Kind | None:
-    """Reads a file; None where there is none."""
-    what, remedy = f"what serves cannot be told: {path}", "mend the file, or choose another folder"
+    """Reads a file. Returns None if it does not exist."""
+    what, remedy = f"the current model is unknown, because the state cannot be used: {path}", "correct the file, or choose another folder"
     try:
         return stored.load_as(kind, path.read_bytes(), what, remedy)
     except (FileNotFoundError, NotADirectoryError):
@@ -299,7 +299,7 @@ def last_words(folder: Path) -> str:
         lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines() if path.is_file() else []
         if lines:
             return f"{lines[-1].removeprefix('error: ')} (log: {path})"
-    return "it said nothing"
+    return "it printed nothing"
 
 
 def stop_server(folder: Path) -> ServerInfo | None:

@@ -34,7 +34,7 @@ def wait_until_answered(asker: Callable[[], Ask], release: Release, percent: int
 
 
 def _wrong(ask: Ask, wanted: str, percent: int, until: float) -> Counter[str]:
-    """Asks again and again; returns who answered how often if that is not as it should be, and nobody if it is, or nobody can tell."""
+    """Sends requests repeatedly. Returns the number of answers by version if the proportion is wrong; empty if it is correct or unknown."""
     seen: Counter[str] = Counter()
     for _ in range(_IN_A_ROW if percent == 100 else _SAMPLE):
         if (who := ask()) is None:
@@ -53,8 +53,8 @@ def _is_share(count: int, total: int, percent: int) -> bool:
 
 def _complaint(seen: Counter[str], release: Release, percent: int) -> str:
     wanted = f"all {_IN_A_ROW} of {_IN_A_ROW} answers" if percent == 100 else f"about {percent} of {_SAMPLE} answers"
-    who = ", ".join(f"{count} by {release.label if name == release.fingerprint else _called(name)}" for name, count in seen.most_common())
-    return f"for {SETTLE_SECONDS:g} s {wanted} should have come from {release.label}, but the last were given {who}"
+    who = ", ".join(f"{count} from {release.label if name == release.fingerprint else _called(name)}" for name, count in seen.most_common())
+    return f"for {SETTLE_SECONDS:g} s {wanted} should have come from {release.label}, but the last were {who}"
 
 
 def _called(name: str) -> str:

@@ -62,12 +62,12 @@ def place(model: Input, release: Release, storage: str, model_name: str) -> Plac
         model_name: The model's name, a folder of the storage.
 
     Raises:
-        TaskError: The storage is none, or cannot be used; or the artifact is in no bucket; or its bytes are others there.
+        TaskError: The storage is invalid or unusable, the artifact is not in a bucket, or its bytes there differ.
     """
     if not storage:
         return _in_place(model, release)
     if not storage.startswith((_PVC, *_BUCKETS)):
-        raise TaskError(f"storage {storage!r} is none; give gs://, s3://, minio:// or pvc://, such as gs://bucket/models")
+        raise TaskError(f"storage {storage!r} is invalid; give gs://, s3://, minio:// or pvc://, such as gs://bucket/models")
     folder = f"{storage.rstrip('/')}/{model_name}/{release.model_version}-{release.fingerprint[:12]}".replace("/-", "/")
     placed = Placed(f"{folder}/model", f"{folder}/{_record_name(release)}")
     with _one_line("the model cannot be written to", folder):
@@ -91,7 +91,7 @@ def read_record(record_uri: str) -> Release:
         try:
             return stored.load_as(Release, files.cat_file(path), f"the record {record_uri}", "push the model again")
         except FileNotFoundError as error:
-            raise RecordMissing(f"the record {record_uri} is gone; push the model again") from error
+            raise RecordMissing(f"the record {record_uri} is missing; push the model again") from error
 
 
 def require(uri: str, record_uri: str, fingerprint: str) -> None:
@@ -103,11 +103,11 @@ def require(uri: str, record_uri: str, fingerprint: str) -> None:
         fingerprint: The model's.
 
     Raises:
-        Unreadable: It cannot be told.
+        Unreadable: The files cannot be read.
         TaskError: It is another one, or gone.
     """
     own = f"minio://{uri.removeprefix('s3://')}" if record_uri.startswith("minio://") else uri
-    with _one_line("it cannot be told whether the model is what was released at", own, Unreadable):
+    with _one_line("cannot verify the released model at", own, Unreadable):
         _require(fingerprint, *_open(own), own)
 
 
@@ -124,7 +124,9 @@ def kserve_uri(uri: str) -> str:
 def _in_place(model: Input, release: Release) -> Placed:
     uri = model.uri.rstrip("/")
     if not uri.startswith(_BUCKETS):
-        raise TaskError(f"the model {uri} is in no bucket that the destination can read; add storage=gs://BUCKET/FOLDER to the destination")
+        raise TaskError(
+            f"the model {uri} is not in a bucket that the destination can read; add storage=gs://BUCKET/FOLDER to the destination"
+        )
     placed = Placed(uri, f"{uri}.{_record_name(release)}")
     with _one_line("the model cannot be used at", uri):
         _require(release.fingerprint, *_open(uri), uri)
@@ -139,7 +141,7 @@ def _open(uri: str) -> tuple[Any, str]:
     claim, _, path = uri.removeprefix(_PVC).partition("/")
     mount = Path(os.environ.get("PENSTOCK_PVC_ROOT", "/pvc")) / claim
     if not claim or not mount.is_dir():
-        raise TaskError(f"the claim {claim!r} of {uri} is not mounted at {mount}; mount it into this task there")
+        raise TaskError(f"the claim {claim!r} of {uri} is not mounted in this task; mount it at {mount}")
     return open_store(f"file://{mount / path}")
 
 
@@ -153,7 +155,7 @@ def _copy(model: Path, files: Any, root: str) -> None:
 
 def _require(wanted: str, files: Any, root: str, uri: str) -> None:
     if (found := _fingerprint(files, root)) != wanted:
-        raise TaskError(f"the bytes at {uri} ({found[:12]}) are not those of the model ({wanted[:12]}); push it again")
+        raise TaskError(f"the bytes at {uri} ({found[:12]}) are not the bytes of the model ({wanted[:12]}); push it again")
 
 
 def _record_name(release: Release) -> str:

@@ -1,4 +1,4 @@
-"""The tracking server: MLflow's, opened safely by however many tasks start at once."""
+"""The MLflow tracking server, opened safely by concurrent tasks."""
 
 import errno
 import fcntl
@@ -36,9 +36,9 @@ def connect(tracking_uri: str) -> tuple[MlflowClient, str]:
     """
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
     if not uri:
-        raise TaskError("no tracking server is given: set the parameter tracking_uri or the environment variable MLFLOW_TRACKING_URI")
+        raise TaskError("there is no tracking server; set the parameter tracking_uri or the environment variable MLFLOW_TRACKING_URI")
     try:
-        # MLflow makes and upgrades a new database when it opens it, and two tasks that do so at once break each other.
+        # MLflow creates and upgrades a new database when it opens it, and two tasks that do this at the same time break each other.
         with _one_at_a_time(uri):
             _make_whole(uri)
             client = _open(uri)
@@ -84,7 +84,7 @@ def experiment_id(client: MlflowClient, uri: str, name: str) -> str:
                 raise
             found = client.get_experiment_by_name(name)  # another task was faster
     if found.lifecycle_stage != "active":
-        raise TaskError(f"the experiment {name!r} at {uri} was deleted; restore it, or name another one")
+        raise TaskError(f"the experiment {name!r} at {uri} was deleted; restore it, or use another one")
     return found.experiment_id
 
 

@@ -11,7 +11,7 @@ from penstock.components.protocol import Input, Output, TaskError, figure, finge
 from penstock.components.protocol.folders import copy_folder
 from penstock.components.release.registry import RegisteredVersion, Registry, open_registry
 
-# The same bytes and metadata however it came that there is none, so that what follows can be cached.
+# The same bytes and metadata for every reason, so that later tasks can be cached.
 _NONE = "no registered model to compare with"
 
 
@@ -34,7 +34,7 @@ def resolve_baseline(
     tracking_uri: str = "",
     registry_uri: str = "",
 ) -> Outputs:
-    """Copies the Baseline's SavedModel, or says that there is none.
+    """Copies the Baseline's SavedModel, or records that there is none.
 
     Args:
         candidate: The model that will be compared.
@@ -86,7 +86,7 @@ def _find(registry: Registry, candidate: Input, alias: str) -> tuple[RegisteredV
 def _version(registry: Registry, number: str) -> RegisteredVersion:
     version = registry.version(number)
     if version is None:
-        raise _BrokenBaseline(f"version {number} is not in the registry any more")
+        raise _BrokenBaseline(f"version {number} is no longer in the registry")
     return version
 
 
@@ -102,10 +102,10 @@ def _copy(version: RegisteredVersion, destination: Path) -> None:
     elif "://" in version.source and not version.source.startswith("file://"):
         _download(version.source, destination)
     else:
-        raise _BrokenBaseline(f"the files of version {version.version} are gone from {version.source}")
+        raise _BrokenBaseline(f"the files of version {version.version} are missing at {version.source}")
     if fingerprint(destination) != version.fingerprint:
         shutil.rmtree(destination)
-        raise _BrokenBaseline(f"the files of version {version.version} at {version.source} are not the bytes that were registered")
+        raise _BrokenBaseline(f"the files of version {version.version} at {version.source} differ from the registered bytes")
 
 
 def _download(uri: str, destination: Path) -> None:

@@ -21,7 +21,7 @@ def train_model(
     eval_split: str = "eval",
     train_steps: int = 0,
     eval_steps: int = 0,
-    hyperparameters: dict = {},  # noqa: B006 - kfp reads it, nobody changes it
+    hyperparameters: dict = {},  # noqa: B006 - kfp reads the default, and nothing changes it
     custom_config: dict = {},  # noqa: B006
     base_model: str = "",
     seed: int = 0,

@@ -97,9 +97,7 @@ class _Pools:
         self, files: list[str], schema: Schema | None, options: tfxio.TensorFlowDatasetOptions | tfxio.RecordBatchesOptions
     ) -> None:
         if schema is None:
-            raise TaskError(
-                "Parquet Examples are read by Schema; pass tf_transform_output.transformed_metadata.schema to the data_accessor"
-            )
+            raise TaskError("Parquet Examples need a Schema; pass tf_transform_output.transformed_metadata.schema to the data_accessor")
         dataset = pyarrow.dataset.dataset(files, format="parquet")
         self.tensors = Tensors(schema)
         self.tensors.check(dataset.schema, str(Path(files[0]).parent))

@@ -143,7 +143,7 @@ def _fetch(base_model: str, folder: Path) -> str:
             fetch_folder(base_model, path)
         _signatures(path)
     except (TaskError, OSError, ValueError, ImportError) as error:
-        raise TaskError(f"base_model: {base_model} is no SavedModel ({error}); give the path or URI of one") from error
+        raise TaskError(f"base_model: {base_model} is not a SavedModel ({error}); give the path or URI of one") from error
     return str(path)
 
 
@@ -162,7 +162,7 @@ def _call(function: Callable[[FnArgs], Any], fn_args: FnArgs, sources: Iterable[
 
 @contextmanager
 def strategy_scope(devices: list[str], sources: Iterable[str]) -> Iterator[str]:
-    """Gives the scope in which run_fn runs, and the name of its strategy; empty where there is none.
+    """Returns the scope for run_fn and the name of its strategy, or an empty name.
 
     Args:
         devices: The devices to train on: MirroredStrategy where there are several, unless the module makes a strategy of its own.
@@ -170,11 +170,11 @@ def strategy_scope(devices: list[str], sources: Iterable[str]) -> Iterator[str]:
     """
     own = next(filter(None, map(own_strategy, sources)), "")
     if own:
-        figure(f"run_fn makes its own strategy, {own}")
+        figure(f"run_fn creates its own strategy, {own}")
     if own or len(devices) < 2:
         yield own
         return
-    figure(f"{MIRRORED} shares the batches among {len(devices)} devices: {', '.join(devices)}")
+    figure(f"{MIRRORED} distributes the batches to {len(devices)} devices: {', '.join(devices)}")
     with tf.distribute.MirroredStrategy(devices).scope():
         yield MIRRORED
 

@@ -109,7 +109,7 @@ def _begin(tracking_uri: str, experiment: str, params: dict[str, Any], tags: dic
             tags=[RunTag(name, redact(value)) for name, value in (tags | _versions()).items()],
         )
     except MlflowException as error:
-        raise TaskError(f"the tracking server {uri} refuses the run: {error}; correct what it names") from error
+        raise TaskError(f"the tracking server {uri} rejects the run: {error}; correct the reported problem") from error
     return client, uri, run_id
 
 

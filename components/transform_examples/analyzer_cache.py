@@ -66,7 +66,7 @@ class AnalyzerCache:
             _index(folder)
         except (OSError, ValueError, ImportError, stored.Malformed) as error:
             raise TaskError(
-                f"analyzer_cache: {earlier} is no analyzer cache ({error}); give an earlier updated_analyzer_cache, or nothing"
+                f"analyzer_cache: {earlier} is not an analyzer cache ({error}); give an earlier updated_analyzer_cache, or leave it empty"
             ) from error
 
     def splits_to_read(self, pipeline: beam.Pipeline, preprocessing_fn: Callable, config: TensorAdapterConfig) -> set[str]:
@@ -101,11 +101,11 @@ def _index(folder: Path) -> dict[str, str]:
     """Reads the fingerprint of each dataset.
 
     Raises:
-        OSError: There is none.
+        OSError: It does not exist.
         TaskError: It is malformed, or a newer version of Penstock has written it.
     """
     what, remedy = f"its index {_INDEX}", "make it again"
     known = stored.load((folder / _INDEX).read_bytes(), what, remedy)
     if wrong := [name for name, value in known.items() if _DATASET.fullmatch(name) and not isinstance(value, str)]:
-        raise stored.Malformed(f"{what} has no fingerprint of {wrong[0]}; {remedy}")
+        raise stored.Malformed(f"{what} has no valid fingerprint of {wrong[0]}; {remedy}")
     return known

@@ -101,7 +101,7 @@ class _Graph:
             left = self._transform(self.inputs.to_tensors(pa.RecordBatch.from_pylist([], schema=self.inputs.config.arrow_schema)))
             self.schema = without(self.schema, [feature.name for feature in self.schema.feature if feature.name not in left])
             if not left:
-                raise TaskError(f"a Split lacks the columns {', '.join(missing)}, from which everything is computed; ingest them")
+                raise TaskError(f"a Split lacks the columns {', '.join(missing)}, which every output needs; ingest them")
         self._to_arrow = impl_helper.make_tensor_to_arrow_converter(self.schema)
         specs = schema_utils.schema_as_feature_spec(self.schema).feature_spec
         self._single = {name for name, spec in specs.items() if isinstance(spec, tf.io.FixedLenFeature) and math.prod(spec.shape) == 1}

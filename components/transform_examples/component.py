@@ -15,7 +15,7 @@ def transform_examples(
     updated_analyzer_cache: Output[Artifact],
     module_file: str,
     preprocessing_fn: str = "preprocessing_fn",
-    analyze_splits: list = ["train"],  # noqa: B006 - kfp reads it, nobody changes it
+    analyze_splits: list = ["train"],  # noqa: B006 - kfp reads the default, and nothing changes it
     analyzer_cache: str = "",
     write_analyzer_cache: bool = False,
     output_format: str = "parquet",

@@ -57,7 +57,7 @@ def transform_examples(
     with explained(preprocessing_fn):
         analyzed = {split: files[split] for split in analyze_splits}
         read = analyze(analyzed, loaded_schema, _bind(function, custom_config), transform_graph.path, cache, beam_pipeline_args)
-        figure(f"analyzed {', '.join(read) or 'nothing, all is in the analyzer cache'} in {time.monotonic() - started:.1f} s")
+        figure(f"analyzed {', '.join(read) or 'nothing, everything is in the analyzer cache'} in {time.monotonic() - started:.1f} s")
         parts = _parts(files, transformed_examples.path, ENDINGS[output_format])
         counts: Counter[str] = Counter()
         for split, rows in transform(parts, transform_graph.path, beam_pipeline_args):
@@ -78,7 +78,7 @@ def _check_examples(examples: Input, splits: list[str], analyze_splits: list[str
         columns = read_schema(examples.path, split)
         tensors.check(columns, f"Split {split!r}", may_lack=split not in analyze_splits)
         if missing := tensors.missing(columns.names):
-            figure(f"Split {split} lacks {', '.join(missing)}: what is computed from them is left out there")
+            figure(f"Split {split} lacks {', '.join(missing)}; outputs that depend on them are omitted")
         if not count_rows(examples.path, split):
             raise TaskError(f"Split {split!r} of the Examples at {examples.path} has no rows; change the splits of ingest_examples")
 

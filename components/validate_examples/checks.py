@@ -66,7 +66,7 @@ def check_split(
         Measurement("min_rows", split, "", "rows", rows, limit, "parameter" if limit == min_rows else "schema", rows >= limit)
     )
     if schema.dataset_constraints.HasField("num_examples_version_comparator"):
-        text = "The Schema asks for num_examples_version_comparator, which nothing here measures; take it out of the Schema."
+        text = "The Schema contains num_examples_version_comparator, which Penstock does not measure; remove it from the Schema."
         result.findings.append(Finding(split, "", ERROR, "NOT_COMPARED", "No comparison with a previous version", text))
     explained = {finding.feature for finding in result.findings}
     for comparison in comparisons:
@@ -134,8 +134,10 @@ def _value_findings(split: str, statistics: Statistics) -> Iterator[Finding]:
         if not common(feature).num_non_missing:
             yield Finding(split, name, WARNING, "NO_VALUES", "No values", f"Feature {name} has no value in any of the {rows:,} rows.")
         elif (only := _only_value(feature)) is not None and rows > 1:
-            text = f"Feature {name} has the one value {only} in all rows that have it: as a label or a feature it says nothing."
-            yield Finding(split, name, WARNING, "ONE_VALUE", "One value only", text)
+            text = (
+                f"Feature {name} has the same value {only} in all rows that have it, so it carries no information as a label or a feature."
+            )
+            yield Finding(split, name, WARNING, "ONE_VALUE", "Only one value", text)
         if is_numeric(feature):
             for count, kind, words in ((count_nan(feature), "NAN", "NaN"), (count_infinite(feature), "INFINITE", "infinite")):
                 if count:

@@ -126,7 +126,9 @@ class Comparison:
             what = self._asked()
             text = f"The {self._check} of Split {self._split} was not checked: the other Statistics have no Split of this name."
             if what:
-                text = f"{text[:-1]}, and the Schema asks for the {self._check} of {_listed(what)}; give them, or take the comparators out."
+                text = (
+                    f"{text[:-1]}, but the Schema requires the {self._check} of {_listed(what)}; provide them, or remove the comparators."
+                )
             yield Finding(self._split, "", ERROR if what else WARNING, "NOT_COMPARED", f"No {self._check} check", text)
             return
         for found in measured:
@@ -145,9 +147,9 @@ class Comparison:
         for measure in self.stated(name):
             if measure not in measures and (is_here or not is_explained):
                 why = self._obstacle(name, measure) or "the comparator has no threshold"
-                yield self._not_compared(name, ERROR, f"the Schema asks for {measure}, but {why}")
+                yield self._not_compared(name, ERROR, f"the Schema requires {measure}, but {why}")
         if not self.stated(name) and not measures - {"missing", "infinite"} and not is_explained and (is_here or name in self._theirs):
-            yield self._not_compared(name, WARNING, self._obstacle(name, "") or "its values are of no kind that is compared")
+            yield self._not_compared(name, WARNING, self._obstacle(name, "") or "values of its type cannot be compared")
 
     def _not_compared(self, name: str, severity: str, why: str) -> Finding:
         text = f"The {self._check} of {name} was not checked: {why}."
@@ -155,7 +157,7 @@ class Comparison:
 
     def _without_reference(self) -> Iterator[Finding]:
         if what := self._asked():
-            text = f"The Schema asks for the {self._check} of {_listed(what)}, which was not checked: {self._reference.parameter} is empty."
+            text = f"The Schema requires the {self._check} of {_listed(what)}, which was not checked: {self._reference.parameter} is empty."
             yield Finding(self._split, "", WARNING, "NOT_COMPARED", f"No {self._check} check", text)
 
     def _asked(self) -> list[str]:
@@ -166,26 +168,27 @@ class Comparison:
         """Says why a measure (any, if empty) cannot compare a feature; empty if it can."""
         ours, theirs = self._ours.get(name), self._theirs.get(name)
         if theirs is None or not _has_values(theirs):
-            return "the other Statistics have no value of it"
+            return "the other Statistics have no value for it"
         if ours is None or not _has_values(ours):
             return "it has no value"
         if ours.WhichOneof("stats") != theirs.WhichOneof("stats"):
             return f"it was counted as {_kind(ours)} here, and as {_kind(theirs)} in the other Statistics"
         if measure in ("infinity_norm", "normalized_abs_difference") and is_numeric(ours):
             return (
-                f"{measure} compares categories, and {name} was counted as numbers (use jensen_shannon_divergence, or say"
+                f"{measure} compares categories, and {name} was counted as numbers (use jensen_shannon_divergence, or set"
                 " int_domain { is_categorical: true })"
             )
         if not all(histogram(side).buckets if is_numeric(side) else _is_ranked(side) for side in (ours, theirs)):
-            return "its values are of no kind that is compared"
+            return "values of its type cannot be compared"
         if is_numeric(ours):
             return ""
         if any(_share(side, _PLACEHOLDERS) > 0.5 for side in (ours, theirs)):
-            return "TFDV does not tell values apart that are longer than 1,024 bytes or no UTF-8"
+            return "TFDV cannot distinguish values that are longer than 1,024 bytes or not UTF-8"
         if not measure and max(_share(side) for side in (ours, theirs)) <= self._limit(name):
             return (
-                f"no value is frequent enough for its share to change by more than {self._limit(name):.2g} (a comparator in the Schema may"
-                " ask for jensen_shannon_divergence)"
+                f"no value is frequent enough for its share to change by more than {self._limit(name):.2g} (to compare it anyway, add a "
+                "comparator with"
+                " jensen_shannon_divergence to the Schema)"
             )
         return ""
 
@@ -249,16 +252,16 @@ _DESCRIPTIONS = {
     "kolmogorov_smirnov": (
         "COMPARATOR_KOLMOGOROV_SMIRNOV_HIGH",
         "High Kolmogorov-Smirnov distance",
-        "The greatest difference of the distribution functions {1} is {2:.4f}, above the limit {3:.4g}.",
+        "The largest difference between the distribution functions {1} is {2:.4f}, above the limit {3:.4g}.",
     ),
     "missing": (
         "COMPARATOR_MISSING_HIGH",
-        "Other share of missing values",
+        "Changed share of missing values",
         "Rows without a value (missing, NaN) went from {0} {1}: {2:.4f}, above the limit {3:.4g}.",
     ),
     "infinite": (
         "COMPARATOR_INFINITE_HIGH",
-        "Other share of infinite values",
+        "Changed share of infinite values",
         "Infinite values went from {0} {1}: {2:.4f}, above the limit {3:.4g}.",
     ),
 }
@@ -298,7 +301,7 @@ def _missing(feature: FeatureStatistics | None, rows: int) -> float:
 
 
 def _missing_values(feature: FeatureStatistics) -> float:
-    """Returns the share of present rows that have no value all the same."""
+    """Returns the share of present rows without a value."""
     counts = common(feature)
     if feature.WhichOneof("stats") == "struct_stats":
         return 0.0

@@ -17,8 +17,8 @@ def validate_examples(
     anomaly_count: OutputPath(int),
     schema_file: str = "",
     schema_split: str = "",
-    exclude_splits: list = [],  # noqa: B006 - kfp reads it, nobody changes it
-    environments: dict = {},  # noqa: B006 - kfp reads it, nobody changes it
+    exclude_splits: list = [],  # noqa: B006 - kfp reads the default, and nothing changes it
+    environments: dict = {},  # noqa: B006 - kfp reads the default, and nothing changes it
     previous_statistics: str = "",
     serving_statistics: str = "",
     drift_threshold: float = 0.1,

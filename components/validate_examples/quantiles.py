@@ -79,6 +79,6 @@ class QuantileCounts:
                 self._counts[name] += np.bincount(places, minlength=len(self._counts[name]))
 
     def distance(self, name: str) -> float | None:
-        """Returns how far a feature's values lie from the other Statistics; None where that cannot be told."""
+        """Returns how far a feature's values lie from the other Statistics; None if that is unknown."""
         total = self._counts[name].sum() if name in self._counts else 0
         return self._reference[name].distance(np.cumsum(self._counts[name])[:-1] / total) if total else None

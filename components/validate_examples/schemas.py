@@ -13,7 +13,7 @@ from .statistics import FeatureStatistics, Statistics, by_name, common, count_in
 FILE = "schema.pbtxt"
 # TFDV leaves these alone.
 _UNCHECKED = (schema_pb2.PLANNED, schema_pb2.ALPHA, schema_pb2.DEBUG_ONLY, schema_pb2.DEPRECATED, schema_pb2.DISABLED)
-_INFERRED = "# Inferred from the data, reviewed by nobody yet. Review it, keep it under version control, and pass it as schema_file.\n"
+_INFERRED = "# Inferred from the data, not reviewed yet. Review it, keep it under version control, and pass it as schema_file.\n"
 
 
 def infer(statistics: dict[str, Statistics], environments: dict[str, str]) -> schema_pb2.Schema:

@@ -85,14 +85,14 @@ def load(where: str, split: str, what: str) -> Statistics | None:
             path = files.get(f"Split-{split}") or next(iter(files.values()))
         statistics = Statistics.FromString(filesystem.cat_file(path))
     except DecodeError as error:
-        raise TaskError(f"{what}: {path} holds no Statistics ({error}); give what validate_examples or TFDV wrote") from error
+        raise TaskError(f"{what}: {path} contains no Statistics ({error}); give Statistics that validate_examples or TFDV wrote") from error
     except Exception as error:  # every filesystem has exceptions of its own
         raise TaskError(
             f"{what}: cannot read {where!r} ({type(error).__name__}: {error}); give the path or URI of Statistics, or leave it empty"
         ) from error
     if len(statistics.datasets) != 1:
         raise TaskError(
-            f"{what}: {path} holds {len(statistics.datasets)} datasets, not one; give the Statistics of one Split, without slices"
+            f"{what}: {path} contains {len(statistics.datasets)} datasets, not one; give the Statistics of one Split, without slices"
         )
     return statistics
 

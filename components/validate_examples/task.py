@@ -110,7 +110,7 @@ def _splits(examples: Input, environments: dict[str, str], exclude_splits: list[
         split_folder(examples.path, split)
     kept = [split for split in splits if split not in exclude_splits]
     if not kept:
-        raise TaskError("exclude_splits leaves no Split; leave some")
+        raise TaskError("exclude_splits excludes every Split; keep at least one")
     return kept
 
 

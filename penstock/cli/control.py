@@ -45,7 +45,7 @@ class ServedModel:
 
     @classmethod
     def named(cls, destination: str, model_name: str) -> "ServedModel":
-        """Finds out the model's name where nobody gives one and the destination can tell.
+        """Finds the model's name at the destination if it is not given.
 
         Raises:
             UsageError: The destination is no URI of one, or does not tell which model is meant.
@@ -55,7 +55,7 @@ class ServedModel:
         except TaskError as error:
             raise click.UsageError(redact(str(error))) from error
         if model_name and not is_model_name(model_name):
-            raise click.UsageError(f"--model-name {redact(model_name)[:80]!r} is no model's name")
+            raise click.UsageError(f"--model-name {redact(model_name)[:80]!r} is not a valid model name")
         given = f" --model-name {shlex.quote(model_name)}" if model_name else ""
         name = model_name or (_only_model(Path(path)) if scheme == "local" else _last_part(path))
         return cls(destination, name, f"{shlex.quote(destination)}{given}")
@@ -74,7 +74,7 @@ def control(action: str, target: ServedModel, parameters: dict[str, Any], root: 
         action: `status`, `promote` or `rollback`.
         target: The model at a destination.
         parameters: Further parameters of control_release.
-        root: Where the tracking database lies if nobody names a tracking server.
+        root: The folder of the tracking database if no tracking server is given.
         console: Where to show it.
 
     Returns:
@@ -107,12 +107,12 @@ def _only_model(folder: Path) -> str:
 def _last_part(path: str) -> str:
     name = path.rpartition("/")[2]
     if not name or name.isdecimal():
-        raise click.UsageError(f"{path} does not tell the model's name; give it with --model-name")
+        raise click.UsageError(f"{path} does not contain the model's name; give it with --model-name")
     return name
 
 
 def _run(python: Path, parameters: dict[str, Any], console: Console) -> tuple[dict[str, Any], UserError | None]:
-    """Runs the task to its end; returns the state that it writes, and why it failed if it has written one all the same."""
+    """Runs the task to its end. Returns the state that it writes, and the reason if it failed nevertheless."""
     with tempfile.TemporaryDirectory() as folder:
         artifact = {"name": "release_state", "uri": f"{folder}/release_state"}
         executor_input = {
@@ -174,7 +174,7 @@ def _facts(state: dict[str, Any], target: ServedModel) -> Iterator[tuple[str, st
     if state["reason"] and state.get("answering") is not None:
         yield "answers", ", ".join(found[:40] for found in state["answering"]) or "nothing"
     if state["candidate"]:
-        share = f"{state['percent']} % of the traffic" if state["percent"] else "answers to nobody yet"
+        share = f"{state['percent']} % of the traffic" if state["percent"] else "no traffic yet"
         yield "candidate", f"{_known(state['candidate'])}  {share}"
     if state["previous"]:
         yield "previous", _known(state["previous"])

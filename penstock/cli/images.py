@@ -85,13 +85,15 @@ class Build:
 
 @click.group()
 def images() -> None:
-    """The families' container images.
+    """Manage the container images of the dependency families.
 
     Example: penstock images list
     """
 
 
-_registry = click.option("--registry", default="", metavar="REGISTRY", help="With the path below it. Default: the released images'.")
+_registry = click.option(
+    "--registry", default="", metavar="REGISTRY", help="The registry, with a path. Default: the registry of the released images."
+)
 
 
 def _builds(families: tuple[str, ...], registry: str) -> list[Build]:
@@ -102,7 +104,7 @@ def _builds(families: tuple[str, ...], registry: str) -> list[Build]:
 @images.command("list")
 @_registry
 def list_(registry: str) -> None:
-    """List the images: their names, and what of them is on this machine.
+    """List the images and their sizes on this machine.
 
     Example: penstock images list
     """
@@ -113,11 +115,13 @@ def list_(registry: str) -> None:
 
 
 @images.command()
-@click.option("--family", "families", multiple=True, type=click.Choice(FAMILIES), help="Which; may be repeated. Default: all.")
+@click.option("--family", "families", multiple=True, type=click.Choice(FAMILIES), help="The family. You can repeat it. Default: all.")
 @_registry
-@click.option("--test", is_flag=True, help="Run the family's tests on the layers of each image as well.")
-@click.option("--push", is_flag=True, help="Push each image, once all are built.")
-@click.option("--digests", type=click.Path(path_type=Path), metavar="FILE", help="With --push: write the pushed images' digests there.")
+@click.option("--test", is_flag=True, help="Also run the family's tests on the layers of each image.")
+@click.option("--push", is_flag=True, help="Push the images after all are built.")
+@click.option(
+    "--digests", type=click.Path(path_type=Path), metavar="FILE", help="With --push: write the digests of the images to this file."
+)
 def build(families: tuple[str, ...], registry: str, test: bool, push: bool, digests: Path | None) -> None:
     """Build images from this checkout, tagged with the package's version.
 
@@ -127,9 +131,9 @@ def build(families: tuple[str, ...], registry: str, test: bool, push: bool, dige
       penstock images build --registry europe-west4-docker.pkg.dev/my-project/penstock --push --digests digests.json
     """
     if digests and not push:
-        raise click.UsageError("--digests needs --push: an image's digest is the registry's")
+        raise click.UsageError("--digests needs --push, because the registry computes the digests")
     if not Path("images/Dockerfile").is_file():
-        raise UserError(f"{Path.cwd()} is no checkout of Penstock: run this where images/Dockerfile lies")
+        raise UserError(f"{Path.cwd()} is not a checkout of Penstock: run this in the folder that contains images/Dockerfile")
     engine = find_engine()
     source = Source.of_checkout()
     _make_wheel()
@@ -165,4 +169,4 @@ def _git(*arguments: str) -> str:
 
 def _run(command: list[str]) -> None:
     if subprocess.run(command, check=False).returncode != 0:
-        raise UserError(f"{shlex.join(command[:2])} failed, for the reason above (the command: {shlex.join(command)})")
+        raise UserError(f"{shlex.join(command[:2])} failed; see the output above (command: {shlex.join(command)})")

@@ -24,13 +24,13 @@ _NO_WIDTH = 1_000_000
 
 @click.command()
 @click.argument("file", required=False, type=CompiledFile())
-@click.option("--target", "targets", type=click.Choice(_BACKENDS), multiple=True, help="Where it shall run; may be repeated. Default: all.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to say it.")
-@click.option("--explain", metavar="RULE", help="Say why there is a rule, and where that is told at length.")
+@click.option("--target", "targets", type=click.Choice(_BACKENDS), multiple=True, help="The backend. You can repeat it. Default: all.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="The output format.")
+@click.option("--explain", metavar="RULE", help="Explain a rule, with its source.")
 def lint(file: Path | None, targets: tuple[str, ...], form: str, explain: str | None) -> None:
-    """Say what Kubeflow, Vertex AI or a laptop would refuse of a compiled pipeline or component, or silently do otherwise.
+    """Check whether a compiled pipeline or component runs on Kubeflow, on Vertex AI and on a laptop.
 
-    Any file that KFP's compiler wrote, not only Penstock's. Exit code 0: no errors. 1: errors. 2: wrong usage, or no compiled pipeline.
+    Checks any file that KFP's compiler wrote. Exit code 0: no errors. 1: errors. 2: invalid command, or not a compiled pipeline.
 
     \b
     Examples:
@@ -82,7 +82,7 @@ def _show(file: Path, findings: list, counts: dict[str, int]) -> None:
         for line in _places(group):
             click.echo(line)
     total = ", ".join(f"{count} {severity}{'s' if count != 1 else ''}" for severity, count in counts.items())
-    click.echo(f"\n{total}" + ("; `penstock lint --explain RULE` says why" if findings else ""))
+    click.echo(f"\n{total}" + ("; `penstock lint --explain RULE` explains a rule" if findings else ""))
 
 
 def _places(findings: Iterable) -> Iterator[str]:

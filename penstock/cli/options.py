@@ -25,10 +25,14 @@ class CompiledFile(click.ParamType):
 def parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds `--param` (as `texts`) and `--params` (as `values_file`)."""
     file = click.option(
-        "--params", "values_file", metavar="FILE", type=click.Path(path_type=Path), help="A YAML file of parameters; --param wins."
+        "--params",
+        "values_file",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="A YAML file of parameters. --param takes precedence.",
     )
     one = click.option(
-        "--param", "-p", "texts", metavar="NAME=VALUE", multiple=True, help="A parameter's value; lists and objects as JSON."
+        "--param", "-p", "texts", metavar="NAME=VALUE", multiple=True, help="The value of a parameter. Write lists and objects as JSON."
     )
     return one(file(command))
 

@@ -39,7 +39,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(penstock.__version__, prog_name="penstock")
 def main() -> None:
-    """Gated Kubeflow Pipelines, composed, compiled and run.
+    """Compile, run and submit gated Kubeflow pipelines.
 
     Example: penstock run flight_delay_training --params pipelines/flight_delay/local.yaml
     """
@@ -53,21 +53,21 @@ for command in (serve, images, lint, submit, upload, schedule, runs):
 @click.argument("file", type=CompiledFile())
 @parameter_options
 @click.option(
-    "--root", default="local_outputs", type=click.Path(path_type=Path), show_default=True, help="Where runs, cache and tracking lie."
+    "--root", default="local_outputs", type=click.Path(path_type=Path), show_default=True, help="The folder for runs, cache and tracking."
 )
-@click.option("--fresh", is_flag=True, help="Run every task, whatever is cached.")
+@click.option("--fresh", is_flag=True, help="Run every task without the cache.")
 @click.option(
     "--runner",
     type=click.Choice(["env", "docker"]),
     default="env",
     show_default=True,
-    help="env: each task in its family's virtualenv; docker: in its image, by Docker or Podman.",
+    help="env: each task in its family's virtual environment. docker: each task in its image, with Docker or Podman.",
 )
 @click.option(
     "--extra-packages",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Hashed requirements that your modules import beside what the tf family has; it gets a virtualenv of its own with them.",
+    help="Hashed requirements of your modules beyond those of the tf family. They get a separate virtual environment.",
 )
 @verbose_option
 def run(
@@ -75,9 +75,9 @@ def run(
 ) -> None:
     """Run a compiled pipeline, or one compiled component, on this machine.
 
-    FILE is a path, or the name of one that Penstock comes with: training, ingest_examples …
+    FILE is a path, or the name of a file that is part of Penstock: training, ingest_examples …
 
-    Exit code 0: done. 1: failed. 2: wrong usage. 3: finished, but the model is not blessed or was rolled back.
+    Exit code 0: succeeded. 1: failed. 2: invalid command. 3: finished, but the model is not blessed or was rolled back.
 
     \b
     Examples:
@@ -111,23 +111,27 @@ def run(
     try:
         result = run_pipeline(pipeline, arguments, root, fresh, make_runner(runner, extra_packages), _out)
     except Interrupted as interruption:
-        click.echo("interrupted; what had been finished is cached", err=True)
+        click.echo("interrupted; finished tasks are cached", err=True)
         sys.exit(128 + interruption.number)
     sys.exit(report(result, time.monotonic() - started, _out))
 
 
 _destination = click.argument("destination")
-_model_name = click.option(
-    "--model-name", default="", metavar="NAME", help="The model's name. Default: what DESTINATION says, where it says only one."
-)
+_model_name = click.option("--model-name", default="", metavar="NAME", help="The model's name. Default: the only model at DESTINATION.")
 _root = click.option(
-    "--root", default="local_outputs", type=click.Path(path_type=Path), show_default=True, help="Where `penstock run` tracks."
+    "--root", default="local_outputs", type=click.Path(path_type=Path), show_default=True, help="The tracking folder of `penstock run`."
 )
 _tracking_uri = click.option(
-    "--tracking-uri", default="", metavar="URI", help="MLflow's tracking server. Default: MLFLOW_TRACKING_URI, else the one in --root."
+    "--tracking-uri",
+    default="",
+    metavar="URI",
+    help="URI of MLflow's tracking server. Default: MLFLOW_TRACKING_URI, else the one in --root.",
 )
 _registry_uri = click.option(
-    "--registry-uri", default="", metavar="URI", help="MLflow's registry, or vertex://PROJECT/LOCATION. Default: the tracking server's."
+    "--registry-uri",
+    default="",
+    metavar="URI",
+    help="URI of MLflow's registry, or vertex://PROJECT/LOCATION. Default: the tracking server's.",
 )
 
 
@@ -137,9 +141,9 @@ _registry_uri = click.option(
 @_root
 @verbose_option
 def status(destination: str, model_name: str, root: Path) -> None:
-    """Show what serves at DESTINATION, what is staged there, and what a rollback goes back to. Changes nothing.
+    """Show the current model, the staged model and the rollback target of DESTINATION.
 
-    The destination itself is asked. Exit code 0: what answers is what the records say. 1: it is not, or nothing answers.
+    The command asks the destination and changes nothing. Exit code 0: the recorded model answers. 1: another model or none answers.
 
     \b
     Examples:
@@ -159,9 +163,9 @@ def status(destination: str, model_name: str, root: Path) -> None:
 @_root
 @verbose_option
 def promote(destination: str, model_name: str, tracking_uri: str, registry_uri: str, root: Path) -> None:
-    """Give all traffic to what is staged at DESTINATION, if its answers are right, and make it the champion.
+    """Give all traffic to the staged model at DESTINATION if its answers are correct, and make it the champion.
 
-    Exit code 0: done. 1: failed. 2: wrong usage. 3: its answers are not right, and it was rolled back.
+    Exit code 0: succeeded. 1: failed. 2: invalid command. 3: the answers are wrong, and the model was rolled back.
 
     \b
     Examples:
@@ -176,16 +180,16 @@ def promote(destination: str, model_name: str, tracking_uri: str, registry_uri: 
 
 @main.command()
 @_destination
-@click.option("--to", default="previous", show_default=True, metavar="VERSION", help="previous, or the start of a fingerprint.")
+@click.option("--to", default="previous", show_default=True, metavar="VERSION", help="The target: previous, or the start of a fingerprint.")
 @_model_name
 @_tracking_uri
 @_registry_uri
 @_root
 @verbose_option
 def rollback(destination: str, to: str, model_name: str, tracking_uri: str, registry_uri: str, root: Path) -> None:
-    """Take away what is staged at DESTINATION; if nothing is, go back to the version before. What then serves is the champion.
+    """Remove the staged model at DESTINATION. If there is none, return to the previous version and make it the champion.
 
-    Exit code 0: done. 1: failed. 2: wrong usage.
+    Exit code 0: succeeded. 1: failed. 2: invalid command.
 
     \b
     Examples:
@@ -199,18 +203,22 @@ def rollback(destination: str, to: str, model_name: str, tracking_uri: str, regi
 
 
 @main.command("compile")
-@click.option("--check", is_flag=True, help="Change nothing; exit 1 if a generated file is not what the sources say.")
-@click.option("--registry", default="", metavar="REGISTRY", help="Name the images in this registry. Default: the released ones'.")
-@click.option("--tag", default="", metavar="TAG", help="Name the images with this tag. Default: the package's version.")
-@click.option("--digests", type=click.Path(path_type=Path), metavar="FILE", help="Name the images by these digests, not by a tag.")
+@click.option("--check", is_flag=True, help="Change nothing. Exit with 1 if a generated file is not up to date.")
 @click.option(
-    "--output", type=click.Path(path_type=Path), metavar="DIR", help="Write compiled pipelines and components there, nothing else."
+    "--registry", default="", metavar="REGISTRY", help="Use images of this registry. Default: the registry of the released images."
+)
+@click.option("--tag", default="", metavar="TAG", help="Use images with this tag. Default: the version of the package.")
+@click.option(
+    "--digests", type=click.Path(path_type=Path), metavar="FILE", help="Use the images with the digests in this file instead of a tag."
+)
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="DIR", help="Write only the compiled pipelines and components to this folder."
 )
 def compile_(check: bool, registry: str, tag: str, digests: Path | None, output: Path | None) -> None:
     """Compile Penstock's pipelines and components.
 
-    In a checkout of Penstock, everything that is generated is written: compiled/, the components' pages, the README's table. Elsewhere, say
-    with --output where to; files of other names there are left alone.
+    In a checkout of Penstock, the command writes all generated files: compiled/, the components' pages, the README's table. Elsewhere, give
+    the folder with --output. The command does not change other files there.
 
     \b
     Examples:
@@ -219,7 +227,7 @@ def compile_(check: bool, registry: str, tag: str, digests: Path | None, output:
       penstock compile --output compiled --registry europe-west4-docker.pkg.dev/my-project/penstock --digests digests.json
     """
     if tag and digests:
-        raise click.UsageError("an image has a tag or a digest: give --tag or --digests")
+        raise click.UsageError("--tag and --digests exclude each other; give one of them")
     from ..compile.generate import generate, generate_compiled
     from ..compile.pinning import pins
 
@@ -228,14 +236,14 @@ def compile_(check: bool, registry: str, tag: str, digests: Path | None, output:
     for path in changed:
         click.echo(f"{'not up to date' if check else 'wrote'}: {path}")
     if check and changed:
-        click.echo("run `penstock compile` with the same options but for --check", err=True)
+        click.echo("run `penstock compile` with the same options except --check", err=True)
         sys.exit(1)
 
 
 @main.command()
 @click.argument("name", required=False)
 def components(name: str | None) -> None:
-    """Say what each component does; with NAME, its inputs, outputs and parameters.
+    """List the components. With NAME, show its inputs, outputs and parameters.
 
     \b
     Examples:
@@ -256,7 +264,7 @@ def components(name: str | None) -> None:
 
 @main.group()
 def envs() -> None:
-    """The families' virtualenvs.
+    """Manage the virtual environments of the dependency families.
 
     Example: penstock envs list
     """
@@ -275,7 +283,7 @@ _FAMILY_ARGUMENT = click.argument("families", nargs=-1, metavar="[FAMILY]...")
 
 @envs.command("list")
 def list_() -> None:
-    """List the environments: family, Python, state, place; and which TFDV this machine gets.
+    """List the environments: family, Python version, state, path, and the TFDV version of this machine.
 
     Example: penstock envs list
     """
@@ -289,18 +297,18 @@ def list_() -> None:
 @envs.command()
 @_FAMILY_ARGUMENT
 def make(families: tuple[str, ...]) -> None:
-    """Make environments that are not there yet; all families unless some are named.
+    """Create missing environments. Default: all families.
 
     Example: penstock envs make tf tfdv
     """
     for item in _checked(families):
-        item.make(lambda env: click.echo(f"making the {env.family} environment (Python {env.version}) in {env.path}"))
+        item.make(lambda env: click.echo(f"creating the {env.family} environment (Python {env.version}) in {env.path}"))
 
 
 @envs.command()
 @_FAMILY_ARGUMENT
 def remove(families: tuple[str, ...]) -> None:
-    """Remove environments; all families unless some are named.
+    """Remove environments. Default: all families.
 
     Example: penstock envs remove serve
     """
@@ -311,12 +319,12 @@ def remove(families: tuple[str, ...]) -> None:
 @envs.command()
 @click.argument("family")
 def python(family: str) -> None:
-    """Print the interpreter of a family's environment, and make the environment if need be.
+    """Print the Python interpreter of a family's environment. Creates the environment if it is missing.
 
     Example: $(penstock envs python tf) pipelines/flight_delay/make_data.py data/flights
     """
     item = _checked((family,))[0]
-    item.make(lambda env: click.echo(f"making the {env.family} environment (Python {env.version}) in {env.path}", err=True))
+    item.make(lambda env: click.echo(f"creating the {env.family} environment (Python {env.version}) in {env.path}", err=True))
     click.echo(item.python)
 
 
@@ -325,13 +333,13 @@ def _checked(names: tuple[str, ...]) -> list:
 
     for name in names:
         if name not in FAMILIES:
-            raise click.UsageError(f"{name} is no family; the families are {', '.join(FAMILIES)}")
+            raise click.UsageError(f"{name} is not a family; the families are {', '.join(FAMILIES)}")
     return _families(names)
 
 
 @main.command()
 def doctor() -> None:
-    """Say what is missing on this machine, and the fix. Exit code 1 if something is.
+    """List what is missing on this machine and how to fix it. Exit code 1 if something is missing.
 
     Example: penstock doctor
     """

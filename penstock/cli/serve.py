@@ -14,7 +14,7 @@ _folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=Fal
 
 @click.group()
 def serve() -> None:
-    """See or stop the model server of a local:// destination.
+    """Inspect or stop the model server of a local:// destination.
 
     Example: penstock serve status serving
     """
@@ -23,9 +23,9 @@ def serve() -> None:
 @serve.command()
 @_folder
 def status(folder: Path) -> None:
-    """Show what DIR serves: the server, and every model's version, fingerprint and URL. DIR is ./serving if not given.
+    """Show the server of DIR (default: ./serving) and every model's version, fingerprint and URL.
 
-    The server is asked. Exits with 1 if none runs or answers, or answers with another version than DIR says.
+    The command asks the server. Exit code 1: no server answers, or it answers with another version than DIR records.
 
     Example: penstock serve status serving
     """
@@ -45,9 +45,9 @@ def status(folder: Path) -> None:
 @serve.command()
 @_folder
 def stop(folder: Path) -> None:
-    """Stop the model server of DIR once it has answered the requests that it has. DIR is ./serving if not given.
+    """Stop the model server of DIR (default: ./serving) after it has finished its current requests.
 
-    The versions stay: the next push starts the server again.
+    The versions remain. The next push starts the server again.
 
     Example: penstock serve stop serving
     """
@@ -69,5 +69,5 @@ def _line(folder: Path, model: str, info: serving.ServerInfo | None) -> tuple[bo
         where = "does not answer"
     return (
         agrees,
-        f"{model}: version {state.stable} {where}; fingerprint {release.fingerprint}; before it: {', '.join(state.history) or 'none'}",
+        f"{model}: version {state.stable} {where}; fingerprint {release.fingerprint}; previous: {', '.join(state.history) or 'none'}",
     )

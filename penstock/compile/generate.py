@@ -44,8 +44,8 @@ def generate(checkout: Path, check: bool, pins: dict[str, str] | None = None) ->
     """
     if not (checkout / "components").is_dir() or not (checkout / "compiled").is_dir():
         raise UserError(
-            f"{checkout} is no checkout of Penstock: run this where components/ and compiled/ lie, "
-            "or say with --output DIR where to write the compiled files alone"
+            f"{checkout} is not a checkout of Penstock: run this in the folder with components/ and compiled/, "
+            "or use --output DIR to write only the compiled files"
         )
     wanted = {checkout / path: text for path, text in _generated(checkout, pins or {})}
     stale = {*(checkout / "compiled").rglob("*.yaml")} - {*wanted}
@@ -81,7 +81,7 @@ def _update(wanted: dict[Path, str], check: bool) -> list[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(wanted[path], encoding="utf-8")
     except OSError as error:
-        raise UserError(f"cannot write {error.filename}: {error.strerror}; name a folder that you may write to") from error
+        raise UserError(f"cannot write {error.filename}: {error.strerror}; choose a folder that you may write to") from error
     return changed
 
 

@@ -52,5 +52,5 @@ def _read(path: Path) -> dict[str, str]:
         raise UserError(f"cannot read the digests in {path}: {error}") from error
     for family in FAMILIES:
         if not isinstance(given, dict) or not _DIGEST.fullmatch(str(given.get(family))):
-            raise UserError(f'{path} must give a digest for each family, such as {{"{family}": "sha256:…"}}')
+            raise UserError(f'{path} must contain a digest for each family, such as {{"{family}": "sha256:…"}}')
     return {family: given[family] for family in FAMILIES}

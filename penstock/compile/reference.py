@@ -37,7 +37,7 @@ def markdown(name: str) -> str:
         UserError: There is no such component.
     """
     if name not in names():
-        raise UserError(f"no component is called {name}; there are {', '.join(names())}")
+        raise UserError(f"there is no component {name}; choose one of {', '.join(names())}")
     from penstock.components.container import NeverCached
 
     component = getattr(library, name)
@@ -79,7 +79,7 @@ def _type(kind: str) -> str:
 
 
 def _default(item) -> str:
-    return f"`{json.dumps(item.default)}`" if item.optional else "needed"
+    return f"`{json.dumps(item.default)}`" if item.optional else "required"
 
 
 def _section(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

@@ -19,18 +19,25 @@ $ penstock lint pipeline.yaml --format json
 $ penstock lint --explain concat-placeholder
 ```
 
-`penstock lint` reads a compiled KFP file, whoever compiled it, and says what Kubeflow, Vertex AI or a laptop (`penstock run`, kfp.local) would refuse, or do
-otherwise without a word. It needs neither a network nor an account. Exit code 0: no errors (there may be warnings). 1: errors. 2: wrong usage, or no
-compiled pipeline.
+`penstock lint` reads a compiled KFP file of any compiler and reports what Kubeflow, Vertex AI or a laptop (`penstock run`, kfp.local)
+rejects or silently does differently. It needs neither a network nor an account.
 
-An *error* is refused, fails, or does something else than the file says. A *warning* works, but not as one may think, or not everywhere.
-`penstock lint` knows KFP 2.17; each rule names the issue, source or page that it rests on.
+| Exit code | Meaning |
+|---|---|
+| 0 | There are no errors. There may be warnings. |
+| 1 | There are errors. |
+| 2 | The command is invalid, or the file is not a compiled pipeline. |
 
-What needs no rule: If, Elif and Else, nested pipelines, static loops and `dsl.Collected`, exit handlers and `ignore_upstream_failure`
-do the same everywhere.
+An *error* means that a backend rejects the file, fails, or does something different from what the file says. A *warning* means that the
+file works, but possibly not as you expect, or not everywhere. `penstock lint` knows KFP 2.17. Each rule names the issue, source or page
+that it is based on.
 
-What no rule sees is what a container does. Everywhere it must make the folders of its outputs, write every output parameter that it declares, and name its artifacts in the
-executor's output file; an input that was not given may be missing, or `null`; artifacts are read and written at their paths, not by their URIs (kubeflow/pipelines#13476).
+Some features work in the same way everywhere and need no rule: If, Elif and Else, nested pipelines, static loops and `dsl.Collected`, exit
+handlers and `ignore_upstream_failure`.
+
+No rule sees what a container does. On every backend, a container must create the folders of its outputs, write every output parameter that
+it declares, and name its artifacts in the executor output file. An input that was not given may be missing or `null`. A container reads and
+writes artifacts at their paths, not by their URIs (kubeflow/pipelines#13476).
 """
 
 
@@ -38,19 +45,19 @@ def find(name: str) -> Rule:
     """Returns a rule by its name.
 
     Raises:
-        UsageError: There is none of that name.
+        UsageError: There is no rule of that name.
     """
     known = {rule.id: rule for rule in all_rules()}
     if name in known:
         return known[name]
     close = difflib.get_close_matches(name, known, 1)
-    raise click.UsageError(f"there is no rule {name}" + (f"; did you mean {close[0]}?" if close else "; docs/lint.md lists them"))
+    raise click.UsageError(f"there is no rule {name}" + (f"; did you mean {close[0]}?" if close else "; see docs/lint.md"))
 
 
 def page() -> str:
     """Returns `docs/lint.md`."""
     marks = {True: "x", False: ""}
-    head = ["| Rule | | Kubeflow | Vertex AI | Laptop | What |", "|---|---|---|---|---|---|"]
+    head = ["| Rule | Severity | Kubeflow | Vertex AI | Laptop | Summary |", "|---|---|---|---|---|---|"]
     rows = [
         f"| [`{rule.id}`](#{rule.id}) | {rule.severity} | {' | '.join(marks[backend in rule.backends] for backend in BACKENDS)} | {rule.summary} |"
         for rule in all_rules()

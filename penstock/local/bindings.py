@@ -27,7 +27,7 @@ def _nested_arguments(task_name: str, task_spec: Any, component_spec: Any, io_st
 def _select(value: Any, expression: str) -> Any:
     field = _FIELD.fullmatch(expression)
     if not field:
-        raise ValueError(f"{expression} cannot be computed")
+        raise ValueError(f"{expression} cannot be evaluated")
     item = json.loads(value) if isinstance(value, str) else value
     name = json.loads(field[1])
     if not isinstance(item, dict) or name not in item:

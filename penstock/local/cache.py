@@ -42,7 +42,7 @@ class ContentCache(LocalCache):
         try:
             super().__init__(str(folder))
         except OSError as error:
-            raise UserError(f"outputs cannot be kept in {folder} ({error.strerror}); remove it, or give another --root") from error
+            raise UserError(f"cannot store outputs in {folder} ({error.strerror}); remove it, or give another --root") from error
         self._runner = runner
         self._fresh = fresh
 
@@ -55,7 +55,7 @@ class ContentCache(LocalCache):
         env_vars: dict[str, str] | None = None,
         custom_cache_key: str | None = None,
     ) -> str:
-        """Hashes all that the outputs depend on; empty where nobody can tell what that is, and nothing may be kept."""
+        """Hashes everything that the outputs depend on. Empty if that is unknown, so that nothing is cached."""
         ours = components_in(full_command)
         told: list[Any] = [component_name, custom_cache_key]
         try:
@@ -66,7 +66,7 @@ class ContentCache(LocalCache):
         except (TaskError, OSError):  # an artifact that cannot be hashed; the task says what is wrong with it
             return _NEVER
         code = self._runner.identity(image, component_of(full_command))
-        # The registry and the tracking server are part of what train_model gives back.
+        # The registry and the tracking server are part of the outputs of train_model.
         tracking = os.environ.get("MLFLOW_TRACKING_URI") if ours else None
         return hashlib.sha256(json.dumps([told, code, tracking], sort_keys=True, default=str).encode()).hexdigest()
 
@@ -87,7 +87,7 @@ class ContentCache(LocalCache):
             return
         try:
             Entry.of(key, tasks.current().component, outputs).write(self._place(key))
-        except TaskError:  # an artifact with links, which nobody can vouch for
+        except TaskError:  # an artifact with links, which cannot be verified
             self._place(key).unlink(missing_ok=True)
 
     def _place(self, key: str) -> Path:

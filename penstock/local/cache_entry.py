@@ -15,7 +15,7 @@ from ..kfp_adapter.dsl import create_artifact_instance
 from ..kfp_adapter.orchestrator import serialize_outputs
 from ..spec.contents import bytes_of
 
-# The form of the entries: one of another form is none.
+# The form of the entries: one of another form is ignored.
 SCHEMA = 1
 _ARTIFACT = "__kfp_artifact__"
 _ARTIFACTS = "__kfp_artifact_list__"

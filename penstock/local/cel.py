@@ -56,7 +56,7 @@ def parse(text: str) -> _Expression:
     parser = _Parser(_tokens(text))
     expression = parser.condition()
     if parser.kind:
-        raise CelError(f"{parser.value!r} is not expected")
+        raise CelError(f"{parser.value!r} is unexpected")
     return expression
 
 
@@ -65,7 +65,7 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
     while at < end:
         token = _TOKENS.match(text, at)
         if token is None:
-            raise CelError(f"{text[at : at + 20].strip()!r} is not understood")
+            raise CelError(f"{text[at : at + 20].strip()!r} is not valid CEL")
         assert token.lastgroup
         yield token.lastgroup, token[token.lastgroup]
         at = token.end()
@@ -145,7 +145,7 @@ class _Parser:
 
     def _expect(self, sign: str) -> None:
         if not self._take(sign):
-            raise CelError(f"{sign!r} is expected, not {self.value!r}")
+            raise CelError(f"{sign!r} expected, found {self.value!r}")
 
 
 def _constant(kind: str, token: str) -> Any:
@@ -157,19 +157,19 @@ def _constant(kind: str, token: str) -> Any:
         return float(token)
     if token in _CONSTANTS:
         return _CONSTANTS[token]
-    raise CelError(f"{token!r} is not expected")
+    raise CelError(f"{token!r} is unexpected")
 
 
 def _unescape(quoted: str) -> str:
     def replace(match: re.Match[str]) -> str:
         named, *codes, other = match.groups()
         if other:
-            raise CelError(f"\\{other} is no escape")
+            raise CelError(f"\\{other} is not an escape sequence")
         if named:
             return _NAMED.get(named, named)
         code = int(codes[3], 8) if codes[3] else int(next(filter(None, codes)), 16)
         if code > 0x10FFFF or 0xD800 <= code < 0xE000:
-            raise CelError(f"{match[0]} is no character")
+            raise CelError(f"{match[0]} is not a character")
         return chr(code)
 
     return _ESCAPES.sub(replace, quoted[1:-1])
@@ -215,7 +215,7 @@ def _equal(left: Any, right: Any) -> bool:
 
 def _ordered(sign: str, left: Any, right: Any) -> bool:
     if not ((_is_number(left) and _is_number(right)) or (type(left) is type(right) and isinstance(left, (str, bool)))):
-        raise CelError(f"{_brief(left)} and {_brief(right)} have no order")
+        raise CelError(f"{_brief(left)} and {_brief(right)} cannot be ordered")
     return _ORDERS[sign](left, right)
 
 
@@ -225,7 +225,7 @@ def _int(value: Any) -> int:
     elif isinstance(value, float) and math.isfinite(value):
         value = math.trunc(value)
     if isinstance(value, bool) or not isinstance(value, int) or not -_INT64 <= value < _INT64:
-        raise CelError(f"{_brief(value)} is no whole number of 64 bits")
+        raise CelError(f"{_brief(value)} is not a 64-bit integer")
     return value
 
 
@@ -235,7 +235,7 @@ def _double(value: Any) -> float:
             return float(value)
     except (ValueError, OverflowError):
         pass
-    raise CelError(f"{_brief(value)} is no number")
+    raise CelError(f"{_brief(value)} is not a number")
 
 
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {"int": _int, "double": _double}

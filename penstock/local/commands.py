@@ -25,13 +25,13 @@ def check(name: str, image: str, command: list[str]) -> None:
         return
     if not is_lightweight(command):
         raise UserError(
-            f"task {name} runs in the image {image}, which `penstock run` has no environment for; "
-            "it runs Penstock's components and lightweight Python components"
+            f"task {name} runs in the image {image}, for which `penstock run` has no environment; "
+            "use --runner docker, or only Penstock's components and lightweight Python components"
         )
     if extra := _packages(command):
         raise UserError(
-            f"task {name} installs {', '.join(extra)}; `penstock run` runs lightweight Python components that need nothing but kfp, "
-            "since it must not change its own environment"
+            f"task {name} installs {', '.join(extra)}; `penstock run` supports lightweight Python components that need only kfp, "
+            "because it does not change its own environment; use --runner docker"
         )
 
 

@@ -30,7 +30,9 @@ def _evaluate_in_scope(condition: str, io_store: Any) -> bool:
     try:
         values = make_task_arguments(task.inputs, io_store)
     except ValueError as error:
-        raise ConditionError(f"the condition {brief(condition)} lacks a value ({error}); nothing behind it was run") from error
+        raise ConditionError(
+            f"the condition {brief(condition)} has an undefined value ({error}); the tasks behind it did not run"
+        ) from error
     passed = evaluate(condition, values)
     if not passed and (view := faults.view()):
         view.skipped(condition, values)
@@ -38,7 +40,7 @@ def _evaluate_in_scope(condition: str, io_store: Any) -> bool:
 
 
 def _within_scope(run_dag: Callable[..., Any]) -> Callable[..., Any]:
-    """Remembers, thread by thread, which DAG is being run, since the evaluator is only told the condition."""
+    """Remembers the running DAG of each thread, because the evaluator gets only the condition."""
 
     def run(*, dag_component_spec: Any, **rest: Any) -> Any:
         outer = getattr(_scope, "dag", None)
@@ -56,6 +58,6 @@ def _within_scope(run_dag: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def mend() -> Iterator[None]:
-    """Mends the evaluation of conditions."""
+    """Fixes the evaluation of conditions."""
     with EVALUATE_CONDITION.replaced(_evaluate_in_scope), RUN_DAG.wrapped(_within_scope):
         yield

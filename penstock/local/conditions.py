@@ -25,9 +25,9 @@ def evaluate(condition: str, values: dict[str, Any]) -> bool:
     try:
         result = cel.parse(condition)(values)
     except cel.CelError as error:
-        raise ConditionError(f"the condition {brief(condition)} cannot be evaluated: {error}; nothing behind it was run") from error
+        raise ConditionError(f"the condition {brief(condition)} cannot be evaluated: {error}; the tasks behind it did not run") from error
     if not isinstance(result, bool):
-        raise ConditionError(f"the condition {brief(condition)} is neither true nor false; nothing behind it was run")
+        raise ConditionError(f"the condition {brief(condition)} is neither true nor false; the tasks behind it did not run")
     return result
 
 

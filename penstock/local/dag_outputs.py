@@ -30,7 +30,7 @@ def _get_dag_output_artifacts(dag_outputs_spec: Any, io_store: Any) -> dict[str,
     found = {name: list(_found(spec.artifact_selectors, io_store)) for name, spec in dag_outputs_spec.artifacts.items()}
     for name, spec in dag_outputs_spec.artifacts.items():
         if len(found[name]) != 1 and len(spec.artifact_selectors) > 1:
-            raise ValueError(f"{len(found[name])} of the tasks that may produce the artifact {name} did so; expected exactly one")
+            raise ValueError(f"{len(found[name])} of the tasks that can produce the artifact {name} produced it; expected exactly one")
     return {name: artifacts[0] for name, artifacts in found.items() if artifacts}
 
 
@@ -42,6 +42,6 @@ def _found(selectors: Any, io_store: Any) -> Iterator[Any]:
 
 @contextmanager
 def mend() -> Iterator[None]:
-    """Mends what a pipeline within a pipeline gives back."""
+    """Fixes the outputs of nested pipelines."""
     with DAG_OUTPUT_PARAMETERS.wrapped(_parameters_that_are), DAG_OUTPUT_ARTIFACTS.replaced(_get_dag_output_artifacts):
         yield

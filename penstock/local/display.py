@@ -83,7 +83,7 @@ class Display:
             self._live.__exit__(*error)
 
     def ended(self, unknown: Collection[str] = ()) -> None:
-        """Shows what has not run, and of what nobody tells what became of it; the run is over."""
+        """Shows the tasks that did not run and those with an unknown result at the end of the run."""
         with self._lock:
             for row in self._rows.values():
                 if row.state == "waiting":

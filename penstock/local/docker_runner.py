@@ -59,7 +59,7 @@ class DockerRunner:
         images = {self._image(container.image) for _, container in pipeline.containers()}
         for name, container in pipeline.containers():
             if "--executor_input" not in [*container.command, *container.args]:
-                raise UserError(f"task {name} does not take --executor_input, without which `penstock run` finds no outputs")
+                raise UserError(f"task {name} does not take --executor_input, which `penstock run` needs to find its outputs")
         if STARTS_SERVERS & pipeline.components:
             self._serve_image = next((image for image in images if family_of(image) == "serve"), released_image("serve"))
             images.add(self._serve_image)
@@ -102,7 +102,7 @@ class DockerRunner:
         reason = (pulled.stderr.strip() or "the registry does not have it").splitlines()[-1]
         family = family_of(image)
         hint = f"; build it: `penstock images build --family {family}`" if family else ""
-        raise UserError(f"the image {image} is neither on this machine nor can it be pulled ({reason}){hint}")
+        raise UserError(f"the image {image} is not on this machine and cannot be pulled ({reason}){hint}")
 
     def _options(self, image: str) -> list[str]:
         """Returns the engine's options that every container of an image gets."""
@@ -141,7 +141,7 @@ class DockerRunner:
             return said or _ENGINE_FAILED
         status, code, killed_for_memory = state[0], int(state[1]), state[2] == "true"
         if status != "exited":
-            raise UserError(f"its container is {status}, not at its end; is the container engine well?")
+            raise UserError(f"its container has the status {status} instead of exited; check the container engine")
         if killed_for_memory:
-            raise UserError("the machine has too little memory for it")
+            raise UserError("the machine has too little memory for the task")
         return _SIGNALED - code if code > _SIGNALED else code

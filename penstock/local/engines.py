@@ -29,7 +29,7 @@ class Engine:
     rootless: bool
 
     def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Runs a command of the engine to its end, whatever this process is told meanwhile."""
+        """Runs a command of the engine to its end, even if this process is interrupted."""
         return subprocess.run([self.command, *arguments], capture_output=True, text=True, check=False, start_new_session=True)
 
     def image_id(self, image: str) -> str:
@@ -39,7 +39,7 @@ class Engine:
     def as_this_user(self) -> list[str]:
         """Returns the options under which what a container writes belongs to this user."""
         if self.rootless and not self.is_podman:
-            return ["--user", "0:0"]  # Docker maps root, and nobody else, to this user
+            return ["--user", "0:0"]  # Docker maps only root to this user
         user = ["--user", f"{os.getuid()}:{os.getgid()}"]
         return ["--userns", "keep-id", *user] if self.rootless else user
 

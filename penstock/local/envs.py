@@ -90,7 +90,8 @@ class Environment:
         if done.returncode != 0:
             said = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
             raise UserError(
-                f"cannot make the {self.family} environment: {' '.join(said[-4:])} (all of it: {self.log}; `penstock doctor` tells what is missing)"
+                f"cannot create the {self.family} environment: {' '.join(said[-4:])} (full log: {self.log}; run `penstock doctor` to see "
+                "what is missing)"
             )
 
 

@@ -1,4 +1,4 @@
-"""kfp.local ends a run with a traceback, or with a line in its log alone, where it cannot go on; here whoever watches is told why.
+"""kfp.local ends a run with a traceback, or with a line in its log alone, where it cannot go on; here the user sees the reason.
 
 Upstream (kfp 2.17): `run_enhanced_dag` lets any error of a nested pipeline's inputs or outputs through, so that exit handlers do not run, and
 `execute_parallel_tasks` logs it and fails without a word.

@@ -58,7 +58,7 @@ class ForkServer:
                 return _Fork(int(pid), line, reader)
         except OSError:  # it has ended
             pass
-        except BaseException:  # this thread was interrupted; nothing starts that has not been told what
+        except BaseException:  # this thread was interrupted, so the fork gets no command and ends
             line.close()
             raise
         line.close()

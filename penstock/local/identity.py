@@ -1,4 +1,4 @@
-"""What a task's outputs depend on beside its inputs: the code that it runs, and the machine where that is measured."""
+"""What a task's outputs depend on besides its inputs: its code, and the machine if the task measures it."""
 
 import functools
 import hashlib

@@ -1,4 +1,4 @@
-"""Which Python a family's lock can be installed for."""
+"""Finds a Python for a family's lock."""
 
 import functools
 import os
@@ -19,7 +19,7 @@ def running_version() -> str:
 
 
 def glibc_version() -> tuple[int, int]:
-    """Returns this system's glibc as (major, minor); (0, 0) where there is none, such as on musl or macOS."""
+    """Returns this system's glibc as (major, minor); (0, 0) on systems without glibc, such as musl or macOS."""
     name, version = platform.libc_ver()
     if name != "glibc":
         return 0, 0
@@ -35,7 +35,7 @@ def find_python(*versions: str) -> tuple[str, str]:
         The version, and the interpreter's path.
 
     Raises:
-        UserError: There is none.
+        UserError: There is none on this machine.
     """
     if running_version() in versions:
         return running_version(), sys.executable
@@ -45,7 +45,7 @@ def find_python(*versions: str) -> tuple[str, str]:
                 return version, candidate
     wanted = " or ".join(versions)
     raise UserError(
-        f"no Python {wanted} on this machine, which the tfdv family needs where glibc is older than 2.39; "
+        f"this machine has no Python {wanted}, which the tfdv family needs with glibc older than 2.39; "
         f"install one (such as `apt install python{versions[0]}`, `pyenv install {versions[0]}` or `uv python install {versions[0]}`)"
     )
 

@@ -46,7 +46,7 @@ def _items(task_spec: Any, given: dict[str, Any]) -> list[Any]:
     if isinstance(values, str):
         values = json.loads(values)
     if not isinstance(values, list):
-        raise ValueError(f"it loops over {values!r:.60}, which is no list")
+        raise ValueError(f"it loops over {values!r:.60}, which is not a list")
     return values
 
 

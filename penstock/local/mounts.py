@@ -1,4 +1,4 @@
-"""Which of this machine's files a task's container sees, each under its own path."""
+"""The files of this machine that are mounted into a task's container, each at its own path."""
 
 import os
 import re
@@ -45,7 +45,7 @@ def working_directory() -> Path:
         UserError: A container has one of its own at that path.
     """
     if (folder := Path.cwd()) in _TAKEN:
-        raise UserError(f"{folder} cannot be shown to containers, which have their own; run this in a folder of yours")
+        raise UserError(f"{folder} cannot be mounted into containers, which have their own; run this in another folder")
     return folder
 
 

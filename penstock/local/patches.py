@@ -1,7 +1,7 @@
-"""Mends of kfp.local, one module per upstream defect, and what it lacks: environments, a cache by content, a view of the tasks.
+"""Fixes for kfp.local, one module per upstream defect, and its missing features: environments, a cache by content, a view of the tasks.
 
-kfp.local stays the orchestrator. `mended` puts the mends in for the time of a run; each module names the defect, and its test
-fails when upstream has mended it.
+kfp.local stays the orchestrator. `mended` applies the fixes during a run; each module names the defect, and its test
+fails when upstream has fixed it.
 """
 
 from collections.abc import Iterator

@@ -64,7 +64,7 @@ def _surroundings() -> dict[str, str]:
 def _put_in(text: str, values: Mapping[str, str]) -> str:
     """Puts in what is known; anything else stays as it stands."""
     if vertex := _VERTEX_ONLY.search(text):
-        raise UserError(f"the placeholder {vertex[0]} has a value on Vertex AI only; pass the value as a parameter")
+        raise UserError(f"the placeholder {vertex[0]} has a value only on Vertex AI; pass the value as a parameter")
     text = text.replace(WORKSPACE_MOUNT_PATH, values[dsl.WORKSPACE_PATH_PLACEHOLDER])
     return _PLACEHOLDER.sub(lambda found: values.get(found[0], found[0]), text)
 

@@ -1,4 +1,4 @@
-"""Processes that are watched through their log, and that end when the run is interrupted."""
+"""Processes whose log is read, and that end when the run is interrupted."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from typing import IO, Protocol
 
 _GRACE_SECONDS = 10.0
 _POLL_SECONDS = 0.05
-# What nobody ends with a line's end must not fill this process's memory.
+# A line without an end must not fill this process's memory.
 _PIECE = 1 << 20
 _LONGEST_LINE = 1 << 22
 
@@ -54,7 +54,7 @@ class Processes:
     ) -> int:
         """Runs a command to its end.
 
-        A file, not a pipe, takes what it prints, so that a server that it leaves behind keeps nobody waiting.
+        A file, not a pipe, takes what it prints, so that a server that it leaves running does not block the reader.
 
         Args:
             command: The command.

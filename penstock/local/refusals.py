@@ -1,4 +1,4 @@
-"""What a pipeline asks for that cannot be had here: told before anything starts."""
+"""Rejects pipelines that need something that this machine cannot provide, before anything starts."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a person wants to know at the end of a run."""
+"""The summary at the end of a run."""
 
 import shutil
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _BY_HAND = "control_release"
 _RELEASES = {"push_model", _BY_HAND}
 # What of a task's outputs says whether the model is released.
 _TELLING = {"evaluate_model": "verdict", _SERVING_GATE: "verdict"} | dict.fromkeys(_RELEASES, "outcome")
-_UNKNOWN = "unknown: the backend does not tell, and its log is gone"
+_UNKNOWN = "unknown: the backend does not return it, and the log no longer exists"
 
 
 @dataclass
@@ -66,8 +66,8 @@ class Ending:
         pages: The URIs of the pages that its tasks wrote.
         held_back: Whether a gate is known to have closed although no task's outputs say so.
         unknown: The tasks of which it is not known what became of them.
-        is_unsure: Whether a gate may have closed, and nobody tells.
-        gone: The tasks whose logs are gone: what only these told is not known any more.
+        is_unsure: Whether a gate may have closed, but its verdict is unknown.
+        gone: The tasks whose logs no longer exist, so that some values are unknown.
     """
 
     place: str
@@ -84,7 +84,7 @@ class Ending:
     def doubt(self) -> str:
         """What is not known of a run that is done; empty if enough is."""
         if self.unknown:
-            return f"what became of {', '.join(self.unknown)} is unknown"
+            return f"the result of {', '.join(self.unknown)} is unknown"
         return "whether the model is released is unknown" if self.is_unsure or any(map(_is_silent, self.tasks)) else ""
 
 
@@ -92,7 +92,7 @@ def conclude(ending: Ending, console: Console) -> int:
     """Prints how a run ended; returns the exit code, as `report` does."""
     lines = [("run", ending.place), *_facts(ending.tasks), *(("report", page) for page in ending.pages)]
     if ending.gone:
-        lines.append(("gone", f"the logs of {', '.join(ending.gone)}, and what only these told"))
+        lines.append(("gone", f"the logs of {', '.join(ending.gone)}, with the values that only they contain"))
     console.print()
     for name, value in lines:
         console.print(f"{name:<10} {value}", markup=False, highlight=False, soft_wrap=True)
@@ -142,7 +142,7 @@ def _is_held_back(task: Task) -> bool:
 
 
 def _is_silent(task: Task) -> bool:
-    """Tells whether a task ended well, and nobody tells how: whether the model is released depends on it."""
+    """Returns whether a task succeeded with an unknown result that decides the release of the model."""
     return task.state in {"done", "cached"} and task.component in _TELLING and _TELLING[task.component] not in task.outputs
 
 

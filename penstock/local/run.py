@@ -1,4 +1,4 @@
-"""Running a compiled pipeline on this machine."""
+"""Runs a compiled pipeline on this machine."""
 
 import logging
 import signal
@@ -54,7 +54,8 @@ def make_runner(name: str, extra_packages: Path | None = None) -> Runner:
         return EnvRunner(extra_packages)
     if extra_packages:
         raise UserError(
-            "--extra-packages is for virtualenvs: with --runner docker, put the packages into an image of your own (docs/modules.md)"
+            "--extra-packages works only with virtual environments: with --runner docker, build your own image with the packages "
+            "(docs/modules.md)"
         )
     from .docker_runner import DockerRunner
 
@@ -125,7 +126,7 @@ class _Formatter(logging.Formatter):
 
 
 class _Log(logging.FileHandler):
-    """A file that may be cut short by a full disk: that is told where something is missing, not here."""
+    """A file that a full disk may truncate. The consumer reports that, not this class."""
 
     def handleError(self, record: logging.LogRecord) -> None:
         pass

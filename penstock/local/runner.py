@@ -1,4 +1,4 @@
-"""What a task's container stands for on this machine."""
+"""The runner of a task: what takes the place of its container on this machine."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager

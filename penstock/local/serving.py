@@ -63,7 +63,7 @@ def _server(folder: Path, parameters: dict[str, Any]) -> tuple[list[str], list[P
     """Returns the server's command, and the folders that it writes to.
 
     Raises:
-        TaskError: A serving option is none.
+        TaskError: A serving option is invalid.
     """
     port = split(parameters["destination"])[2].get("port", _DEFAULT_PORT)
     log = PredictionLogOptions.from_options(parameters.get("serving_options") or {}, in_container=False)

@@ -1,4 +1,4 @@
-"""What a task finds around it on this machine: its family's environment, and the variables that tell it where things are."""
+"""The environment of a task on this machine: its family's virtual environment and its variables."""
 
 import os
 import shutil

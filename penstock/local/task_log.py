@@ -1,4 +1,4 @@
-"""What a task's process says on stdout and stderr, line by line."""
+"""The log lines of a task's process."""
 
 import json
 from collections.abc import Iterable
@@ -38,7 +38,7 @@ class TaskLog:
 
 
 def _outputs(text: str) -> dict[str, Any]:
-    """Returns an `ExecutorOutput`; empty where a backend has cut the line, or it is none."""
+    """Returns an `ExecutorOutput`; empty if a backend has truncated the line, or it is invalid."""
     try:
         outputs = json.loads(text)
         first = [entry["artifacts"][0] for entry in outputs.get("artifacts", {}).values()]

@@ -1,4 +1,4 @@
-"""The tasks of a run: which one a thread is running, and what became of it."""
+"""The tasks of a run: the task of each thread, and its result."""
 
 import threading
 import time
@@ -93,7 +93,7 @@ def pages(outputs: dict[str, Any]) -> list[dsl.HTML]:
 
 
 def summary_of(outputs: dict[str, Any]) -> str:
-    """Returns the first summary among a task's outputs; empty if there is none."""
+    """Returns the first summary among a task's outputs, or an empty text."""
     summaries = (value.metadata.get("summary") for value in outputs.values() if isinstance(value, dsl.Artifact))
     return decode(next(filter(None, summaries), ""))
 

@@ -1,1 +1,1 @@
-"""Running a compiled file elsewhere: on Kubeflow Pipelines and on Vertex AI Pipelines, from one set of commands."""
+"""Runs a compiled file on Kubeflow Pipelines and on Vertex AI Pipelines with one set of commands."""

@@ -1,4 +1,4 @@
-"""What accelerators are called: one table, from the names that pipelines are given to each backend's words."""
+"""The names of accelerators on each backend."""
 
 import re
 
@@ -61,7 +61,7 @@ class AcceleratorNames:
             return name, int(split[2])
         for name, row in ACCELERATORS.items():
             if word in row.values():
-                raise ValueError(f"{word} is another backend's word: on {self.backend} say {name}")
+                raise ValueError(f"{word} is a name of another backend: on {self.backend} use {name}")
         raise ValueError(f"{self._where} has no accelerator {word}{did_you_mean(word.lower(), list(self._own))}")
 
     def word(self, name: str) -> str:
@@ -75,7 +75,7 @@ class AcceleratorNames:
         return text in self._own.values() or text in _vertex_words()
 
     def _name(self, text: str) -> str:
-        """Returns the accelerator of that name, or of that word of the backend's; empty if there is none."""
+        """Returns the accelerator with that name or that name of the backend, or an empty text."""
         if known := next((name for name in (text, text.lower()) if name in self._own), ""):
             return known
         return text if self.is_word(text) else ""

@@ -1,4 +1,4 @@
-"""Accelerators of tasks in a backend's words, known before anything is sent.
+"""Translates the accelerators of tasks for a backend before anything is sent.
 
 A pipeline names an accelerator by a parameter, in one word for every backend: `l4`, or `l4x2` for two. Here the parameters
 that reach a task's resources are found by following the compiled file, and the words become the backend's. Vertex AI documents
@@ -62,7 +62,7 @@ def resolve(
         resources: The pod's resource for each accelerator, where platform settings say which there are.
 
     Raises:
-        UserError: The backend has no such accelerator, a count is none or contradicts the accelerator's `xN`, a quantity is none,
+        UserError: The backend has no such accelerator, a count is invalid or contradicts the accelerator's `xN`, a quantity is invalid,
             or Vertex AI would have to know before what is known only when the pipeline runs.
     """
     resolved = Resolved(copy.deepcopy(spec), dict(parameters), {})
@@ -127,7 +127,7 @@ class _Resolver:
         accelerators = list(dict.fromkeys(request.accelerator for request in requests))
         if len(accelerators) > 1:
             said = " and ".join(f"{each.name}x{each.count}" if each else "none" for each in accelerators)
-            raise uses[0].error(f"its container is asked for with several accelerators, {said}: give all tasks that run it the same")
+            raise uses[0].error(f"its tasks request different accelerators for one container, {said}: give all of them the same")
         if accelerators[0]:
             self._resolved.accelerators[label] = accelerators[0]
         if self._names.backend == "vertex" or not all(map(self._suits_driver, requests)):
@@ -145,11 +145,9 @@ class _Resolver:
         if kind.known and count.known:
             return _Request(use, kind, count, self._accelerator(use, kind, count))
         if self._names.backend == "vertex":
-            raise use.error(
-                "its accelerator is known only when the pipeline runs, and Vertex AI must know it before: give it as a parameter"
-            )
+            raise use.error("its accelerator is known only while the pipeline runs, but Vertex AI needs it before: give it as a parameter")
         if kind.text and not self._names.is_word(kind.text):
-            raise use.error(f"the count is known only when the pipeline runs, so {kind.text} must be a resource such as nvidia.com/gpu")
+            raise use.error(f"the count is known only while the pipeline runs, so {kind.text} must be a resource such as nvidia.com/gpu")
         return None
 
     def _accelerator(self, use: Use, kind: Value, count: Value) -> Accelerator | None:
@@ -164,7 +162,7 @@ class _Resolver:
         except ValueError as error:
             raise use.error(f"{kind.parameter or 'its accelerator'}: {error}") from error
         if number == 1 and not count.parameter:
-            number = None  # what kfp's compiler writes where nobody said a count
+            number = None  # what kfp's compiler writes without a count
         if times is not None and number not in (None, times):
             raise use.error(f"{kind.parameter or 'its accelerator'} is {kind.text}, but {count.parameter or 'its count'} is {number}")
         number = times if number is None else number
@@ -174,7 +172,7 @@ class _Resolver:
         if not count.text:
             return None
         if not count.text.isdecimal():
-            raise use.error(f"{count.parameter or 'its count'} must be a whole number of accelerators, not {count.text!r}")
+            raise use.error(f"{count.parameter or 'its count'} must be an integer number of accelerators, not {count.text!r}")
         return int(count.text)
 
     def _set(self, request: _Request) -> None:
@@ -189,7 +187,7 @@ class _Resolver:
         if not name:
             return
         if self._set_parameters.setdefault(name, text) != text:
-            raise use.error(f"{name} would have to be both {self._set_parameters[name]} and {text}: give each task a count of its own")
+            raise use.error(f"{name} would have to be both {self._set_parameters[name]} and {text}: give each task a separate count")
         self._resolved.parameters[name] = text if self._is_string(name) else int(text)
 
     def _is_string(self, parameter: str) -> bool:

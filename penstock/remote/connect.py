@@ -1,4 +1,4 @@
-"""From the words of a command to a backend."""
+"""Finds the backend of a command."""
 
 from .contexts import find_settings
 from .settings import KubeflowSettings, Settings

@@ -1,4 +1,4 @@
-"""Which settings hold: flags win over the environment, which wins over `penstock.toml`."""
+"""Reads settings: flags take precedence over the environment, and the environment over `penstock.toml`."""
 
 import os
 import sys
@@ -89,7 +89,7 @@ def _read(file: Path) -> list[_Context]:
         raise UserError(f"cannot read {file}: {error}") from error
     for key in document:
         if key != "contexts":
-            raise UserError(f"{file} has {key}, which means nothing here: it has sections such as [contexts.kubeflow]")
+            raise UserError(f"{file} has the unknown key {key}: use sections such as [contexts.kubeflow]")
     contexts = document.get("contexts", {})
     if not isinstance(contexts, dict):
         raise UserError(f"{file}: contexts is not a table: write sections such as [contexts.kubeflow]")
@@ -99,7 +99,7 @@ def _read(file: Path) -> list[_Context]:
 def _context(file: Path, name: str, section: Any) -> _Context:
     where = f"{file} [contexts.{name}]"
     if not isinstance(section, dict):
-        raise UserError(f"{where} is not a table: write its settings below that line")
+        raise UserError(f"{where} is not a table: write its settings below that heading")
     target = section.get("target")
     if target not in TARGETS:
         raise UserError(f"{where}: target must be one of {', '.join(TARGETS)}, not {target!r}")
@@ -112,9 +112,9 @@ def _context(file: Path, name: str, section: Any) -> _Context:
 def _check(target: str, key: str, value: Any, where: str) -> None:
     kinds = get_type_hints(TARGETS[target])
     if key in _SECRETS:
-        raise UserError(f"{where} is a secret: take it out of there and set the environment variable {_SECRETS[key]}")
+        raise UserError(f"{where} is a secret: remove it and set the environment variable {_SECRETS[key]}")
     if key not in kinds:
-        raise UserError(f"{where} is no setting of {target}{did_you_mean(key, list(kinds))}")
+        raise UserError(f"{where} is not a setting of {target}{did_you_mean(key, list(kinds))}")
     check(value, _CHOICES.get(key) or _SHAPES[kinds[key]], where)
 
 
@@ -131,7 +131,7 @@ def _choose(contexts: list[_Context], name: str, target: str, file: Path | None)
     if len(fitting) == 1:
         return fitting[0]
     if not target:
-        raise UserError(f"say where: --target {' or '.join(TARGETS)}{_or_one_of(fitting, file)}")
+        raise UserError(f"no target is given: use --target {' or '.join(TARGETS)}{_or_one_of(fitting, file)}")
     if fitting:
         raise UserError(f"{file} has several contexts of {target}: choose with --context {' or '.join(each.name for each in fitting)}")
     return _Context("", target, {})
@@ -139,12 +139,12 @@ def _choose(contexts: list[_Context], name: str, target: str, file: Path | None)
 
 def _named(contexts: list[_Context], name: str, target: str, file: Path | None) -> _Context:
     if file is None:
-        raise UserError(f"there is no context {name}: no {FILE} lies in {Path.cwd()} or above it")
+        raise UserError(f"there is no context {name}: there is no {FILE} in {Path.cwd()} or its parents")
     found = next((context for context in contexts if context.name == name), None)
     if found is None:
         raise UserError(f"{file} has no context {name}{did_you_mean(name, [context.name for context in contexts])}")
     if target not in ("", found.target):
-        raise UserError(f"context {name} of {file} is one of {found.target}, not of {target}: leave --target out, or choose another")
+        raise UserError(f"context {name} of {file} belongs to {found.target}, not to {target}: omit --target, or choose another context")
     return found
 
 

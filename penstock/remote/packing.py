@@ -1,4 +1,4 @@
-"""Files of this machine that a run elsewhere needs: what Penstock's components read as text travels in their parameters."""
+"""Packs files of this machine into the parameters of Penstock's components."""
 
 import os
 from typing import Any

@@ -1,4 +1,4 @@
-"""The platform document, as kfp-kubernetes writes it: from the settings file, for the tasks of one pipeline."""
+"""Writes the platform document with kfp-kubernetes from the settings file, for the tasks of one pipeline."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,11 +57,11 @@ def _by_executor(settings: PlatformSettings, uses: dict[str, list[Use]], file: P
     found: dict[str, dict[str, Any]] = {}
     for name, given in settings.tasks.items():
         if name not in known:
-            raise UserError(f"{file} has settings of the task {name}, which the pipeline does not have{did_you_mean(name, sorted(known))}")
+            raise UserError(f"{file} has settings for the task {name}, which the pipeline does not have{did_you_mean(name, sorted(known))}")
         found |= dict.fromkeys([label for label, names in tasks.items() if name in names] or [f"exec-{name}"], given)
     for label, names in tasks.items():
         if any(name in settings.tasks and settings.tasks.get(other) != settings.tasks[name] for name in names for other in names):
-            raise UserError(f"{file}: the tasks {', '.join(names)} run one container, {label}: give them the same settings")
+            raise UserError(f"{file}: the tasks {', '.join(names)} run the same container, {label}: give them the same settings")
     return found
 
 

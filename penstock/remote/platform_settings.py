@@ -1,4 +1,4 @@
-"""The platform settings file: what only Kubernetes knows of a run, in YAML.
+"""The platform settings file: the Kubernetes settings of a run, in YAML.
 
 `terraform output -raw platform_settings` writes a first one. docs/kubeflow.md says what each key means.
 """
@@ -104,7 +104,7 @@ def read_platform(file: Path) -> PlatformSettings:
         raise UserError(f"cannot read the platform settings in {file}: {error}") from error
     content = {} if content is None else content
     if isinstance(content, dict) and "platforms" in content:
-        raise UserError(f"{file} is a platform document, which kfp writes; what is read here are settings: see docs/kubeflow.md")
+        raise UserError(f"{file} is a platform document of kfp, not a file of platform settings: see docs/kubeflow.md")
     try:
         check(content, _FILE)
     except UserError as error:

@@ -1,4 +1,4 @@
-"""CPU and memory of tasks, where a pipeline's parameters say them.
+"""CPU and memory of tasks that come from a pipeline's parameters.
 
 Vertex AI documents static resources only, so there they are written into the submitted spec, in the old and the new fields as
 kfp's compiler does for static ones. Kubeflow's driver reads parameters that are strings and fails on an empty quantity
@@ -44,7 +44,7 @@ def resolve_quantities(requested: dict[str, Any], uses: list[Use], backend: str)
         backend: `kubeflow` or `vertex`.
 
     Raises:
-        UserError: A quantity is none, or Vertex AI would have to know before what is known only when the pipeline runs.
+        UserError: A quantity is invalid, or known only while the pipeline runs although Vertex AI needs it before.
     """
     for new, (old, kind) in _FIELDS.items():
         text = requested.get(new, "")
@@ -58,12 +58,12 @@ def _resolve(requested: dict[str, Any], uses: list[Use], backend: str, new: str,
         if value.text and not kind.form.fullmatch(value.text):
             raise use.error(f"{value.parameter or kind.name} must be a quantity of {kind.name} such as {kind.example}, not {value.text!r}")
         if backend == "vertex" and not value.known:
-            raise use.error(f"{kind.name} is known only when the pipeline runs, and Vertex AI must know it before: give it as a parameter")
+            raise use.error(f"{kind.name} is known only while the pipeline runs, but Vertex AI needs it before: give it as a parameter")
     if backend == "kubeflow" and all(not value.known or (isinstance(value.value, str) and value.text) for value in values):
         return
     texts = {value.text for value in values}
     if len(texts) > 1:
-        raise uses[0].error(f"{kind.name} is {' and '.join(sorted(texts))} in the tasks that run this container: give them the same")
+        raise uses[0].error(f"{kind.name} is {' and '.join(sorted(texts))} in the tasks that run this container: give all of them the same")
     _write(requested, texts.pop(), new, old, kind)
 
 

@@ -1,4 +1,4 @@
-"""Names that tasks would refuse when the model is trained already: refused before anything runs."""
+"""Rejects, before anything runs, names that tasks would reject only after the training."""
 
 from typing import Any
 

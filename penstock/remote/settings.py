@@ -1,4 +1,4 @@
-"""What a backend must be told to be found: from flags, the environment and `penstock.toml`."""
+"""The settings of a backend, from flags, the environment and `penstock.toml`."""
 
 from dataclasses import dataclass, field
 

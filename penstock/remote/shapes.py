@@ -1,4 +1,4 @@
-"""What a settings file may say: a shape for every value, and errors that name the place, the mistake and what was meant.
+"""The shapes of values in a settings file, and errors that name the place, the mistake and the correction.
 
 A shape is a type (`str`, `int`, `bool`; `object` for anything that JSON has), a list of one shape, a dict from `str` to one shape, or
 one of the classes below.
@@ -93,7 +93,7 @@ def _check_json(value: Any, where: str) -> None:
     if isinstance(value, (dict, list)):
         check(value, {str: object} if isinstance(value, dict) else [object], where)
     elif not isinstance(value, (str, int, float, bool)):
-        raise UserError(f"{where} must be something that JSON has: text, a number, true, false, or a list or mapping of these, not {value}")
+        raise UserError(f"{where} must be a JSON value (text, number, true, false, or a list or mapping of these), not {value}")
 
 
 def _check_scalar(value: Any, shape: Any, where: str) -> None:

@@ -1,4 +1,4 @@
-"""From a compiled file and what a person gives to what a backend is sent, checked before anything is."""
+"""Prepares a submission from a compiled file and the user's options, and checks it before it is sent."""
 
 import json
 from collections.abc import Iterable
@@ -104,8 +104,8 @@ def _parameters(pipeline: PipelineFile, options: SubmissionOptions, settings: Se
     inputs = pipeline.spec.root.input_definitions
     if inputs.artifacts:
         raise UserError(
-            f"{pipeline.path.name} takes the artifact {next(iter(inputs.artifacts))}, which cannot be given to a run on {backend}: "
-            "take a URI as a parameter, and import it in the pipeline"
+            f"{pipeline.path.name} takes the artifact {next(iter(inputs.artifacts))}, which a run on {backend} cannot receive: "
+            "use a parameter with a URI, and import it in the pipeline"
         )
     of_context = {name: value for name, value in settings.parameters.items() if name in inputs.parameters and name not in options.texts}
     return pipeline.arguments(options.texts, of_context | options.values)
@@ -115,7 +115,7 @@ def _platform_file(given: Path | None, settings: Settings, backend: str) -> Path
     of_context: str = getattr(settings, "platform", "")
     place = str(given or of_context)
     if place and backend != "kubeflow":
-        raise UserError(f"{place} is for Kubernetes, and {backend} runs no pods of yours: leave --platform out")
+        raise UserError(f"{place} is for Kubernetes, and {backend} runs no pods of yours: omit --platform")
     return Path(place) if place else None
 
 
@@ -124,7 +124,7 @@ def _platform(pipeline: PipelineFile, place: Path | None, resolved: accelerators
     if place is None:
         return pipeline.platform
     if pipeline.platform:
-        raise UserError(f"{pipeline.path.name} has a platform document of its own: leave out {place}, or compile without kfp-kubernetes")
+        raise UserError(f"{pipeline.path.name} contains a platform document: omit {place}, or compile without kfp-kubernetes")
     from .platform import platform_spec
 
     return platform_spec(place, resolved.spec, resolved.accelerators)
@@ -134,7 +134,7 @@ def _checked(submission: Submission, backend: str) -> list[Finding]:
     documents = [submission.spec, *filter(None, [submission.platform])]
     findings = lint("\n---\n".join(map(json.dumps, documents)), [backend], submission.parameters)
     if errors := [finding for finding in findings if finding.severity == "error"]:
-        raise UserError(f"{submission.pipeline.path.name} does not suit {backend}: {_said(errors)}; nothing was sent")
+        raise UserError(f"{submission.pipeline.path.name} cannot run on {backend}: {_said(errors)}; nothing was sent")
     return findings
 
 

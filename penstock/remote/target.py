@@ -1,4 +1,4 @@
-"""What a backend is to the commands: the same verbs and the same words, whichever it is."""
+"""The interface of a backend for the commands."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class NotYet(BackendUnavailable):
 
 
 class LogGone(UserError):
-    """A task has printed something, and nobody has it any more."""
+    """The log of a task no longer exists."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ class Target(Protocol):
         """Returns a run with its tasks."""
 
     def source(self, run_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Returns the PipelineSpec that a run was made of and its parameters, in JSON form; empty as far as nobody tells."""
+        """Returns the PipelineSpec that a run was made of and its parameters, in JSON form; empty if unknown."""
 
     def runs(self) -> Iterator[Run]:
         """Yields the runs, newest first, page after page as they are asked for."""

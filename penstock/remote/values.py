@@ -1,4 +1,4 @@
-"""Which values reach which tasks, found by following a compiled file as a backend does when it runs it."""
+"""Finds the values that reach each task, by following a compiled file as a backend does."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A run elsewhere, shown as `penstock run` shows one here."""
+"""Shows a run on a backend in the same way as `penstock run`."""
 
 import os
 import re
@@ -103,7 +103,7 @@ class Watch:
             ),
             wait=tenacity.wait_exponential(multiplier=_SECONDS_BETWEEN_LOOKS, max=_LONGEST_PAUSE),
             stop=tenacity.stop_after_delay(self._patience),
-            before_sleep=lambda state: display.noted(f"{_reason(state)}; the run goes on; asking again"),
+            before_sleep=lambda state: display.noted(f"{_reason(state)}; the run continues; retrying"),
             reraise=True,
         )
         return asking(question)
@@ -168,7 +168,7 @@ class Watch:
         return Path(tempfile.mkdtemp(prefix="penstock-logs-"))
 
     def _learn(self, run: Run) -> None:
-        """Takes the verdicts that nobody tells from the conditions on them that are known to have been met."""
+        """Derives verdicts that are not reported from the conditions that are known to have been met."""
         for key in (_last(state) for state in run.tasks if state.state in _FINISHED):
             for met in filter(None, map(_MET.fullmatch, self._conditions(key))):
                 gate, verdict = met.groups()
@@ -185,7 +185,7 @@ class Watch:
             self._skip(self._known_unmet(key), display)
 
     def _skip(self, closed: list[str], display: Display) -> None:
-        """Shows what a condition keeps from running: the only one of several, or the first where nobody tells which was not met."""
+        """Shows the tasks that a condition skipped: by the only unmet condition, or by the first if it is unknown which was not met."""
         holding = [self._holds_back(condition) for condition in closed]
         held_back = bool(holding) and all(holding)
         self._held_back |= held_back
@@ -205,20 +205,20 @@ class Watch:
         return self._known_unmet(key) or [condition for condition in self._conditions(key) if self._is_met(condition) is None]
 
     def _is_met(self, condition: str, values: dict[str, Any] | None = None) -> bool | None:
-        """Returns whether a condition was met, or would have been with other values; None if nobody tells."""
+        """Returns whether a condition was met, or would have been with other values; None if unknown."""
         try:
             return evaluate(condition, self._values | (values or {}))
         except ConditionError:
             return None
 
     def _holds_back(self, condition: str) -> bool | None:
-        """Tells whether a condition that was not met would have been if a gate had let pass; None if nobody tells."""
+        """Tells whether a condition that was not met would have been if a gate had let pass; None if unknown."""
         gates = set(_GATE.findall(condition))
         passing = {f"{CHANNEL}{gate}-verdict": "passed" if self._components.get(gate) == _SERVING_GATE else "blessed" for gate in gates}
         return self._is_met(condition, passing) if gates else False
 
     def _unknown(self, run: Run) -> tuple[str, ...]:
-        """Returns the tasks of which nobody tells what became of them although the run is done."""
+        """Returns the tasks whose result is unknown although the run is done."""
         if run.state != DONE:
             return ()
         silent = {_last(state) for state in run.tasks if state.state == UNKNOWN}

@@ -62,7 +62,7 @@ def _leave_out_what_clients_did() -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core has a line for every request that it refuses
     from kserve.errors import InvalidInput, ModelNotFound, ServerNotReady
 
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of every request that is none
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of every invalid request
     # gRPC's Python has a traceback for every client that has gone before its answer.
     logging.getLogger("grpc._cython.cygrpc").addFilter(lambda record: "ExecuteBatchError" not in record.getMessage())
     answers = (InvalidInput, ModelNotFound, ServerNotReady, NotImplementedError)

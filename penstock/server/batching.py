@@ -1,4 +1,4 @@
-"""Micro-batching: what is asked at the same time is computed together."""
+"""Micro-batching: computes concurrent requests together."""
 
 import asyncio
 from collections import deque
@@ -24,14 +24,15 @@ class _Waiting(Generic[Item, Result]):
 class Batcher(Generic[Item, Result]):
     """Gathers what waits while others are computed, and computes it in one call.
 
-    No request waits for a clock: where nothing is being computed it goes at once, and else the next batch gathers until a place is free.
+    No request waits for a timer. If nothing is being computed it starts immediately; otherwise it joins the next batch, which waits for a
+    free slot.
     So one client has the latency of its own request, and many have batches as large as the load makes them.
 
     Args:
         together: Computes a result for each item.
         pool: Where it runs: TensorFlow lets go of the interpreter while it computes.
         max_rows: How many rows to compute together at most; one item may have more. 1: each by itself.
-        observe_rows: Is told the rows of every batch.
+        observe_rows: Called with the number of rows of every batch.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Batcher(Generic[Item, Result]):
         return batch
 
     def _compute(self, items: list[Item]) -> list[Result | Exception]:
-        """Computes items together, or, if that fails, each by itself: nobody's mistake is another's error."""
+        """Computes items together, or, if that fails, each alone, so that one invalid item does not fail the others."""
         try:
             return list(self._together(items))
         except Exception as error:

@@ -1,4 +1,4 @@
-"""The bodies of requests: read whole, within limits, and no more of the large ones at a time than the memory can bear."""
+"""Reads the bodies of requests within limits, including a limit on the memory for all large ones."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -34,7 +34,7 @@ class Refused(Exception):
 
 
 class Bodies:
-    """What all requests hold at the same time. Small ones are never refused: large ones keep nobody else from being answered.
+    """What all requests hold at the same time. Small ones are never rejected, so large ones do not block other requests.
 
     Attributes:
         limits: The limits.
@@ -101,7 +101,7 @@ class Body:
             return
         more = self._size - self._charged
         if self._bodies.pending + more > self._bodies.limits.max_pending:
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "the server has as many large requests as it can hold; try again")
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "the server has too many large requests in progress; try again")
         self._bodies.pending += more
         self._charged = self._size
 
@@ -112,4 +112,4 @@ class Body:
     def _check(self, size: int) -> None:
         if size > self._bodies.limits.max_body:
             most = self._bodies.limits.max_body
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {most:,} bytes; send fewer rows at once")
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {most:,} bytes; send fewer rows per request")

@@ -1,4 +1,4 @@
-"""What a request must keep to before anything is made of it."""
+"""Checks a request before it is processed."""
 
 import itertools
 from typing import Any
@@ -39,7 +39,7 @@ def v1_instances(request: Any) -> Any:
     """Returns the `instances` of a V1 body.
 
     Raises:
-        InvalidInput: It is none, or asks for what this server does not do.
+        InvalidInput: It is invalid, or uses a feature that this server does not support.
     """
     if not isinstance(request, dict):
         raise InvalidInput('the request must be a JSON object with "instances"')
@@ -47,7 +47,7 @@ def v1_instances(request: Any) -> Any:
         raise InvalidInput('"inputs", the column format, is not supported; send rows as "instances"')
     signature = request.get("signature_name", SIGNATURE)
     if signature not in ("", SIGNATURE):  # TensorFlow Serving takes an empty name for none
-        raise InvalidInput(f'"signature_name" {signature!r:.60} is not supported; this server answers through {SIGNATURE!r} alone')
+        raise InvalidInput(f'"signature_name" {signature!r:.60} is not supported; this server uses only {SIGNATURE!r}')
     return request.get("instances")
 
 
@@ -68,4 +68,4 @@ def check_nesting(value: Any, limits: Limits) -> None:
 
 def _check_rows(rows: int, limits: Limits) -> None:
     if rows > limits.max_rows:
-        raise InvalidInput(f"the request has {rows:,} rows, and may have {limits.max_rows:,}; send fewer at once")
+        raise InvalidInput(f"the request has {rows:,} rows, more than the limit of {limits.max_rows:,}; send fewer rows per request")

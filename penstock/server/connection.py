@@ -1,4 +1,4 @@
-"""An HTTP connection that nobody can keep for nothing: uvicorn's, with limits on headers, on time and on how many there are."""
+"""uvicorn's HTTP connection with limits on headers, time and the number of connections."""
 
 from collections import Counter
 from http import HTTPStatus
@@ -11,10 +11,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from .limits import Limits
 
-_REFUSED = Metric("penstock_refused", "Requests that were refused before any model was asked, by HTTP status code", ("code",))
+_REFUSED = Metric("penstock_refused", "Requests that were rejected before they reached a model, by HTTP status code", ("code",))
 # This part of all connections leaves when there are too many.
 _ROOM = 16
-# What the parser gets at once: most requests, and not many of the smallest.
+# The bytes per call of the parser: most requests as a whole, and only a few of the smallest.
 _PART = 4096
 # What a chunk of a body may have beside its content.
 _FRAME = 16
@@ -73,7 +73,7 @@ class LimitedConnection(HttpToolsProtocol):
                 each.leave(HTTPStatus.SERVICE_UNAVAILABLE)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Ends; uvicorn tells the last request alone that nobody waits for its answer, and not the one that is being answered."""
+        """Closes. uvicorn reports the disconnect only to the last request, and not to the one in progress."""
         if self._answering is not None:
             self._answering.disconnected = True
         super().connection_lost(exc)
@@ -208,7 +208,7 @@ class LimitedConnection(HttpToolsProtocol):
 
 
 _REASONS = {
-    HTTPStatus.BAD_REQUEST: "this is no HTTP request",
+    HTTPStatus.BAD_REQUEST: "this is not an HTTP request",
     HTTPStatus.REQUEST_TIMEOUT: "the request took too long to come",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "the URL and the headers are too large",
     HTTPStatus.SERVICE_UNAVAILABLE: "there are too many connections",

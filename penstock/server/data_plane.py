@@ -1,4 +1,4 @@
-"""KServe's data plane, with what this server knows beyond it."""
+"""KServe's data plane with the additions of this server."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Fetching a model that lies in a bucket, as it does for Vertex AI; KServe fetches before it starts a server."""
+"""Fetches a model from a bucket, for Vertex AI. KServe fetches models itself before it starts a server."""
 
 from pathlib import Path
 

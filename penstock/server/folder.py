@@ -72,7 +72,7 @@ class FolderModels(Models):
             return True
 
     async def _serve_stable(self, model: str, state: ServingState) -> None:
-        """Serves the stable version, and then with the candidate: one that does not load keeps nobody from being answered."""
+        """Serves the stable version first and then adds the candidate, so that a candidate that does not load blocks no request."""
         stable = await self._version(model, model, state.stable)
         served = self.get(model)
         if served is None or served.stable is not stable:

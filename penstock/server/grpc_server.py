@@ -1,4 +1,4 @@
-"""V2 over gRPC: KServe's servicer, on the address that was asked for, within limits."""
+"""V2 over gRPC: KServe's servicer on the requested address, within limits."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -82,7 +82,7 @@ class V2Servicer(InferenceServicer):
         for tensor in request.inputs:
             expected = GRPC_CONTENT_DATATYPE_MAPPINGS.get(tensor.datatype)
             if others := [field.name for field, _ in tensor.contents.ListFields() if field.name != expected]:
-                raise InvalidInput(f"feature {tensor.name!r:.60} has {others[0]}, which are not those of {tensor.datatype!r:.60}")
+                raise InvalidInput(f"feature {tensor.name!r:.60} has {others[0]}, which do not belong to {tensor.datatype!r:.60}")
 
     async def ModelInfer(self, request: pb.ModelInferRequest, context: aio.ServicerContext) -> pb.ModelInferResponse:
         """Answers, and says as trailing metadata what REST says in headers; KServe's own leaves it out."""

@@ -15,7 +15,7 @@ from kserve.errors import InvalidInput
 
 from penstock.components.evidence.answers import to_json
 
-# The JSON values that NumPy makes an array of at once, by kind of the input.
+# The JSON values that NumPy converts to an array directly, by kind of the input.
 _PLAIN: dict[str, frozenset[type]] = {
     "f": frozenset({float, int, type(None)}),  # JSON has no NaN, which is how a missing number is written
     "i": frozenset({int}),
@@ -73,9 +73,9 @@ def check_output(name: str, values: np.ndarray) -> None:
     """
     dtype = tf.as_dtype(values.dtype)
     if dtype.is_floating and bool(np.isinf(values).any()):
-        raise InvalidInput(f"output {name!r} is infinite, which JSON cannot hold; ask for it as binary data through V2, or over gRPC")
+        raise InvalidInput(f"output {name!r} is infinite, which JSON cannot represent; request it as binary data through V2, or over gRPC")
     if not (dtype.is_floating or values.dtype.kind in _PLAIN):
-        raise InvalidInput(f"output {name!r} is {dtype.name}, which JSON cannot hold")
+        raise InvalidInput(f"output {name!r} is {dtype.name}, which JSON cannot represent")
 
 
 def _kind(spec: tf.TensorSpec) -> str:
@@ -160,7 +160,7 @@ def _to_number(name: str, value: Any, spec: tf.TensorSpec) -> Any:
 def _to_whole(name: str, value: float, spec: tf.TensorSpec) -> int:
     whole = int(value)
     if spec.dtype.min <= whole <= spec.dtype.max and abs(whole) >= _FLOAT_WHOLE:
-        raise InvalidInput(f"feature {name!r}: {value!r} may stand for other whole numbers; write it without a point and an exponent")
+        raise InvalidInput(f"feature {name!r}: {value!r} is an ambiguous integer; write it without a decimal point and an exponent")
     return whole
 
 

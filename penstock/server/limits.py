@@ -1,4 +1,4 @@
-"""What a server takes at most: from a request, from all of them together, and from the machine."""
+"""The limits of a server: for a request, for all requests together, and for the machine."""
 
 import argparse
 import resource
@@ -35,12 +35,12 @@ class Limits:
     def add_arguments(parser: argparse.ArgumentParser) -> None:
         """Adds the options."""
         options: list[tuple[str, type, float, str]] = [
-            ("--max_body_mib", float, 8, "refuse a larger body or gRPC message"),
-            ("--max_pending_mib", float, 64, "refuse large bodies while so much is being read or answered"),
-            ("--max_rows", int, 10_000, "refuse a request with more rows"),
-            ("--max_nesting", int, 32, "refuse a request whose values are nested deeper"),
-            ("--max_header_kib", float, 32, "refuse a larger URL with headers"),
-            ("--request_timeout_seconds", float, 30, "refuse a request that takes longer to come"),
+            ("--max_body_mib", float, 8, "reject a larger body or gRPC message"),
+            ("--max_pending_mib", float, 64, "reject large bodies while this much is in progress"),
+            ("--max_rows", int, 10_000, "reject a request with more rows"),
+            ("--max_nesting", int, 32, "reject a request with deeper nesting"),
+            ("--max_header_kib", float, 32, "reject a larger URL with headers"),
+            ("--request_timeout_seconds", float, 30, "reject a request that takes longer to arrive"),
             ("--max_connections", int, 512, "close who has waited longest when more connect, on each port"),
         ]
         for name, kind, default, text in options:

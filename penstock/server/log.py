@@ -1,4 +1,4 @@
-"""What the server says: a line for each record, and in a folder files that do not grow for ever."""
+"""The server's log: one line per record, and in a folder files of limited size."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""What Prometheus is told of every version that serves."""
+"""The Prometheus metrics of every version that serves."""
 
 import time
 from collections.abc import Iterator

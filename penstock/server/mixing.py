@@ -1,4 +1,4 @@
-"""Whether a model mixes the rows that it computes together: pads them to the longest, normalizes over them, ranks them."""
+"""Detects whether a model mixes the rows of a batch: pads to the longest, normalizes or ranks over the rows."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ _NOISE, _HALF_NOISE = 1e-4, 1e-2
 
 
 def mixed_output(model: SavedModel, requests: Sequence[Arrays], alone: Sequence[Arrays]) -> str | None:
-    """Returns an output whose answers to rows together are not those to each of them alone; None if there is none.
+    """Returns an output with different values for rows in a batch and for each row alone, or None.
 
     Args:
         model: The model.

@@ -1,4 +1,4 @@
-"""The names under which models are asked for, and which version answers."""
+"""The models by name, and the version that answers for each."""
 
 import asyncio
 import logging
@@ -39,8 +39,8 @@ class ServedModel(Model):
         log: Where some of the requests and answers are kept.
         candidate: Another version.
         percent: Its share of the requests; they are spread evenly, so that a small share meets no burst.
-        shadow: Whether it gets a copy of every request instead; nobody waits for its answer.
-        key: The field of a request that says what a row is called, and that the model does not see; empty for none.
+        shadow: Whether it gets a copy of every request instead, and answers no client.
+        key: The field of a request that names a row and that the model does not see. Empty: none.
     """
 
     def __init__(
@@ -159,10 +159,10 @@ class ServedModel(Model):
         try:
             names = [asked.name for asked in request.request_outputs or []]
             if len(set(names)) < len(names):
-                raise InvalidInput("an output is asked for twice")
+                raise InvalidInput("an output is requested twice")
             unknown = set(names) - self.stable.model.outputs.keys()
             if unknown:
-                raise InvalidInput(f"unknown output: {some(unknown)}; the model gives {', '.join(sorted(self.stable.model.outputs))}")
+                raise InvalidInput(f"unknown output: {some(unknown)}; the model has {', '.join(sorted(self.stable.model.outputs))}")
             return to_arrays(request)
         except InvalidInput as refusal:
             raise self.stable.refuse(refusal.reason) from refusal
@@ -172,7 +172,7 @@ class Models(ModelRepository):
     """The models that are served, by name."""
 
     def serve(self, model: ServedModel) -> None:
-        """Serves a model under its name, at once; requests under way end where they are."""
+        """Serves a model under its name, atomically. Requests in progress finish on the old version."""
         self.update(model)
         self._count()
 

@@ -49,7 +49,7 @@ def load_one(name: str, folder: Path, log: "PredictionLog | None", key: str, exp
         batching: Whether requests are computed together: `auto`, `always`, `never`.
 
     Raises:
-        ValueError: There is none that can be served, or it has another fingerprint.
+        ValueError: There is no loadable model, or it has another fingerprint.
         TaskError: Somebody wrote to it meanwhile.
         InvalidInput: It refuses its own probe.
     """

@@ -1,4 +1,4 @@
-"""What the model server is told: on its command line, and by Vertex AI in the environment."""
+"""The options of the model server, from its command line and from Vertex AI's environment variables."""
 
 import argparse
 import os
@@ -84,7 +84,7 @@ def read_options(arguments: list[str] | None, environment: Mapping[str, str] = o
             f"--fingerprint {given.fingerprint!r} must be the 64 hexadecimal digits of one model's; a folder's models have their own"
         )
     if not is_model_name(given.model_name):
-        parser.error(f"--model_name {redact(given.model_name)[:80]!r} is no model's name")
+        parser.error(f"--model_name {redact(given.model_name)[:80]!r} is not a valid model name")
     if not 0 < given.prediction_log_sample <= 1:
         parser.error(f"--prediction_log_sample {given.prediction_log_sample:g} must be above 0 and at most 1")
     on_vertex = is_one_model and not given.model_dir
@@ -140,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
         "--batching",
         choices=(AUTO, ALWAYS, NEVER),
         default=AUTO,
-        help="compute requests together: `auto`, unless the model answers rows together otherwise than alone (default: auto)",
+        help="compute requests together: `auto`, unless the model gives different answers in a batch (default: auto)",
     )
     Limits.add_arguments(parser)
     return parser

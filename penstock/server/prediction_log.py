@@ -1,4 +1,4 @@
-"""The prediction log: some of the requests and answers, as JSON lines, for whoever watches drift.
+"""The prediction log: some of the requests and answers, as JSON lines, to monitor drift.
 
 `<uri>/<model name>/<date>/<time>-<host>-<number>.jsonl`, a row per line: `id`, `time` (UTC), `model_name`, `version`, `fingerprint`,
 `instance`, `prediction`. A file is there whole or not at all.
@@ -133,7 +133,7 @@ class PredictionLog:
         try:
             self._add(entry)
         except Exception:  # the thread has to outlive what it cannot write down
-            logger.exception("a prediction cannot be logged")
+            logger.exception("cannot log a prediction")
             _DROPPED.labels("error").inc()
 
     def _add(self, entry: _Entry) -> None:
@@ -160,7 +160,7 @@ class PredictionLog:
             try:
                 self._write(file)
             except Exception as error:
-                logger.warning("the prediction log cannot be written to %s (%s: %s)", self._uri, type(error).__name__, error)
+                logger.warning("cannot write the prediction log to %s (%s: %s)", self._uri, type(error).__name__, error)
                 self._retry_at = time.monotonic() + _RETRY_SECONDS
                 return
             _LOGGED.inc(file.rows)

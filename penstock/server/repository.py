@@ -1,4 +1,4 @@
-"""Loading and unloading models: for whoever can read the folder that is served, and for nobody where one model is.
+"""Loads and unloads models, for clients that can read the served folder. With a single model, no client may do this.
 
 KServe's own endpoints ask nobody who they are: one request without a body takes a model away from everybody, and a page in a browser can
 send it too.

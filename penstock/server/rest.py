@@ -27,7 +27,7 @@ from .options import Options
 from .repository import ClosedRepository, add_endpoints
 from .short_way import ShortWay
 
-# Connections are looked at once a second.
+# Connections are checked once a second.
 _TICKS = 10
 
 
@@ -36,7 +36,7 @@ class Rest(RESTServer):
 
     Args:
         models: What is served.
-        options: What the server was told: its port, its routes, for how long it drains.
+        options: The options of the server: its port, its routes, its drain time.
         bodies: What all requests hold, and their limits.
     """
 
@@ -112,7 +112,7 @@ class DrainingServer(uvicorn.Server):
         return self._end is not None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begins to drain; a second signal ends at once what the first one waits for."""
+        """Begins to drain. A second signal skips the wait."""
         self.force_exit = self.is_draining
         self._end = time.monotonic() + (0 if self.force_exit else self._drain_seconds)
 

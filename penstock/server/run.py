@@ -1,4 +1,4 @@
-"""Loads what is to be served, and serves it: REST and gRPC in one process, ended together."""
+"""Loads and serves models over REST and gRPC in one process."""
 
 import asyncio
 import gc
@@ -58,7 +58,7 @@ async def _serve(options: Options, models: Models, listener: socket) -> None:
     if isinstance(models, FolderModels):
         await models.load_all()
     gc.collect()
-    gc.freeze()  # going through all that was imported takes the garbage collector 0.2 s, in which nobody is answered
+    gc.freeze()  # otherwise the garbage collector scans all imports in 0.2 s, in which no request is answered
     bodies = Bodies(_limits(options))
     rest = Rest(models, options, bodies)
     servers = [asyncio.create_task(rest.serve(listener))]

@@ -1,4 +1,4 @@
-"""A SavedModel: what its signature asks for, and its answers to several requests at once."""
+"""A SavedModel: the inputs of its signature, and its answers to a batch of requests."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -122,7 +122,7 @@ class SavedModel:
         try:
             outputs = self._function(**{name: tf.constant(values) for name, values in arrays.items()})
         except tf.errors.InvalidArgumentError as error:
-            raise InvalidInput(f"the model refuses the request: {error.message}") from error
+            raise InvalidInput(f"the model rejects the request: {error.message}") from error
         return {name: value.numpy() for name, value in outputs.items()}
 
     def _named(self, row: Any) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def _parts(sizes: list[int], outputs: Arrays) -> list[slice]:
         return [slice(None)]
     ends = list(itertools.accumulate(sizes))
     if any(not values.ndim or len(values) != ends[-1] for values in outputs.values()):
-        raise ValueError(f"the model gives {[values.shape for values in outputs.values()]} for {ends[-1]} rows: not a row for each")
+        raise ValueError(f"the model returns {[values.shape for values in outputs.values()]} for {ends[-1]} rows, not one row for each")
     return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""V2 requests, over REST and gRPC, into arrays; nothing that they say of themselves is believed.
+"""Converts V2 requests over REST and gRPC to arrays, and verifies everything that they declare.
 
 Format: https://github.com/kserve/open-inference-protocol, with its binary tensor data extension.
 KServe's own readers leave it to NumPy what to make of wrong shapes, types and lengths.
@@ -74,7 +74,7 @@ def read_request(body: bytes, json_length: str | None, model_name: str, limits: 
     except orjson.JSONDecodeError as error:
         raise InvalidInput(f"the request is not JSON: {error}") from error
     except ValidationError as error:
-        raise InvalidInput(f"the request is not V2's: {_first(error)}") from error
+        raise InvalidInput(f"the request is not valid in V2: {_first(error)}") from error
     for parameters, name in [
         (request.parameters, BINARY_DATA_OUTPUT),
         *((asked.parameters, BINARY_DATA) for asked in request.outputs or []),
@@ -99,7 +99,7 @@ def to_arrays(request: InferRequest) -> Arrays:
     arrays: Arrays = {}
     for tensor in request.inputs:
         if tensor.name in arrays:
-            raise InvalidInput(f"feature {tensor.name!r:.60} is there twice")
+            raise InvalidInput(f"feature {tensor.name!r:.60} occurs twice")
         arrays[tensor.name] = _to_array(tensor)
     return arrays
 
@@ -146,11 +146,11 @@ def _first(error: ValidationError) -> str:
 def _to_array(tensor: InferInput) -> np.ndarray:
     dtype = to_np_dtype(tensor.datatype)
     if dtype is None:
-        raise InvalidInput(f"feature {tensor.name!r:.60} has a datatype that is none of V2's: {tensor.datatype!r:.60}")
+        raise InvalidInput(f"feature {tensor.name!r:.60} has a datatype that V2 does not define: {tensor.datatype!r:.60}")
     values = _from_list(tensor, dtype) if tensor._raw_data is None else _from_bytes(tensor, dtype)
     is_shape = len(tensor.shape) <= _MAX_RANK and all(0 <= size <= _MAX_DIMENSION for size in tensor.shape)
     if not is_shape or math.prod(tensor.shape) != len(values):
-        raise InvalidInput(f"feature {tensor.name!r:.60} has {len(values)} values, which do not have the shape {tensor.shape!r:.60}")
+        raise InvalidInput(f"feature {tensor.name!r:.60} has {len(values)} values, which do not fit the shape {tensor.shape!r:.60}")
     return values.reshape(tensor.shape)
 
 
@@ -159,14 +159,14 @@ def _from_list(tensor: InferInput, dtype: Any) -> np.ndarray:
     values, nested = tensor.data, [len(tensor.data)]
     while any(type(value) is list for value in values):
         if not all(type(value) is list for value in values):
-            raise InvalidInput(f"feature {tensor.name!r:.60} has lists beside values")
+            raise InvalidInput(f"feature {tensor.name!r:.60} mixes lists and values")
         lengths = {len(value) for value in values}
         nested.append(lengths.pop())
         if lengths:
-            raise InvalidInput(f"feature {tensor.name!r:.60} has lists that differ in their length")
+            raise InvalidInput(f"feature {tensor.name!r:.60} has lists of different lengths")
         values = list(itertools.chain.from_iterable(values))
     if len(nested) > 1 and nested != list(tensor.shape):
-        raise InvalidInput(f"feature {tensor.name!r:.60} is nested as {nested!r:.60}, and not as its shape {tensor.shape!r:.60}")
+        raise InvalidInput(f"feature {tensor.name!r:.60} is nested as {nested!r:.60}, which does not match its shape {tensor.shape!r:.60}")
     if values and dtype is np.object_ and all(type(value) is bytes for value in values):  # gRPC
         return np.array(values, dtype)
     return to_column(tensor.name, values, tf.TensorSpec([None], tf.as_dtype(dtype)))

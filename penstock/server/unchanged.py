@@ -1,4 +1,4 @@
-"""What is loaded is what was hashed: TensorFlow reads a model's files again, after whoever has made sure of them."""
+"""Makes sure that the loaded bytes are the hashed bytes, because TensorFlow reads a model's files again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,7 +10,7 @@ from penstock.components.protocol.fingerprint import file_marks
 
 @contextmanager
 def unchanged(folder: Path) -> Iterator[None]:
-    """Makes sure that nobody writes to a model while it is hashed and loaded; reads no file for it.
+    """Makes sure that a model does not change while it is hashed and loaded, without reading its files.
 
     Raises:
         TaskError: Somebody has, whatever the bytes are now.
@@ -18,7 +18,7 @@ def unchanged(folder: Path) -> Iterator[None]:
     before = _marks(folder)
     yield
     if _marks(folder) != before:
-        raise TaskError(f"the model at {folder} changed while it was loaded, and nobody knows which bytes were read; push it again")
+        raise TaskError(f"the model at {folder} changed while it was loaded, so the loaded bytes are unknown; push it again")
 
 
 def _marks(folder: Path) -> dict[str, tuple[int, int, int]]:

@@ -1,4 +1,4 @@
-"""Answers of V2, over REST and gRPC: the outputs that were asked for, each as JSON or as bytes.
+"""V2 answers over REST and gRPC: the requested outputs, each as JSON or as bytes.
 
 Format: https://github.com/kserve/open-inference-protocol, with its binary tensor data extension.
 """
@@ -100,10 +100,12 @@ def _to_bytes(values: np.ndarray) -> bytes:
 
 def _to_json(tensor: InferOutput) -> list[Any]:
     if tensor.datatype == "FP16":
-        raise InvalidInput(f"output {tensor.name!r} is FP16, which V2 has as binary data alone; ask for it with {BINARY_DATA}")
+        raise InvalidInput(f"output {tensor.name!r} is FP16, which V2 supports only as binary data; request it with {BINARY_DATA}")
     check_output(tensor.name, tensor.data)
     values: list[Any] = tensor.data.ravel().tolist()
     try:
         return [value.decode() for value in values] if tensor.datatype == "BYTES" else values
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"output {tensor.name!r} is no text, and JSON can hold no other bytes; ask for it with {BINARY_DATA}") from error
+        raise InvalidInput(
+            f"output {tensor.name!r} is not text, and JSON cannot represent other bytes; request it with {BINARY_DATA}"
+        ) from error

@@ -1,4 +1,4 @@
-"""Warming a model up: its first answers initialize and compile, and take far longer than the next. They also show whether it mixes rows."""
+"""Warms a model up, because its first answers are slow: they initialize and compile. They also show whether the model mixes rows."""
 
 import logging
 from collections.abc import Iterator
@@ -37,9 +37,9 @@ def warm_up(model: SavedModel, release: Release, batching: str) -> bool:
     if batching == ALWAYS and model.takes_batches:
         return True
     if batching == NEVER:
-        reason = "this server was told so"
+        reason = "--batching never is set"
     if reason:
-        logger.warning("every request is computed by itself, for %s", reason)
+        logger.warning("each request is computed alone, because %s", reason)
     return not reason
 
 
@@ -52,18 +52,18 @@ def _answered(model: SavedModel, release: Release) -> list[list[tuple[Arrays, Ar
         try:
             groups.setdefault(_shapes(request), []).append((request, model.predict_arrays([request])[0]))
         except InvalidInput as refusal:
-            logger.debug("the model refuses a row that was made up: %s", refusal)
+            logger.debug("the model rejects a synthetic row: %s", refusal)
     return [group for group in groups.values() if group]
 
 
 def _reason_against(model: SavedModel, groups: list[list[tuple[Arrays, Arrays]]]) -> str:
     """Says why requests must not be computed together; empty if nothing speaks against it."""
     if not groups:
-        return "it has no probe and refuses rows of zeros, so nobody knows whether it answers rows together as it answers each alone"
+        return "the model has no probe and rejects rows of zeros, so the effect of batches on its answers is unknown"
     for group in groups:
         requests, alone = zip(*group, strict=True)
         if output := mixed_output(model, requests, alone):
-            return f"the model answers rows together otherwise than each alone (output {output!r})"
+            return f"the model gives different answers in a batch (output {output!r})"
     return ""
 
 

@@ -1,1 +1,1 @@
-"""A compiled pipeline as a document: found, read safely, checked, given its parameters, made the same for every backend."""
+"""A compiled pipeline as a document: finds, reads and checks it, sets its parameters, and makes it portable."""

@@ -1,4 +1,4 @@
-"""The compiled pipelines and components that Penstock comes with, by name."""
+"""The compiled pipelines and components that are part of Penstock, by name."""
 
 import difflib
 import importlib.resources
@@ -35,5 +35,5 @@ def find_compiled(given: str) -> Path:
     if file := by_name.get(given):
         return file
     close = difflib.get_close_matches(Path(given).stem, by_name, 1)
-    hint = f"did you mean {close[0]}? Of Penstock's own " if close else "of Penstock's own "
-    raise WrongUsage(f"cannot read {given}: {reason}; {hint}there are {', '.join(known)}")
+    hint = f"did you mean {close[0]}? " if close else ""
+    raise WrongUsage(f"cannot read {given}: {reason}; {hint}Penstock contains {', '.join(known)}")

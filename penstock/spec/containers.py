@@ -1,4 +1,4 @@
-"""What a task's container is: its family, and the component that its command runs."""
+"""Identifies a task's container: its family, and the component that its command runs."""
 
 import re
 from collections.abc import Iterable
@@ -51,7 +51,7 @@ def components_in(command: Iterable[str]) -> set[str]:
 
 
 def never_cached(command: Iterable[str]) -> str:
-    """Returns the component that a command names and whose outputs no cache may keep; empty where there is none."""
+    """Returns the component that a command runs if its outputs must not be cached; else an empty text."""
     return next((name for name in sorted(components_in(command)) if isinstance(getattr(library, name), NeverCached)), "")
 
 

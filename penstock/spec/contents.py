@@ -1,4 +1,4 @@
-"""What a task's arguments are, by content: the bytes of artifacts and of the files that parameters name."""
+"""The content of a task's arguments: the bytes of artifacts and of the files that parameters name."""
 
 import functools
 import glob
@@ -58,7 +58,7 @@ def bytes_of(artifact: dsl.Artifact) -> str:
 
 @functools.cache
 def _fingerprint(path: str, _marks: tuple[Any, ...]) -> str:
-    """Hashes once in a run what several tasks read, as long as nobody writes to it."""
+    """Hashes a file that several tasks read once per run, unless it changes."""
     return fingerprint(path)
 
 

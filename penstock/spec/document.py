@@ -1,4 +1,4 @@
-"""A compiled file as the rules see it: checked against KFP's format, in one spelling, with ways through it."""
+"""A compiled file for the rules: checked against KFP's format, normalized, and navigable."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -244,7 +244,7 @@ def _pipeline(documents: list[Any]) -> Spec:
         raise UnreadableError("an Argo workflow, as KFP 1 compiled; compile the pipeline with kfp 2")
     spec = next((spec for spec in specs if isinstance(spec.get("root"), dict)), None)
     if spec is None:
-        raise UnreadableError("not a compiled pipeline (it has no `root`); make one with `penstock compile` or kfp's compiler")
+        raise UnreadableError("not a compiled pipeline (it has no `root`); create one with `penstock compile` or kfp's compiler")
     return spec
 
 
@@ -269,4 +269,4 @@ def _parsed(raw: Spec) -> tuple[Spec, str]:
     try:
         return normal_spec(lenient=True), reason
     except (json_format.ParseError, AttributeError, TypeError) as error:
-        raise UnreadableError(f"not a compiled pipeline ({reason}); make one with `penstock compile` or kfp's compiler") from error
+        raise UnreadableError(f"not a compiled pipeline ({reason}); create one with `penstock compile` or kfp's compiler") from error

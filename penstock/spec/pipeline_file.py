@@ -1,4 +1,4 @@
-"""A compiled pipeline: what it asks for, what it will do, and the values a person gives it."""
+"""A compiled pipeline: its parameters, its tasks, and the values that the user gives."""
 
 import difflib
 import json
@@ -70,7 +70,7 @@ class PipelineFile:
     Attributes:
         spec: The pipeline; its tasks depend on all whose outputs they are given.
         document: The same in JSON form, as the file has it.
-        platform: The platform document in JSON form; None if there is none.
+        platform: The platform document in JSON form, or None.
 
     Raises:
         UserError: The file is missing, or is no compiled pipeline, or lacks a part that a task needs.
@@ -121,7 +121,7 @@ class PipelineFile:
             if name in given:
                 _check_type(name, given[name], spec.parameter_type)
                 if fault := find_fault(given[name], name):
-                    raise UserError(f"parameter {' '.join(fault)}, and no backend takes it; correct it")
+                    raise UserError(f"parameter {' '.join(fault)}, which no backend accepts; correct it")
             elif not spec.is_optional and not spec.HasField("default_value"):
                 raise UserError(f"parameter {name} of {self.path.name} is missing: give it with --param {name}=VALUE")
         for name, artifact in inputs.artifacts.items():
@@ -175,12 +175,14 @@ def _load(path: Path) -> tuple[dict[str, Any], dict[str, Any] | None, pipeline_s
         spec = json_format.ParseDict(document, pipeline_spec_pb2.PipelineSpec())
     except (yaml.YAMLError, json_format.ParseError, AttributeError, TypeError) as error:
         reason = " ".join(str(error).split()).partition(' at "')[0][:160]
-        raise UserError(f"{path} is not a compiled pipeline ({reason}); make one with `penstock compile` or kfp's compiler") from error
+        raise UserError(f"{path} is not a compiled pipeline ({reason}); create one with `penstock compile` or kfp's compiler") from error
     if not spec.pipeline_info.name or not spec.root.dag.tasks:
-        raise UserError(f"{path} is not a compiled pipeline (it has no tasks); make one with `penstock compile` or kfp's compiler")
+        raise UserError(f"{path} is not a compiled pipeline (it has no tasks); create one with `penstock compile` or kfp's compiler")
     for name in _places(spec):
         if not _PLACE.fullmatch(name):
-            raise UserError(f"{path} is not a compiled pipeline (its name {redact(name)[:80]!r} cannot be a folder's); compile it again")
+            raise UserError(
+                f"{path} is not a compiled pipeline (its name {redact(name)[:80]!r} is not a valid folder name); compile it again"
+            )
     for place, fault in missing_parts(Document([document], {})):
         raise UserError(f"{path} is damaged: at {place} {fault}")
     return document, others[0] if others else None, spec
@@ -218,14 +220,14 @@ def _check_type(name: str, value: Any, kind: int) -> None:
     if not (isinstance(value, allowed) or whole) or (isinstance(value, bool) and bool not in allowed):
         raise UserError(f"parameter {name} must be {_WORDS[kind]}, not {value!r}")
     if isinstance(value, int) and abs(value) > LARGEST_WHOLE:
-        raise UserError(f"parameter {name} is above 2^53 and would lose digits; take a smaller number, or pass it as text")
+        raise UserError(f"parameter {name} is above 2^53 and would lose digits; use a smaller number, or pass it as text")
 
 
 def _artifact(name: str, path: str, schema_title: str) -> dsl.Artifact:
     """Makes an artifact of a file or folder, with the metadata that the task which wrote it left beside it."""
     place = Path(path).resolve()  # an artifact is no link
     if not place.exists():
-        raise UserError(f"input artifact {name}: nothing is at {path}; give the path of an artifact that an earlier run wrote")
+        raise UserError(f"input artifact {name}: {path} does not exist; give the path of an artifact that an earlier run wrote")
     beside = place.parent / "executor_output.json"
     try:
         metadata = _metadata(json.loads(beside.read_bytes()), place.name) if beside.exists() else {}
@@ -240,7 +242,7 @@ def _metadata(record: dict[str, Any], artifact: str) -> dict[str, Any]:
     """Returns an artifact's metadata in an `ExecutorOutput`; nothing where that has another task's.
 
     Raises:
-        AttributeError, LookupError, TypeError, ValueError, OverflowError: It is none.
+        AttributeError, LookupError, TypeError, ValueError, OverflowError: It is invalid.
     """
     from google.protobuf import struct_pb2
 

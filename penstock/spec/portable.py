@@ -1,4 +1,4 @@
-"""A compiled pipeline and its parameters in a form in which every backend gives each value on as it is.
+"""Encodes a compiled pipeline and its parameters so that every backend passes each value on unchanged.
 
 What some backend would change (see `penstock.components.protocol.values`) is encoded where only tasks of Penstock's read it, for they decode
 it. What kfp's compiler writes as a text around a parameter, although it is the parameter alone, becomes that parameter: Kubeflow's launcher

@@ -1,4 +1,4 @@
-"""What the tasks of a pipeline take from each other."""
+"""The data flow between the tasks of a pipeline."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Reading YAML (and JSON, which is YAML) that somebody else may have written: what it stands for has bounds."""
+"""Reads untrusted YAML (and JSON, which is YAML) within bounds."""
 
 import re
 from typing import Any
@@ -40,11 +40,11 @@ def load_documents(text: str, loader: type = _LOADER) -> list[Any]:
         _check(text)
         return list(yaml.load_all(text, Loader=loader))
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:  # a date in month 13
-        raise yaml.YAMLError(f"it has a value that is none ({error})") from error
+        raise yaml.YAMLError(f"it has an invalid value ({error})") from error
 
 
 def load_document(text: str) -> Any:
-    """Returns the only document of a text that a person has typed; None if there is none.
+    """Returns the only document of a text that a person has typed, or None.
 
     Raises:
         YAMLError: As `load_documents`, or there are more.
@@ -68,7 +68,7 @@ def _check(text: str) -> None:
             names[-1].next(event)
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in sizes:
-                raise yaml.YAMLError(f"*{event.anchor} names nothing, or what it is itself part of")
+                raise yaml.YAMLError(f"*{event.anchor} is undefined, or refers to a value that contains it")
             count += sizes[event.anchor]
         elif isinstance(event, yaml.CollectionStartEvent):
             open_nodes.append((event.anchor, count))
@@ -88,7 +88,7 @@ def _check(text: str) -> None:
         if len(open_nodes) > _DEEPEST:
             raise yaml.YAMLError(f"it is nested deeper than {_DEEPEST}")
         if count > _MOST_NODES:
-            raise yaml.YAMLError(f"it stands for more than {_MOST_NODES:,} values")
+            raise yaml.YAMLError(f"it expands to more than {_MOST_NODES:,} values")
 
 
 class _Names:
@@ -106,6 +106,6 @@ class _Names:
         if self._has_names and self._is_name and isinstance(event, yaml.ScalarEvent):
             if event.value in self._seen and event.value != "<<":
                 line = getattr(event.start_mark, "line", 0) + 1
-                raise yaml.YAMLError(f"{event.value[:80]!r} stands there twice, again in line {line}")
+                raise yaml.YAMLError(f"{event.value[:80]!r} occurs twice, the second time in line {line}")
             self._seen.add(event.value)
         self._is_name = not self._is_name

@@ -54,7 +54,7 @@ _WEATHER_NAMES = {
 
 
 def main() -> None:
-    """Makes the table where there is none yet, and says how many rows it has."""
+    """Creates the table if it does not exist, and returns its number of rows."""
     parser = argparse.ArgumentParser(description="Makes the flights of 2013 as one Parquet file per month.")
     parser.add_argument("folder", type=Path, help="where to; nothing is done if the files are there")
     folder = parser.parse_args().folder

@@ -140,7 +140,7 @@ def test_model_that_nan_has_ruined(small, tmp_path, nan):
     """Where the Schema lets NaN pass, modules have to deal with it; this one does not."""
     schema = _text(tmp_path / "schema.pbtxt", (small.folder / "schema.pbtxt").read_text().replace("disallow_nan: true", ""))
     done = small.run(input_uri=nan, schema_file=schema)
-    _fails(done, "evaluate-model", "of the candidate is NaN for 1000 of 1000 rows", "mend the features")
+    _fails(done, "evaluate-model", "of the candidate is NaN for 1000 of 1000 rows", "correct the features")
 
 
 def test_category_that_the_schema_allows(small, tmp_path):
@@ -155,7 +155,7 @@ def test_category_that_the_schema_allows(small, tmp_path):
 
 def test_label_of_one_class(small, tmp_path):
     path = write_csv(tmp_path / "rows.csv", _changed("late", lambda *_: 0))
-    _fails(small.run(input_uri=path), "check-eval-config", "label late is 0 in every one of the 1,000 rows", "rows of every class")
+    _fails(small.run(input_uri=path), "check-eval-config", "label late is 0 in all 1,000 rows", "rows of every class")
 
 
 def test_split_of_one_row(small, tmp_path):
@@ -167,7 +167,7 @@ def test_split_of_one_row(small, tmp_path):
 
 def test_schema_that_does_not_parse(small, tmp_path):
     schema = _text(tmp_path / "schema.pbtxt", "feature { name: ")
-    _fails(small.run(schema_file=schema), "ingest-examples", "schema_file is no Schema", "1:17", "correct it")
+    _fails(small.run(schema_file=schema), "ingest-examples", "schema_file is not a valid Schema", "1:17", "correct it")
 
 
 _MODULES = {
@@ -255,14 +255,14 @@ def unreachable_cluster(tmp_path: Path, free_port: int, monkeypatch: pytest.Monk
 
 def test_cluster_that_cannot_be_reached(small, unreachable_cluster):
     done = small.run(destination="kserve://models/small?mode=standard&storage=s3://bucket/models")
-    _fails(done, "push-model", f"the cluster at {unreachable_cluster} gives no answer", "check that it runs and can be reached from here")
+    _fails(done, "push-model", f"the cluster at {unreachable_cluster} does not answer", "check that it runs and can be reached from here")
 
 
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
         ({"model_name": "driver's"}, ["parameter model_name", "driver's", "cannot be part of a URL"]),
-        ({"destination": "mars://models/small"}, ["destination 'mars://models/small' is none", "kserve://NAMESPACE/NAME"]),
+        ({"destination": "mars://models/small"}, ["destination 'mars://models/small' is invalid", "kserve://NAMESPACE/NAME"]),
         ({"destination": "kserve://models/Not_A_Name"}, ["parameter destination", "'Not_A_Name'", "DNS-1123"]),
         ({"destination": f"kserve://team/{'n' * 40}?mode=standard"}, ["parameter destination", "at most 39"]),
     ],
@@ -307,7 +307,7 @@ def full_disk(tmp_path: Path, mount_disk: Callable[[Path, str], Path]) -> Path:
 def test_full_disk(penstock, small, tmp_path, full_disk):
     data = write_csv(tmp_path / "rows.csv", rows(20_000))
     run = ("run", COMPONENTS / "ingest_examples.yaml", "--param", f"input_uri={data}", "--root", full_disk)
-    _fails(penstock(*run), "ingest-examples", "no room to write", "free some space and run the task again")
+    _fails(penstock(*run), "ingest-examples", "cannot write", "free some space and run the task again")
     assert not list(full_disk.rglob("*.parquet"))
     subprocess.run(["mount", "-o", "remount,size=16m", full_disk], check=True)
     assert penstock(*run).returncode == 0
@@ -350,7 +350,7 @@ def test_run_ended_in_the_middle(small, half_trained, number, code):
     process.send_signal(number)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == code
-    assert "interrupted; what had been finished is cached" in output
+    assert "interrupted; finished tasks are cached" in output
     assert "Traceback" not in output
 
 

@@ -151,10 +151,14 @@ def test_what_needs_no_environment(person):
 @pytest.mark.parametrize(
     ("line", "code", "said"),
     [
-        ("penstock compile", 1, "is no checkout of Penstock: run this where components/ and compiled/ lie, or say with --output DIR"),
-        ("penstock images build", 1, "is no checkout of Penstock: run this where images/Dockerfile lies"),
+        (
+            "penstock compile",
+            1,
+            "is not a checkout of Penstock: run this in the folder with components/ and compiled/, or use --output DIR",
+        ),
+        ("penstock images build", 1, "is not a checkout of Penstock: run this in the folder that contains images/Dockerfile"),
         (f"penstock submit promote_or_rollback {VERTEX} {ROLLBACK} --dry-run", 2, "run: pip install 'penstock[vertex]'"),
-        ("penstock submit nonsense --target kubeflow", 2, "of Penstock's own there are"),
+        ("penstock submit nonsense --target kubeflow", 2, "Penstock contains"),
         ("penstock status local://serving", 2, "has no model yet"),
     ],
 )

@@ -91,7 +91,7 @@ def test_no_thresholds_no_blessing(small, tmp_path):
     done = small.run(eval_config=config)
     assert done.returncode == 3
     assert "not blessed" in fact(done, "verdict")
-    assert "sets no thresholds" in fact(done, "verdict")
+    assert "has no thresholds" in fact(done, "verdict")
     assert small.released() == before
 
 
@@ -112,7 +112,7 @@ def test_worse_candidate_is_not_released(small):
     done = small.run(hyperparameters='{"rate": -0.5}')
     assert done.returncode == 3
     assert "not blessed" in fact(done, "verdict")
-    assert "asked for >= 0.8" in fact(done, "verdict")
+    assert "the threshold is >= 0.8" in fact(done, "verdict")
     assert SKIPPED.items() <= states(done).items()
     assert small.released() == before
     assert _answer(fact(small.first, "try it")) == answer
@@ -128,7 +128,7 @@ def test_model_that_serves_otherwise_than_it_was_evaluated_is_not_released(small
     done = small.run(trainer_module=module)
     assert done.returncode == 3, done.stdout
     assert fact(done, "verdict").endswith(": blessed")
-    assert "256 of 256 rows are answered otherwise than evaluated" in fact(done, "serving")
+    assert "256 of 256 rows have other answers than in the evaluation" in fact(done, "serving")
     assert {"check-serving": "done", **SKIPPED}.items() <= states(done).items()
     assert "check-serving.html" in done.stdout, "the evidence is kept"
     assert small.released() == before

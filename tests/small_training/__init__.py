@@ -61,7 +61,7 @@ class SmallTraining:
 
     @property
     def root(self) -> Path:
-        """Where runs, cache and tracking lie."""
+        """The folder for runs, cache and tracking."""
         return self.folder / "local_outputs"
 
     def values(self, **changed: Any) -> dict[str, Any]:

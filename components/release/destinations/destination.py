@@ -1,4 +1,4 @@
-"""The verbs that every place has where a model can be pushed to."""
+"""The verbs of every destination."""
 
 import shlex
 import time
@@ -99,17 +99,17 @@ def unharmed(undo: Callable[[], None]) -> Iterator[None]:
         try:
             undo()
         except StepFailed as left:
-            figure(f"what was brought up could not be taken away: {left}")
-        raise StepFailed(f"{failure}; what serves goes on serving") from failure
+            figure(f"could not remove the model that was started: {left}")
+        raise StepFailed(f"{failure}; the current model continues to serve") from failure
 
 
 class Destination(Protocol):
-    """A place where one model serves. Use it as a context manager: nobody else pushes there meanwhile.
+    """A place where one model serves. Use it as a context manager, which prevents concurrent pushes.
 
     Whoever is killed leaves it as it is: `current` tells the next one what is staged and with which share of the traffic.
 
     Attributes:
-        stop_command: The command that ends the serving; empty where that is nobody's business here.
+        stop_command: The command that stops the server, or empty if Penstock does not stop it.
         strategies: What it can do of `replace`, `canary`, `blue_green` and `shadow`.
     """
 
@@ -121,13 +121,13 @@ class Destination(Protocol):
         """The URL that answers predictions."""
 
     def command(self, body: str) -> str:
-        """Returns the command by which a person asks for predictions, with a request's body; empty as long as nobody can."""
+        """Returns the command by which a person requests predictions, with a request's body, or an empty text."""
 
     def __enter__(self) -> "Destination":
         """Keeps other pushes out; what holds them out expires if this process dies.
 
         Raises:
-            TaskError: Another push is under way, or the destination cannot be reached or used.
+            TaskError: Another push is in progress, or the destination cannot be reached or used.
         """
 
     def __exit__(self, *_: Any) -> None:

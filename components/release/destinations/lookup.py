@@ -20,7 +20,7 @@ def parse(destination: str, model_name: str, serving_options: dict[str, Any] | N
         serving_options: How the model is to be served: resources, replicas and the like, in the words of the destination's module.
 
     Raises:
-        TaskError: The scheme, a part of the URI, an option or the name is none.
+        TaskError: The scheme, a part of the URI, an option or the name is invalid.
     """
     check_model_name(model_name)
     scheme, path, options = split(destination)

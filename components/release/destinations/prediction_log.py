@@ -34,31 +34,31 @@ class PredictionLogOptions:
             in_container: Whether the server runs in a container, whose own folders are lost with it.
 
         Raises:
-            TaskError: One is of the wrong kind, or the place is none that the server can write to.
+            TaskError: An option has the wrong type, or the server cannot write to the location.
         """
         uri, sample, key = options.get(URI, ""), options.get(SAMPLE, cls.sample), options.get(KEY, "")
         if not isinstance(uri, str):
-            raise TaskError(f"serving option {URI}={uri!r} is no text; give the URI of a folder or bucket")
+            raise TaskError(f"serving option {URI}={uri!r} is not a string; give the URI of a folder or bucket")
         if isinstance(sample, bool) or not isinstance(sample, (int, float)) or not 0 <= sample <= 1:
-            raise TaskError(f"serving option {SAMPLE}={sample!r} is no share of the requests; give a number from 0 to 1")
+            raise TaskError(f"serving option {SAMPLE}={sample!r} is not a share of the requests; give a number from 0 to 1")
         if not isinstance(key, str):
-            raise TaskError(f"serving option {KEY}={key!r} is no text; give the name of a field of the requests")
+            raise TaskError(f"serving option {KEY}={key!r} is not a string; give the name of a field of the requests")
         for name in (SAMPLE, KEY):
             if name in options and not uri:
-                raise TaskError(f"serving option {name} needs {URI}; say where to keep the requests")
+                raise TaskError(f"serving option {name} needs {URI}; set it to the location for the requests")
         if not uri or not sample:
             return cls(key=key)
         is_bucket = uri.startswith(_BUCKETS)
         if not is_bucket and (in_container or "://" in uri):
             folder = "" if in_container else ", or a folder"
-            raise TaskError(f"serving option {URI}={uri!r} is nothing that the server can write to; give gs://… or s3://…{folder}")
+            raise TaskError(f"serving option {URI}={uri!r} is not a location that the server can write to; give gs://… or s3://…{folder}")
         return cls(uri if is_bucket else str(Path(uri).absolute()), float(sample), key)
 
     def arguments(self) -> list[str]:
-        """Returns what the model server is told on its command line."""
+        """Returns the model server's command-line arguments."""
         log = ["--prediction_log", self.uri, "--prediction_log_sample", str(self.sample)] if self.uri else []
         return log + (["--prediction_log_key", self.key] if self.key else [])
 
     def __str__(self) -> str:
-        """Says what is kept where, for messages."""
+        """Describes the log, for messages."""
         return f"at {self.uri}, of {self.sample:g} of the ids" + (f" in {self.key!r}" if self.key else "") if self.uri else "nowhere"

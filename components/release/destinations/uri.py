@@ -18,16 +18,16 @@ def split(destination: str) -> tuple[str, str, dict[str, str]]:
     """Splits a destination's URI into its scheme, its path without escapes, and its options.
 
     Raises:
-        TaskError: The scheme is none.
+        TaskError: The scheme is invalid.
     """
     uri = urlsplit(destination)
     if uri.scheme not in FORMS or uri.fragment:
-        raise TaskError(f"destination {destination!r} is none; give one of {', '.join(FORMS.values())}")
+        raise TaskError(f"destination {destination!r} is invalid; give one of {', '.join(FORMS.values())}")
     return uri.scheme, unquote(uri.netloc + uri.path), dict(parse_qsl(uri.query, keep_blank_values=True))
 
 
 def check_destination_name(destination: str) -> None:
-    """Refuses a destination whose scheme or name is none, as far as this can be told without its clients.
+    """Rejects a destination with an invalid scheme or name, as far as this is possible without its clients.
 
     Raises:
         TaskError: It is one.
@@ -46,4 +46,4 @@ def check_options(given: dict[str, Any], known: set[str], scheme: str, what: str
         TaskError: There is one.
     """
     if unknown := set(given) - known:
-        raise TaskError(f"{what} {', '.join(sorted(unknown))} is unknown to {scheme}://, which takes {', '.join(sorted(known)) or 'none'}")
+        raise TaskError(f"{what} {', '.join(sorted(unknown))} is unknown; {scheme}:// accepts {', '.join(sorted(known)) or 'none'}")

@@ -19,14 +19,16 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def _mendable(method: _Method) -> _Method:
-    """Makes what MLflow raises an error that a person can mend."""
+    """Turns an exception of MLflow into an error that a user can fix."""
 
     @functools.wraps(method)
     def call(self: "MlflowRegistry", *args: Any, **kwargs: Any) -> Any:
         try:
             return method(self, *args, **kwargs)
         except MlflowException as error:
-            raise TaskError(f"the model registry at {self.uri} refuses: {error}; check tracking_uri and that the server runs") from error
+            raise TaskError(
+                f"the model registry at {self.uri} rejects the request: {error}; check tracking_uri and that the server runs"
+            ) from error
 
     return call  # type: ignore[return-value]
 

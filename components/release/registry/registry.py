@@ -79,7 +79,7 @@ class Registry(Protocol):
         if (number := self.aliases().get(alias)) is None:
             return None
         if (version := self.version(number)) is None:
-            raise TaskError(f"the alias {alias} at {self.uri} points to version {number}, which is gone; move the alias")
+            raise TaskError(f"the alias {alias} at {self.uri} points to version {number}, which does not exist; move the alias")
         return version
 
     def promote(self, version: str, champion: str, previous: str) -> None:

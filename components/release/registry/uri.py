@@ -15,7 +15,7 @@ def open_registry(model_name: str, tracking_uri: str = "", registry_uri: str = "
         registry_uri: `vertex://PROJECT/LOCATION`, or an MLflow server of its own. Empty: the tracking server's.
 
     Raises:
-        TaskError: The name or the URI is none, or the registry does not answer.
+        TaskError: The name or the URI is invalid, or the registry does not answer.
     """
     check_model_name(model_name)
     if registry_uri.startswith(VERTEX):  # each with clients of its own, which take seconds to import

@@ -27,7 +27,7 @@ class VertexRegistry(Registry):
         api_endpoint: `HOST:PORT` to ask instead of `LOCATION-aiplatform.googleapis.com`.
 
     What is known of a version, its fingerprint and its tags, is JSON in its version description. The alias `default` is Vertex AI's:
-    the first version has it until it is moved, and it cannot be taken away. A version is registered with Vertex AI's prebuilt TensorFlow
+    the first version has it until it is moved, and it cannot be removed. A version is registered with Vertex AI's prebuilt TensorFlow
     container, so that a push that wants no other one deploys this very version.
 
     Attributes:
@@ -42,7 +42,7 @@ class VertexRegistry(Registry):
             registry_uri: `vertex://PROJECT/LOCATION`.
 
         Raises:
-            TaskError: The URI is none.
+            TaskError: The URI is invalid.
         """
         _, path, options = split(registry_uri)
         check_options(options, {"api_endpoint"}, "vertex", "registry option")
@@ -89,7 +89,8 @@ class VertexRegistry(Registry):
         """
         if not _ALIAS.fullmatch(alias):
             raise TaskError(
-                f"Vertex AI takes no alias {alias!r}; use letters, digits and '-', from a small letter to a small letter or a digit"
+                f"Vertex AI does not accept the alias {alias!r}; use letters, digits and '-', starting with a lowercase letter and ending "
+                "with a lowercase letter or a digit"
             )
         model = self._required(version)
         if alias in model.version_aliases:

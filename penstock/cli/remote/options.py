@@ -1,4 +1,4 @@
-"""What the commands for runs elsewhere are told: which backend, and what a run is to be."""
+"""The options of the commands for remote runs: the backend and the run."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,10 +22,10 @@ _Decorator = Callable[[_Command], _Command]
 def where_options(command: _Command) -> _Command:
     """Adds the options that say which backend is meant."""
     options: list[_Decorator] = [
-        click.option("--target", type=click.Choice(["kubeflow", "vertex"]), help="Default: what --context says."),
-        click.option("--context", default="", metavar="NAME", help="A context of penstock.toml. Default: the one for --target."),
-        click.option("--host", default="", metavar="URL", help="Kubeflow: where its API is."),
-        click.option("--namespace", default="", metavar="NAME", help="Kubeflow: your namespace, where there are several users."),
+        click.option("--target", type=click.Choice(["kubeflow", "vertex"]), help="The backend. Default: the one of --context."),
+        click.option("--context", default="", metavar="NAME", help="A context in penstock.toml. Default: the one for --target."),
+        click.option("--host", default="", metavar="URL", help="Kubeflow: the URL of its API."),
+        click.option("--namespace", default="", metavar="NAME", help="Kubeflow: your namespace, in an installation with several users."),
         click.option("--project", default="", metavar="ID", help="Vertex AI: the project."),
         click.option("--location", default="", metavar="REGION", help="Vertex AI: the region."),
         verbose_option,
@@ -39,17 +39,17 @@ def run_options(command: _Command) -> _Command:
     """Adds the options that say what a run is to be."""
     options = [
         parameter_options,
-        click.option("--experiment", default="", metavar="NAME", help="The experiment that the runs belong to."),
-        click.option("--name", default="", metavar="NAME", help="The name. Default: the pipeline's, and the time."),
-        click.option("--service-account", default="", metavar="ACCOUNT", help="Whom the tasks run as."),
-        click.option("--pipeline-root", default="", metavar="URI", help="Where the artifacts lie."),
+        click.option("--experiment", default="", metavar="NAME", help="The experiment of the runs."),
+        click.option("--name", default="", metavar="NAME", help="The name of the run. Default: the name of the pipeline and the time."),
+        click.option("--service-account", default="", metavar="ACCOUNT", help="The service account of the tasks."),
+        click.option("--pipeline-root", default="", metavar="URI", help="The location of the artifacts."),
         click.option(
             "--platform",
             type=click.Path(path_type=Path),
             metavar="FILE",
-            help="Kubeflow: settings for the platform document: secrets, nodes …",
+            help="Kubeflow: a file of platform settings: secrets, nodes …",
         ),
-        click.option("--no-cache", is_flag=True, help="Run every task, whatever is cached."),
+        click.option("--no-cache", is_flag=True, help="Run every task without the cache."),
     ]
     for option in reversed(options):
         command = option(command)

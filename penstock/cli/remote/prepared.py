@@ -1,4 +1,4 @@
-"""From what a command is told to what it sends."""
+"""Prepares a submission from the options of a command."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def runs() -> None:
-    """See, follow and end runs on Kubeflow or on Vertex AI.
+    """List, follow and cancel runs on Kubeflow or on Vertex AI.
 
     Example: penstock runs list --target kubeflow
     """
@@ -28,7 +28,7 @@ def runs() -> None:
 
 @runs.command("list")
 @where_options
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="The most runs to list.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="The maximum number of runs to list.")
 def list_runs(limit: int, **where: str) -> None:
     """List the newest runs.
 
@@ -43,7 +43,7 @@ def list_runs(limit: int, **where: str) -> None:
 @runs.command()
 @click.argument("run_id", metavar="RUN")
 @where_options
-@click.option("--wait", is_flag=True, help="Follow it to its end.")
+@click.option("--wait", is_flag=True, help="Follow the run to its end.")
 def show(run_id: str, wait: bool, **where: str) -> None:
     """Show a run's tasks. With --wait the exit code is that of `penstock submit --wait`.
 
@@ -65,7 +65,7 @@ def show(run_id: str, wait: bool, **where: str) -> None:
 @click.argument("run_id", metavar="RUN")
 @where_options
 def cancel(run_id: str, **where: str) -> None:
-    """End a run; one that has ended is left alone.
+    """Cancel a run. A finished run does not change.
 
     Example: penstock runs cancel 7f6c1f0e-7f0c-4d5c-9d42-8e0e2b6e2a11 --target kubeflow
     """
@@ -79,7 +79,7 @@ def cancel(run_id: str, **where: str) -> None:
 @click.argument("task")
 @where_options
 def logs(run_id: str, task: str, **where: str) -> None:
-    """Print what a task of a run has printed.
+    """Print the log of a task.
 
     Example: penstock runs logs 7f6c1f0e-7f0c-4d5c-9d42-8e0e2b6e2a11 train-model --target kubeflow
     """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def schedule() -> None:
-    """Make runs by the clock, on Kubeflow or on Vertex AI.
+    """Manage schedules on Kubeflow or on Vertex AI.
 
     Example: penstock schedule create flight_delay_training --target vertex --params vertex.yaml --cron "0 6 * * *"
     """
@@ -29,14 +29,16 @@ def schedule() -> None:
 @run_options
 @click.option("--cron", required=True, metavar="CRON", help="Minute, hour, day of the month, month, day of the week.")
 @click.option("--time-zone", default="UTC", show_default=True, metavar="ZONE", help="An IANA time zone, such as Europe/Berlin.")
-@click.option("--max-concurrency", default=1, show_default=True, type=click.IntRange(1), help="The most runs at the same time.")
-@click.option("--catch-up", is_flag=True, help="Make up for runs that were missed.")
-@click.option("--start", type=click.DateTime(), help="No run before it, in --time-zone.")
-@click.option("--end", type=click.DateTime(), help="No run after it, in --time-zone.")
+@click.option(
+    "--max-concurrency", default=1, show_default=True, type=click.IntRange(1), help="The maximum number of runs at the same time."
+)
+@click.option("--catch-up", is_flag=True, help="Start runs that were missed.")
+@click.option("--start", type=click.DateTime(), help="The time before which no run starts, in --time-zone.")
+@click.option("--end", type=click.DateTime(), help="The time after which no run starts, in --time-zone.")
 def create(
     file: Path, cron: str, time_zone: str, max_concurrency: int, catch_up: bool, start: datetime | None, end: datetime | None, **given: Any
 ) -> None:
-    """Make a schedule of runs of a compiled pipeline.
+    """Create a schedule for a compiled pipeline.
 
     \b
     Examples:

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 @where_options
 @run_options
 @click.option("--wait", is_flag=True, help="Follow the run to its end, as `penstock run` does.")
-@click.option("--dry-run", is_flag=True, help="Check everything and print what would be sent; send nothing.")
+@click.option("--dry-run", is_flag=True, help="Check everything and print the request without sending it.")
 def submit(file: Path, wait: bool, dry_run: bool, **given: Any) -> None:
     """Run a compiled pipeline on Kubeflow or on Vertex AI.
 
-    Exit code 0: submitted; with --wait: done. 1: failed. 2: wrong usage. 3: with --wait: finished, but the model is not
+    Exit code 0: submitted, or with --wait succeeded. 1: failed. 2: invalid command. 3: with --wait, finished, but the model is not
     blessed or was rolled back.
 
     \b
@@ -54,10 +54,10 @@ def submit(file: Path, wait: bool, dry_run: bool, **given: Any) -> None:
 @click.command()
 @FILE
 @where_options
-@click.option("--name", default="", metavar="NAME", help="The name in the list. Default: the pipeline's.")
-@click.option("--platform", type=click.Path(path_type=Path), metavar="FILE", help="Settings for the platform document.")
+@click.option("--name", default="", metavar="NAME", help="The name in the list. Default: the name of the pipeline.")
+@click.option("--platform", type=click.Path(path_type=Path), metavar="FILE", help="A file of platform settings.")
 def upload(file: Path, name: str, platform: Path | None, **where: str) -> None:
-    """Put a compiled pipeline or component into Kubeflow's list of pipelines. The same bytes are the same version.
+    """Add a compiled pipeline or component to Kubeflow's list of pipelines. The same bytes give the same version.
 
     \b
     Examples:

@@ -17,46 +17,50 @@ _VERTEX_SCHEMES = ("gs://", "https://")
 
 @error("artifact-title", "vertex", link="https://github.com/tensorflow/tfx-addons/issues/249")
 def title(document: Document) -> Iterator[tuple[str, str]]:
-    """Vertex AI takes artifact types of the form `namespace.Name` only.
+    """Vertex AI accepts only artifact types of the form `namespace.Name`.
 
-    `MetadataSchema must include a schema title that satisfies the following regex: ^[a-z][a-z0-9-_]{2,20}[.][A-Z][a-zA-Z0-9-_]{2,49}$`, it says, and
-    the pipeline fails. Take a type of KFP, such as `system.Artifact`, and say more in the artifact's metadata.
+    Otherwise the pipeline fails with `MetadataSchema must include a schema title that satisfies the following regex:
+    ^[a-z][a-z0-9-_]{2,20}[.][A-Z][a-zA-Z0-9-_]{2,49}$`. Use a type of KFP, such as `system.Artifact`, and put further information into the
+    artifact's metadata.
     """
     for place, found in _titles(document):
         if not _VERTEX_TITLE.fullmatch(found):
-            yield place, f"{found!r} is no type to Vertex AI; take system.Artifact, system.Dataset, system.Model or another of KFP's"
+            yield (
+                place,
+                f"{found!r} is not a valid type on Vertex AI; use system.Artifact, system.Dataset, system.Model or another type of KFP",
+            )
 
 
 @warning("artifact-namespace", link=f"{ISSUE}11505")
 def namespace(document: Document) -> Iterator[tuple[str, str]]:
-    """kfp knows artifact types of the namespaces `system` and `google` only.
+    """kfp supports only artifact types of the namespaces `system` and `google`.
 
-    Its compiler refuses any other, and so does its loader where the pipeline itself takes or gives the artifact, which is what kfp.local begins with.
-    Take a type of KFP and say more in the artifact's metadata.
+    Its compiler rejects any other type. So does its loader if the pipeline itself has such an input or output, and kfp.local uses the
+    loader. Use a type of KFP and put further information into the artifact's metadata.
     """
     for place, found in _titles(document):
         if _VERTEX_TITLE.fullmatch(found) and not found.startswith(_KFP_NAMESPACES):
-            yield place, f"kfp refuses the type {found}; take system.Artifact and say more in the artifact's metadata"
+            yield place, f"kfp rejects the type {found}; use system.Artifact, and put further information into its metadata"
 
 
 @warning("artifact-input", "kubeflow", "local", link=f"{SOURCE}backend/api/v2beta1/runtime_config.proto")
 def artifact_input(document: Document) -> Iterator[tuple[str, str]]:
-    """A run is given parameters, not artifacts.
+    """A run accepts parameters, not artifacts.
 
-    A pipeline, or a component alone, that takes an artifact can be uploaded to Kubeflow and used within another pipeline, but a run of it cannot be given
-    the artifact. kfp.local refuses it (`Input artifacts are not supported`); `penstock run -p NAME=PATH` takes it. Take a URI as a STRING parameter and
-    import it.
+    You can upload a pipeline or a component with an input artifact to Kubeflow and use it within another pipeline, but you cannot pass the
+    artifact to a run. kfp.local rejects it (`Input artifacts are not supported`); `penstock run -p NAME=PATH` accepts it. Use a STRING
+    parameter with a URI, and import it in the pipeline.
     """
     if needed := sorted(name for name, spec in artifacts_of(document.components["root"]).items() if not spec.get("isOptional")):
-        yield "root.inputDefinitions.artifacts", f"{', '.join(needed)} cannot be given to a run; take a URI and import it"
+        yield "root.inputDefinitions.artifacts", f"{', '.join(needed)} cannot be passed to a run; use a parameter with a URI, and import it"
 
 
 @error("importer-scheme", "kubeflow", link=_IMPORTER)
 def importer_scheme(document: Document) -> Iterator[tuple[str, str]]:
-    """Kubeflow imports from buckets only.
+    """Kubeflow imports only from buckets.
 
-    Its importer takes `gs://`, `s3://` and `minio://` (and `oci://` for models); any other URI, such as `https://...`, fails it: `no provider scheme
-    found in artifact URI`. Pass such an address as a STRING parameter.
+    Its importer accepts `gs://`, `s3://` and `minio://` (and `oci://` for models). It fails for any other URI, such as `https://...`, with
+    `no provider scheme found in artifact URI`. Pass such an address as a STRING parameter.
     """
     for place, uri in _imported(document):
         if not uri.startswith(_KUBEFLOW_SCHEMES):
@@ -65,10 +69,10 @@ def importer_scheme(document: Document) -> Iterator[tuple[str, str]]:
 
 @error("importer-storage", "vertex", link=f"{VERTEX_GUIDE}migrate-kfp")
 def importer_storage(document: Document) -> Iterator[tuple[str, str]]:
-    """Vertex AI mounts Cloud Storage only.
+    """Vertex AI mounts only Cloud Storage.
 
-    A task reads an artifact at `/gcs/...`; one in `s3://` or `minio://` has no path there. Copy it to a bucket of Cloud Storage, or pass its address as a
-    STRING parameter.
+    A task reads an artifact at `/gcs/...`. An artifact in `s3://` or `minio://` has no path there. Copy it to a bucket of Cloud Storage, or
+    pass its address as a STRING parameter.
     """
     for place, uri in _imported(document):
         if not uri.startswith(_VERTEX_SCHEMES):
@@ -77,28 +81,29 @@ def importer_storage(document: Document) -> Iterator[tuple[str, str]]:
 
 @error("importer-local", "local", link=f"{SOURCE}sdk/python/kfp/local/importer_handler.py")
 def importer_local(document: Document) -> Iterator[tuple[str, str]]:
-    """A laptop imports what lies on its disk.
+    """A laptop imports only what is on its disk.
 
-    kfp.local gives an artifact in `gs://`, `s3://`, `minio://` or `oci://` a path, such as `/gcs/...`, where nothing is: the importer is done, and the task that
-    reads it fails. `penstock run` does not start such a pipeline. Copy the artifact here and give its path, or pass the address as a STRING parameter.
+    For an artifact in `gs://`, `s3://`, `minio://` or `oci://`, kfp.local returns a path, such as `/gcs/...`, that does not exist. The
+    importer succeeds, and the task that reads the artifact fails. `penstock run` does not start such a pipeline. Copy the artifact to this
+    machine and give its path, or pass the address as a STRING parameter.
     """
     for place, uri in _imported(document):
         if uri.startswith(_KUBEFLOW_SCHEMES):
-            yield place, f"{uri!r} is on no disk of this machine; copy it here and give its path, or pass it as a STRING parameter"
+            yield place, f"{uri!r} is not on a disk of this machine; copy it here and give its path, or pass it as a STRING parameter"
 
 
 @error("importer-from-task", "kubeflow", link=_IMPORTER)
 def importer_from_task(document: Document) -> Iterator[tuple[str, str]]:
     """Kubeflow imports a constant URI or a pipeline's parameter, not a task's output.
 
-    Its importer looks the URI up among the inputs of the DAG around it and fails where it comes from another task. Let that task give an output
-    artifact, or wrap the importer in a pipeline of its own with the URI as its parameter.
+    Its importer looks for the URI among the inputs of the enclosing DAG and fails if the URI comes from another task. Let that task write
+    an output artifact, or wrap the importer in a nested pipeline with the URI as its parameter.
     """
     for _, label, _ in document.executors("importer"):
         for task in document.tasks():
             given = task.parameters.get("uri", {})
             if task.component.get("executorLabel") == label and "taskOutputParameter" in given:
-                yield f"{task.place}.inputs.parameters.uri", "the URI is a task's output; let that task give an output artifact"
+                yield f"{task.place}.inputs.parameters.uri", "the URI is a task's output; let that task write an output artifact"
 
 
 @warning("importer-in-loop", "kubeflow", link=f"{ISSUE}10860")
@@ -116,13 +121,14 @@ def importer_in_loop(document: Document) -> Iterator[tuple[str, str]]:
 
 @error("pipeline-root", "vertex", link=f"{VERTEX_GUIDE}configure-project")
 def pipeline_root(document: Document) -> Iterator[tuple[str, str]]:
-    """Vertex AI keeps artifacts in Cloud Storage.
+    """Vertex AI stores artifacts in Cloud Storage.
 
-    A pipeline root in the file, `@dsl.pipeline(pipeline_root=...)`, is for one place. Leave it out and give it when the pipeline is submitted.
+    A pipeline root in the file, `@dsl.pipeline(pipeline_root=...)`, suits only one backend. Remove it and set it when you submit the
+    pipeline.
     """
     root = document.spec.get("defaultPipelineRoot", "")
     if root and not root.startswith("gs://"):
-        yield "defaultPipelineRoot", f"{root} is not in Cloud Storage; leave it out and give it when the pipeline is submitted"
+        yield "defaultPipelineRoot", f"{root} is not in Cloud Storage; remove it, and set it when you submit the pipeline"
 
 
 def _titles(document: Document) -> Iterator[tuple[str, str]]:

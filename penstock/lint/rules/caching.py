@@ -9,13 +9,14 @@ from .links import ISSUE, PULL, SOURCE
 
 @error("stale-answer", link=f"{SOURCE}backend/src/v2/cacheutils/cache.go")
 def stale_answer(document: Document) -> Iterator[tuple[str, str]]:
-    """What serves, and what a registry holds, is never taken from a cache; nor is a gate's verdict, whatever was judged.
+    """Penstock's tasks about serving models and registries, and verdicts of gates, must not come from a cache.
 
-    push_model, control_release, register_model and resolve_baseline change the world or say what is so in it: taken from a cache, a second rollback says
-    `rolled back` and does nothing. Their tasks are compiled uncached, unless `set_caching_options(True)` says otherwise, an older Penstock compiled them, or
-    they were loaded by `load_component_from_file`, which leaves caching on: say `set_caching_options(False)` there. `penstock run` never caches them. Do not
-    give `enable_caching=True` to kfp's client or to Vertex AI's `PipelineJob` either: it turns caching on for every task. A cache key of one's own takes the
-    place of the inputs, so that a model gets the verdict of another.
+    push_model, control_release, register_model and resolve_baseline change the outside world or report its state. If a second rollback came
+    from a cache, it would report `rolled back` and do nothing. Penstock compiles their tasks without caching. Caching is on if you call
+    `set_caching_options(True)`, if an older version of Penstock compiled the file, or if you use `load_component_from_file`: call
+    `set_caching_options(False)`. `penstock run` never caches them. Do not pass `enable_caching=True` to kfp's client or to Vertex AI's
+    `PipelineJob`, because it turns caching on for every task. A custom cache key replaces the inputs, so one model could get the verdict of
+    another.
     """
     from ...spec.containers import components_in, never_cached
 
@@ -23,19 +24,19 @@ def stale_answer(document: Document) -> Iterator[tuple[str, str]]:
         if name := never_cached(command):
             yield (
                 f"{task.place}.cachingOptions",
-                f"the outputs of {name} are true once; say set_caching_options(False), or compile it again",
+                f"the outputs of {name} must not come from a cache; call set_caching_options(False), or compile it again",
             )
         elif task.spec["cachingOptions"].get("cacheKey") and (names := components_in(command)):
-            yield f"{task.place}.cachingOptions", f"the outputs of {', '.join(sorted(names))} belong to its inputs; leave the cache key out"
+            yield f"{task.place}.cachingOptions", f"the outputs of {', '.join(sorted(names))} depend on its inputs; remove the cache key"
 
 
 @warning("uri-in-cache", "kubeflow", "vertex", link=f"{SOURCE}backend/src/v2/cacheutils/cache.go")
 def uri(document: Document) -> Iterator[tuple[str, str]]:
-    """The backends' caches know a URI, not what lies there.
+    """The backends' caches compare a URI, not the content behind it.
 
-    Put new rows under the same URI and run again: the rows of the first run are taken. Give each version of the data a URI of its own, say
-    `set_caching_options(False)`, or submit with `--no-cache`. `penstock run` looks: it runs a task of Penstock's again whose parameters name what is not on
-    this machine.
+    If you put new rows under the same URI and run again, the cache returns the results of the old rows. Use a new URI for each version of
+    the data, call `set_caching_options(False)`, or submit with `--no-cache`. `penstock run` is safe: it reruns a Penstock task if its
+    parameters name files that are not on this machine.
     """
     from ...spec.containers import components_in
     from ...spec.contents import names_elsewhere
@@ -48,44 +49,44 @@ def uri(document: Document) -> Iterator[tuple[str, str]]:
             if any(names_elsewhere({name: value}) for value in values):
                 yield (
                     f"{task.place}.inputs.parameters.{name}",
-                    "the cache does not look at what lies at the URI; if that changes, use --no-cache",
+                    "the cache ignores the content at the URI; if it changes, use --no-cache",
                 )
 
 
 @warning("optional-artifact", "vertex", link=f"{ISSUE}11410")
 def optional_artifact(document: Document) -> Iterator[tuple[str, str]]:
-    """On Vertex AI, a component with an optional artifact is never taken from the cache.
+    """Vertex AI does not cache a component with an optional input artifact.
 
-    Its tasks run every time. Make the artifact required, or pass its URI as a STRING parameter with an empty default.
+    Its tasks run every time. Make the artifact required, or use a STRING parameter with a URI and an empty default.
     """
     for name, component in {task.component_name: task.component for task in _cached(document)}.items():
         if optional := sorted(artifact for artifact, spec in artifacts_of(component).items() if spec.get("isOptional")):
             yield (
                 f"{place_of(name)}.inputDefinitions.artifacts",
-                f"optional: {', '.join(optional)}; Vertex AI caches no task of it: make it required",
+                f"optional: {', '.join(optional)}; Vertex AI does not cache its tasks; make it required",
             )
 
 
 @warning("environment-in-cache", "kubeflow", link=f"{ISSUE}14339")
 def environment(document: Document) -> Iterator[tuple[str, str]]:
-    """Kubeflow's cache does not look at environment variables.
+    """Kubeflow's cache ignores environment variables.
 
-    Change `set_env_variable(...)` and nothing else, and the old result is taken; Vertex AI, and the KFP that comes after 2.17, run the task again. Pass what changes
-    the result as a parameter.
+    If you change only `set_env_variable(...)`, the cache returns the old result. Vertex AI, and KFP after 2.17, run the task again. If a
+    value affects the result, pass it as a parameter.
     """
     labels = {task.component.get("executorLabel") for task in _cached(document)}
     for place, label, container in document.executors("container"):
         if label in labels and container.get("env"):
             names = ", ".join(variable["name"] for variable in container["env"])
-            yield f"{place}.env", f"Kubeflow's cache does not look at {names}; pass what changes the result as a parameter"
+            yield f"{place}.env", f"Kubeflow's cache ignores {names}; if it affects the result, pass it as a parameter"
 
 
 @warning("default-in-cache", "kubeflow", link=f"{SOURCE}backend/src/v2/cacheutils/cache.go")
 def default(document: Document) -> Iterator[tuple[str, str]]:
-    """Kubeflow's cache does not look at a component's defaults.
+    """Kubeflow's cache ignores the defaults of a component.
 
-    Change the default of a container component's parameter, and the outputs of the old one are taken. Give the parameter a value where the task is made;
-    `penstock compile`, `submit` and `upload` write the defaults of all tasks into the file.
+    If you change the default of a container component's parameter, the cache returns the outputs of the old default. Pass the value
+    explicitly when you create the task. `penstock compile`, `submit` and `upload` write the defaults of all tasks into the file.
     """
     from ...spec.containers import is_lightweight
 
@@ -96,33 +97,33 @@ def default(document: Document) -> Iterator[tuple[str, str]]:
         if missing := sorted(known - task.parameters.keys()):
             yield (
                 task.place,
-                f"Kubeflow's cache does not look at the defaults of {', '.join(missing)}; give them, or use `penstock submit`",
+                f"Kubeflow's cache ignores the defaults of {', '.join(missing)}; pass the values, or use `penstock submit`",
             )
 
 
 @warning("cache-key", "vertex", link=f"{PULL}11466")
 def cache_key(document: Document) -> Iterator[tuple[str, str]]:
-    """A cache key of one's own is not among what Vertex AI documents.
+    """Vertex AI does not document custom cache keys.
 
-    `set_caching_options(True, cache_key=...)` is read by KFP's backend and by kfp.local. Vertex AI makes its key of the inputs, the outputs' definitions and the
-    component's specification.
+    KFP's backend and kfp.local use `set_caching_options(True, cache_key=...)`. Vertex AI computes its key from the inputs, the definitions
+    of the outputs and the specification of the component.
     """
     for task in document.tasks():
         if key := task.spec.get("cachingOptions", {}).get("cacheKey"):
-            yield f"{task.place}.cachingOptions", f"Vertex AI may not heed the cache key {key}; do not rely on it"
+            yield f"{task.place}.cachingOptions", f"Vertex AI may ignore the cache key {key}; do not rely on it"
 
 
 @warning("caching-of-a-group", "kubeflow", "local", link=f"{SOURCE}backend/src/v2/driver/dag.go")
 def caching_of_a_group(document: Document) -> Iterator[tuple[str, str]]:
-    """`set_caching_options(False)` on a nested pipeline does not reach its tasks.
+    """`set_caching_options(False)` on a nested pipeline does not affect its tasks.
 
-    Each task within has caching options of its own, and only containers are cached: they are still taken from the cache. Set the option on the tasks
-    inside, or turn caching off for the whole run.
+    Each inner task has its own caching options, and only containers are cached, so the tasks still come from the cache. Set the option on
+    the inner tasks, or turn caching off for the whole run.
     """
     for task in document.tasks():
         options = task.spec.get("cachingOptions")
         if task.is_group and options is not None and not options.get("enableCache") and _caches(document, task):
-            yield f"{task.place}.cachingOptions", "caching is off for a nested pipeline, and on for tasks inside; set it on the tasks"
+            yield f"{task.place}.cachingOptions", "caching is off for a nested pipeline, but on for its tasks; set it on the tasks"
 
 
 def _cached_commands(document: Document) -> Iterator[tuple[DagTask, list[str]]]:

@@ -20,44 +20,44 @@ _ONLY_COMPLETE = re.compile(r"\A(?!.*['\"]SUCCEEDED['\"]).*['\"]COMPLETE['\"]", 
 def condition(document: Document) -> Iterator[tuple[str, str]]:
     """kfp.local silently skips a `dsl.If` on a named task output.
 
-    It looks the value up as a pipeline parameter, does not find it, and takes the condition for false. `penstock run` mends this; a `dsl.Else` avoids
-    it.
+    It looks for the value among the pipeline's parameters, does not find it, and treats the condition as false. `penstock run` fixes this.
+    A `dsl.Else` also avoids it.
     """
     for task in document.tasks():
         text = task.spec.get("triggerPolicy", {}).get("condition", "")
         for name in _named_outputs(task):
             if f"'{name}'" in text:
-                yield f"{task.place}.triggerPolicy", f"kfp.local skips what is behind {text}; use `penstock run`, or add a dsl.Else"
+                yield f"{task.place}.triggerPolicy", f"kfp.local skips the tasks behind {text}; use `penstock run`, or add a dsl.Else"
 
 
 @warning("loop-over-task-output", "local", link=f"{SOURCE}sdk/python/kfp/local/orchestrator/enhanced_dag_orchestrator.py")
 def loop(document: Document) -> Iterator[tuple[str, str]]:
     """kfp.local cannot loop over a named task output.
 
-    It looks the list up as a pipeline parameter and raises ValueError. `penstock run` mends this.
+    It looks for the list among the pipeline's parameters and raises ValueError. `penstock run` fixes this.
     """
     for task in document.tasks():
         if task.spec.get("parameterIterator", {}).get("items", {}).get("inputParameter", "") in _named_outputs(task):
-            yield f"{task.place}.parameterIterator", "kfp.local raises ValueError on a loop over a task's output; use `penstock run`"
+            yield f"{task.place}.parameterIterator", "kfp.local raises ValueError for a loop over a task's output; use `penstock run`"
 
 
 @warning("one-of-artifacts", "local", link=f"{SOURCE}sdk/python/kfp/local/orchestrator/orchestrator_utils.py")
 def one_of(document: Document) -> Iterator[tuple[str, str]]:
-    """kfp.local cannot take one of several artifacts.
+    """kfp.local does not support `dsl.OneOf` over artifacts.
 
-    `dsl.OneOf` over artifacts ends with `Expected 1 artifact in ArtifactSelectorSpec`. `penstock run` mends this; over parameters it works.
+    It ends with `Expected 1 artifact in ArtifactSelectorSpec`. `penstock run` fixes this. `dsl.OneOf` over parameters works.
     """
     for name, component in document.components.items():
         for output, spec in component.get("dag", {}).get("outputs", {}).get("artifacts", {}).items():
             if len(spec.get("artifactSelectors", [])) > 1:
-                yield f"{place_of(name)}.dag.outputs.artifacts.{output}", "kfp.local refuses dsl.OneOf over artifacts; use `penstock run`"
+                yield f"{place_of(name)}.dag.outputs.artifacts.{output}", "kfp.local rejects dsl.OneOf over artifacts; use `penstock run`"
 
 
 @error("loop-over-artifacts", "kubeflow", link=f"{SOURCE}backend/src/v2/compiler/argocompiler/dag.go")
 def artifact_loop(document: Document) -> Iterator[tuple[str, str]]:
     """Kubeflow does not loop over artifacts.
 
-    `dsl.ParallelFor` over a list of artifacts is refused when the run is made: `artifact iterator not implemented yet`. Loop over their URIs, or over
+    It rejects a run of `dsl.ParallelFor` over a list of artifacts: `artifact iterator not implemented yet`. Loop over their URIs, or over
     indices.
     """
     for task in document.tasks():
@@ -67,9 +67,9 @@ def artifact_loop(document: Document) -> Iterator[tuple[str, str]]:
 
 @warning("loop-parallelism", "local", link=f"{SOURCE}sdk/python/kfp/local/orchestrator/enhanced_dag_orchestrator.py")
 def parallelism(document: Document) -> Iterator[tuple[str, str]]:
-    """Locally, two iterations of a loop run at the same time, whatever its parallelism says.
+    """Locally, two iterations of a loop run at the same time, whatever its parallelism is.
 
-    Tasks that do not need each other run one after the other there. The results are the same; they take longer.
+    Independent tasks run one after the other there. The results are the same, but take longer.
     """
     for task in document.tasks():
         if (limit := task.spec.get("iteratorPolicy", {}).get("parallelismLimit", 0)) > _LOCAL_LOOPS:
@@ -78,10 +78,10 @@ def parallelism(document: Document) -> Iterator[tuple[str, str]]:
 
 @error("loop-item-type", "kubeflow", link=f"{SOURCE}backend/src/v2/driver/resolve.go")
 def item_type(document: Document) -> Iterator[tuple[str, str]]:
-    """The items of a loop over an untyped list are text on Kubeflow.
+    """On Kubeflow, the items of a loop over an untyped list are text.
 
-    `dsl.ParallelFor` over a `list` gives STRING items; a task that takes a number, bool, list or dict fails: `expect NUMBER_INTEGER, got string`. Declare the
-    list's items: `List[int]`, `List[dict]`.
+    `dsl.ParallelFor` over a `list` gives STRING items. A task that accepts a number, bool, list or dict fails: `expect NUMBER_INTEGER, got
+    string`. Declare the type of the items: `List[int]`, `List[dict]`.
     """
     loops = {
         task.component_name: task.spec["parameterIterator"].get("itemInput", "")
@@ -97,37 +97,40 @@ def item_type(document: Document) -> Iterator[tuple[str, str]]:
             if given.get("componentInputParameter") == item and kind != _TEXT:
                 yield (
                     f"{task.place}.inputs.parameters.{name}",
-                    f"the loop's items are {_TEXT}, and it takes {kind}; declare the list's items, as List[int]",
+                    f"the loop's items are {_TEXT}, but it accepts {kind}; declare the type of the items, as in List[int]",
                 )
 
 
 @warning("empty-loop", "kubeflow", link=f"{SOURCE}backend/src/v2/driver/resolve.go")
 def empty_loop(document: Document) -> Iterator[tuple[str, str]]:
-    """What is collected of a loop over an empty list fails on Kubeflow.
+    """Collecting the results of a loop over an empty list fails on Kubeflow.
 
-    `dsl.Collected` over a loop that ran no iteration ends with `subTaskName ... not in tasks`. Make sure that the list has an item, or put both behind a
-    `dsl.If`.
+    `dsl.Collected` over a loop without iterations ends with `subTaskName ... not in tasks`. Make sure that the list is not empty, or put
+    both behind a `dsl.If`.
     """
     for task in document.tasks():
         for collected in task.producers:
             loop = document.components.get(task.parent, {}).get("dag", {}).get("tasks", {}).get(collected, {})
             if (items := loop.get("parameterIterator", {}).get("items", {})) and items.get("raw", "[]") == "[]":
-                yield f"{task.place}.inputs", f"it collects what {collected} gives, which fails where the list is empty; give it an item"
+                yield (
+                    f"{task.place}.inputs",
+                    f"it collects the outputs of {collected}, which fails if the list is empty; make sure that the list has an item",
+                )
 
 
 @warning("retry", "kubeflow", link=f"{SOURCE}manifests/kustomize/third-party/argo/base/workflow-controller-configmap-patch.yaml")
 def retry(document: Document) -> Iterator[tuple[str, str]]:
-    """`set_retry` does nothing for a task that fails on Kubeflow 2.17 as it is installed.
+    """`set_retry` does not retry a failed task in a default installation of Kubeflow 2.17.
 
-    Its installation gives every template a retry strategy with the policy `OnError`, which takes the place of the task's own policy. To Argo a container
-    that ends with an exit code is no error: it is not tried again. Whoever runs the installation takes `templateDefaults` out of `workflowDefaults` in the ConfigMap
-    `workflow-controller-configmap` (docs/kubeflow.md, "Retries"; Penstock's Terraform does).
+    The installation gives every template a retry strategy with the policy `OnError`, which replaces the task's own policy. For Argo, a
+    container that ends with an exit code is not an error, so it is not retried. The administrator can remove `templateDefaults` from
+    `workflowDefaults` in the ConfigMap `workflow-controller-configmap` (docs/kubeflow.md, "Retries"). Penstock's Terraform does this.
     """
     for task in document.tasks():
         if task.spec.get("retryPolicy", {}).get("maxRetryCount"):
             yield (
                 f"{task.place}.retryPolicy",
-                "a failed task is not tried again where Kubeflow keeps its default retry policy, OnError; see docs/kubeflow.md",
+                "with Kubeflow's default retry policy OnError, a failed task is not retried; see docs/kubeflow.md",
             )
 
 
@@ -139,42 +142,47 @@ def _named_outputs(task: DagTask) -> list[str]:
 
 @warning("final-status-state", link=_RESOLVE)
 def final_status_state(document: Document) -> Iterator[tuple[str, str]]:
-    """What a PipelineTaskFinalStatus calls success differs.
+    """The state of a successful PipelineTaskFinalStatus differs between backends.
 
-    Its `state` is `SUCCEEDED` on Vertex AI and locally and `COMPLETE` on Kubeflow; `FAILED` is the same everywhere. Compare with `FAILED` only.
+    Its `state` is `SUCCEEDED` on Vertex AI and locally, and `COMPLETE` on Kubeflow. `FAILED` is the same everywhere. Compare only with
+    `FAILED`.
     """
     for task, code in _told_final_status(document):
         if _STATE.search(code) and not _ONLY_COMPLETE.search(code):
-            yield task.place, "its `state` is SUCCEEDED on Vertex AI and locally, COMPLETE on Kubeflow; compare it with FAILED only"
+            yield task.place, "its `state` is SUCCEEDED on Vertex AI and locally, but COMPLETE on Kubeflow; compare it only with FAILED"
 
 
 @error("final-status-complete", "vertex", "local", link=_RESOLVE)
 def final_status_complete(document: Document) -> Iterator[tuple[str, str]]:
-    """A PipelineTaskFinalStatus says `COMPLETE` on Kubeflow only.
+    """The state of a PipelineTaskFinalStatus is `COMPLETE` only on Kubeflow.
 
-    On Vertex AI and locally its `state` is `SUCCEEDED` where all went well: a component that compares it with `COMPLETE` takes that for a failure.
-    Compare with `FAILED`.
+    On Vertex AI and locally, its `state` is `SUCCEEDED` after a success. A component that compares it with `COMPLETE` treats that as a
+    failure. Compare with `FAILED`.
     """
     for task, code in _told_final_status(document):
         if _ONLY_COMPLETE.search(code):
-            yield task.place, "its component compares `state` with COMPLETE, which is Kubeflow's alone; compare it with FAILED"
+            yield task.place, "its component compares `state` with COMPLETE, which occurs only on Kubeflow; compare it with FAILED"
 
 
 @error("final-status-missing", link=_RESOLVE)
 def final_status_missing(document: Document) -> Iterator[tuple[str, str]]:
-    """Only the task of a `dsl.ExitHandler` is given a PipelineTaskFinalStatus.
+    """Only the task of a `dsl.ExitHandler` receives a PipelineTaskFinalStatus.
 
-    Any other task of a component that takes one fails: `'NoneType' object has no attribute 'get'`. Make it the exit task of a `dsl.ExitHandler`.
+    Any other task of a component with such an input fails: `'NoneType' object has no attribute 'get'`. Make it the exit task of a
+    `dsl.ExitHandler`.
     """
     for task, _ in _told_final_status(document):
         for name, spec in parameters_of(task.component).items():
             is_given = any("taskFinalStatus" in origin for _, origin in document.origins(task.component_name, name))
             if spec.get("parameterType") == _STATUS and not is_given:
-                yield task.place, f"its {name} is a PipelineTaskFinalStatus, which no exit handler gives it; make it the exit task of one"
+                yield (
+                    task.place,
+                    f"its {name} is a PipelineTaskFinalStatus, but the task belongs to no exit handler; make it the exit task of one",
+                )
 
 
 def _told_final_status(document: Document) -> Iterator[tuple[DagTask, str]]:
-    """Yields the tasks of containers that are told a final status, with the text of their command."""
+    """Yields the tasks whose containers receive a final status, with the text of their command."""
     for task in document.tasks():
         if _STATUS in {spec.get("parameterType") for spec in parameters_of(task.component).values()} and not task.is_group:
             yield task, " ".join(document.command_of(task))

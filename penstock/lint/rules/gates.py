@@ -11,11 +11,12 @@ _GATE, _PARAMETER, _KEPT = "validate_examples", "on_anomalies", "warn"
 
 @warning("lost-evidence", "kubeflow", link=f"{SOURCE}backend/src/v2/component/launcher_v2.go")
 def lost_evidence(document: Document) -> Iterator[tuple[str, str]]:
-    """Kubeflow keeps nothing of a gate whose task fails but its log.
+    """Kubeflow keeps only the log of a gate whose task fails.
 
-    The launcher uploads what a task has made when it has ended well. validate_examples with `on_anomalies="fail"`, its default, fails where it finds an
-    Anomaly, and its page, Statistics and Anomalies are gone with the pod. Say `on_anomalies="warn"`, give its `anomalies` to require_verdict, which fails in its
-    place, and let what follows be `.after` that. On Vertex AI and locally the evidence is kept either way.
+    The launcher uploads outputs only if the task succeeds. With `on_anomalies="fail"`, the default, validate_examples fails if it finds an
+    Anomaly, and its page, Statistics and Anomalies are lost with the pod. Set `on_anomalies="warn"`, pass its `anomalies` to
+    require_verdict, which fails instead, and run the next tasks `.after` that. Vertex AI and `penstock run` keep the evidence in both
+    cases.
     """
     from ...spec.containers import components_in
 
@@ -26,5 +27,5 @@ def lost_evidence(document: Document) -> Iterator[tuple[str, str]]:
         if any(known_value(origin) != _KEPT for origin in origins):
             yield (
                 task.place,
-                f"where it finds Anomalies, only its log is kept; say {_PARAMETER}={_KEPT!r}, and put require_verdict after it",
+                f"if it finds Anomalies, Kubeflow keeps only its log; set {_PARAMETER}={_KEPT!r}, and add require_verdict after it",
             )

@@ -18,75 +18,77 @@ _STUB = "argostub/"
 
 @warning("floating-image", link=_KUBERNETES_IMAGES)
 def floating(document: Document) -> Iterator[tuple[str, str]]:
-    """An image without a tag, or of `latest`, is another one tomorrow.
+    """An image without a tag, or with the tag `latest`, changes over time.
 
-    Two runs of the same file then run different code, while the caches of all backends, which know the image by its name, take the old results for
-    the new. Name a version and its digest.
+    Two runs of the same file can run different code. The caches of all backends identify the image by its name and treat old results as
+    current. Use a version and its digest.
     """
     for place, image in _images(document):
         if "@" not in image and _tag(image) in ("", "latest"):
-            yield place, f"{image} is whatever was pushed last; name a version and its digest (name:version@sha256:...)"
+            yield place, f"{image} is the image that was pushed last; use a version and its digest (name:version@sha256:...)"
 
 
 @warning("image-without-digest", link=_KUBERNETES_IMAGES)
 def without_digest(document: Document) -> Iterator[tuple[str, str]]:
-    """A tag can be moved.
+    """A tag can be moved to another image.
 
-    Only a digest (`name@sha256:...`) says which bytes run. `penstock compile --digests` writes them for Penstock's images.
+    Only a digest (`name@sha256:...`) identifies the bytes that run. `penstock compile --digests` writes digests for Penstock's images.
     """
     for place, image in _images(document):
         if "@" not in image and _tag(image) not in ("", "latest"):
-            yield place, f"{image} can be moved; name its digest (@sha256:...)"
+            yield place, f"{image} is a tag that can be moved; use its digest (@sha256:...)"
 
 
 @warning("image-without-registry", link=_KUBERNETES_IMAGES)
 def without_registry(document: Document) -> Iterator[tuple[str, str]]:
-    """An image without a registry comes from where the machine thinks.
+    """The registry of an image without a registry depends on the machine.
 
-    Kubernetes and Docker take Docker Hub, with its rate limits; Podman and CRI-O ask their settings, and may refuse; a private cluster reaches none.
-    Name the registry, `docker.io` too.
+    Kubernetes and Docker use Docker Hub, with its rate limits. Podman and CRI-O use their settings and may reject the image. A private
+    cluster reaches none of them. Write the registry explicitly, even `docker.io`.
     """
     for place, image in _images(document):
         first, slash, _ = image.partition("/")
         if not slash or not ("." in first or ":" in first or first == "localhost"):
             yield (
                 place,
-                f"{image} names no registry; name it (docker.io/library/{image})" if not slash else f"{image} names no registry; name it",
+                f"{image} has no registry; add it (docker.io/library/{image})" if not slash else f"{image} has no registry; add it",
             )
 
 
 @warning("image-parameter", "vertex", "local", link=f"{ISSUE}11391")
 def parameter(document: Document) -> Iterator[tuple[str, str]]:
-    """An image given by a parameter is Kubeflow's.
+    """Only Kubeflow supports a parameter as the image.
 
-    `set_container_image(parameter)` leaves a placeholder in the image's place, which KFP's driver resolves. Vertex AI documents static images only, and
-    a laptop looks for an image of the placeholder's name.
+    `set_container_image(parameter)` writes a placeholder instead of the image, which KFP's driver resolves. Vertex AI documents only static
+    images, and a laptop looks for an image with the placeholder's name.
     """
     for place, _, container in document.executors("container"):
         if "{{$" in container.get("image", ""):
-            yield f"{place}.image", "the image is a parameter, which Kubeflow alone resolves; name it in the file"
+            yield f"{place}.image", "the image is a parameter, which only Kubeflow resolves; write the image into the file"
 
 
 @error("knative-tag", link="https://knative.dev/docs/serving/tag-resolution/")
 def knative_tag(document: Document) -> Iterator[tuple[str, str]]:
-    """Knative resolves tags, and does not reach a registry on the node.
+    """Knative resolves tags, and cannot reach a registry on the node.
 
-    In `mode=knative` Knative's controller asks the registry for the digest of every tag, and a revision whose image it cannot find out about never starts. So
-    a serve image of `localhost` needs its digest; so does one of any registry that is not reached from `knative-serving`, which this file does not tell.
+    With `mode=knative`, Knative's controller asks the registry for the digest of every tag. A revision whose tag cannot be resolved never
+    starts. A serve image on `localhost` therefore needs its digest. So does an image of any registry that `knative-serving` cannot reach,
+    which this rule cannot detect.
     """
     values = [*document.constants(), *document.defaults()]
     if any(isinstance(value, str) and value.startswith("kserve://") and "mode=knative" in value for _, value in values):
         for place, value in values:
             if isinstance(value, dict) and isinstance(image := value.get("image"), str) and lacks_digest(image):
-                yield place, f"{image} has no digest; name it (@sha256:...)"
+                yield place, f"{image} has no digest; add it (@sha256:...)"
 
 
 @warning("install-at-run-time", link=f"{SOURCE}sdk/python/kfp/dsl/component_decorator.py")
 def install(document: Document) -> Iterator[tuple[str, str]]:
     """The container installs Python packages each time it starts.
 
-    A lightweight component of kfp installs kfp itself and its `packages_to_install` at run time. That needs a network, a package index and pip, takes
-    its time in every task, and gets other versions another day. Put the packages into the image, and say `install_kfp_package=False`.
+    A lightweight component of kfp installs kfp itself and its `packages_to_install` at run time. This needs a network, a package index and
+    pip, takes time in every task, and may install other versions later. Put the packages into the image, and set
+    `install_kfp_package=False`.
     """
     for place, _, container in document.executors("container"):
         script = next((text for text in container.get("command", []) if "pip install" in text), "")
@@ -99,9 +101,9 @@ def install(document: Document) -> Iterator[tuple[str, str]]:
 def needs_docker(document: Document) -> Iterator[tuple[str, str]]:
     """A container component needs a container engine on a laptop.
 
-    kfp's SubprocessRunner refuses container components. `penstock run` runs Penstock's components and lightweight Python components without an
-    engine; any other image needs `penstock run --runner docker`, or kfp's DockerRunner, which takes a container that failed for one that
-    succeeded (kubeflow/pipelines#13332), and puts the image's ENTRYPOINT before the command.
+    kfp's SubprocessRunner rejects container components. `penstock run` runs Penstock's components and lightweight Python components without
+    an engine. For any other image, use `penstock run --runner docker`, or kfp's DockerRunner, which reports failed containers as successful
+    (kubeflow/pipelines#13332) and puts the image's ENTRYPOINT before the command.
     """
     from ...spec.containers import component_of, family_of, is_lightweight
 
@@ -114,14 +116,15 @@ def needs_docker(document: Document) -> Iterator[tuple[str, str]]:
 
 @error("kubernetes-task", "vertex", "local", link=f"{SOURCE}backend/src/v2/driver/k8s.go")
 def kubernetes_task(document: Document) -> Iterator[tuple[str, str]]:
-    """Some tasks are work for Kubernetes, not containers.
+    """Some tasks are not containers but work for Kubernetes.
 
-    `kubernetes.CreatePVC` and `DeletePVC` compile to images that do not exist (`argostub/createpvc`), which KFP's driver knows. Vertex AI tries to pull them,
-    and so does a laptop. Make volumes outside of the pipeline and mount them by platform settings, or pass data as artifacts.
+    `kubernetes.CreatePVC` and `DeletePVC` compile to images that do not exist (`argostub/createpvc`) and that KFP's driver recognizes.
+    Vertex AI and a laptop try to pull them. Create volumes outside the pipeline and mount them with platform settings, or pass data as
+    artifacts.
     """
     for place, _, container in document.executors("container"):
         if (image := container.get("image", "")).startswith(_STUB):
-            yield f"{place}.image", f"{image} is no image but a task of Kubeflow's driver; make the volume outside of the pipeline"
+            yield f"{place}.image", f"{image} is not an image, but a task of Kubeflow's driver; create the volume outside the pipeline"
 
 
 def _images(document: Document) -> Iterator[tuple[str, str]]:

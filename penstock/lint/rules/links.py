@@ -1,4 +1,4 @@
-"""Where the reasons are told at length."""
+"""Links to the sources of the rules."""
 
 ISSUE = "https://github.com/kubeflow/pipelines/issues/"
 PULL = "https://github.com/kubeflow/pipelines/pull/"

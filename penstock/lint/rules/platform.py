@@ -17,15 +17,15 @@ _FOLDERS = {"secretAsVolume", "configMapAsVolume", "pvcMount", "emptyDirMounts",
 
 @error("kubernetes-value", "local", link=LOCAL_GUIDE)
 def kubernetes_value(document: Document) -> Iterator[tuple[str, str]]:
-    """Locally there are no secrets, ConfigMaps, volumes and pod fields for a task to read.
+    """Locally, a task cannot read secrets, ConfigMaps, volumes and pod fields.
 
-    A task that reads an environment variable or a folder which Kubernetes would give it finds none. `penstock run` does not start such a pipeline, unless the
-    variable is in its own environment or the folder is there. What is `optional` may be missing anywhere.
+    An environment variable or folder that Kubernetes would provide does not exist there. `penstock run` does not start such a pipeline
+    unless the variable is in its own environment or the folder exists. Values with `optional` may be missing on every backend.
     """
     for place, name in missing_values(document):
         yield (
             place,
-            f"Kubernetes gives {name} to the task, and nothing does locally; give it as a parameter, or set it up before `penstock run`",
+            f"only Kubernetes provides {name}; use a parameter, or set it up before `penstock run`",
         )
 
 
@@ -56,14 +56,15 @@ def _executors(document: Document) -> Iterator[tuple[str, str, Spec]]:
 def platform_settings(document: Document) -> Iterator[tuple[str, str]]:
     """Platform settings have no effect on a laptop.
 
-    Optional secrets, timeouts, tolerations and node selectors of kfp-kubernetes, and the time to live of a `dsl.PipelineConfig`, are Kubernetes' business.
-    (Vertex AI refuses the file: see `two-documents`.) What a task cannot do without is an error: see `kubernetes-value`.
+    Optional secrets, timeouts, tolerations and node selectors of kfp-kubernetes, and the time to live of a `dsl.PipelineConfig`, affect
+    only Kubernetes. (Vertex AI rejects the file: see `two-documents`.) A setting that the task requires is an error: see
+    `kubernetes-value`.
     """
     needed = {place.rpartition("[")[0] for place, _ in missing_values(document)}
     for platform, label, settings in _executors(document):
         place = f"platforms.{platform}.deploymentSpec.executors.{label}"
         if others := sorted(name for name in settings if f"{place}.{name}" not in needed):
-            yield place, f"{', '.join(others)}: no effect locally; give the task what it needs in the environment"
+            yield place, f"{', '.join(others)}: no effect locally; provide what the task needs in the environment"
     for platform, spec in document.platform.get("platforms", {}).items():
         if of_pipeline := sorted({*spec.get("pipelineConfig", {})} - _LOCAL_SETTINGS):
             yield f"platforms.{platform}.pipelineConfig", f"{', '.join(of_pipeline)}: no effect locally; do not rely on it"
@@ -71,11 +72,14 @@ def platform_settings(document: Document) -> Iterator[tuple[str, str]]:
 
 @warning("task-config", "vertex", link=f"{SOURCE}sdk/python/kfp/dsl/task_config.py")
 def task_config(document: Document) -> Iterator[tuple[str, str]]:
-    """A task's Kubernetes settings are handed to the component on Kubeflow only.
+    """Only Kubeflow passes a task's Kubernetes settings to the component.
 
-    `dsl.TaskConfig` and `task_config_passthroughs` pass tolerations, volumes and the like on to what a component itself creates. Vertex AI documents nothing of
-    the kind. Pass what the component needs as parameters.
+    `dsl.TaskConfig` and `task_config_passthroughs` pass tolerations, volumes and similar settings to the resources that a component
+    creates. Vertex AI documents nothing of this kind. Pass what the component needs as parameters.
     """
     for name, component in document.components.items():
         if component.get("taskConfigPassthroughs"):
-            yield f"{place_of(name)}.taskConfigPassthroughs", "handed over by Kubeflow only; pass what the component needs as parameters"
+            yield (
+                f"{place_of(name)}.taskConfigPassthroughs",
+                "only Kubeflow passes these settings; pass what the component needs as parameters",
+            )

@@ -18,61 +18,62 @@ _MOST_PROCESSORS, _MOST_GIGABYTES = 96, 624
 
 @error("accelerator-word-vertex", "vertex", link="https://cloud.google.com/vertex-ai/docs/reference/rest/v1/MachineSpec#AcceleratorType")
 def vertex_word(document: Document) -> Iterator[tuple[str, str]]:
-    """Vertex AI calls an accelerator by its own names.
+    """Vertex AI has its own accelerator names.
 
-    They are the names of the AcceleratorType enum, such as `NVIDIA_L4`; Kubernetes' `nvidia.com/gpu` is none of them. Make type and count STRING
-    parameters, which `penstock submit` resolves to each backend's words.
+    They are the names of the AcceleratorType enum, such as `NVIDIA_L4`. Kubernetes' `nvidia.com/gpu` is not valid there. Use STRING
+    parameters for type and count; `penstock submit` translates them for each backend.
     """
     for place, word in _accelerators(document):
         if not _VERTEX_WORD.fullmatch(word):
-            yield place, f"Vertex AI does not know {word!r}; name one of its AcceleratorType (NVIDIA_L4), or make it a STRING parameter"
+            yield place, f"Vertex AI has no accelerator {word!r}; use one of its AcceleratorType names (NVIDIA_L4), or a STRING parameter"
 
 
 @error("accelerator-word-kubernetes", "kubeflow", link="https://kubernetes.io/docs/tasks/manage-gpus/scheduling-gpus/")
 def kubernetes_word(document: Document) -> Iterator[tuple[str, str]]:
-    """Kubernetes calls an accelerator by the resource of its device plugin.
+    """On Kubernetes, an accelerator is the resource of its device plugin.
 
-    KFP's driver puts the type into the pod's limits as it stands: `nvidia.com/gpu` is a resource, `NVIDIA_L4` is not, and the pod is refused. Make
-    type and count STRING parameters, which `penstock submit` resolves to each backend's words; which GPU it is, a node selector says.
+    KFP's driver copies the type into the pod's limits. `nvidia.com/gpu` is a resource and `NVIDIA_L4` is not, so Kubernetes rejects the
+    pod. Use STRING parameters for type and count; `penstock submit` translates them for each backend. A node selector chooses the model of
+    the GPU.
     """
     for place, word in _accelerators(document):
         if not _KUBERNETES_WORD.fullmatch(word):
-            yield place, f"{word!r} is no resource of Kubernetes; name one (nvidia.com/gpu), or make it a STRING parameter"
+            yield place, f"{word!r} is not a resource of Kubernetes; use one (nvidia.com/gpu), or a STRING parameter"
 
 
 @warning("machine-parameter", "vertex", link=f"{ISSUE}6681")
 def machine_parameter(document: Document) -> Iterator[tuple[str, str]]:
-    """Vertex AI documents static machines only.
+    """Vertex AI documents only static machine settings.
 
-    `set_cpu_limit`, `set_memory_limit`, `set_accelerator_type` and `set_accelerator_limit` take pipeline parameters, which KFP's driver resolves. Vertex AI
-    reads the static fields, which are then missing. `penstock submit --target vertex` writes them into what it sends.
+    KFP's driver resolves pipeline parameters in `set_cpu_limit`, `set_memory_limit`, `set_accelerator_type` and `set_accelerator_limit`.
+    Vertex AI reads the static fields, which are then missing. `penstock submit --target vertex` writes them into its request.
     """
     for place, _, container in document.executors("container"):
         if names := sorted({name for _, name in _parameters(container)}):
             yield (
                 f"{place}.resources",
-                f"given by {', '.join(names)}; submit with `penstock submit --target vertex`, which makes it static, or set it in the file",
+                f"given by {', '.join(names)}; use `penstock submit --target vertex`, which makes them static, or set them in the file",
             )
 
 
 @error("empty-quantity", "kubeflow", link=_DRIVER)
 def empty_quantity(document: Document) -> Iterator[tuple[str, str]]:
-    """Kubeflow fails a task whose processor or memory limit is empty.
+    """Kubeflow fails a task with an empty processor or memory limit.
 
-    KFP's driver parses what a parameter gives as a Kubernetes quantity; the empty text is none. (An empty accelerator is no accelerator.) Give
-    the parameter a default that is a quantity, such as `'1'` or `'4G'`, or none at all; `penstock submit` takes an empty one out.
+    KFP's driver parses the value of the parameter as a Kubernetes quantity, and an empty text is invalid. (An empty accelerator means no
+    accelerator.) Use a quantity as the parameter's default, such as `'1'` or `'4G'`, or no default. `penstock submit` removes an empty one.
     """
     for place, field, _, spec in _given(document):
         if field in _QUANTITIES and known_value(spec) == "":
-            yield place, f"it is empty, and it is a task's {field}; give it a quantity, such as '1' or '4G'"
+            yield place, f"it is empty, but it sets a task's {field}; use a quantity, such as '1' or '4G'"
 
 
 @error("resource-parameter-type", "kubeflow", link=_DRIVER)
 def resource_parameter_type(document: Document) -> Iterator[tuple[str, str]]:
-    """Kubeflow reads a machine's parameters as STRING only.
+    """Kubeflow reads machine parameters only if they are STRING.
 
-    Of an INTEGER parameter, KFP's driver reads the empty text: the task gets no accelerator, and says nothing, or fails for an empty quantity. Make
-    the parameter a `str`.
+    KFP's driver reads an INTEGER parameter as an empty text. The task then silently gets no accelerator, or fails because of an empty
+    quantity. Make the parameter a `str`.
     """
     for place, field, name, spec in _given(document):
         if (kind := spec.get("parameterType", "STRING")) != "STRING":
@@ -85,18 +86,18 @@ def machine_limit(document: Document) -> Iterator[tuple[str, str]]:
     for place, _, container in document.executors("container"):
         resources = container.get("resources", {})
         if resources.get("cpuLimit", 0) > _MOST_PROCESSORS or resources.get("memoryLimit", 0) > _MOST_GIGABYTES:
-            yield f"{place}.resources", f"more than {_MOST_PROCESSORS} processors or {_MOST_GIGABYTES} GB; ask for less"
+            yield f"{place}.resources", f"more than {_MOST_PROCESSORS} processors or {_MOST_GIGABYTES} GB; request less"
 
 
 @warning("resources-local", "local", link=LOCAL_GUIDE)
 def resources_local(document: Document) -> Iterator[tuple[str, str]]:
-    """A laptop gives a task what it has.
+    """A laptop cannot limit or reserve resources for a task.
 
-    Locally, limits and requests of processors, memory and accelerators have no effect: a task that needs a GPU must find one, or do without.
+    Limits and requests of processors, memory and accelerators have no effect. A task that needs a GPU must find one on the machine.
     """
     for place, _, container in document.executors("container"):
         if container.get("resources"):
-            yield f"{place}.resources", "no effect locally; the task must do with what is there"
+            yield f"{place}.resources", "no effect locally; the task gets the resources of the machine"
 
 
 def _accelerators(document: Document) -> Iterator[tuple[str, str]]:

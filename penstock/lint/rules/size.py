@@ -19,71 +19,76 @@ _LARGEST_WORKFLOW = 1_572_864
 
 @error("argument-size", link="https://man7.org/linux/man-pages/man2/execve.2.html")
 def argument_size(document: Document) -> Iterator[tuple[str, str]]:
-    """Linux takes no argument of 128 KiB or more.
+    """Linux rejects an argument of 128 KiB or more.
 
-    `execve` fails with `Argument list too long` (E2BIG), whatever the backend. All parameters of a task arrive in one argument, the executor
-    input, so it is their sum that counts, with the pipeline's defaults. Pass large values as artifacts or by URI.
+    `execve` fails with `Argument list too long` (E2BIG) on every backend. All parameters of a task arrive in one argument, the executor
+    input, so the limit applies to their sum, including the pipeline's defaults. Pass large values as artifacts or by URI.
     """
     for place, text in document.arguments():
         if (size := len(text.encode())) > _LONGEST_ARGUMENT:
-            yield place, f"{size // 1024} KiB in one argument, of at most 128; put it into the image or pass it by URI"
+            yield place, f"{size // 1024} KiB in one argument exceed the limit of 128 KiB; put it into the image or pass it by URI"
     for task in document.tasks():
         if not task.is_group and (size := _executor_input(document, task)) > _LONGEST_ARGUMENT:
             yield (
                 f"{task.place}.inputs.parameters",
-                f"{size // 1024} KiB of parameters in one argument, of at most 128; pass what is large by URI",
+                f"{size // 1024} KiB of parameters in one argument exceed the limit of 128 KiB; pass large values by URI",
             )
 
 
 @error("executor-input-size", "kubeflow", link=f"{SOURCE}backend/src/v2/driver/driver.go")
 def executor_input_size(document: Document) -> Iterator[tuple[str, str]]:
-    """On Kubeflow a task's executor input must stay below 120 KiB, its artifacts' metadata included.
+    """On Kubeflow, a task's executor input must stay below 120 KiB, including the metadata of its artifacts.
 
-    Argo's executor gets it in one argument (`exec /var/run/argo/argoexec: argument list too long`), and moves a pod's template of 128 KiB into a ConfigMap,
-    which its account may not make. Counted are the parameters that are known and 2 KiB for each artifact. Pass what is large by URI.
+    Argo's executor gets it in one argument (`exec /var/run/argo/argoexec: argument list too long`), and moves a pod template of 128 KiB
+    into a ConfigMap, which its account may not create. This rule counts the known parameters and 2 KiB for each artifact. Pass large values
+    by URI.
     """
     for task in document.tasks():
         if task.is_group:
             continue
         artifacts = [*artifacts_of(task.component), *task.component.get("outputDefinitions", {}).get("artifacts", {})]
         if (size := _executor_input(document, task) + len(artifacts) * _ARTIFACT) > _MOST_ON_KUBEFLOW:
-            yield f"{task.place}.inputs", f"an executor input of {size // 1024} KiB, of at most 120 on Kubeflow; pass what is large by URI"
+            yield (
+                f"{task.place}.inputs",
+                f"an executor input of {size // 1024} KiB exceeds Kubeflow's limit of 120 KiB; pass large values by URI",
+            )
 
 
 @error("run-parameters-size", "kubeflow", link=f"{SOURCE}backend/src/v2/cmd/driver/main.go")
 def run_parameters_size(document: Document) -> Iterator[tuple[str, str]]:
-    """On Kubeflow the parameters of a run must stay below 120 KiB, together with the pipeline's own DAG.
+    """On Kubeflow, the parameters of a run and the pipeline's own DAG together must stay below 120 KiB.
 
-    Both are arguments of the first driver: from 128 KiB on it does not start. Pass what is large by URI, and shorten descriptions.
+    Both are arguments of the first driver, which does not start from 128 KiB on. Pass large values by URI, and shorten descriptions.
     """
     if (size := document.root_bytes + len(as_json(document.given))) > _MOST_ON_KUBEFLOW:
         yield (
             "root.inputDefinitions.parameters",
-            f"{size // 1024} KiB of parameters and DAG, of at most 120 on Kubeflow; pass what is large by URI",
+            f"{size // 1024} KiB of parameters and DAG exceed Kubeflow's limit of 120 KiB; pass large values by URI",
         )
 
 
 @error("dag-size", "kubeflow", link=f"{ISSUE}12453")
 def dag_size(document: Document) -> Iterator[tuple[str, str]]:
-    """Kubeflow passes a whole DAG within the pipeline to its driver in one argument.
+    """On Kubeflow, a DAG within the pipeline must stay below 120 KiB.
 
-    From 128 KiB on, KFP's driver pods do not start (`exec /var/run/argo/argoexec: argument list too long`). Split the pipeline into nested ones, and
-    shorten descriptions and defaults.
+    KFP passes it to the driver in one argument. From 128 KiB on, the driver's pods do not start (`exec /var/run/argo/argoexec: argument
+    list too long`). Split the pipeline into nested pipelines, and shorten descriptions and defaults.
     """
     for name, component in document.components.items():
         if "dag" in component and name != "root" and (size := len(as_json(component))) > _MOST_ON_KUBEFLOW:
-            yield place_of(name), f"a DAG of {size // 1024} KiB, of at most 120 on Kubeflow; split it into nested pipelines"
+            yield place_of(name), f"a DAG of {size // 1024} KiB exceeds Kubeflow's limit of 120 KiB; split it into nested pipelines"
 
 
 @error("workflow-size", "kubeflow", link=f"{ISSUE}9837")
 def workflow_size(document: Document) -> Iterator[tuple[str, str]]:
-    """etcd takes no object of more than 1.5 MiB.
+    """etcd rejects objects larger than 1.5 MiB.
 
-    Kubeflow makes one Argo workflow of the pipeline, which is at least as large as the pipeline; creating the run fails with `etcdserver: request is
-    too large`. Argo's status comes on top while it runs. Split the pipeline, and keep source code and data out of it.
+    Kubeflow creates one Argo workflow from the pipeline, which is at least as large as the pipeline. Creating the run fails with
+    `etcdserver: request is too large`. While the workflow runs, Argo's status makes it larger still. Split the pipeline, and keep source
+    code and data out of it.
     """
     if (size := len(as_json(document.spec))) > _LARGEST_WORKFLOW:
-        yield "root", f"a pipeline of {size / 2**20:.1f} MiB, of at most 1.5; split it, and pass what is large by URI"
+        yield "root", f"a pipeline of {size / 2**20:.1f} MiB exceeds etcd's limit of 1.5 MiB; split it, and pass large values by URI"
 
 
 def _executor_input(document: Document, task: DagTask) -> int:

@@ -1,4 +1,4 @@
-"""kfp's client of an installation: where it is, and who asks."""
+"""kfp's client of an installation, with its address and credentials."""
 
 import contextlib
 import io
@@ -74,7 +74,7 @@ def _who(settings: KubeflowSettings, host: str) -> dict[str, Any]:
         return {"existing_token": token.strip()}
     if settings.token_file:
         if not Path(settings.token_file).is_file():
-            raise UserError(f"there is no token file {settings.token_file}: check token_file")
+            raise UserError(f"the token file {settings.token_file} does not exist: check token_file")
         return {"credentials": ServiceAccountTokenVolumeCredentials(settings.token_file)}
     if cookies := os.environ.get("PENSTOCK_KUBEFLOW_COOKIES"):
         return {"cookies": cookies.strip()}
@@ -90,7 +90,7 @@ def _who(settings: KubeflowSettings, host: str) -> dict[str, Any]:
 def _no_address(kube_context: str) -> str:
     if kube_context:
         return f"the kube config has no context {kube_context} that can be used: kubectl config get-contexts lists them"
-    return "nothing says where Kubeflow Pipelines is: give --host, set KF_PIPELINES_ENDPOINT, or host in a context of penstock.toml"
+    return "the address of Kubeflow Pipelines is unknown: give --host, set KF_PIPELINES_ENDPOINT, or host in a context of penstock.toml"
 
 
 @contextlib.contextmanager

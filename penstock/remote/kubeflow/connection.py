@@ -1,4 +1,4 @@
-"""Asking a Kubeflow Pipelines installation: every question has a timeout, every answer is checked, every refusal is one line."""
+"""Requests to Kubeflow Pipelines: each has a timeout, each answer is checked, and each error is one line."""
 
 import base64
 import contextlib
@@ -51,7 +51,7 @@ class Connection:
             return ""
         namespace = self._settings.namespace or namespace_of_kfp()
         if not namespace:
-            raise UserError(f"{self.host} has several users: say whose namespace is meant with --namespace or in the context")
+            raise UserError(f"{self.host} has several users: give your namespace with --namespace or in the context")
         return namespace
 
     @cached_property
@@ -94,7 +94,7 @@ class Connection:
                 return
 
     def named(self, method: Callable[..., Any], items: str, name: str, **kwargs: Any) -> Any | None:
-        """Returns the one of a list that has a name, None if there is none."""
+        """Returns the item of a list with a name, or None."""
         predicate = {"key": "display_name", "operation": "EQUALS", "string_value": name}
         return next(self.pages(method, items, filter=json.dumps({"predicates": [predicate]}), **kwargs), None)
 
@@ -172,18 +172,18 @@ class Connection:
     def _refusal(self, status: int, body: str) -> UserError:
         said = message(body)
         if status == 401:
-            return UserError(f"{self._where} does not know who asks (401): {_ADVICE}; a token may have expired ({said})")
+            return UserError(f"{self._where} requires authentication (401): {_ADVICE}; a token may have expired ({said})")
         if status == 403:
             return UserError(
-                f"{self._where} does not allow that (403): {said}; ask for the permission, or check --namespace and who you are"
+                f"{self._where} does not allow that (403): {said}; request the permission, or check --namespace and your account"
             )
         if status == 429 or status >= 500:
             return BackendUnavailable(f"{self._where} cannot answer now ({status}): {said}")
         if status == 404:
-            return NotThere(f"{self._where} has no such thing (404): {said}")
+            return NotThere(f"{self._where} has no such resource (404): {said}")
         if not status:
-            return UserError(f"{self._where} gives an answer that cannot be read: {said}")
-        return UserError(f"{self._where} refuses ({status}): {said}")
+            return UserError(f"{self._where} returned an unreadable answer: {said}")
+        return UserError(f"{self._where} rejects the request ({status}): {said}")
 
     def _unreachable(self, error: BaseException) -> UserError:
         cause = getattr(error, "reason", None) or error

@@ -1,4 +1,4 @@
-"""Logging in to a Kubeflow whose users are Dex's, as its login pages are gone through in a browser.
+"""Logs in to a Kubeflow with Dex, in the same way as a browser.
 
 The way is the one of Kubeflow's documentation ("Connect to Kubeflow Pipelines: from outside the cluster"): the proxy before
 Kubeflow (oauth2-proxy, or AuthService in older ones) sends a stranger to Dex; Dex shows a form, takes it, may ask for an
@@ -22,7 +22,7 @@ _STATIC_USERS = "local"
 
 
 def log_in(host: str, username: str, ca_certificate: str = "") -> str:
-    """Returns the cookies that say who asks; empty where nobody asks for them.
+    """Returns the cookies for authentication, or none if the installation needs none.
 
     Args:
         host: The API's URL.
@@ -43,7 +43,7 @@ def log_in(host: str, username: str, ca_certificate: str = "") -> str:
             session.verify = ca_certificate or True
             return _go_through(session, host, username, password)
     except requests.exceptions.SSLError as error:
-        raise UserError(f"the certificate of {host} is not trusted: name its authority's certificates with ca_certificate") from error
+        raise UserError(f"the certificate of {host} is not trusted: give the certificates of its authority with ca_certificate") from error
     except requests.exceptions.RequestException as error:
         raise BackendUnavailable(f"the login of {host} cannot be reached: {type(error).__name__}") from error
 
@@ -57,11 +57,11 @@ def _go_through(session: "requests.Session", host: str, username: str, password:
     form = _form(session, page)
     answer = session.post(form, data={"login": username, "password": password}, timeout=_TIMEOUT)
     if answer.status_code == 401 or not answer.history:
-        raise UserError(f"Dex at {_site(form)} does not take the password of {username}: check username and PENSTOCK_KUBEFLOW_PASSWORD")
+        raise UserError(f"Dex at {_site(form)} rejects the password of {username}: check username and PENSTOCK_KUBEFLOW_PASSWORD")
     if urlsplit(answer.url).path.endswith("/approval"):
         session.post(answer.url, data={"approval": "approve"}, timeout=_TIMEOUT)
     if not session.cookies:
-        raise UserError(f"{host} gives no cookie after the login of {username}: log in with a browser, and give its cookies")
+        raise UserError(f"{host} returned no cookie after the login of {username}: log in with a browser, and give its cookies")
     return "; ".join(f"{cookie.name}={cookie.value}" for cookie in session.cookies)
 
 
@@ -72,7 +72,7 @@ def _form(session: "requests.Session", page: "requests.Response") -> str:
         address = _elsewhere(address, f"{urlsplit(address).path}/{_STATIC_USERS}")
         address = session.get(address, timeout=_TIMEOUT).url
     if not re.search(r"/auth/[^/]+/login$", urlsplit(address).path):
-        raise UserError(f"{_site(address)} shows no login of Dex: give a token or cookies (see PENSTOCK_KUBEFLOW_COOKIES)")
+        raise UserError(f"{_site(address)} does not show a login page of Dex: give a token or cookies (see PENSTOCK_KUBEFLOW_COOKIES)")
     return address
 
 

@@ -1,4 +1,4 @@
-"""What a task's container printed.
+"""The log of a task's container.
 
 The API server reads logs: of pods, and when these are gone, as they are an hour after a run's end, what Argo has archived of them. The
 pages' server (ml-pipeline-ui), which is what a gateway leads to, passes on v1beta1 and v2beta1 only, not the address of the API's logs;
@@ -73,7 +73,7 @@ def _of_pages(connection: Connection, run: Any, pod: str) -> Iterator[str]:
 
 
 def _of_archive(connection: Connection, run_id: str, node: str, gone: LogGone) -> Iterator[str]:
-    """Asks for the archived log as the artifact that it is; whatever is said of that, there is none."""
+    """Requests the archived log as an artifact. Any error means that there is none."""
     try:
         yield from connection.lines_of_file(_OF_ARCHIVE, {"run_id": run_id, "node_id": node})
     except UserError:
@@ -81,4 +81,4 @@ def _of_archive(connection: Connection, run_id: str, node: str, gone: LogGone) -
 
 
 def _gone(said: str) -> LogGone:
-    return LogGone(f"the log is gone, or not there yet: {said}")
+    return LogGone(f"the log no longer exists, or does not exist yet: {said}")

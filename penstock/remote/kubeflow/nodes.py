@@ -1,4 +1,4 @@
-"""The nodes of an Argo workflow, by what lies in what.
+"""The nodes of an Argo workflow, as a tree.
 
 A node lies in the one that is its boundary, under its display name. Where a template has a retry strategy, as every template has in
 an installation of Kubeflow 2.17, there is a node of type Retry, and what it is for is done by its attempts: children of the same
@@ -20,7 +20,7 @@ FAILED_PHASES = {"Failed", "Error"}
 _ITERATION = re.compile(r"\((\d+):")
 _GZIP = zlib.MAX_WBITS | 16
 _MOST_BYTES = 256 << 20
-# The phase of a node that is one of several, nobody tells which.
+# The phase of a node that is one of several, when it is unknown which.
 UNKNOWN_PHASE = "Unknown"
 _PHASES = {"SUCCEEDED": "Succeeded", "FAILED": "Failed", "CANCELED": "Failed", "SKIPPED": "Skipped", "RUNNING": "Running"}
 
@@ -123,7 +123,7 @@ class NamedNodes:
         return bool(self._nodes)
 
     def entry(self) -> Node:
-        """Returns the node that all others lie in, of which nothing is told."""
+        """Returns the root node, without information."""
         return {}
 
     def inside(self, node: Node, name: str) -> Node:
@@ -135,11 +135,11 @@ class NamedNodes:
         return node
 
     def iterations(self, group: Node) -> dict[int, Node]:
-        """Returns none: nobody tells how many there are."""
+        """Returns none, because their number is unknown."""
         return {}
 
     def failed_driver(self) -> Node:
-        """Returns none: nobody tells why a node failed."""
+        """Returns none, because the reason of a failure is unknown."""
         return {}
 
 

@@ -1,4 +1,4 @@
-"""What is put into Kubeflow's list of pipelines: the same content is the same version, whoever uploads it."""
+"""Uploads to Kubeflow's list of pipelines. The same content is always the same version."""
 
 import copy
 import hashlib
@@ -54,7 +54,7 @@ def put(connection: Connection, name: str, content: list[dict[str, Any]]) -> tup
 
 
 def _pipeline(connection: Connection, name: str) -> str:
-    """Returns the id of the pipeline in the list that has a name; makes it if there is none."""
+    """Returns the id of the pipeline in the list that has a name; creates it if it does not exist."""
     from kfp_server_api import V2beta1Pipeline
 
     body = V2beta1Pipeline(display_name=name, namespace=connection.namespace or None)

@@ -24,13 +24,13 @@ def check(timetable: Timetable, time_zone: str) -> None:
     """
     if timetable.time_zone != time_zone:
         raise UserError(
-            f"Kubeflow reads every schedule in one time zone, the installation's, which is {time_zone} here: give the hours in that "
-            f"and --time-zone {time_zone}; or, where its cronScheduleTimezone is another one, say so with schedule_time_zone in the context"
+            f"Kubeflow uses one time zone for all schedules, which is {time_zone} here: give the hours in that time zone "
+            f"and --time-zone {time_zone}; or, if the installation's cronScheduleTimezone differs, set schedule_time_zone in the context"
         )
     if not 1 <= timetable.max_concurrency <= _MOST_CONCURRENT:
         raise UserError(f"Kubeflow allows 1 to {_MOST_CONCURRENT} runs of a schedule at the same time, not {timetable.max_concurrency}")
     if "7" in timetable.cron.split()[-1]:
-        raise UserError(f"Kubeflow knows the days of the week as 0 to 6: write Sunday as 0 in {timetable.cron!r}")
+        raise UserError(f"Kubeflow numbers the days of the week from 0 to 6: write Sunday as 0 in {timetable.cron!r}")
 
 
 def trigger(timetable: Timetable) -> Any:
@@ -42,7 +42,7 @@ def trigger(timetable: Timetable) -> Any:
 
 
 def timetable(recurring_run: Any, time_zone: str) -> Timetable:
-    """Reads a recurring run, also one that was not made here: a periodic one is told as `every N seconds`."""
+    """Reads a recurring run of any client. A periodic one is shown as `every N seconds`."""
     cron, periodic = recurring_run.trigger.cron_schedule, recurring_run.trigger.periodic_schedule
     start, end = (getattr(cron or periodic, name, None) for name in ("start_time", "end_time"))
     return Timetable(

@@ -1,4 +1,4 @@
-"""The commands' verbs, in Kubeflow's words."""
+"""The commands on Kubeflow Pipelines."""
 
 import json
 from collections.abc import Iterator
@@ -97,7 +97,7 @@ class KubeflowTarget:
         if pod is None:
             raise UserError(f"run {run_id} has no task {task}: penstock runs show {run_id} lists them")
         if not workflow.tells_pods:
-            raise UserError(f"nobody tells where task {task} of run {run_id} ran: the installation has no workflow of it any more")
+            raise UserError(f"the log of task {task} of run {run_id} is not available: the installation no longer has the run's workflow")
         if not pod.name:
             raise UserError(f"task {task} of run {run_id} has no log: no container was started for it")
         yield from read_log(self._connection, run, pod)
@@ -152,7 +152,7 @@ class KubeflowTarget:
         }
 
     def _experiment(self, name: str) -> str:
-        """Returns the id of the experiment that has a name; makes it if there is none."""
+        """Returns the id of the experiment that has a name; creates it if it does not exist."""
         from kfp_server_api import V2beta1Experiment
 
         namespace = self._connection.namespace

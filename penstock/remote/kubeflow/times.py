@@ -1,4 +1,4 @@
-"""Times, as the server tells them."""
+"""The server's time formats."""
 
 from datetime import datetime
 

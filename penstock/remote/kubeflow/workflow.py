@@ -1,4 +1,4 @@
-"""A run's tasks, read from the Argo workflow that it is.
+"""Reads a run's tasks from its Argo workflow.
 
 Kubeflow's v2 API tells of a run's nodes only their display names and states: not which node is meant where two tasks share a
 name, not the pods, whether a task was cached, or why one failed. Its v1 API, which the log's address belongs to as well, gives
@@ -63,7 +63,7 @@ class Workflow:
         manifest: The workflow in JSON form; empty as long as the server has none.
         spec: The PipelineSpec in JSON form.
         nodes: Its nodes; by default those of the manifest.
-        terminated: When somebody asked for its end, where that is told.
+        terminated: The time of its cancellation, if known.
     """
 
     def __init__(
@@ -203,7 +203,7 @@ class Workflow:
         return f"{driver.get('displayName', 'driver')}: {said}"
 
     def _pod(self, node: Node) -> Node:
-        """Returns the pod that does the work of a task or of a driver: of the last attempt; empty if there is none."""
+        """Returns the pod of the last attempt of a task or of a driver, or an empty text."""
         own = self._nodes.last_attempt(node)
         executor = self._nodes.last_attempt(self._nodes.inside(node, "executor"))
         return next((each for each in (own, executor) if each.get("type") == "Pod"), {})

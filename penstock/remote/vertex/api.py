@@ -1,4 +1,4 @@
-"""The API of Vertex AI Pipelines: its clients, and its errors in plain words."""
+"""The API of Vertex AI Pipelines: its clients, and messages for its errors."""
 
 import functools
 import logging
@@ -76,7 +76,7 @@ class PipelinesApi(VertexApi):
         except requests.RequestException as error:
             raise BackendUnavailable(f"{self.uri}: cannot {what}: {_host(error)} cannot be reached ({_innermost(error)})") from error
         except TimeoutError as error:
-            raise BackendUnavailable(f"{self.uri}: cannot {what}: it is begun, and not done yet") from error
+            raise BackendUnavailable(f"{self.uri}: cannot {what}: it has started and not finished yet") from error
         except (exceptions.GoogleAPICallError, GoogleAuthError) as error:
             kind = BackendUnavailable if is_passing(error) or isinstance(error, TransportError) else UserError
             raise kind(f"{self.uri}: cannot {what}: {self.explain(error)}") from error
@@ -87,7 +87,7 @@ class PipelinesApi(VertexApi):
         if isinstance(error, DefaultCredentialsError):
             return f"there are no credentials; run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS ({text})"
         if isinstance(error, TransportError):
-            return f"there is no new token; is the network there? ({text})"
+            return f"cannot get a new token; check the network ({text})"
         if isinstance(error, exceptions.BadRequest):
             return text
         return super().explain(error)

@@ -12,7 +12,7 @@ _PATIENCE_SECONDS = 60.0
 
 
 def ensure_experiment(api: PipelinesApi, name: str) -> str:
-    """Returns the resource name of an experiment, which is made if there is none; so is the project's metadata store, under the runs' key.
+    """Returns an experiment's resource name. Creates the experiment, and the metadata store under the runs' key, if they do not exist.
 
     Raises:
         UserError: ML Metadata has something else by that name, such as a pipeline.
@@ -29,7 +29,9 @@ def ensure_experiment(api: PipelinesApi, name: str) -> str:
     try:
         return aiplatform.Experiment.get_or_create(name).resource_name
     except ValueError as error:
-        raise UserError(f"experiment {name} is none: ML Metadata has something else by that name; choose another ({error})") from error
+        raise UserError(
+            f"{name} is not an experiment: ML Metadata has another resource with that name; choose another name ({error})"
+        ) from error
 
 
 def add_run(api: PipelinesApi, experiment: str, run: str) -> None:

@@ -1,4 +1,4 @@
-"""A submission in Vertex AI's words: a `PipelineJob`, made by `aiplatform.PipelineJob` from a file of its own."""
+"""A submission as a `PipelineJob`, created by `aiplatform.PipelineJob` from a separate file."""
 
 import json
 import re
@@ -63,7 +63,7 @@ def make_job(submission: Submission, settings: VertexSettings) -> PipelineJob:
                 credentials=AnonymousCredentials(),
             )
         except ValueError as error:
-            raise UserError(f"Vertex AI takes no such run of {submission.pipeline.path.name}: {error}") from error
+            raise UserError(f"Vertex AI rejects the run of {submission.pipeline.path.name}: {error}") from error
     return PipelineJob(
         display_name=submission.name,
         pipeline_spec=made.pipeline_spec,
@@ -78,7 +78,7 @@ def make_job(submission: Submission, settings: VertexSettings) -> PipelineJob:
 def _check(submission: Submission, settings: VertexSettings) -> None:
     if submission.platform:
         raise UserError(
-            "platform settings are for Kubernetes, Vertex AI takes none: leave out --platform, or compile without kfp-kubernetes"
+            "platform settings are for Kubernetes, and Vertex AI does not accept them: omit --platform, or compile without kfp-kubernetes"
         )
     if len(submission.name) > _LONGEST_NAME:
         raise UserError(f"the name of a run has at most {_LONGEST_NAME} characters: give a shorter --name")
@@ -86,11 +86,12 @@ def _check(submission: Submission, settings: VertexSettings) -> None:
         if not _is_label(key) or (value and not _is_label(value)):
             raise UserError(f"label {key}={value}: a label has at most 63 lowercase letters, digits, `_` and `-`")
     if settings.network and not _NETWORK.fullmatch(settings.network):
-        raise UserError(f"network {settings.network!r} is none; give projects/NUMBER/global/networks/NAME")
+        raise UserError(f"network {settings.network!r} is invalid; give projects/NUMBER/global/networks/NAME")
     _check_key(settings)
     if submission.experiment and not _EXPERIMENT.fullmatch(submission.experiment):
         raise UserError(
-            f"experiment {submission.experiment!r} is none on Vertex AI: at most 128 lowercase letters, digits and `-`, not first"
+            f"experiment {submission.experiment!r} is invalid on Vertex AI: use at most 128 lowercase letters, digits and `-`, and do not "
+            "start with `-`"
         )
 
 
@@ -103,17 +104,17 @@ def _check_key(settings: VertexSettings) -> None:
         return
     key = _KEY.fullmatch(settings.encryption_key)
     if not key:
-        raise UserError(f"encryption_key {settings.encryption_key!r} is none; give projects/P/locations/L/keyRings/R/cryptoKeys/K")
+        raise UserError(f"encryption_key {settings.encryption_key!r} is invalid; give projects/P/locations/L/keyRings/R/cryptoKeys/K")
     if key["location"] != settings.location:
-        raise UserError(f"encryption_key lies in {key['location']}, the runs in {settings.location}: give a key of the same region")
+        raise UserError(f"encryption_key is in {key['location']}, but the runs are in {settings.location}: give a key of the same region")
 
 
 def _pipeline_root(submission: Submission) -> str:
     root = submission.pipeline_root or submission.spec.get("defaultPipelineRoot", "")
     if not root:
-        raise UserError("Vertex AI needs a place for artifacts: give --pipeline-root gs://BUCKET/FOLDER, or pipeline_root in penstock.toml")
+        raise UserError("Vertex AI needs a pipeline root: give --pipeline-root gs://BUCKET/FOLDER, or pipeline_root in penstock.toml")
     if not re.fullmatch(r"gs://[a-z0-9][-_.a-z0-9]+(/.*)?", root):
-        raise UserError(f"pipeline root {root} is in no bucket that Vertex AI writes to: give gs://BUCKET/FOLDER")
+        raise UserError(f"pipeline root {root} is not in Cloud Storage: give gs://BUCKET/FOLDER")
     return root
 
 

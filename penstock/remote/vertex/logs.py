@@ -1,4 +1,4 @@
-"""What tasks print, as Cloud Logging keeps it (https://cloud.google.com/logging/docs/reference/v2/rest/v2/entries/list)."""
+"""Logs of tasks in Cloud Logging (https://cloud.google.com/logging/docs/reference/v2/rest/v2/entries/list)."""
 
 import os
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ def read_log(api: PipelinesApi, job: PipelineJob, key: str) -> Iterator[str]:
             count += 1
     if not count:
         raise (NotYet if _has_just_ended(job, key) else LogGone)(
-            f"Cloud Logging has no lines of {key}: they come a minute late, and are kept for 30 days unless the project says else"
+            f"Cloud Logging has no lines of {key}: they arrive up to a minute late, and the default retention is 30 days"
         )
 
 
@@ -59,13 +59,13 @@ def custom_jobs(job: PipelineJob, key: str) -> list[str]:
     """Returns the IDs of the jobs that a task's container ran in, one for each attempt."""
     tasks = {task.key: task for task in located_tasks(job) if "dag" not in task.component}
     if key not in tasks:
-        raise UserError(f"the run has come to no task {key}; it has come to {', '.join(sorted(tasks)) or 'none'}")
+        raise UserError(f"the run has not started task {key}; it has started {', '.join(sorted(tasks)) or 'none'}")
     executor = tasks[key].detail.executor_detail
     container, custom = executor.container_detail, executor.custom_job_detail
     names = [*container.failed_main_jobs, container.main_job, *custom.failed_jobs, custom.job]
     found = [name.rpartition("/")[2] for name in names if name]
     if not found:
-        raise UserError(f"{key} has no log: its container has not been started, or its outputs came from the cache")
+        raise UserError(f"{key} has no log: its container has not started, or its outputs came from the cache")
     return found
 
 

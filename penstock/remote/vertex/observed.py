@@ -1,4 +1,4 @@
-"""What a run does, as Vertex AI tells it (https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.pipelineJobs)."""
+"""The state of a run on Vertex AI (https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.pipelineJobs)."""
 
 import json
 import re
@@ -71,7 +71,7 @@ def read_run(job: PipelineJob, url: str) -> Run:
 
 
 def located_tasks(job: PipelineJob) -> Iterator[Located]:
-    """Yields the tasks of a run, those that only hold others too; not the run's own, and none whose place cannot be told."""
+    """Yields the tasks of a run, including groups, but not the run's own task, and no task whose place is unknown."""
     raw = PipelineJob.pb(job)
     spec = json_format.MessageToDict(raw.pipeline_spec)
     details = {detail.task_id: detail for detail in raw.job_detail.task_details}
@@ -89,7 +89,7 @@ def _states(job: PipelineJob) -> Iterator[TaskState]:
         state = _TASK_STATES.get(task.detail.state, WAITING)
         if "dag" not in task.component:
             yield _state(task, state)
-        elif state == SKIPPED:  # what lies below is not told
+        elif state == SKIPPED:  # the API does not return the tasks below
             yield from (TaskState(key, SKIPPED) for key in _leaves(task.component, spec) if key not in told)
 
 
@@ -133,7 +133,7 @@ def _find(names: list[str], spec: dict[str, Any]) -> tuple[str, dict[str, Any]] 
 
 
 def _leaves(component: dict[str, Any], spec: dict[str, Any]) -> Iterator[str]:
-    """Yields the names of the tasks below; not those in loops, whose iterations nobody knows."""
+    """Yields the names of the tasks below, except those in loops, whose iterations are unknown."""
     for name, task in component["dag"]["tasks"].items():
         child = spec["components"][task["componentRef"]["name"]]
         if "dag" not in child:

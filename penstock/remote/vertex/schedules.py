@@ -1,4 +1,4 @@
-"""Schedules in Vertex AI's words (https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.schedules)."""
+"""Schedules on Vertex AI (https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.schedules)."""
 
 import re
 

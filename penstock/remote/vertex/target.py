@@ -1,4 +1,4 @@
-"""The commands' verbs, on Vertex AI Pipelines."""
+"""The commands on Vertex AI Pipelines."""
 
 import functools
 from collections.abc import Iterator
@@ -38,9 +38,9 @@ class VertexTarget:
 
     def __init__(self, settings: VertexSettings) -> None:
         if not settings.project:
-            raise UserError("which project? Give --project, GOOGLE_CLOUD_PROJECT, or project in a context of penstock.toml")
+            raise UserError("no project is given: use --project, GOOGLE_CLOUD_PROJECT, or project in a context of penstock.toml")
         if not settings.location:
-            raise UserError("which region? Give --location, GOOGLE_CLOUD_LOCATION, or location in a context of penstock.toml")
+            raise UserError("no region is given: use --location, GOOGLE_CLOUD_LOCATION, or location in a context of penstock.toml")
         self._settings = settings
 
     def request(self, submission: Submission) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class VertexTarget:
             try:
                 add_run(self._api, context, job.name)
             except UserError as error:
-                click.echo(f"warning: the run is under way, but not in experiment {submission.experiment}: {error.message}", err=True)
+                click.echo(f"warning: the run has started, but is not in experiment {submission.experiment}: {error.message}", err=True)
         return self._seen(job)
 
     def upload(self, submission: Submission) -> Upload:
@@ -117,7 +117,7 @@ class VertexTarget:
         from .schedules import make_schedule
 
         if submission.experiment:
-            click.echo(f"warning: Vertex AI puts no scheduled run into an experiment; {submission.experiment} is left out", err=True)
+            click.echo(f"warning: Vertex AI does not add scheduled runs to an experiment; ignoring {submission.experiment}", err=True)
         schedule = make_schedule(timetable, make_job(submission, self._settings), parent)
         with self._api.doing(f"schedule {submission.pipeline.path.name}"):
             made = self._api.call(self._api.schedules.create_schedule, {"parent": parent, "schedule": schedule}, _ONCE)

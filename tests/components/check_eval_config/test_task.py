@@ -44,9 +44,9 @@ def test_what_a_preprocessing_function_makes_is_left_to_the_model(check: Callabl
         (GOOD.replace('"carrier"', '"carier"'), (0, 1), "names the column(s) carier"),
         (GOOD.replace('"AUC"', '"AOC"'), (0, 1), "there is no metric 'AOC'; did you mean AUC"),
         (GOOD + "options { include_default_metrics { value: true } }", (0, 1), "include_default_metrics is not supported"),
-        (GOOD, (1, 1), "the label late is 1 in every one of the 2 rows"),
+        (GOOD, (1, 1), "the label late is 1 in all 2 rows"),
         (GOOD, (), "Split 'eval' of the Examples at"),
-        (TFX, (), "is empty: nothing to evaluate"),
+        (TFX, (), "is empty; provide rows to evaluate"),
     ],
 )
 def test_what_it_cannot_is_said(check: Callable[..., Any], text: str, late: tuple[int, ...], said: str) -> None:

@@ -130,7 +130,7 @@ def test_a_good_model_passes_through_every_protocol(check: Check) -> None:
     known = json.loads((check.models / "first" / "probe.json").read_text())
     assert read_probe(folder) == known | {key: known[key][:1] for key in ("instances", "predictions")}
     (folder / "probe.json").write_text(json.dumps(read_probe(folder) | {"predictions": [[0.5]]}))
-    with pytest.raises(TaskError, match="is of other requests than its probe"):
+    with pytest.raises(TaskError, match="does not match the requests in its probe"):
         require_check(folder, fingerprint(check.model("first")))
     assert done.metadata["serving_check"]["summary"].endswith(": passed")
     page = done.outputs["report"].read_text()
@@ -206,10 +206,10 @@ def test_a_model_that_answers_otherwise_than_evaluated_fails(check: Check) -> No
     found = result(done)
     assert done.parameters == {"verdict": "failed"}
     assert len(found["reasons"]) == 6, "through each protocol, alone and under load"
-    assert found["reasons"][0].startswith("Penstock v1: 1 of 2 rows are answered otherwise than evaluated; row 1: [")
+    assert found["reasons"][0].startswith("Penstock v1: 1 of 2 rows have other answers than in the evaluation; row 1: [")
     assert found["servers"][0]["protocols"][2]["answers"]["largest_difference"] == pytest.approx(1e-3, rel=0.01)
-    assert "answered otherwise" in done.metadata["serving_check"]["summary"]
-    assert "answered otherwise" in done.outputs["report"].read_text()
+    assert "other answers than in the evaluation" in done.metadata["serving_check"]["summary"]
+    assert "other answers than in the evaluation" in done.outputs["report"].read_text()
     no_server_is_left()
 
 
@@ -259,7 +259,7 @@ def test_a_broken_limit_fails_and_says_by_how_much(check: Check) -> None:
     found = result(done)
     assert done.parameters == {"verdict": "failed"}
     assert [entry["passed"] for entry in found["limits"]] == [False, False]
-    assert "at most 1 is allowed" in found["reasons"][0]
+    assert "above the maximum of 1" in found["reasons"][0]
     assert "Penstock grpc: requests_per_second is" in found["reasons"][1]
 
 
@@ -284,8 +284,8 @@ def test_a_server_that_dies_while_it_is_asked_fails(check: Check, tensorflow_ser
     tensorflow_serving("--test_answers=20")
     done = check("first", parameters={"protocols": ["v1"], "load_seconds": 3.0})
     reasons = result(done)["reasons"]
-    assert reasons[0] == "TensorFlow Serving ended while it was asked, with exit code 9"
-    assert "requests failed at the same time" in reasons[1]
+    assert reasons[0] == "TensorFlow Serving ended during the requests with exit code 9"
+    assert "requests failed under load" in reasons[1]
 
 
 def test_tensorflow_serving_that_gives_a_model_up_fails(check: Check, tensorflow_serving: Callable[..., None]) -> None:
@@ -310,7 +310,7 @@ def test_a_server_that_cannot_be_started_is_an_error(check: Check, tensorflow_se
     ("changes", "message"),
     [
         ({"verdict": "not_blessed"}, "not 'blessed'"),
-        ({"model": {"fingerprint": "0" * 64}}, "blesses other bytes"),
+        ({"model": {"fingerprint": "0" * 64}}, "blesses a model with other bytes"),
     ],
 )
 def test_what_is_not_blessed_is_not_checked(check: Check, changes: dict[str, Any], message: str) -> None:
@@ -323,7 +323,7 @@ def test_what_is_not_blessed_is_not_checked(check: Check, changes: dict[str, Any
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"limits": {"p98_ms": 5}}, "'p98_ms', which is not measured; give start_seconds, memory_mb"),
+        ({"limits": {"p98_ms": 5}}, "'p98_ms', which is unknown; give start_seconds, memory_mb"),
         ({"limits": {"p99_ms": "fast"}}, "p99_ms = 'fast'; give a number above 0"),
         ({"limits": {"p99_ms": 0}}, "p99_ms = 0"),
         ({"protocols": []}, "give some of v1, v2, grpc"),

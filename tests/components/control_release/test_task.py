@@ -116,7 +116,7 @@ def test_rollback_goes_back_one_version_and_takes_the_alias_with_it(push: Push, 
 
     done = push.control("rollback")
     assert done.code == 1
-    assert done.error == "error: nothing served there before v1, so there is nothing to go back to"
+    assert done.error == "error: nothing served there before v1, so no rollback is possible"
     push.serves("first")
 
 
@@ -173,7 +173,7 @@ def test_promote_of_nothing(push: Push, release: Callable[..., Any]):
     release("first")
     done = push.control("promote")
     assert done.code == 1
-    assert "nothing is staged" in done.error
+    assert "no model is staged" in done.error
     push.serves("first")
 
 
@@ -186,7 +186,7 @@ def test_rollback_where_nothing_serves(push: Push):
 def test_an_action_that_is_none(push: Push, folder: Path):
     done = push.control("undo")
     assert done.code == 1
-    assert done.error == "error: action 'undo' is none; give promote, rollback or status"
+    assert done.error == "error: action 'undo' is invalid; give promote, rollback or status"
     assert not folder.exists()
 
 
@@ -261,7 +261,7 @@ def test_what_a_newer_version_has_recorded_goes_through_every_verb(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ('{"schema": 2}', "a newer version has written it; upgrade Penstock"),
+        ('{"schema": 2}', "it was written by a newer version: upgrade Penstock"),
         ("", "cannot be read"),
         ('{"stable":', "cannot be read"),
         ("null", "is not a JSON object"),
@@ -269,12 +269,12 @@ def test_what_a_newer_version_has_recorded_goes_through_every_verb(
         ('{"stable": 1, "fingerprint": 2}', "is 1, not of type str|is 2, not of type str"),
         ('{"history": {}, "fingerprint": null}', "is {}, not of type list|is None, not of type str"),
         ('{"history": [null], "probe": 1}', "is None, not of type str|fingerprint is missing"),
-        ('{"stable": "1-aaa", "stable": "1-aaa"}', "'stable' stands there twice|fingerprint is missing"),
-        ('{"stable": "../flights/1-aaa", "fingerprint": 2}', "'../flights/1-aaa' is no version|is 2, not of type str"),
-        ('{"history": ["/etc"], "fingerprint": 2}', "'/etc' is no version|is 2, not of type str"),
-        ('{"candidate": "..", "fingerprint": 2}', "'..' is no version|is 2, not of type str"),
+        ('{"stable": "1-aaa", "stable": "1-aaa"}', "'stable' occurs twice|fingerprint is missing"),
+        ('{"stable": "../flights/1-aaa", "fingerprint": 2}', "'../flights/1-aaa' is not a version|is 2, not of type str"),
+        ('{"history": ["/etc"], "fingerprint": 2}', "'/etc' is not a version|is 2, not of type str"),
+        ('{"candidate": "..", "fingerprint": 2}', "'..' is not a version|is 2, not of type str"),
         ('{"stable": "1-aaa", "percent": 101, "fingerprint": 2}', "percent is 101|is 2, not of type str"),
-        ('{"fingerprint": "f", "stable": [], "probe": {"instances": 1}}', "its probe holds no requests|is \\[\\], not of type str"),
+        ('{"fingerprint": "f", "stable": [], "probe": {"instances": 1}}', "its probe does not contain requests|is \\[\\], not of type str"),
     ],
 )
 def test_a_record_that_cannot_be_used_is_one_line(push: Push, folder: Path, tmp_path: Path, name: str, content: str, said: str):

@@ -64,7 +64,7 @@ def test_what_takes_the_place_of_something_keeps_its_unknown_keys():
 
 
 def test_a_schema_that_is_too_new_asks_for_an_upgrade():
-    with pytest.raises(TooNew, match=r"the toy /x has schema 2, and this version of Penstock knows 1: .*; upgrade Penstock"):
+    with pytest.raises(TooNew, match=r"the toy /x has schema 2, but this version of Penstock supports only 1; .*: upgrade Penstock"):
         read('{"schema": 2, "name": ["another", "shape"]}')
 
 

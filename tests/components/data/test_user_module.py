@@ -98,11 +98,11 @@ def test_folders_and_wheels_come_whole(tmp_path):
         ({"a.py": "def run_fn(x): pass", "b.py": "run_fn = print"}, "", "a.py, b.py do; name one, as in a@PATH"),
         ({"a.py": "def other(x): pass"}, "", "none does; define it"),
         ({"a.py": "def run_fn(x): pass"}, "b@", "it has no module b"),
-        ({"a.py": "import nowhere\ndef run_fn(x): pass"}, "", r"'nowhere' \(line 1\); a file comes with"),
+        ({"a.py": "import nowhere\ndef run_fn(x): pass"}, "", r"'nowhere' \(line 1\); a file brings along"),
         ({"a.py": "import b\ndef run_fn(x): pass", "b.py": "\n1 / 0"}, "", r"ZeroDivisionError: division by zero \(b.py, line 2\)"),
         ({"a.py": "import numpy\ndef run_fn(x): pass", "numpy.py": "x = 1"}, "", "numpy has the name of an installed package"),
-        ({"a.py": "def run_fn(x): pass\nimport sys\nsys.exit(0)"}, "", r"SystemExit\(0\): a module must not end the process"),
-        ({"a.py": "def run_fn(x): pass", "b.bin": "x" * (17 << 20)}, "", "more than 16 MiB; give a folder"),
+        ({"a.py": "def run_fn(x): pass\nimport sys\nsys.exit(0)"}, "", r"SystemExit\(0\): a module must neither end the process"),
+        ({"a.py": "def run_fn(x): pass", "b.bin": "x" * (17 << 20)}, "", "larger than 16 MiB; give a folder"),
     ],
 )
 def test_folders_that_cannot_be_used(tmp_path, files, value, said):
@@ -170,7 +170,7 @@ def run_fn(fn_args: TrainerFnArgs):
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("", "cannot read '' .it names no file"),
+        ("", "cannot read '' .it does not name a file"),
         ("bz2+base64:???", "cannot be unpacked"),
         ("bz2+base64:aGVsbG8=", "cannot be unpacked"),
         ("/none/module.py", "cannot read '/none/module.py'"),

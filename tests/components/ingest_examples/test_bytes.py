@@ -95,12 +95,12 @@ def _others():
 def test_other_records_are_refused(tmp_path, fail, kind):
     write_records(tmp_path / "a.tfrecord", [_others()[kind]] * 3)
     line = fail(tmp_path / "a.tfrecord")
-    assert ("holds tf.SequenceExample, not" if "sequence" in kind else "tf.Example") in line
+    assert ("contains tf.SequenceExample, not" if "sequence" in kind else "tf.Example") in line
 
 
 def test_a_sequence_after_many_examples_is_refused(tmp_path, fail):
     write_records(tmp_path / "a.tfrecord", [*[example(label=[1])] * 100, _others()["sequence"]])
-    assert "holds tf.SequenceExample" in fail(tmp_path / "a.tfrecord")
+    assert "contains tf.SequenceExample" in fail(tmp_path / "a.tfrecord")
 
 
 def test_rows_of_many_bytes_make_small_row_groups_however_they_come(tmp_path, monkeypatch):

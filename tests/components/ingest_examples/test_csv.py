@@ -84,7 +84,7 @@ def test_types_can_be_set(tmp_path, ingest, fail):
     ]
     assert kinds(result)["n"] == "float"
     assert "column 'day' of" in (line := fail(file, column_types={"day": "FLOAT"}))
-    assert "holds '2013-01-01', which is no float" in line
+    assert "holds '2013-01-01', which is not a valid float" in line
     assert "column_types names 'z'" in fail(file, column_types={"z": "string"})
     assert "give int64, float32 or string" in fail(file, column_types={"id": "text"})
 

@@ -38,7 +38,7 @@ def test_keys_in_csv_compressed_or_not(tmp_path, ingest, fail):
     assert rows(ingest(folder, column_types=types))[1] == {"x": 2, "month": 12, "flag": 1, "day": "2013-01-02"}
     assert kinds(ingest(folder, exclude_columns=["month", "day", "flag"])) == {"x": "int64"}
     assert column(ingest(folder, split_by="column", split_key="month", splits={"all": ["12"]}), "x") == [2]
-    assert "column 'flag' of the folders holds 'TRUE', which is no float" in fail(folder, column_types={"flag": "FLOAT"})
+    assert "column 'flag' of the folders holds 'TRUE', which is not a valid float" in fail(folder, column_types={"flag": "FLOAT"})
 
 
 def test_a_key_that_the_file_has_too(tmp_path, ingest, fail):
@@ -47,7 +47,7 @@ def test_a_key_that_the_file_has_too(tmp_path, ingest, fail):
         parquet(folder / f"year={year}" / "a.parquet", x=[1, 2], year=[year, year])
     assert column(ingest(folder), "year") == [2023, 2023, 2024, 2024]
     parquet(folder / "year=2024" / "b.parquet", x=[1, 2], year=[2024, 2023])
-    assert "does not say what its folder year=2024 says" in fail(folder)
+    assert "differs from its folder year=2024" in fail(folder)
 
 
 def test_folders_of_different_depth_or_with_a_key_twice_are_refused(tmp_path, fail):
@@ -56,7 +56,7 @@ def test_folders_of_different_depth_or_with_a_key_twice_are_refused(tmp_path, fa
     assert "column 'year' " in (line := fail(tmp_path))
     assert "missing in" in line
     parquet(tmp_path / "in" / "a=1" / "a=2" / "a.parquet", x=[1])
-    assert "say a= twice" in fail(tmp_path / "in")
+    assert "contain a= twice" in fail(tmp_path / "in")
 
 
 def test_what_numbers_spans_is_no_column(tmp_path, ingest):
@@ -97,7 +97,7 @@ def test_spans_of_splits_by_pattern(tmp_path, ingest, fail):
 @pytest.mark.parametrize(
     ("splits", "said"),
     [
-        ({"train": 2, "eval": 1}, "a pattern below input_uri where split_by is pattern"),
+        ({"train": 2, "eval": 1}, "a pattern below input_uri if split_by is pattern"),
         ({"train": "train/*", "eval": "*/*"}, "belongs to the Splits 'train' and 'eval'"),
         ({"train": "train/*", "eval": "none/*"}, "matches no file"),
     ],

@@ -47,6 +47,6 @@ def test_minio_is_s3_at_the_endpoint_that_is_named(fail, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
-    assert "minio://bucket/rows.csv: nobody says where MinIO is; set AWS_ENDPOINT_URL_S3" in fail("minio://bucket/rows.csv")
+    assert "minio://bucket/rows.csv: the address of MinIO is unknown; set AWS_ENDPOINT_URL_S3" in fail("minio://bucket/rows.csv")
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
     assert "http://127.0.0.1:9/bucket/rows.csv" in fail("minio://bucket/rows.csv")

@@ -252,7 +252,7 @@ BAD_FILES = {
     "empty.csv": (b"", "is empty"),
     "header.csv": (b"a,b\n", "no rows"),
     "ragged.csv": (b"a,b\n1,2\n1,2,3\n", "Row #3: Expected 2 columns, got 3"),
-    "semicolons.csv": (b"a;b\n1;2\n", "looks separated by ';'; set delimiter"),
+    "semicolons.csv": (b"a;b\n1;2\n", "seems to be separated by ';'; set delimiter"),
     "latin1.csv": ("a,b\nx,Zürich\n".encode("latin-1"), "is not UTF-8"),
     "latin1-header.csv": ("a,Zürich\nx,y\n".encode("latin-1"), "is not UTF-8"),
     "utf16.csv": ("a,b\n1,2\n".encode("utf-16"), "is not UTF-8"),
@@ -264,7 +264,7 @@ BAD_FILES = {
     "text.tfrecord": (b"not a record at all, but long enough to look", "cannot be read as TFRecord"),
     "cut.tfrecord.gz": (gzip.compress(b"x" * 1000)[:-10], "cannot be read as TFRecord"),
     "empty.tfrecord": (b"", "is empty"),
-    "data.xlsx": (b"PK", "does not tell its format"),
+    "data.xlsx": (b"PK", "does not show its format"),
 }
 
 
@@ -286,12 +286,12 @@ def test_bad_files(tmp_path, fail, name):
         ({"delimiter": ";;"}, "the one character"),
         ({"split_by": "luck"}, "give ratio, hash, column, time or pattern"),
         ({"split_by": "hash"}, "split_key is empty"),
-        ({"split_by": "hash", "split_key": "z"}, "split_key 'z' is no column"),
+        ({"split_by": "hash", "split_key": "z"}, "split_key 'z' is not a column"),
         ({"splits": {}}, "splits is empty"),
         ({"splits": {"a/b": 1}}, "'a/b'"),
         ({"splits": {"train": -1}}, "share above 0"),
         ({"split_by": "column", "split_key": "x", "splits": {"train": 1}}, "a list of values"),
-        ({"split_by": "column", "split_key": "x", "splits": {"train": ["a"]}}, "cannot have"),
+        ({"split_by": "column", "split_key": "x", "splits": {"train": ["a"]}}, "do not fit"),
         ({"split_by": "column", "split_key": "x", "splits": {"train": [1], "eval": [1]}}, "to both"),
         ({"split_by": "column", "split_key": "x", "splits": {"train": [1], "eval": [9]}}, "Split 'eval' is empty"),
         ({"split_by": "time", "split_key": "x", "splits": {"train": "2013"}}, "[start, end]"),
@@ -300,9 +300,9 @@ def test_bad_files(tmp_path, fail, name):
             {"split_by": "time", "split_key": "x", "splits": {"a": ["2013-01-01", "2013-03-01"], "b": ["2013-02-01", "2013-04-01"]}},
             "overlap",
         ),
-        ({"split_by": "time", "split_key": "s", "splits": {"a": ["2013-01-01", "2013-03-01"]}}, "no ISO 8601 time"),
+        ({"split_by": "time", "split_key": "s", "splits": {"a": ["2013-01-01", "2013-03-01"]}}, "not an ISO 8601 time"),
         ({"exclude_columns": ["z"]}, "exclude_columns names 'z'"),
-        ({"exclude_columns": ["x", "s"]}, "leaves no column"),
+        ({"exclude_columns": ["x", "s"]}, "excludes every column"),
         ({"spans": "3"}, "has no {SPAN}"),
         ({"version": "3"}, "has no {VERSION}"),
         ({"input_uri": "{}/{{SPAN}}-{{YYYY}}.csv"}, "both {SPAN} and a date"),
@@ -324,8 +324,8 @@ def test_bad_parameters(tmp_path, fail, parameters, said):
         ({"x": [1]}, "column 's' is missing in"),
         ({"x": [1], "s": ["a"], "t": ["b"]}, "column 't' of"),
         ({"x": ["one"], "s": ["a"]}, "column 'x' changes its type: int64 in"),
-        ({"x": [{"a": 1}], "s": ["a"]}, "which Examples cannot hold"),
-        ({"x": pa.array([2**63], pa.uint64()), "s": ["a"]}, "cannot be held as int64"),
+        ({"x": [{"a": 1}], "s": ["a"]}, "which Examples do not support"),
+        ({"x": pa.array([2**63], pa.uint64()), "s": ["a"]}, "cannot be stored as int64"),
     ],
 )
 def test_files_that_do_not_go_together(tmp_path, fail, second, said):
@@ -357,7 +357,7 @@ def test_a_full_disk(tmp_path, run_task, small_disk):
     pq.write_table(many(100_000), tmp_path / "a.parquet")
     result = run_task(NAME, {"input_uri": str(tmp_path / "a.parquet")})
     assert result.code == 1
-    assert result.error.startswith("error: no room to write")
+    assert result.error.startswith("error: cannot write")
     assert list(small_disk.iterdir()) == []
 
 

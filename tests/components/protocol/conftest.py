@@ -76,7 +76,7 @@ def toy(made: Output, unmade: Output, how: str, size: int = 1, given: Input | No
     if how == "wide":
         raise TaskError("\U0001f600 is no carrier" + "ü" * 4096)
     if how == "surrogate":
-        raise TaskError("a \\ud800 is no character")
+        raise TaskError("a \\ud800 is not a character")
     if how == "full, said by a library":
         raise RuntimeError("sink failed: [errno 28] No space left on device")
     if how == "full, and something else":

@@ -83,8 +83,8 @@ def model(tmp_path: Path) -> Path:
         (lambda place: place.symlink_to("."), "is a link"),
         (os.mkfifo, "is neither a file nor a folder"),
         (_bind_socket, "is neither a file nor a folder"),
-        (lambda place: Path(os.fsdecode(bytes(place) + b"\xff")).touch(), "has a name that is no UTF-8"),
-        (lambda place: Path(os.fsdecode(bytes(place) + b"\xff")).mkdir(), "has a name that is no UTF-8"),
+        (lambda place: Path(os.fsdecode(bytes(place) + b"\xff")).touch(), "has a name that is not UTF-8"),
+        (lambda place: Path(os.fsdecode(bytes(place) + b"\xff")).mkdir(), "has a name that is not UTF-8"),
     ],
     ids=["folder", "file", "dangling", "circle", "pipe", "socket", "name", "folder-name"],
 )
@@ -154,7 +154,7 @@ def test_an_input_is_what_its_bytes_are(model: Path):
     assert Input("", "", model, {"fingerprint": found}).fingerprint == found
     (model / "variables" / "weights").write_text("others")
     for said in (found, 7, "", "x"):
-        with pytest.raises(TaskError, match="is not what its metadata says") as error:
+        with pytest.raises(TaskError, match="does not match its metadata") as error:
             _ = Input("", "", model, {"fingerprint": said}).fingerprint
         assert str(model) in str(error.value)
         assert fingerprint(model)[:12] in str(error.value)
@@ -165,5 +165,5 @@ def test_nothing_is_an_empty_folder(tmp_path: Path):
     nothing = Input("", "", tmp_path / "nothing").fingerprint
     assert nothing == fingerprint(tmp_path)
     assert Input("", "", tmp_path / "nothing", {"fingerprint": nothing}).fingerprint == nothing
-    with pytest.raises(TaskError, match=r"nothing is at .*nothing"):
+    with pytest.raises(TaskError, match=r"the artifact at .*nothing no longer exists"):
         _ = Input("", "", tmp_path / "nothing", {"fingerprint": "0" * 64}).fingerprint

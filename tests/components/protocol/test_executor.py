@@ -102,8 +102,8 @@ def test_a_closed_gate_keeps_its_evidence_and_reports_no_output(toy):
 def test_what_a_person_can_mend_is_said_in_a_marked_line_for_whoever_reads_the_log(toy):
     assert toy.run("mend")[1].splitlines()[-1] == "[penstock-error] the input is bad, here; mend it"
     code, out, err = toy.run("surrogate")
-    assert (code, err) == (1, "error: a \\ud800 is no character\n")
-    assert out.splitlines()[-1] == "[penstock-error] a \\ud800 is no character"
+    assert (code, err) == (1, "error: a \\ud800 is not a character\n")
+    assert out.splitlines()[-1] == "[penstock-error] a \\ud800 is not a character"
 
 
 @pytest.mark.parametrize("how", ["half a line", "half a line, and a mistake"])
@@ -175,7 +175,7 @@ def test_an_earlier_success_does_not_speak_for_a_failure(toy, how):
 def test_a_full_disk(toy, small_disk):
     code, _, err = toy.run("well", size=1 << 20)
     assert code == 1
-    assert err.startswith("error: no room to write ")
+    assert err.startswith("error: cannot write ")
     assert err.count("\n") == 1
     assert toy.files() == []
     assert toy.run("well", size=1)[0] == 0
@@ -187,7 +187,7 @@ def test_a_full_disk(toy, small_disk):
 def test_a_full_disk_is_told_whoever_meets_it(toy, small_disk, how, named):
     code, _, err = toy.run(how)
     assert code == 1
-    assert err.startswith(f"error: no room to write {toy.root}")
+    assert err.startswith(f"error: cannot write {toy.root}")
     assert named in err
     assert err.count("\n") == 1
     assert toy.files() == []
@@ -198,7 +198,7 @@ def test_a_disk_that_fills_up_with_the_last_file(toy, small_disk):
     free.write_bytes(b"x" * (256 - 8) * 1024)  # room for the artifact and little else
     code, _, err = toy.run("well", size=8)
     assert code == 1
-    assert err.startswith("error: no room to write ")
+    assert err.startswith("error: cannot write ")
     assert toy.files() == ["ballast"]
 
 
@@ -246,7 +246,7 @@ def test_an_input_that_is_not_what_its_metadata_says_is_refused(toy, tmp_path):
     data.write_text("as it is now")
     code, out, err = toy.run_spec(give(toy.input("well"), data, fingerprint=said))
     assert (code, f"error: {out.strip().removeprefix('[penstock-error] ')}\n") == (1, err)
-    assert err.startswith(f"error: the artifact at {data} is not what its metadata says")
+    assert err.startswith(f"error: the artifact at {data} does not match its metadata")
     assert err.count("\n") == 1
     assert toy.run_spec(give(toy.input("well"), data))[0] == 0
 
@@ -289,7 +289,7 @@ class TestTerminationLog:
             ("mend", "the input is bad, here; mend it"),
             ("gate", "the gate is closed; look"),
             ("bug", "RuntimeError: a bug"),
-            ("surrogate", "a \\ud800 is no character"),
+            ("surrogate", "a \\ud800 is not a character"),
             ("wide", "\\U0001f600 is no carrier" + "ü" * ((4096 - 24) // 2)),
             ("well", ""),
         ],

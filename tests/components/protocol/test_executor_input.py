@@ -50,9 +50,9 @@ def test_what_is_no_executor_input(text):
     ("damage", "said"),
     [
         (lambda spec: spec["outputs"]["artifacts"]["made"]["artifacts"][0].update(uri="/dev/null"), "neither a file nor a folder"),
-        (lambda spec: spec["outputs"]["artifacts"]["made"]["artifacts"][0].update(uri="/etc"), "a folder of the system's"),
-        (lambda spec: spec["outputs"]["artifacts"]["made"]["artifacts"][0].update(uri=str(Path.cwd())), "of this task's own"),
-        (lambda spec: spec["outputs"].update(outputFile=spec["outputs"]["parameters"]["word"]["outputFile"]), "two outputs go to"),
+        (lambda spec: spec["outputs"]["artifacts"]["made"]["artifacts"][0].update(uri="/etc"), "a folder of the system"),
+        (lambda spec: spec["outputs"]["artifacts"]["made"]["artifacts"][0].update(uri=str(Path.cwd())), "of this task"),
+        (lambda spec: spec["outputs"].update(outputFile=spec["outputs"]["parameters"]["word"]["outputFile"]), "two outputs have the path"),
         (lambda spec: spec["outputs"]["parameters"].update(other={"outputFile": "other"}), "has no output parameter other"),
     ],
 )
@@ -70,6 +70,6 @@ def test_an_output_does_not_take_its_inputs_place(toy, here, tmp_path):
     data.write_text("rows")
     spec = toy.input("well")
     spec["inputs"]["artifacts"] = {"given": {"artifacts": [{"uri": str(data)}]}}
-    with pytest.raises(TaskError, match="give it another place"):
+    with pytest.raises(TaskError, match="choose another path"):
         execute(here, spec)
     assert data.read_text() == "rows"

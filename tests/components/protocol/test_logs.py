@@ -32,7 +32,7 @@ def test_a_level_says_from_where_on_it_is_logged(toy, monkeypatch, level, ours, 
 def test_a_level_that_is_none_is_one_line(toy, monkeypatch):
     monkeypatch.setenv("PENSTOCK_LOG_LEVEL", "loud")
     code, _, err = toy.run("well")
-    assert (code, err) == (1, "error: PENSTOCK_LOG_LEVEL is 'LOUD', which is no level; set it to DEBUG, INFO, WARNING or ERROR\n")
+    assert (code, err) == (1, "error: PENSTOCK_LOG_LEVEL is 'LOUD', which is not a level; set it to DEBUG, INFO, WARNING or ERROR\n")
 
 
 @pytest.mark.parametrize(

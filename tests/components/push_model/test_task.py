@@ -182,8 +182,8 @@ def test_other_signatures(push: Push, name: str):
     [
         ({"verdict": "not_blessed"}, "not 'blessed'"),
         ({"verdict": None}, "not 'blessed'"),
-        ({"model": {"fingerprint": "0" * 64}}, "blesses other bytes"),
-        ({"model": None}, "blesses other bytes"),
+        ({"model": {"fingerprint": "0" * 64}}, "blesses a model with other bytes"),
+        ({"model": None}, "blesses a model with other bytes"),
     ],
 )
 def test_what_is_not_blessed_is_not_pushed(push: Push, folder: Path, changes: dict[str, Any], message: str):
@@ -198,11 +198,11 @@ def test_what_is_not_blessed_is_not_pushed(push: Push, folder: Path, changes: di
     [
         ({"verdict": "failed"}, "not 'passed'"),
         ({"verdict": None}, "not 'passed'"),
-        ({"reasons": ["it is slow"]}, "gives reasons against it"),
-        ({"model": {"fingerprint": "0" * 64}}, "is of other bytes"),
-        ({"model": None}, "is of other bytes"),
-        ({"probe_sha256": "0" * 64}, "is of other requests than its probe.json has"),
-        ({"probe_sha256": None}, "is of other requests than its probe.json has"),
+        ({"reasons": ["it is slow"]}, "contains reasons for a failure"),
+        ({"model": {"fingerprint": "0" * 64}}, "is for a model with other bytes"),
+        ({"model": None}, "is for a model with other bytes"),
+        ({"probe_sha256": "0" * 64}, "does not match the requests in its probe.json"),
+        ({"probe_sha256": None}, "does not match the requests in its probe.json"),
     ],
 )
 def test_what_has_not_passed_the_serving_check_is_not_pushed(push: Push, folder: Path, check: dict[str, Any], message: str):
@@ -253,20 +253,20 @@ def test_a_stale_baseline(push: Push, folder: Path):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"destination": "serving"}, "'serving' is none"),
-        ({"destination": "ftp://serving"}, "'ftp://serving' is none; give one of local://"),
-        ({"destination": "local://"}, "names no folder"),
+        ({"destination": "serving"}, "'serving' is invalid"),
+        ({"destination": "ftp://serving"}, "'ftp://serving' is invalid; give one of local://"),
+        ({"destination": "local://"}, "has no folder"),
         ({"destination": "local://x?port=none"}, "no valid port"),
         ({"destination": "local://x?port=70000"}, "no valid port"),
-        ({"destination": "local://x?mode=canary"}, "mode is unknown to local://, which takes port"),
-        ({"serving_options": {"cpu": "2"}}, "serving option cpu is unknown to local://"),
+        ({"destination": "local://x?mode=canary"}, "mode is unknown; local:// accepts port"),
+        ({"serving_options": {"cpu": "2"}}, "serving option cpu is unknown; local://"),
         ({"serving_options": {"prediction_log": "ftp://logs"}}, "give gs://… or s3://…, or a folder"),
-        ({"serving_options": {"prediction_log": "logs", "prediction_log_sample": "all"}}, "prediction_log_sample='all' is no share"),
+        ({"serving_options": {"prediction_log": "logs", "prediction_log_sample": "all"}}, "prediction_log_sample='all' is not a share"),
         ({"strategy": "yolo"}, "'yolo' is unknown; give one of replace, canary, blue_green, shadow"),
-        ({"traffic_steps": [5, 25, 50]}, "rise from above 0 to 100"),
-        ({"traffic_steps": [50, 25, 100]}, "rise from above 0 to 100"),
-        ({"traffic_steps": [0, 100]}, "rise from above 0 to 100"),
-        ({"traffic_steps": []}, "rise from above 0 to 100"),
+        ({"traffic_steps": [5, 25, 50]}, "in increasing order from above 0 to 100"),
+        ({"traffic_steps": [50, 25, 100]}, "in increasing order from above 0 to 100"),
+        ({"traffic_steps": [0, 100]}, "in increasing order from above 0 to 100"),
+        ({"traffic_steps": []}, "in increasing order from above 0 to 100"),
         ({"traffic_steps": [12.5, 100]}, "must be whole percentages"),
         ({"bake_seconds": -1}, "bake_seconds is -1"),
         ({"model_name": "../flights"}, "cannot be part of a URL"),
@@ -295,7 +295,7 @@ def test_a_folder_that_is_a_file(push: Push, folder: Path):
     folder.write_text("")
     done = push("first")
     assert done.code == 1
-    assert "cannot be used" in done.error
+    assert "is not usable" in done.error
 
 
 def test_a_relative_folder_is_relative_to_the_working_directory(push: Push, free_port: int, folder: Path, monkeypatch: pytest.MonkeyPatch):
@@ -337,7 +337,9 @@ def test_the_server_keeps_the_prediction_log_that_it_was_started_with(push: Push
     assert [push(name, parameters=options).code for name, options in (("second", {}), ("first", kept))] == [0, 0]
     done = push("second", parameters={"serving_options": {"prediction_log": "elsewhere"}})
     assert done.code == 1
-    expected = f"keeps its prediction log at {push.root / 'logs'}, of 1 of the ids; push with the same, or first: penstock serve stop"
+    expected = (
+        f"keeps its prediction log at {push.root / 'logs'}, of 1 of the ids; push with the same options, or first run: penstock serve stop"
+    )
     assert expected in done.error
     push.serves("first")
     serving.stop_server(folder)
@@ -372,7 +374,7 @@ def test_no_room_for_the_copy(push: Push, folder: Path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert done.code == 1
-    assert "no room" in done.error
+    assert "cannot write" in done.error
     push.serves("first")
     assert sorted(path.name for path in (folder / NAME).iterdir()) == [serving.read_state(folder, NAME).stable, "state.json"]
     assert push("second").parameters["outcome"] == "pushed"
@@ -396,7 +398,7 @@ PHASES = (
     "check at 50 %",
     "shift to 100 %",
     "check at 100 %",
-    "retire the model before",
+    "retire the previous model",
 )
 
 

@@ -125,10 +125,10 @@ def test_a_blessing_without_a_baseline(register: Callable[..., Any], model: Path
     [
         ({"verdict": "not_blessed"}, "not 'blessed'"),
         ({"verdict": True}, "not 'blessed'"),
-        ({"model": {"fingerprint": "0" * 64}}, "blesses other bytes"),
-        ({"model": []}, "blesses other bytes"),
-        ({"thresholds": [{"passed": True}, {"passed": False}]}, "a threshold of it has not passed"),
-        ({"thresholds": [{"passed": True}, {"passed": 0}]}, "a threshold of it has not passed"),
+        ({"model": {"fingerprint": "0" * 64}}, "blesses a model with other bytes"),
+        ({"model": []}, "blesses a model with other bytes"),
+        ({"thresholds": [{"passed": True}, {"passed": False}]}, "one of its thresholds has not passed"),
+        ({"thresholds": [{"passed": True}, {"passed": 0}]}, "one of its thresholds has not passed"),
         ({"thresholds": [{"passed": None}]}, "nothing was measured"),
         ({"thresholds": [{"passed": None}], "rubber_stamp": "yes"}, "nothing was measured"),
         ({"thresholds": []}, "it has no thresholds"),
@@ -151,8 +151,8 @@ def test_what_is_not_blessed_is_not_registered(
     [
         ({"verdict": "failed"}, "not 'passed'"),
         ({"verdict": "blessed"}, "not 'passed'"),
-        ({"model": {"fingerprint": "0" * 64}}, "of other bytes"),
-        ({"model": None}, "of other bytes"),
+        ({"model": {"fingerprint": "0" * 64}}, "for a model with other bytes"),
+        ({"model": None}, "for a model with other bytes"),
     ],
 )
 def test_what_has_not_passed_the_check_is_not_registered(
@@ -178,4 +178,4 @@ def test_bytes_that_changed_after_the_blessing(register: Callable[..., Any], mod
     (model / "more").write_text("")
     done = register()
     assert done.code == 1
-    assert "blesses other bytes" in done.error
+    assert "blesses a model with other bytes" in done.error

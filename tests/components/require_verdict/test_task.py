@@ -80,11 +80,11 @@ def test_evidence_that_contradicts_its_verdict(require: Require, name: str, cont
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("other.json", {}, "holds no gate's verdict"),
+        ("other.json", {}, "contains no verdict of a gate"),
         ("verdict.json", "{", "cannot be read"),
         ("verdict.json", "[]", "verdict.json"),
-        ("verdict.json", {}, "the gate says None, not 'passed'"),
-        ("blessing.json", EVIDENCE["check.json"], "the gate says 'passed', not 'blessed'"),
+        ("verdict.json", {}, "the gate's verdict is None, not 'passed'"),
+        ("blessing.json", EVIDENCE["check.json"], "the gate's verdict is 'passed', not 'blessed'"),
         ("check.json", {"verdict": ["passed"]}, "not 'passed'"),
         ("verdict.json", {"schema": 99, "verdict": "passed"}, "verdict.json"),
     ],

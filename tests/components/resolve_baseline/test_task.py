@@ -87,7 +87,7 @@ def test_a_candidate_that_is_the_champion_meets_what_it_was_blessed_against(
     assert fingerprint(done.outputs["baseline"]) == fingerprint(first)
     stated = resolve(first, metadata={"fingerprint": fingerprint(second)})
     assert stated.code == 1
-    assert "is not what its metadata says" in stated.error
+    assert "does not match its metadata" in stated.error
 
 
 def test_none_is_the_same_to_a_cache_however_it_came(resolve: Callable[..., Any], registry: Registry, tmp_path: Path):
@@ -102,9 +102,9 @@ def test_none_is_the_same_to_a_cache_however_it_came(resolve: Callable[..., Any]
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (shutil.rmtree, "are gone"),
-        (lambda path: (path / "saved_model.pb").write_text("changed"), "not the bytes"),
-        (lambda path: (path / "variables" / "data").unlink(), "not the bytes"),
+        (shutil.rmtree, "are missing"),
+        (lambda path: (path / "saved_model.pb").write_text("changed"), "differ from the registered bytes"),
+        (lambda path: (path / "variables" / "data").unlink(), "differ from the registered bytes"),
     ],
 )
 def test_a_broken_baseline(resolve: Callable[..., Any], registry: Registry, tmp_path: Path, damage: Callable[[Path], Any], message: str):

@@ -112,5 +112,5 @@ def test_record_batches(tmp_path):
 
 
 def test_parquet_needs_a_schema(tmp_path):
-    with pytest.raises(TaskError, match="read by Schema"):
+    with pytest.raises(TaskError, match="need a Schema"):
         data_accessor().tf_dataset_factory(write(tmp_path, 10), TensorFlowDatasetOptions(16))

@@ -261,7 +261,7 @@ with strategy_scope(["CPU:0"], ["import keras"]) as strategy:
 print([strategy])
 """)
     first, *others = said.splitlines()
-    assert figure_in(first) == ("tensorflow.distribute.MirroredStrategy shares the batches among 2 devices: CPU:0, CPU:1")
+    assert figure_in(first) == ("tensorflow.distribute.MirroredStrategy distributes the batches to 2 devices: CPU:0, CPU:1")
     assert others == [
         "tensorflow.distribute.MirroredStrategy",
         "['']",
@@ -294,7 +294,10 @@ with strategy_scope(["CPU:0", "CPU:1"], ["", "import tensorflow as tf\\nstrategy
             "from tfx.orchestration import pipeline\n\nclass Mine(pipeline.Pipeline):\n    pass\n\nrun_fn = print\n",
             "uses tfx.orchestration.pipeline.Pipeline, but TFX is not installed",
         ),
-        ("import argparse\n\ndef run_fn(fn_args):\n    argparse.ArgumentParser().error('no')\n", "SystemExit(2): a module must not end"),
+        (
+            "import argparse\n\ndef run_fn(fn_args):\n    argparse.ArgumentParser().error('no')\n",
+            "SystemExit(2): a module must neither end",
+        ),
         (KERAS_3.replace("SCALE", "float('nan')"), "loss of epoch 1 is not a finite number"),
         (TRAIN.replace('label_key="late"', 'label_key="delay"'), "have no label 'delay'"),
         (TRAIN.replace("fn_args.train_files, ", "['/nowhere/*'], "), "no file matches /nowhere/*"),
@@ -316,7 +319,7 @@ def test_bad_module_is_one_line(run_task, transformed, tracking_uri, module, say
     ("parameters", "says"),
     [
         ({"train_split": "training"}, "have no Split 'training'"),
-        ({"base_model": "/nowhere"}, "base_model: /nowhere is no SavedModel"),
+        ({"base_model": "/nowhere"}, "base_model: /nowhere is not a SavedModel"),
         ({"tracking_uri": "http://127.0.0.1:9"}, "http://127.0.0.1:9 does not answer"),
         ({"tracking_uri": ""}, "set the parameter tracking_uri"),
     ],

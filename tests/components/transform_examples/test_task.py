@@ -225,7 +225,7 @@ def test_rows_that_the_cache_knows_are_not_read_again(run_task: Any, numbers: An
     cache = {"module_file": MEAN, "analyzer_cache": str(first.outputs["updated_analyzer_cache"])}
     capfd.readouterr()
     again = run_task(NAME, cache, numbers([1, 3]))
-    assert "analyzed nothing, all is in the analyzer cache" in capfd.readouterr().out
+    assert "analyzed nothing, everything is in the analyzer cache" in capfd.readouterr().out
     assert again.metadata["updated_analyzer_cache"]["fingerprint"] == first.metadata["updated_analyzer_cache"]["fingerprint"]
     assert shifts(again) == shifts(first)
     changed = run_task(NAME, cache, numbers([1, 5]))

@@ -132,7 +132,7 @@ def test_what_a_schema_asks_for_is_measured_or_an_error(drift, check, kind, befo
             assert (measured, said) == ([False], [])
         else:
             assert measured == []
-            assert f"the Schema asks for {measure}, but" in said[0]
+            assert f"the Schema requires {measure}, but" in said[0]
 
 
 def test_names_that_hardly_repeat_are_not_called_compared(drift):

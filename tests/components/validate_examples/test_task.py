@@ -21,7 +21,7 @@ def test_a_good_table_passes_and_its_schema_is_offered(examples, validate):
     result = validate(examples(train=frame(), eval=frame(1000, seed=1)))
     assert (result.code, result.parameters) == (0, {"verdict": "passed", "anomaly_count": 0})
     text = (result.outputs["schema"] / "schema.pbtxt").read_text()
-    assert text.startswith("# Inferred from the data, reviewed by nobody yet.")
+    assert text.startswith("# Inferred from the data, not reviewed yet.")
     assert result.metadata["schema"]["inferred"] is True
     assert [feature.name for feature in text_format.Parse(text, schema_pb2.Schema()).feature] == ["c", "late", "n", "x"]
     assert result.metadata["statistics"]["splits"] == {"eval": 1000, "train": 4000}
@@ -257,15 +257,15 @@ def test_lists_are_features_too(examples, validate):
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ({"schema_file": "feature {\n nam: 'x'\n}"}, "schema_file is no Schema"),
-        ({"schema_file": "# nothing\n"}, "names no feature"),
+        ({"schema_file": "feature {\n nam: 'x'\n}"}, "schema_file is not a valid Schema"),
+        ({"schema_file": "# nothing\n"}, "has no features"),
         ({"schema_file": "none.pbtxt"}, "cannot read 'none.pbtxt'"),
         ({"schema_split": "test"}, "have no Split 'test' (they have: train)"),
         ({"environments": {"test": "SERVING"}}, "have no Split 'test'"),
         ({"previous_statistics": "{}/none"}, "previous_statistics: cannot read"),
-        ({"previous_statistics": "{}/text"}, "holds no Statistics"),
+        ({"previous_statistics": "{}/text"}, "contains no Statistics"),
         ({"serving_statistics": "{}"}, "no Split-*/FeatureStats.pb in it"),
-        ({"serving_statistics": "{}/empty"}, "holds 0 datasets"),
+        ({"serving_statistics": "{}/empty"}, "contains 0 datasets"),
         ({"on_anomalies": "ignore"}, "give fail or warn"),
     ],
 )
@@ -302,7 +302,7 @@ def test_a_full_disk(examples, validate, small_disk):
     (small_disk / "ballast").write_bytes(b"x" * (256 - 4) * 1024)
     result = validate(folder)
     assert result.code == 1
-    assert result.error.startswith("error: no room to write")
+    assert result.error.startswith("error: cannot write")
     assert [path.name for path in small_disk.iterdir()] == ["ballast"]
 
 
@@ -333,7 +333,7 @@ def test_the_schema_is_inferred_over_all_splits_but_those_left_out(examples, val
     schema = text_format.Parse((result.outputs["schema"] / "schema.pbtxt").read_text(), schema_pb2.Schema())
     assert {value for domain in schema.string_domain for value in domain.value} == {"a", "b"}
     assert set(evidence(result)["splits"]) == {"eval", "train"}
-    assert "exclude_splits leaves no Split" in validate(folder, exclude_splits=["train", "eval", "other"]).error
+    assert "exclude_splits excludes every Split" in validate(folder, exclude_splits=["train", "eval", "other"]).error
     assert validate(folder, schema_split="train").code == 1
 
 

@@ -45,7 +45,7 @@ def test_components_shows_one(penstock):
     assert "Input artifacts" in shown
     done = penstock("components", "train")
     assert done.returncode == 1
-    assert "no component is called train" in done.stderr
+    assert "there is no component train" in done.stderr
 
 
 def test_doctor_says_what_it_looked_at(penstock):
@@ -66,7 +66,7 @@ def test_doctor_finds_a_cache_that_cannot_be_written(penstock, monkeypatch, tmp_
 def test_compile_outside_a_checkout(penstock):
     done = penstock("compile")
     assert done.returncode == 1
-    assert "is no checkout of Penstock" in done.stderr
+    assert "is not a checkout of Penstock" in done.stderr
 
 
 def test_compile_check_finds_what_was_edited_and_compile_mends_it(penstock, tmp_path):

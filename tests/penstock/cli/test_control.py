@@ -54,7 +54,7 @@ def test_status_shows_what_serves_and_what_to_type(penstock: Command, folder: Pa
     done = penstock("status", destination)
     state = serving.read_state(folder, NAME)
     said = f"the records of {destination} say that {state.stable} ({state.stable}) serves, but nothing answers there"
-    assert (done.returncode, done.stderr) == (1, f"error: {said}; push again, or roll back, and they will agree\n")
+    assert (done.returncode, done.stderr) == (1, f"error: {said}; push again or roll back to correct this\n")
     assert done.stdout.splitlines() == [
         f"serves     {state.stable}  http://127.0.0.1:{free_port}/v1/models/{NAME}:predict",
         "answers    nothing",
@@ -120,9 +120,9 @@ def test_rollback_as_a_pipeline(penstock: Command, folder: Path, destination: st
     [
         ("local://none", "none has no model yet; name one with --model-name"),
         ("local://two", "two has the models a, b; name one with --model-name"),
-        ("vertex://project/europe-west4/1234567890", "does not tell the model's name"),
-        ("kserve://models/", "does not tell the model's name"),
-        ("s3://bucket", "destination 's3://bucket' is none"),
+        ("vertex://project/europe-west4/1234567890", "does not contain the model's name"),
+        ("kserve://models/", "does not contain the model's name"),
+        ("s3://bucket", "destination 's3://bucket' is invalid"),
     ],
 )
 def test_wrong_usage(penstock: Command, tmp_path: Path, command: str, destination: str, message: str):

@@ -50,7 +50,7 @@ def test_digests_that_are_not_whole_change_nothing(penstock, compiled, tmp_path,
     before = _images(compiled)
     done = penstock("compile", "--digests", str(file))
     assert done.returncode == 1
-    assert "must give a digest for each family" in done.stderr
+    assert "must contain a digest for each family" in done.stderr
     assert _images(compiled) == before
 
 
@@ -61,7 +61,7 @@ def test_a_tag_and_digests_are_refused(penstock, compiled):
 def test_images_are_built_in_a_checkout_only(penstock):
     done = penstock("images", "build", "--family", "deploy")
     assert done.returncode == 1
-    assert "no checkout of Penstock" in done.stderr
+    assert "not a checkout of Penstock" in done.stderr
 
 
 def test_digests_are_the_registrys(penstock, tmp_path):

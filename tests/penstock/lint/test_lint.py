@@ -115,9 +115,9 @@ def test_absent(penstock, tmp_path):
 
 def test_text(penstock, file):
     done = penstock("lint", file(TRAPS["concat-placeholder"][0]()))
-    assert "error    concat-placeholder  kubeflow\n         Kubeflow passes ConcatPlaceholder on unresolved" in done.stdout
+    assert "error    concat-placeholder  kubeflow\n         Kubeflow does not resolve ConcatPlaceholder" in done.stdout
     assert "         at deploymentSpec.executors.exec-component.container.args[0]\n" in done.stdout
-    assert done.stdout.endswith("\n1 error, 0 warnings; `penstock lint --explain RULE` says why\n")
+    assert done.stdout.endswith("\n1 error, 0 warnings; `penstock lint --explain RULE` explains a rule\n")
 
 
 def test_json(penstock, file):

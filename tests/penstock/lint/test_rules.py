@@ -120,7 +120,7 @@ def test_however_a_command_names_what_is_never_cached(command):
 def test_a_cache_key_of_its_own_is_no_identity_of_a_gate():
     text = running(*EXECUTOR_INPUT, change=lambda task: task.set_caching_options(True, "mine"))
     (finding,) = (finding for finding in lint(text) if finding.rule == "stale-answer")
-    assert "leave the cache key out" in finding.message
+    assert "remove the cache key" in finding.message
     assert "stale-answer" not in {finding.rule for finding in lint(saying(change=lambda task: task.set_caching_options(True, "mine")))}
 
 

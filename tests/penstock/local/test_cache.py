@@ -110,7 +110,7 @@ BROKEN = {
     "a part unknown": _changed(lambda document: document["kept"].update(more=1)),
     "no schema": _changed(lambda document: document.pop("schema")),
     "a later schema": _changed(lambda document: document.update(schema=2)),
-    "a schema that is none": _changed(lambda document: document.update(schema={"a": []})),
+    "an invalid schema": _changed(lambda document: document.update(schema={"a": []})),
     "of 0.1.0": lambda text: OF_0_1_0.read_bytes(),
 }
 
@@ -142,7 +142,7 @@ def test_a_folder_for_entries_that_cannot_be_made_is_one_line(penstock, tmp_path
     (tmp_path / "local_outputs" / ".cache").write_text("")
     done = penstock("run", compiled(count, tmp_path), "--param", f"folder={to(tmp_path)}")
     assert done.returncode == 1
-    assert done.stderr.startswith("error: outputs cannot be kept in ")
+    assert done.stderr.startswith("error: cannot store outputs in ")
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -102,7 +102,7 @@ _SUBCLASSES = "[c for c in ().__class__.__base__.__subclasses__() if c.__name__ 
 )
 def test_what_cannot_be_evaluated_is_an_error(condition, values):
     started = time.monotonic()
-    with pytest.raises(ConditionError, match="nothing behind it was run") as refused:
+    with pytest.raises(ConditionError, match="the tasks behind it did not run") as refused:
         evaluate(condition, values)
     assert time.monotonic() - started < 2
     assert len(refused.value.message) < 600

@@ -116,7 +116,7 @@ def test_same_image_is_cached_and_another_runner_is_not_asked(run):
 def test_an_image_that_is_not_here_is_one_line(run, tmp_path):
     done = run("true", reference="localhost:1/penstock-tf:none")
     assert done.returncode == 1
-    assert "localhost:1/penstock-tf:none is neither on this machine nor can it be pulled" in done.stderr
+    assert "localhost:1/penstock-tf:none is not on this machine and cannot be pulled" in done.stderr
     assert "penstock images build --family tf" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.glob("local_outputs/shell-*")), "nothing was started"

@@ -67,7 +67,7 @@ def test_remove(small):
 def test_a_lock_whose_hash_is_wrong_is_refused_in_one_line(small, tmp_path):
     lock = tmp_path / "lock.txt"
     lock.write_text(f"iniconfig==2.3.1 --hash=sha256:{'0' * 64}\n")
-    with pytest.raises(UserError, match="cannot make the tf environment"):
+    with pytest.raises(UserError, match="cannot create the tf environment"):
         replace(small, lock=lock).make()
     assert not small.ready
 
@@ -81,10 +81,10 @@ def test_extra_packages_make_an_environment_of_its_own(small, monkeypatch, tmp_p
     item.make()
     assert item.ready
     extra.write_text(f"pytest==1.0 --hash=sha256:{'0' * 64}\n")
-    with pytest.raises(UserError, match=r"cannot make the tf environment.*pytest"):
+    with pytest.raises(UserError, match=r"cannot create the tf environment.*pytest"):
         replace(small, extra=extra, path=tmp_path / "other").make()
     extra.write_text("iniconfig\n")
-    with pytest.raises(UserError, match="cannot make the tf environment"):
+    with pytest.raises(UserError, match="cannot create the tf environment"):
         replace(small, extra=extra, path=tmp_path / "unhashed").make()
     with pytest.raises(UserError, match="cannot read the extra packages"):
         environment("tf", tmp_path / "none.txt")

@@ -25,7 +25,7 @@ def test_every_pipeline_is_known():
 @pytest.mark.parametrize("name", _EXPECTED)
 def test_pipeline(penstock, tmp_path, name):
     expected = _EXPECTED[name]
-    path = min(Path(_FOLDER).rglob(f"{name}.yaml"))  # one is there twice
+    path = min(Path(_FOLDER).rglob(f"{name}.yaml"))  # one occurs twice
     (tmp_path / "rows").write_text("rows")
     given = [part for parameter, value in expected.get("parameters", {}).items() for part in ("-p", f"{parameter}={value}")]
     done = penstock("run", path, *given)

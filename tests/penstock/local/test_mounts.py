@@ -66,5 +66,5 @@ def test_other_destinations_have_no_folder(text):
 @pytest.mark.parametrize("folder", ["/", "/tmp"])
 def test_what_a_container_has_of_its_own_is_no_working_directory(monkeypatch, folder):
     monkeypatch.chdir(folder)
-    with pytest.raises(UserError, match="run this in a folder of yours"):
+    with pytest.raises(UserError, match="run this in another folder"):
         working_directory()

@@ -34,4 +34,4 @@ def test_placeholder_that_only_vertex_ai_knows(penstock, tmp_path):
     path = compiled(_pipeline("{{$.pipeline_google_cloud_project_id}}"), tmp_path)
     done = penstock("run", path, "--param", f"folder={to(tmp_path)}")
     assert done.returncode == 2, "nothing has started"
-    assert "has a value on Vertex AI only" in done.stderr
+    assert "has a value only on Vertex AI" in done.stderr

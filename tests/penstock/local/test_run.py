@@ -74,7 +74,7 @@ def test_gate_that_cannot_be_evaluated_fails_the_run(penstock, tmp_path, was, be
     path.write_text(text.replace(was, becomes))
     done = penstock("run", path, "--param", f"folder={to(tmp_path)}")
     assert done.returncode == 1
-    assert "nothing behind it was run" in done.stdout
+    assert "the tasks behind it did not run" in done.stdout
     assert not (tmp_path / "said").exists()
 
 
@@ -96,7 +96,7 @@ def test_a_condition_is_never_handed_to_python(penstock, tmp_path, condition):
     path.write_text(yaml.safe_dump(document))
     done = penstock("run", path, "--param", f"folder={to(tmp_path)}")
     assert done.returncode == 1
-    assert "nothing behind it was run" in done.stdout
+    assert "the tasks behind it did not run" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     assert not ran.exists()
     assert not (tmp_path / "said").exists()
@@ -115,7 +115,7 @@ def test_a_full_disk_is_one_line_wherever_it_is_met(penstock, tmp_path, mount_di
     done = penstock("run", compiled(chain, tmp_path), "--param", f"folder={to(tmp_path)}", "--root", disk)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert any(said in done.stdout + done.stderr for said in ("No space left", "no room to write "))
+    assert "no space left" in " ".join((done.stdout + done.stderr).split()).lower()
     assert len(done.stderr.splitlines()) <= 1
     assert not list(disk.rglob("*.partial"))
 
@@ -257,10 +257,10 @@ def test_parameter_file_and_types(penstock, tmp_path):
         ("~: 2", "must be `name: value` lines"),
         ("input_format: 2024", "parameter input_format must be a string"),
         ("splits: {a: [!!binary aGVsbG8=]}", "parameter splits.a[0] is a bytes"),
-        ("splits: {1: 2}", "parameter splits has a name that is no text"),
-        ("splits: {a: .nan}", "parameter splits.a is no number of 64 bits"),
+        ("splits: {1: 2}", "parameter splits has a name that is not text"),
+        ("splits: {a: .nan}", "parameter splits.a is not a 64-bit number"),
         ('splits: {a: "\\0"}', "parameter splits.a has a character that no text has"),
-        ("splits: {a: 1}\nsplits: {a: 2}", "'splits' stands there twice"),
+        ("splits: {a: 1}\nsplits: {a: 2}", "'splits' occurs twice"),
     ],
 )
 def test_a_parameter_file_with_what_is_no_parameter_is_one_line(penstock, tmp_path, text, said):
@@ -279,8 +279,8 @@ def test_a_parameter_file_with_what_is_no_parameter_is_one_line(penstock, tmp_pa
         ([], "parameter folder of nested-gates.yaml is missing"),
         (["--param", "folder=x", "--param", "least=many"], "parameter least must be a whole number, not 'many'"),
         (["--param", "folder=x", "--param", "least=2.5"], "parameter least must be a whole number, not 2.5"),
-        (["--param", "folder=x", "--param", "share=NaN"], "parameter share is no number of 64 bits"),
-        (["--param", "folder=x", "--param", "share=-Infinity"], "parameter share is no number of 64 bits"),
+        (["--param", "folder=x", "--param", "share=NaN"], "parameter share is not a 64-bit number"),
+        (["--param", "folder=x", "--param", "share=-Infinity"], "parameter share is not a 64-bit number"),
         (["--param", "folder=x", "--param", f"least=1{'0' * 400}"], "parameter least is above 2^53 and would lose digits"),
         (["--param", "folder=x", "--param", "least=9223372036854775808"], "parameter least is above 2^53 and would lose digits"),
         (["--params", "absent.yaml"], "cannot read the parameters in absent.yaml"),
@@ -341,7 +341,7 @@ def test_a_file_that_is_missing(penstock):
     done = penstock("run", "missing.yaml")
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert line.startswith("error: cannot read missing.yaml: No such file or directory; of Penstock's own there are ")
+    assert line.startswith("error: cannot read missing.yaml: No such file or directory; Penstock contains ")
     assert "training" in line
 
 
@@ -350,7 +350,7 @@ def test_wrong_usage(penstock):
     assert penstock("run", "x.yaml", "--param", "no-value").returncode == 2
 
 
-@pytest.mark.parametrize(("was", "becomes", "said"), [("python:3.11", "python:3.11", ""), ("- sh\n", "- bash\n", "has no environment for")])
+@pytest.mark.parametrize(("was", "becomes", "said"), [("python:3.11", "python:3.11", ""), ("- sh\n", "- bash\n", "has no environment")])
 def test_an_image_that_is_not_ours_is_refused_before_anything_runs(penstock, tmp_path, was, becomes, said):
     path = compiled(gate, tmp_path)
     path.write_text(path.read_text().replace(was, becomes))

@@ -93,7 +93,7 @@ def test_an_artifact_that_was_changed_is_refused(ingest, penstock, tmp_path):
     shutil.copy(examples / "Split-eval" / "part-00000.parquet", part)
     changed = validate(tmp_path / "latest")
     assert changed.returncode == 1
-    assert f"the artifact at {examples} is not what its metadata says" in changed.stdout + changed.stderr
+    assert f"the artifact at {examples} does not match its metadata" in changed.stdout + changed.stderr
 
 
 def test_any_file_as_input_artifact(penstock, tmp_path):
@@ -136,7 +136,8 @@ def test_artifact_of_a_person_beside_a_damaged_record(penstock, tmp_path, metada
 
 
 @pytest.mark.parametrize(
-    ("given", "said"), [([], "input artifact examples of validate_examples.yaml is missing"), (["examples=absent"], "nothing is at absent")]
+    ("given", "said"),
+    [([], "input artifact examples of validate_examples.yaml is missing"), (["examples=absent"], "absent does not exist")],
 )
 def test_missing_artifact(penstock, given, said):
     done = penstock("run", COMPILED / "validate_examples.yaml", *(item for value in given for item in ("--param", value)))

@@ -192,15 +192,15 @@ def test_a_backends_own_words(compiled):
         ({"kind": "a100-80g"}, "vertex", "pipeline.yaml, task train: kind: vertex has no accelerator a100-80g; did you mean a100-80gb?"),
         ({"kind": "warp"}, "kubeflow", "kubeflow has no accelerator warp; it has gpu, t4, p4"),
         ({"kind": "mi300x"}, "vertex", "vertex has no accelerator mi300x"),
-        ({"kind": "NVIDIA_L4"}, "kubeflow", "NVIDIA_L4 is another backend's word: on kubeflow say l4"),
-        ({"kind": "nvidia.com/gpu"}, "vertex", "nvidia.com/gpu is another backend's word: on vertex say gpu"),
+        ({"kind": "NVIDIA_L4"}, "kubeflow", "NVIDIA_L4 is a name of another backend: on kubeflow use l4"),
+        ({"kind": "nvidia.com/gpu"}, "vertex", "nvidia.com/gpu is a name of another backend: on vertex use gpu"),
         ({"kind": "ACCELERATOR_TYPE_UNSPECIFIED"}, "vertex", "vertex has no accelerator ACCELERATOR_TYPE_UNSPECIFIED"),
         ({"kind": "/gpu"}, "kubeflow", "kubeflow has no accelerator /gpu"),
         ({"kind": "l4x0"}, "kubeflow", "kubeflow has no accelerator l4x0"),
         ({"kind": "l4x2", "count": "3"}, "kubeflow", "kind is l4x2, but count is 3"),
         ({"kind": "l4x2", "count": "0"}, "vertex", "kind is l4x2, but count is 0"),
-        ({"kind": "l4", "count": "two"}, "vertex", "count must be a whole number of accelerators, not 'two'"),
-        ({"kind": "l4", "count": "-1"}, "kubeflow", "count must be a whole number of accelerators, not '-1'"),
+        ({"kind": "l4", "count": "two"}, "vertex", "count must be an integer number of accelerators, not 'two'"),
+        ({"kind": "l4", "count": "-1"}, "kubeflow", "count must be an integer number of accelerators, not '-1'"),
         ({"count": "2"}, "kubeflow", "count is 2, but there is no accelerator: give kind too"),
     ],
 )
@@ -291,7 +291,7 @@ def test_what_only_the_running_pipeline_knows(compiled):
         train().set_accelerator_type(choose().output).set_accelerator_limit(count)
 
     assert _resolve(compiled(pipeline), {}, "kubeflow").spec == compiled(pipeline).document
-    with pytest.raises(UserError, match="known only when the pipeline runs"):
+    with pytest.raises(UserError, match="known only while the pipeline runs"):
         _resolve(compiled(pipeline), {}, "vertex")
 
 
@@ -312,7 +312,7 @@ def test_a_loops_items(compiled):
             train().set_accelerator_type(kind)
 
     assert _resolve(compiled(pipeline), {}, "kubeflow").accelerators == {}
-    with pytest.raises(UserError, match="known only when the pipeline runs"):
+    with pytest.raises(UserError, match="known only while the pipeline runs"):
         _resolve(compiled(pipeline), {}, "vertex")
 
 
@@ -395,7 +395,7 @@ def test_a_quantity_that_only_the_running_pipeline_knows(compiled):
         train().set_cpu_limit(choose().output)
 
     assert _resolve(compiled(pipeline), {}, "kubeflow").spec == compiled(pipeline).document
-    with pytest.raises(UserError, match="task train: CPU is known only when the pipeline runs"):
+    with pytest.raises(UserError, match="task train: CPU is known only while the pipeline runs"):
         _resolve(compiled(pipeline), {}, "vertex")
 
 

@@ -130,7 +130,7 @@ def test_contexts_that_are_not_there(file):
     _refused("vertex", "kubeflow", {}, "context vertex", "is one of vertex, not of kubeflow")
     file.unlink()
     _refused("vertex", "", {}, "no penstock.toml")
-    _refused("", "", {}, "say where: --target kubeflow or vertex")
+    _refused("", "", {}, "no target is given: use --target kubeflow or vertex")
 
 
 def test_paths_are_relative_to_the_file(file):
@@ -144,17 +144,17 @@ def test_paths_are_relative_to_the_file(file):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('[contexts.k]\ntarget = "kubeflow"\nhots = "x"', "[contexts.k]: hots is no setting of kubeflow; did you mean host?"),
-        ('[contexts.k]\ntarget = "kubeflow"\nproject = "x"', "[contexts.k]: project is no setting of kubeflow; it has experiment"),
+        ('[contexts.k]\ntarget = "kubeflow"\nhots = "x"', "[contexts.k]: hots is not a setting of kubeflow; did you mean host?"),
+        ('[contexts.k]\ntarget = "kubeflow"\nproject = "x"', "[contexts.k]: project is not a setting of kubeflow; it has experiment"),
         ('[contexts.k]\ntarget = "kubeflow"\nnamespace = 3', "[contexts.k]: namespace must be text in quotes, not 3"),
-        ('[contexts.k]\ntarget = "kubeflow"\n[contexts.k.parameters]\nday = 2026-01-01', "parameters.day must be something that JSON has"),
+        ('[contexts.k]\ntarget = "kubeflow"\n[contexts.k.parameters]\nday = 2026-01-01', "parameters.day must be a JSON value"),
         ('[contexts.v]\ntarget = "vertex"\n[contexts.v.labels]\nteam = 1', "labels.team must be text in quotes, not 1"),
         ('[contexts.v]\ntarget = "vertex"\nfailure_policy = "faster"', "failure_policy must be one of slow, fast, not 'faster'"),
         ('[contexts.v]\ntarget = "vertx"', "[contexts.v]: target must be one of kubeflow, vertex, not 'vertx'"),
         ('[contexts.v]\nproject = "p"', "[contexts.v]: target must be one of kubeflow, vertex, not None"),
         ('[contexts]\nkubeflow = "http://here"', "[contexts.kubeflow] is not a table"),
         ("contexts = 3", "contexts is not a table"),
-        ('[context.k]\ntarget = "kubeflow"', "has context, which means nothing here"),
+        ('[context.k]\ntarget = "kubeflow"', "has the unknown key context"),
         ('[contexts.k\ntarget = "kubeflow"', "cannot read"),
         ('[contexts.k]\ntarget = "kubeflow"\ntoken = "abc"', "token is a secret"),
         ('[contexts.k]\ntarget = "kubeflow"\npassword = "abc"', "PENSTOCK_KUBEFLOW_PASSWORD"),
@@ -170,7 +170,7 @@ def test_a_file_that_means_nothing(file, text, said):
 
 
 def test_a_flag_of_the_other_backend():
-    _refused("", "kubeflow", {"project": "p"}, "--project is no setting of kubeflow")
+    _refused("", "kubeflow", {"project": "p"}, "--project is not a setting of kubeflow")
     _refused("", "vertex", {"api_transport": "http"}, "--api-transport must be one of grpc, rest")
 
 

@@ -87,7 +87,7 @@ def test_a_push_whose_outcome_nobody_tells_is_unknown(backend: Backend, person: 
     done = person.submits(silent_push, "--wait", folder=None)
     assert done.returncode == 1, done.stdout
     assert "done; whether the model is released is unknown in " in done.stdout
-    assert "push       unknown: the backend does not tell, and its log is gone" in done.stdout
+    assert "push       unknown: the backend does not return it, and the log no longer exists" in done.stdout
     again = person.types("runs", "show", run_id(done.stdout), "--wait")
     assert again.returncode == 1, "who looks later is told the same"
     assert "push       unknown" in again.stdout
@@ -121,7 +121,7 @@ def test_a_lost_connection_ends_nothing(backend: Backend, person: Person, how: s
     started = person.starts(holding, "--wait")
     started.until("hold  running")
     with backend.away(how):
-        started.until("the run goes on; asking again")
+        started.until("the run continues; retrying")
         (person.folder / "go").touch()
     assert started.ends() == 0
     assert ends_of_tasks(started.said) == {"hold": ("done", ""), "say": ("done", "said late")}
@@ -142,7 +142,7 @@ def test_an_outcome_is_asked_for_until_it_is_told(kubeflow: KubeflowDouble, pers
     kubeflow.faults.append(Fault(Fail(503), when=lambda call: call.path.endswith("/log"), times=2))
     done = person.submits(judged, "--wait")
     assert done.returncode == 0
-    assert "the run goes on; asking again" in done.stdout
+    assert "the run continues; retrying" in done.stdout
     assert ends_of_tasks(done.stdout)["judge"] == ("done", "blessed, pushed")
 
 
@@ -152,7 +152,7 @@ def test_a_log_that_is_late_is_not_taken_for_none(vertex: VertexDouble, person: 
     run = run_id(person.submits(silent_push, "--wait", folder=None).stdout)
     monkeypatch.chdir(person.folder)
     target, _ = connect("", "vertex", {})
-    with pytest.raises(NotYet, match="they come a minute late"):
+    with pytest.raises(NotYet, match="they arrive up to a minute late"):
         list(target.logs(run, "push-model"))
 
 

@@ -52,7 +52,7 @@ def followed(compiled: Callable[[Any], PipelineFile]) -> Followed:
 
     def follow(pipeline: Any, *tasks: TaskState) -> tuple[int, str]:
         def logs(*_: str) -> Any:
-            raise UserError("the log is gone")
+            raise UserError("the log no longer exists")
 
         target: Any = SimpleNamespace(run=lambda _: Run("r", "a run", DONE, "", tasks=tasks), logs=logs)
         console = Console(file=io.StringIO(), width=200)

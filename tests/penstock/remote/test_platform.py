@@ -219,7 +219,7 @@ def test_tasks_that_run_one_container(compiled, settings):
     document = compiled(two).document
     document["components"]["comp-score"]["executorLabel"] = "exec-train"
     del document["deploymentSpec"]["executors"]["exec-score"]
-    with pytest.raises(UserError, match="the tasks score, train run one container, exec-train: give them the same settings"):
+    with pytest.raises(UserError, match="the tasks score, train run the same container, exec-train: give them the same settings"):
         platform_spec(settings("tasks: {train: {timeout: 1h}}"), document, {})
     same = platform_spec(settings("tasks: {train: {timeout: 1h}, score: {timeout: 1h}}"), document, {})
     assert set(_executors(same)) == {"exec-train"}
@@ -238,7 +238,7 @@ def test_an_importer_has_no_pod(compiled, settings):
     ("text", "said"),
     [
         ("task: {}", "platform.yaml: the file has no setting task; did you mean tasks?"),
-        ("tasks: {trian: {timeout: 1h}}", "settings of the task trian, which the pipeline does not have; did you mean train?"),
+        ("tasks: {trian: {timeout: 1h}}", "settings for the task trian, which the pipeline does not have; did you mean train?"),
         ("tasks: {train: {tolerance: []}}", "platform.yaml: tasks.train has no setting tolerance; did you mean tolerations?"),
         ("tasks: {train: {timeout: 3600}}", "tasks.train.timeout must be a number and its unit, such as 90m, 12h or 2d, not 3600"),
         ("tasks: {train: {timeout: 0h}}", "tasks.train.timeout must be a number and its unit"),
@@ -261,7 +261,7 @@ def test_an_importer_has_no_pod(compiled, settings):
         ("accelerators: {l4: {node_selectors: {a: b}}}", "accelerators.l4 lacks resource"),
         ("defaults: [", "cannot read the platform settings in"),
         ("- 1", "platform.yaml: the file must be `name: value` lines"),
-        ("platforms: {kubernetes: {}}", "is a platform document, which kfp writes"),
+        ("platforms: {kubernetes: {}}", "is a platform document of kfp"),
     ],
 )
 def test_a_file_that_means_nothing(compiled, settings, text, said):

@@ -154,4 +154,4 @@ def _hostile() -> list[str]:
 
 
 def _complaint() -> str:
-    return f"action {HOSTILE!r} is none"
+    return f"action {HOSTILE!r} is invalid"

@@ -46,9 +46,9 @@ def test_a_schedule_is_made_listed_paused_resumed_and_deleted(backend: Backend, 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--cron", "0 6 * *"], "'0 6 * *' is no cron expression of 5 fields"),
-        (["--cron", "0 25 * * *"], "'0 25 * * *' is no cron expression of 5 fields"),
-        ([*DAILY, "--time-zone", "Europe/Berlni"], "'Europe/Berlni' is no time zone of the IANA database"),
+        (["--cron", "0 6 * *"], "'0 6 * *' is not a cron expression of 5 fields"),
+        (["--cron", "0 25 * * *"], "'0 25 * * *' is not a cron expression of 5 fields"),
+        ([*DAILY, "--time-zone", "Europe/Berlni"], "'Europe/Berlni' is not a time zone of the IANA database"),
         ([*DAILY, "--start", "2030-01-02", "--end", "2030-01-01"], "--end 2030-01-01 00:00:00 is not after --start 2030-01-02 00:00:00"),
         ([*DAILY, "--start", "soon"], "Invalid value for '--start'"),
         ([*DAILY, "--max-concurrency", "0"], "Invalid value for '--max-concurrency'"),

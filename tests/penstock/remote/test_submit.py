@@ -65,7 +65,7 @@ REFUSED: dict[str, _Refusal] = {
     "wrong type": (nested_gates, {"least": "many"}, [], "parameter least must be a whole number, not 'many'"),
     "no value": (gate, {}, ["--param", "text"], "--param text is not NAME=VALUE"),
     "no such option": (gate, {}, ["--experimnt", "x"], "No such option"),
-    "artifact": (given, {}, [], "given.yaml takes the artifact rows, which cannot be given to a run on "),
+    "artifact": (given, {}, [], "given.yaml takes the artifact rows, which a run on "),
     "accelerator": (accelerated, {"accelerator_type": "h1000"}, [], "h1000"),
     "accelerators": (accelerated, {"accelerator_type": "l4x2", "accelerator_count": "3"}, [], "accelerator_type is l4x2, but"),
 }
@@ -111,7 +111,7 @@ def test_what_only_the_other_backend_takes_is_not_sent(backend: Backend, person:
     done = person.submits(pipeline, "--dry-run")
     if backend.name == refusing:
         assert done.returncode == 2
-        assert f"does not suit {refusing}: " in done.stderr
+        assert f"cannot run on {refusing}: " in done.stderr
         assert f"({rule}); nothing was sent" in done.stderr
         assert done.stdout == ""
     else:
@@ -133,7 +133,7 @@ def test_vertex_takes_one_document(vertex: VertexDouble, person: Person) -> None
     file.write_text(f"{file.read_text()}---\n{yaml.safe_dump(platform)}")
     done = person.submits(file)
     assert done.returncode == 2
-    assert "gate.yaml does not suit vertex: " in done.stderr
+    assert "gate.yaml cannot run on vertex: " in done.stderr
     assert vertex.faults.calls == []
 
 
@@ -241,7 +241,7 @@ def test_a_dry_run_prints_a_document_and_sends_nothing(backend: Backend, person:
     assert "never" in said
     assert "a: [strange] text" in said
     assert done.stderr.endswith("nothing was sent\n")
-    assert "python:3.11 can be moved; name its digest (@sha256:...) (image-without-digest)" in done.stderr
+    assert "python:3.11 is a tag that can be moved; use its digest (@sha256:...) (image-without-digest)" in done.stderr
     assert backend.calls() == []
 
 

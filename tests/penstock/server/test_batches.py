@@ -36,7 +36,7 @@ MIXING = {
     "rank": (NUMBER, lambda x: {"rank": tf.argsort(tf.argsort(x))}),
     "difference to the row before": (NUMBER, lambda x: {"y": x - tf.concat([x[:1], x[:-1]], 0)}),
     "rows counted": (NUMBER, lambda x: {"y": x + 0.0 * tf.cast(tf.size(x), tf.float32), "rows": tf.fill(tf.shape(x), tf.size(x))}),
-    "not a row for each": (NUMBER, lambda x: {"y": x[: tf.size(x) // 2 + 1]}),
+    "not one row for each": (NUMBER, lambda x: {"y": x[: tf.size(x) // 2 + 1]}),
     "half precision": (NUMBER, lambda x: {"share": tf.cast(tf.nn.softmax(x, axis=0), tf.bfloat16)}),
 }
 
@@ -47,7 +47,7 @@ def test_a_model_that_mixes_rows_computes_each_request_by_itself(name: str, tmp_
     model = SavedModel(saved(tmp_path, function, x=spec))
     assert model.takes_batches
     assert not warm_up(model, NO_PROBE, "auto")
-    assert "answers rows together otherwise than each alone (output " in caplog.text
+    assert "gives different answers in a batch (output " in caplog.text
     assert warm_up(model, NO_PROBE, "always")
 
 
@@ -96,7 +96,7 @@ def test_where_nobody_can_tell_each_request_is_computed_by_itself(tmp_path: Path
     function = lambda x: {"y": tf.io.parse_example(x, {"f": tf.io.FixedLenFeature([], tf.float32)})["f"]}  # noqa: E731
     model = SavedModel(saved(tmp_path, function, x=TEXT))
     assert not warm_up(model, NO_PROBE, "auto")
-    assert "it has no probe" in caplog.text
+    assert "the model has no probe" in caplog.text
     assert warm_up(model, NO_PROBE, "always")
 
 
@@ -111,5 +111,5 @@ def test_clients_at_the_same_time_get_the_answers_that_each_gets_alone(tmp_path:
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda number: server.http.post(V1, content=body[number % 2]).json(), range(200)))
     assert answers == alone * 100
-    assert "every request is computed by itself" in server.log.read_text()
+    assert "each request is computed alone" in server.log.read_text()
     assert np.isclose(alone[0]["predictions"][0]["share"], 1.0)

@@ -120,7 +120,7 @@ def test_who_does_not_take_the_answer_is_cut(server: Server):
 def test_a_large_body(server: Server, path: str, chunked: bool):
     body = b" " * (BODY + 1)
     answer = server.http.post(path, content=iter([body]) if chunked else body)
-    assert (answer.status_code, answer.json()["error"]) == (413, f"the body is larger than {BODY:,} bytes; send fewer rows at once")
+    assert (answer.status_code, answer.json()["error"]) == (413, f"the body is larger than {BODY:,} bytes; send fewer rows per request")
     row = json.dumps({"instances": [ROW]}).encode()
     assert server.http.post(V1, content=row.ljust(BODY)).status_code == 200
 
@@ -153,7 +153,7 @@ def test_a_long_url(server: Server):
 @pytest.mark.parametrize(
     ("instances", "message"),
     [
-        ([ROW] * (ROWS + 1), "the request has 101 rows, and may have 100; send fewer at once"),
+        ([ROW] * (ROWS + 1), "the request has 101 rows, more than the limit of 100; send fewer rows per request"),
         ([ROW | {"distance": json.loads("[" * 500 + "1" + "]" * 500)}], "the values are nested more than 32 deep"),
         ([ROW | {"carrier": json.loads("[" * 900 + '"x"' + "]" * 900)}], "the values are nested more than 32 deep"),
         ([ROW | {"distance": "x" * 1000}] + [ROW | {"distance": "y"}] * 99, "feature 'distance' must be float32, not 'xxx"),
@@ -176,7 +176,7 @@ def test_v2_rows(server: Server):
         answer = server.http.post(V2, json=v2(**{name: [ROW[name]] * count for name, count in rows.items()}))
         assert (answer.status_code, message in answer.json()["error"]) == (400, True), answer.text
     answer = server.http.post(V2, json=v2(ROW) | {"outputs": [{"name": "nope"}]})
-    assert (answer.status_code, answer.json()["error"]) == (400, "unknown output: nope; the model gives probability")
+    assert (answer.status_code, answer.json()["error"]) == (400, "unknown output: nope; the model has probability")
 
 
 def test_large_bodies_that_are_pending_are_bounded(server: Server):
@@ -187,7 +187,7 @@ def test_large_bodies_that_are_pending_are_bounded(server: Server):
         refused = server.http.post(V1, content=large)
         assert (refused.status_code, refused.json()["error"]) == (
             503,
-            "the server has as many large requests as it can hold; try again",
+            "the server has too many large requests in progress; try again",
         )
         for each in (first, second):
             each.sendall(b" ")

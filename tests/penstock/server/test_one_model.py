@@ -377,4 +377,4 @@ def test_a_prediction_log_that_cannot_be_written_fails_no_answer(placed: Path, t
     server = start(placed, "--prediction_log", str(tmp_path / "file" / "log"), "--prediction_log_sample", "1").ready()
     assert server.predict([ROW]).status_code == 200
     assert server.stop() == 0
-    assert "the prediction log cannot be written" in server.log.read_text()
+    assert "cannot write the prediction log" in server.log.read_text()

@@ -91,7 +91,7 @@ def test_v1_signature_that_is_served(server: Server, name: str):
 @pytest.mark.parametrize("name", ["embed", "nonsense", None, 7, ["serving_default"], {"a": 1}])
 def test_v1_signature_that_is_not(server: Server, name: Any):
     status, said = ask_v1(server, signature_name=name)
-    assert (status, "answers through 'serving_default' alone" in said["error"]) == (400, True)
+    assert (status, "uses only 'serving_default'" in said["error"]) == (400, True)
 
 
 def test_v1_columns_are_refused(server: Server):
@@ -109,9 +109,9 @@ def test_v1_columns_are_refused(server: Server):
         ({"n": 2**63}, "feature 'n': a number is out of the range of int64"),
         ({"n": [2**63]}, "feature 'n': a number is out of the range of int64"),
         ({"n": 1e19}, "feature 'n': a number is out of the range of int64"),
-        ({"n": 2.0**53}, "may stand for other whole numbers"),
-        ({"n": -(2**63) - 1}, "may stand for other whole numbers"),
-        ({"x": 0.0}, "output 'inverse' is infinite, which JSON cannot hold"),
+        ({"n": 2.0**53}, "is an ambiguous integer"),
+        ({"n": -(2**63) - 1}, "is an ambiguous integer"),
+        ({"x": 0.0}, "output 'inverse' is infinite, which JSON cannot represent"),
     ],
 )
 def test_v1_numbers_that_would_change(server: Server, changes: dict[str, Any], message: str):
@@ -175,16 +175,16 @@ def test_v2_all_outputs_as_bytes_hold_what_json_does_not(server: Server):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"outputs": [{"name": "nope"}]}, "unknown output: nope; the model gives brain, half, inverse"),
-        ({"outputs": [{"name": "up"}, {"name": "up"}]}, "an output is asked for twice"),
+        ({"outputs": [{"name": "nope"}]}, "unknown output: nope; the model has brain, half, inverse"),
+        ({"outputs": [{"name": "up"}, {"name": "up"}]}, "an output is requested twice"),
         ({"outputs": [{}]}, "outputs.0.name"),
         ({"outputs": ["up"]}, "outputs.0"),
         ({"outputs": [{"name": "up", "parameters": {"binary_data": "yes"}}]}, "binary_data must be true or false"),
         ({"parameters": {"binary_data_output": 1}}, "binary_data_output must be true or false"),
         ({"parameters": {"nested": {"a": 1}}}, "parameters.nested"),
-        ({"outputs": [{"name": "half"}]}, "output 'half' is FP16, which V2 has as binary data alone"),
+        ({"outputs": [{"name": "half"}]}, "output 'half' is FP16, which V2 supports only as binary data"),
         ({"outputs": [{"name": "brain"}]}, "output 'brain' is bfloat16, for which V2 has no datatype"),
-        ({"outputs": [{"name": "raw"}], "inputs": tensors(s=["raw"])}, "output 'raw' is no text, and JSON can hold no other bytes"),
+        ({"outputs": [{"name": "raw"}], "inputs": tensors(s=["raw"])}, "output 'raw' is not text, and JSON cannot represent other bytes"),
         ({"outputs": [{"name": "inverse"}], "inputs": tensors(x=[0.0])}, "output 'inverse' is infinite"),
         ({"inputs": tensors(x=[1e300])}, "a number is out of the range of float32"),
         ({"inputs": tensors(s=[5])}, "feature 's' must be a string, not 5"),
@@ -192,7 +192,7 @@ def test_v2_all_outputs_as_bytes_hold_what_json_does_not(server: Server):
         ({"inputs": tensors(s=[], x=[], n=[])}, "at least one row"),
         ({"inputs": []}, "missing feature: n, s, x"),
         ({"inputs": [*tensors(), {"name": "y", "shape": [1], "datatype": "FP32", "data": [1]}]}, "unknown feature: y"),
-        ({"inputs": tensors() + tensors()}, "is there twice"),
+        ({"inputs": tensors() + tensors()}, "occurs twice"),
         ({"id": 5}, "id"),
     ],
 )
@@ -300,9 +300,9 @@ def raw_beside_contents() -> pb.ModelInferRequest:
         (message(model_version="none"), grpc.StatusCode.NOT_FOUND, "version none"),
         (message(model_name="none"), grpc.StatusCode.NOT_FOUND, "none"),
         (message(outputs=requested("nope")), grpc.StatusCode.INVALID_ARGUMENT, "unknown output: nope"),
-        (message(outputs=requested("up", "up")), grpc.StatusCode.INVALID_ARGUMENT, "asked for twice"),
+        (message(outputs=requested("up", "up")), grpc.StatusCode.INVALID_ARGUMENT, "requested twice"),
         (message(outputs=requested("brain")), grpc.StatusCode.INVALID_ARGUMENT, "no datatype"),
-        (wrong_field(), grpc.StatusCode.INVALID_ARGUMENT, "has int64_contents, which are not those of 'FP32'"),
+        (wrong_field(), grpc.StatusCode.INVALID_ARGUMENT, "has int64_contents, which do not belong to 'FP32'"),
         (raw_beside_contents(), grpc.StatusCode.INVALID_ARGUMENT, "contents field must not be specified"),
         (message(raw=True, raw_input_contents=[b""] * 2), grpc.StatusCode.INVALID_ARGUMENT, "number of inputs"),
         (message(raw=True, raw_input_contents=[b"\3\0\0\0ra", b"\0" * 4, b"\0" * 8]), grpc.StatusCode.INVALID_ARGUMENT, "not BYTES"),

@@ -188,7 +188,7 @@ def test_wrong_v2_requests(client: httpx.Client):
 def test_a_serialized_example_that_is_none(client: httpx.Client):
     answer = client.post("/v1/models/serialized:predict", json={"instances": [{"b64": "AAAA"}]})
     assert answer.status_code == 400
-    assert "the model refuses the request" in answer.json()["error"]
+    assert "the model rejects the request" in answer.json()["error"]
 
 
 def test_a_missing_number_is_nan(client: httpx.Client):
@@ -238,7 +238,7 @@ def test_a_version_whose_files_have_changed_is_not_loaded(edited: str, client: h
     serving.write_state(folder, "flights", serving.ServingState("1-aaa", place.name))
     refused = tell(client, folder, f"flights{serving.CANDIDATE}")
     assert refused.status_code >= 500
-    assert f"the files of flights version {place.name} at {place} are not those that were released" in refused.text
+    assert f"the files of flights version {place.name} at {place} differ from the released files" in refused.text
     serving.write_state(folder, "flights", serving.ServingState(place.name))
     assert tell(client, folder, "flights").status_code >= 500
     assert 'version="1-aaa"} 1.0' in client.get("/metrics").text

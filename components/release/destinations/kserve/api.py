@@ -23,7 +23,7 @@ _PLACES = {
     AUTOSCALER: ("autoscaling", "v2", "horizontalpodautoscalers"),
 }
 CONNECT_SECONDS = 5.0
-# Repeated by the client itself: a write that had been made all the same is then refused as a conflict, and changes nothing twice.
+# Repeated by the client itself: a write that succeeded nevertheless is then rejected as a conflict, so nothing changes twice.
 _RETRIES = urllib3.Retry(
     total=4, read=1, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None, raise_on_status=False
 )
@@ -42,7 +42,7 @@ class Conflict(ClusterError):
 
 
 class OutcomeUnknown(ClusterError):
-    """It gave no answer, or failed: nobody knows whether something was changed."""
+    """The cluster did not answer or failed, so it is unknown whether the change was made."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Cluster:
         self._client.close()
 
     def read(self) -> dict[str, Any] | None:
-        """Returns the InferenceService; None if there is none.
+        """Returns the InferenceService, or None if it does not exist.
 
         Raises:
             Refused: Also if the namespace does not exist, or KServe is not installed.
@@ -136,7 +136,7 @@ class Cluster:
         return Seen(service, self._find)
 
     def _find(self, kind: str, name: str) -> dict[str, Any] | None:
-        """Returns an object; None if there is none, or if this cluster has no such kind."""
+        """Returns an object, or None if it does not exist or this cluster has no such kind."""
         group, version, plural = _PLACES[kind]
         try:
             return self.call(self._objects.get_namespaced_custom_object, group, version, self.namespace, plural, name)
@@ -214,7 +214,7 @@ class Cluster:
         except urllib3.exceptions.HTTPError as error:
             host = self._client.configuration.host
             raise OutcomeUnknown(
-                f"the cluster at {host} gives no answer ({_cause(error)}); check that it runs and can be reached from here"
+                f"the cluster at {host} does not answer ({_cause(error)}); check that it runs and can be reached from here"
             ) from error
 
     def _check_namespace(self) -> None:
@@ -249,7 +249,7 @@ def _connect() -> tuple[client.ApiClient, bool]:
         else:
             config.load_kube_config(config_file=file or None, client_configuration=configuration)
     except (ConfigException, OSError) as error:
-        raise TaskError(f"no cluster to push to ({error}); set KUBECONFIG to a kubeconfig, or run in the cluster") from error
+        raise TaskError(f"cannot find a cluster ({error}); set KUBECONFIG to a kubeconfig, or run in the cluster") from error
     configuration.retries = _RETRIES
     return client.ApiClient(configuration), in_cluster
 
@@ -258,7 +258,7 @@ def _explain(error: ApiException) -> ClusterError:
     status = _status(error)
     message = " ".join(str(status.get("message") or status.get("error") or error.reason or "no reason given").split())
     if error.status == 401:
-        return Refused("the cluster refuses the credentials (401 Unauthorized): the token is wrong or has expired; log in again")
+        return Refused("the cluster rejects the credentials (401 Unauthorized): the token is invalid or expired; log in again")
     if error.status == 404:
         if message.startswith("namespaces "):
             return NotFound(f"{message}: create the namespace, or name another one", is_object=True)
@@ -268,7 +268,7 @@ def _explain(error: ApiException) -> ClusterError:
     if error.status == 403 and "denied the request" not in message and "exceeded quota" not in message:
         return Refused(f"the cluster does not allow this (403 Forbidden): {message}; have the permission granted")
     if error.status is not None and 400 <= error.status < 500 and error.status != 429:
-        return Refused(f"the cluster refuses this ({error.status}): {message}")
+        return Refused(f"the cluster rejects the request ({error.status}): {message}")
     return OutcomeUnknown(f"the cluster failed ({error.status}): {message}; push again when it has recovered")
 
 

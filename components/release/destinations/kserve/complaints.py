@@ -11,7 +11,7 @@ from .seen import InferenceService
 PATIENCE_SECONDS = 10.0
 # It does not try again, or in vain: nothing but another InferenceService, or another installation, helps.
 _FINAL = ("ServerlessModeRejected", "StorageURI not supported")
-# Two writers met, and it tries again at once; what is not ready yet is in the status.
+# A conflict between two writers, which it retries immediately; the status shows what is not ready.
 _HARMLESS = ("the object has been modified", "is no longer Ready")
 
 

@@ -121,7 +121,7 @@ class KServeDestination:
         check_kserve_name("InferenceService", name)
         if options.get("mode", "standard") not in MODES:
             raise TaskError(
-                f"destination option mode={options['mode']} is none; give {' or '.join(MODES)}, or leave it out for what the cluster has"
+                f"destination option mode={options['mode']} is invalid; give {' or '.join(MODES)}, or omit it for the cluster's default"
             )
         mode = MODES[options["mode"]] if "mode" in options else ""
         lease, timeout, call_timeout = (
@@ -138,7 +138,7 @@ class KServeDestination:
         """Keeps other pushes out by a lease, once it is known how to push."""
         if not self._mode_name and self._or_stop(self._read) is None:
             self._use(self._or_stop(self._cluster.default_mode))
-            figure(f"mode={self._mode_name.lower()}: so this cluster deploys what names no mode")
+            figure(f"mode={self._mode_name.lower()}, the default of this cluster")
         lease = Lease(self._cluster, self._lease_seconds)
         self._or_stop(lease.acquire)
         self._lease = lease
@@ -206,7 +206,7 @@ class KServeDestination:
     def stage(self, model: Input, release: Release, *, shadow: bool = False) -> None:
         """Copies the model to the storage, and has KServe serve it without traffic, or first of all."""
         if shadow:
-            raise TaskError(f"{self._where} cannot shadow: KServe copies no traffic; use strategy canary or blue_green")
+            raise TaskError(f"{self._where} cannot shadow, because KServe does not copy traffic; use strategy canary or blue_green")
         self._keep()
         self._check_can_see()
         version = self._place(model, release)
@@ -217,7 +217,7 @@ class KServeDestination:
         first, *others = self._mode.stage(service, version)
         try:
             self._write(first.change)
-        except OutcomeUnknown as failure:  # it may have been made all the same
+        except OutcomeUnknown as failure:  # it may have been created nevertheless
             raise StepFailed(str(failure)) from failure
         except ClusterError as failure:
             raise TaskError(str(failure)) from failure
@@ -234,7 +234,7 @@ class KServeDestination:
         if service is None or self._mode.state(service).serving is None:
             return
         if why := self._or_stop(lambda: self._mode.why_no_shares(self._cluster.see(service))):
-            raise TaskError(f"{self._where} cannot give a canary a share: {why}")
+            raise TaskError(f"{self._where} cannot give a share of the traffic to a canary: {why}")
 
     def secure(self, model: Input, release: Release) -> bool:
         """Copies the model to the storage again where it has changed there: its next pods load it from there."""
@@ -253,7 +253,7 @@ class KServeDestination:
         placed = model_storage.place(model, release, self._storage, self._name)
         if model_storage.kserve_uri(placed.uri).rstrip("/") != serving.uri.rstrip("/"):
             raise TaskError(
-                f"what serves lies at {serving.uri}, and has changed there; push with that storage, or go back to another model"
+                f"the files of the current model at {serving.uri} have changed; push with that storage, or roll back to another model"
             )
         return False
 
@@ -271,7 +271,7 @@ class KServeDestination:
         self._take(self._or_fail(lambda: self._mode.shift(seen, percent)))
 
     def probe(self, instances: list[Any]) -> Answer:
-        """Asks the candidate, or what serves if there is none, where no other version answers."""
+        """Calls the candidate, or the current version if there is no candidate, at an address of that version alone."""
         self._keep()
         return Answer.of(lambda: self._predict(instances))
 
@@ -279,14 +279,14 @@ class KServeDestination:
         service = self._required()
         answer = self._plane.ask(address or self._own_address(service, self._mode.state(service)), *self._prediction(instances)).content
         if not isinstance(answer, dict) or not isinstance(answer.get("predictions"), list):
-            raise StepFailed(f"the answer of {self._where} has no predictions: {answer!r:.200}")
+            raise StepFailed(f"the answer of {self._where} contains no predictions: {answer!r:.200}")
         return answer["predictions"]
 
     def _prediction(self, instances: list[Any]) -> tuple[str, str, Any]:
         return "POST", self._prediction_path, {"instances": instances}
 
     def _own_address(self, service: InferenceService, state: State) -> Address:
-        """Returns where the candidate alone answers, or what serves if there is none."""
+        """Returns the address of the candidate alone, or of the current version if there is no candidate."""
         return self._mode.candidate_address(service) if state.candidate and state.serving else self._mode.serving_address(service)
 
     def traffic(self, *, beside: bool = False) -> Traffic | None:
@@ -350,7 +350,7 @@ class KServeDestination:
     def _tell_of_other_options(self, serving: KServeVersion) -> None:
         asked = build_predictor(self._name, serving.uri, serving.fingerprint, serving.model_version, self._serving, self._mode_name)
         if serving.digest and digest(serving.fingerprint, asked) != serving.digest:
-            figure(f"{self._where} serves this model with other options than these, which count from the next model on")
+            figure(f"{self._where} serves this model with other options; the new options take effect with the next model")
 
     def _create(self, version: KServeVersion) -> InferenceService:
         """Creates the InferenceService, with its first version as one that has not been promoted."""
@@ -362,7 +362,7 @@ class KServeDestination:
             service = self._required()
             if version.is_same(self._mode.state(service).candidate):
                 return service
-            raise TaskError(f"{self._where} has been made by somebody else meanwhile; see what it is, then push again") from failure
+            raise TaskError(f"{self._where} was created by another client in the meantime; inspect it, then push again") from failure
         except OutcomeUnknown as failure:
             raise StepFailed(str(failure)) from failure
         except ClusterError as failure:
@@ -402,7 +402,7 @@ class KServeDestination:
         except model_storage.Unreadable as failure:
             if not is_told(version.predictor, version.fingerprint):
                 raise StepFailed(str(failure)) from failure
-            figure(f"{failure}; its server starts with no other")
+            figure(f"{failure}; its server verifies the fingerprint when it starts")
         except TaskError as damage:
             raise StepFailed(str(damage)) from damage
 
@@ -423,7 +423,7 @@ class KServeDestination:
         try:
             self._take(tidying)
         except StepFailed as failure:
-            figure(f"traffic is where it should be, but {self._where} could not be tidied up: {failure}")
+            figure(f"the traffic is correct, but unused resources of {self._where} remain: {failure}")
 
     def _take(self, steps: list[Step]) -> None:
         """Makes each change and waits until the cluster has followed."""
@@ -453,7 +453,7 @@ class KServeDestination:
                 return
             except Conflict:
                 time.sleep(0.05 * attempt)
-        raise Conflict(f"{self._where} is changed by somebody else all the time; see who does, then push again")
+        raise Conflict(f"{self._where} is changed repeatedly by another client; find that client, then push again")
 
     def _delete(self, service: InferenceService) -> None:
         """Deletes the InferenceService and waits until it is gone."""
@@ -461,7 +461,7 @@ class KServeDestination:
         while (found := self._or_fail(self._cluster.read)) is not None and found["metadata"]["uid"] == uid:
             self._keep()
             if time.monotonic() > deadline:
-                raise StepFailed(f"{self._where} has not gone within {self._timeout} s of its deletion")
+                raise StepFailed(f"{self._where} still exists {self._timeout} s after its deletion")
             try:
                 if "deletionTimestamp" not in found["metadata"]:
                     self._cluster.delete(found)
@@ -527,7 +527,7 @@ class KServeDestination:
         if not self._mode_name:
             self._use(mode or mode_of(service))
         if mode and _OLD_NAMES.get(mode, mode) != self._mode_name:
-            raise TaskError(f"{self._where} is deployed in mode {mode}, which cannot be changed; give the mode that it has")
+            raise TaskError(f"{self._where} is deployed in mode {mode}, which cannot be changed; give that mode")
         self._clients = self._mode.clients_address(service)
         if url := status.get("url", ""):  # of the InferenceService: status.address.url is, in mode standard, of what serves now
             self.url = f"{url}{self._prediction_path}"
@@ -536,7 +536,7 @@ class KServeDestination:
     def _required(self) -> InferenceService:
         service = self._or_fail(self._read)
         if service is None:
-            raise StepFailed(f"{self._where} does not exist any more")
+            raise StepFailed(f"{self._where} no longer exists")
         return service
 
     def _use(self, mode: str) -> None:
@@ -548,7 +548,8 @@ class KServeDestination:
         self._mode_name = _OLD_NAMES.get(mode, mode)
         if self._mode_name not in MODES.values():
             raise TaskError(
-                f"{self._where} is deployed in mode {mode}, which Penstock does not know; push to one of another name, with the destination option mode"
+                f"{self._where} is deployed in mode {mode}, which Penstock does not support; push to another name with the destination "
+                "option mode"
             )
         check_kserve_name("InferenceService", self._name, longest_kserve_name(self._namespace, self._mode_name))
         check_serving_options(self._serving, self._mode_name)
@@ -575,7 +576,7 @@ class KServeDestination:
 
 def _seconds(option: str, text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
-        raise TaskError(f"destination option {option}={text} is no number of seconds; give a whole number above 0")
+        raise TaskError(f"destination option {option}={text} is not a number of seconds; give an integer above 0")
     return int(text)
 
 

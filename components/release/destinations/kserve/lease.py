@@ -54,11 +54,11 @@ class Lease:
             elif seen is None:
                 seen, left = found["spec"], self._duration(found)
                 until = time.monotonic() + left
-                figure(f"wait for the lease of {_holder(found)}, which is taken in {left:.0f} s unless that push is alive")
+                figure(f"wait for the lease of {_holder(found)}, which this push takes over in {left:.0f} s unless that push renews it")
             elif found["spec"] == seen:
                 left = until - time.monotonic()
             else:
-                raise TaskError(f"another push to {self._where} is under way ({_holder(found)}); push again when it has ended")
+                raise TaskError(f"another push to {self._where} is in progress ({_holder(found)}); push again when it has finished")
             if left > 0:
                 time.sleep(min(WAIT_SECONDS, left))
             elif self._take(found):
@@ -79,7 +79,7 @@ class Lease:
                 raise TaskError(self._lost)
 
     def release(self) -> None:
-        """Lets others in at once; where that fails the lease runs out by itself."""
+        """Releases the lease. If that fails, the lease expires by itself."""
         self._stopping.set()
         if self._thread:
             self._thread.join()
@@ -89,12 +89,12 @@ class Lease:
         try:
             self._replace(self._held)
         except ClusterError as failure:
-            _logger.warning("the lease on %s could not be given back and runs out by itself: %s", self._where, failure)
+            _logger.warning("could not release the lease on %s, which expires by itself: %s", self._where, failure)
 
     def _keep_in_background(self) -> None:
         """Renews the lease while its holder copies a model or waits."""
         while not self._lost and not self._stopping.wait(self._seconds / 4):
-            with suppress(TaskError):  # which the holder is told when it changes something next
+            with suppress(TaskError):  # which the holder notices at its next change
                 self.keep()
 
     def _renew(self) -> str:
@@ -102,7 +102,7 @@ class Lease:
         try:
             if self._take(self._held):
                 return ""
-            found = self._read()  # our renewal may have been answered by an error and made all the same
+            found = self._read()  # our renewal may have succeeded although the answer was an error
             if found and _holder(found) == self._holder and self._take(found):
                 return ""
         except ClusterError as failure:

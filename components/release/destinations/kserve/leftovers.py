@@ -22,7 +22,7 @@ def clear_leftovers(cluster: Cluster, service: InferenceService | None) -> None:
             for item in find(cluster, service):
                 cluster.remove(kind, item)
         except ClusterError as failure:
-            figure(f"what KServe leaves behind of kind {kind} is left in namespace {cluster.namespace}: {failure}")
+            figure(f"unused resources of kind {kind} remain in namespace {cluster.namespace}: {failure}")
 
 
 def _autoscalers(cluster: Cluster, service: InferenceService | None) -> list[Object]:

@@ -6,7 +6,8 @@
 | the cluster | the Service in `status.address.url` | mode standard: its Service; mode knative: the Service of its tag |
 | outside of it | `services/proxy` of the Service of what serves | `services/proxy` of its Service, in mode knative its revision's |
 
-The external URL is asked of the gateway only: KServe's default domain, example.com, is nobody's to resolve. In mode standard a Service reaches
+The external URL is used only with the gateway, because KServe's default domain, example.com, does not resolve. In mode standard a Service
+reaches
 one version, so that shares of the traffic are seen at the gateway only; in mode knative the cluster's own names lead to a gateway as well.
 """
 
@@ -95,10 +96,10 @@ class DataPlane:
                 response = self._http.request(method, f"{url}{path}", json=body, headers=headers)
                 return Reply(response.status_code, _content(response))
             known = {"Knative-Serving-Namespace": self._cluster.namespace, "Knative-Serving-Revision": address.revision}
-            # While no pod of a revision runs, the activator stands in for it, and wants to be told for which.
+            # While no pod of a revision runs, the activator answers for it and needs the name of the revision.
             return self._cluster.request_service(address.proxied, method, path, body, known if address.revision else {})
         except (httpx.HTTPError, ClusterError) as error:
-            raise NotReached(f"{self.where(address)}{path} gives no answer ({error}){self._advice(address)}") from error
+            raise NotReached(f"{self.where(address)}{path} does not answer ({error}){self._advice(address)}") from error
 
     def command(self, address: Address, path: str, body: str) -> str:
         """Returns the command by which a person sends a request: from wherever the gateway is reached, else from wherever `kubectl` is set up."""

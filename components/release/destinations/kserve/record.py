@@ -34,7 +34,7 @@ class KServeVersion(Stored):
         scaling: The predictor's replicas and autoscaling, which it must not have as a canary in Standard mode.
         revision: The Knative revision that it was when another version was staged beside it.
         after: The latest Knative revision when it was staged; its own comes after that.
-        model_name: The name under which it is registered; empty where nobody knows it.
+        model_name: The name under which it is registered; empty if unknown.
         history: What had served before it, the latest first, each without a history.
         beside: What serves for as long as this one is staged, if that is not the latest of the history.
     """

@@ -22,7 +22,7 @@ class Seen:
 
     Attributes:
         service: The InferenceService.
-        read: Reads an object by its kind and name when it is needed; gives None if there is none.
+        read: Reads an object by its kind and name on demand. Returns None if it does not exist.
     """
 
     service: InferenceService

@@ -40,7 +40,7 @@ def check_serving_options(options: dict[str, Any], mode: str) -> None:
     """Refuses serving options that are none.
 
     Args:
-        options: `cpu` and `memory` (quantities), `gpu` (NVIDIA GPUs), `min_replicas` (0: scaled to zero while nobody asks),
+        options: `cpu` and `memory` (quantities), `gpu` (NVIDIA GPUs), `min_replicas` (0: scaled to zero without requests),
             `max_replicas`, `scale_target` and `scale_metric` (what the autoscaler holds per replica), `logger_url` (where requests and
             answers are sent), `service_account`, `runtime` (a ServingRuntime's name), `image` (a copy of Penstock's serve image in a
             registry that the cluster can pull from), and those of the prediction log (see `PredictionLogOptions`).
@@ -59,28 +59,32 @@ def check_serving_options(options: dict[str, Any], mode: str) -> None:
         raise TaskError("serving option min_replicas=0 (scale to zero) needs mode=knative; in mode=standard give 1 or more")
     metric = options.get("scale_metric")
     if metric and metric not in _METRICS[mode]:
-        raise TaskError(f"serving option scale_metric={metric!r} is none that mode {mode} scales by; give {' or '.join(_METRICS[mode])}")
+        raise TaskError(
+            f"serving option scale_metric={metric!r} is not a scaling metric of mode {mode}; give {' or '.join(_METRICS[mode])}"
+        )
     if mode == KNATIVE and lacks_digest(options.get("image") or ""):
         raise TaskError(
             f"serving option image={options['image']!r} has no digest: in mode=knative Knative's controller asks the registry for that of a tag,"
             " and does not reach one on the node; give NAME@sha256:..."
         )
     if options.get("runtime") and options.get("image"):
-        raise TaskError("serving options runtime and image exclude each other: a ServingRuntime has an image; give one of them")
+        raise TaskError(
+            "serving options runtime and image exclude each other, because a ServingRuntime has its own image; give one of them"
+        )
     if PredictionLogOptions.from_options(options).uri and options.get("runtime"):
-        raise TaskError("serving option prediction_log is Penstock's server's, which runtime replaces; leave one of them out")
+        raise TaskError("serving option prediction_log works only with Penstock's server, which runtime replaces; omit one of them")
 
 
 def _check_kind(name: str, value: Any) -> None:
     if name in _COUNTS and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-        raise TaskError(f"serving option {name}={value!r} is no whole number; give 0 or more")
+        raise TaskError(f"serving option {name}={value!r} is not an integer; give 0 or more")
     if name in _TEXTS and not isinstance(value, str):
-        raise TaskError(f"serving option {name}={value!r} is no text; give one")
+        raise TaskError(f"serving option {name}={value!r} is not a string; give one")
     if name in _QUANTITIES:
         try:
             parse_quantity(str(value))
         except ValueError as error:
-            raise TaskError(f"serving option {name}={value!r} is no quantity; give one such as '500m' or '2Gi'") from error
+            raise TaskError(f"serving option {name}={value!r} is not a quantity; give one such as '500m' or '2Gi'") from error
 
 
 def build_predictor(name: str, uri: str, fingerprint: str, version: str, options: dict[str, Any], mode: str) -> dict[str, Any]:

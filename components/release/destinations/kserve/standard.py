@@ -8,7 +8,8 @@ Traffic is split by an HTTPRoute of the Gateway API; KServe without it (`enableG
 route always leads to the predictor: there the exchange of the two places moves all of it. While the predictor is not ready KServe does not
 touch the route at all, and again only the exchange moves the traffic.
 
-A canary has the replicas of its share before it has the share, and loses the share before it goes: KServe ends its pods at once. KServe allows it
+A canary has the replicas of its share before it has the share, and loses the share before it is removed, because KServe ends its pods
+immediately. KServe allows it
 no more than the predictor's fewest, which are raised for as long as it needs more.
 
 Source: reconcileCanaryDeployments in KServe's predictor.go, applyCanaryWeights in httproute_reconciler.go, validateCanarySpecs in
@@ -29,7 +30,7 @@ from .seen import InferenceService, Object, Seen, is_accepted, is_rolled_out, is
 from .spec import SCALING, STANDARD, annotations, storage_uri
 from .steps import State, Step, WayBack, first_deployment, foreign_canary
 
-# Whose pods follow `minReplicas`; others are scaled by somebody else, or by nobody.
+# Autoscalers that follow `minReplicas`; with others, something else or nothing scales the pods.
 _AUTOSCALER, _FOLLOWING = "serving.kserve.io/autoscalerClass", ("hpa", "none")
 _CURE = "install a later KServe, push with strategy blue_green or replace, or to an InferenceService with mode=knative"
 
@@ -93,7 +94,7 @@ class Standard:
         return self._empty(service), [Step(_remove_canary, is_settled)]
 
     def go_back(self, seen: Seen, version: KServeVersion) -> WayBack:
-        """Has the version take all traffic as the canary, at once if it was kept warm, then puts it in the predictor's place.
+        """Gives the version all traffic as the canary, immediately if it was kept warm, and then makes it the predictor.
 
         What served until then goes last, when nothing leads to it any more.
         """
@@ -137,7 +138,7 @@ class Standard:
         return Address(service_name(service, service["spec"]["predictor"]), cluster_domain(service))
 
     def pod_selector(self, service: InferenceService) -> str:
-        """Selects the pods of the canary, or of the predictor if there is none."""
+        """Selects the pods of the canary, or of the predictor if there is no canary."""
         return f"app=isvc.{service_name(service, _newest(service))}"
 
 
@@ -205,7 +206,7 @@ def _as_canary(predictor: dict[str, Any], replicas: int) -> dict[str, Any]:
 def _set_share(percent: int) -> Any:
     def change(service: InferenceService) -> None:
         canary = _canary(service)
-        if canary:  # else it has been promoted, or taken away
+        if canary:  # else it has been promoted or removed
             canary["trafficPercent"] = percent
 
     return change

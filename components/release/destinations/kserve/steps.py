@@ -69,14 +69,14 @@ class Mode(Protocol):
         """Reads the state.
 
         Raises:
-            TaskError: A canary is under way that Penstock has not made.
+            TaskError: A canary is in progress that Penstock has not made.
         """
 
     def stage(self, service: InferenceService, version: KServeVersion) -> list[Step]:
         """Puts a version beside the one that serves, without traffic."""
 
     def why_no_shares(self, seen: Seen) -> str:
-        """Says why nothing can have a share of the traffic there; empty if it can, or if nobody knows yet."""
+        """Says why nothing can have a share of the traffic there; empty if it can, or if that is still unknown."""
 
     def shift(self, seen: Seen, percent: int) -> list[Step]:
         """Gives the candidate a share of the traffic; 100 makes it what serves."""
@@ -122,5 +122,5 @@ def stopped(service: InferenceService) -> str:
 def foreign_canary(percent: int) -> TaskError:
     """Returns the error of a canary that somebody else has made."""
     return TaskError(
-        f"the InferenceService has a canary at {percent} % that Penstock has not made; promote or remove it (kubectl), then push again"
+        f"the InferenceService has a canary at {percent} % that Penstock did not create; promote or remove it (kubectl), then push again"
     )

@@ -62,7 +62,7 @@ def wait_until(
         try:
             service = cluster.read()
             if service is None:
-                raise StepFailed("the InferenceService has been deleted meanwhile")
+                raise StepFailed("the InferenceService was deleted in the meantime")
             seen = cluster.see(service)
             if is_done(seen):
                 return service
@@ -78,7 +78,7 @@ def wait_until(
         except ClusterError as failure:
             raise StepFailed(str(failure)) from failure
         if time.monotonic() > deadline:
-            raise StepFailed(f"KServe did not get there within {seconds:g} s: {trouble or 'it does not say why'}")
+            raise StepFailed(f"KServe did not finish within {seconds:g} s: {trouble or 'it gives no reason'}")
         time.sleep(pause)
         pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
 

@@ -33,7 +33,7 @@ class LocalDestination:
     The serving options of the prediction log (see `PredictionLogOptions`) are the server's, for all models of the folder:
     they count when a push starts it.
 
-    Every change is written to the model's `state.json` at once, and followed by the server. A push that is killed between the two
+    Every change is written to the model's `state.json` atomically, and then applied by the server. A push that is killed between the two
     leaves them at odds: whoever needs the server next has it follow first.
 
     Attributes:
@@ -56,12 +56,12 @@ class LocalDestination:
         """Reads a URI's parts.
 
         Raises:
-            TaskError: There is no folder, the port is none, or an option or serving option is unknown or none.
+            TaskError: There is no folder, the port is invalid, or an option or serving option is unknown or invalid.
         """
         check_options(options, {"port"}, "local")
         check_options(serving_options, prediction_log.OPTIONS, "local", "serving option")
         if not path:
-            raise TaskError("destination local:// names no folder; give local://DIR?port=8501")
+            raise TaskError("destination local:// has no folder; give local://DIR?port=8501")
         port = options.get("port", str(DEFAULT_PORT))
         if not port.isdecimal() or not 0 < int(port) < 2**16:
             raise TaskError(f"destination local://{path} has no valid port ({port!r}); give one from 1 to 65535")
@@ -77,10 +77,10 @@ class LocalDestination:
             (self._folder / self._name).mkdir(parents=True, exist_ok=True)
             self._lock = (self._folder / ".push.lock").open("w", encoding="utf-8")
         except (FileExistsError, NotADirectoryError, PermissionError) as error:
-            raise TaskError(f"the destination's folder {self._folder} cannot be used ({error.strerror}); choose another one") from error
+            raise TaskError(f"the destination's folder {self._folder} is not usable ({error.strerror}); choose another one") from error
         if not serving.try_lock(self._lock):
             self._lock.close()
-            raise TaskError(f"another push to {self._folder} is under way; push again when it has ended")
+            raise TaskError(f"another push to {self._folder} is in progress; push again when it has finished")
         try:
             self._server.find()  # one that cannot follow is said before anything is changed
         except TaskError:
@@ -117,7 +117,7 @@ class LocalDestination:
     def stage(self, model: Input, release: Release, *, shadow: bool = False) -> None:
         """Copies the model beside the others and has the server load it under the candidate's name."""
         if shadow and self._state().stable is None:
-            raise TaskError("nothing serves there, so there is no traffic to copy to a shadow; push with another strategy first")
+            raise TaskError("no model serves there, so there is no traffic to copy; push with another strategy first")
         self._ensure_server()
         version = f"{release.model_version}-{release.fingerprint[:12]}".lstrip("-")
         state = self._state()
@@ -183,7 +183,7 @@ class LocalDestination:
         return self._release(version)
 
     def retire(self) -> None:
-        """Has the server let go of the version before, and removes the files of versions that nobody can go back to."""
+        """Makes the server unload the previous version, and removes the files of versions that no rollback needs."""
         state = self._state()
         self._write(replace(state, warm=False))
         self._ensure_server()
@@ -229,11 +229,11 @@ class LocalDestination:
         try:
             self._follow()
         except StepFailed as failure:  # no reason not to replace it
-            figure(f"what should serve does not: {failure}")
+            figure(f"the recorded model does not serve: {failure}")
         self._agrees = info
 
     def _follow(self) -> None:
-        """Has the server do what the state says: a model is loaded before traffic goes to it, and taken away after."""
+        """Makes the server apply the state. It loads a model before it sends traffic to it, and unloads it afterwards."""
         state = self._state()
         if state.candidate:
             self._server.load(self._name + CANDIDATE)

@@ -51,16 +51,19 @@ class LocalServer:
         info = serving.running_server(self._folder)
         if info and not info.version:
             raise TaskError(
-                f"the model server of {self._folder} was started by Penstock 0.1.0 and cannot read what this version writes; first: penstock serve stop {self._folder}"
+                f"the model server of {self._folder} was started by Penstock 0.1.0 and cannot read the files of this version; first run: "
+                f"penstock serve stop {self._folder}"
             )
         if info and info.port != self._port:
             raise TaskError(
-                f"the model server of {self._folder} listens on port {info.port}, not {self._port}; push to that port, or first: penstock serve stop {self._folder}"
+                f"the model server of {self._folder} listens on port {info.port}, not {self._port}; push to that port, or first run: "
+                f"penstock serve stop {self._folder}"
             )
         wanted = self._prediction_log
         if info and wanted.uri and wanted != (kept := _log_of(info)):
             raise TaskError(
-                f"the model server of {self._folder} keeps its prediction log {kept}; push with the same, or first: penstock serve stop {self._folder}"
+                f"the model server of {self._folder} keeps its prediction log {kept}; push with the same options, or first run: "
+                f"penstock serve stop {self._folder}"
             )
         return info
 
@@ -121,7 +124,8 @@ class LocalServer:
         python = os.environ.get("PENSTOCK_SERVE_PYTHON", "")
         if not shutil.which(python):
             raise TaskError(
-                "PENSTOCK_SERVE_PYTHON names no Python interpreter; `penstock run` sets it, else make one (`penstock envs make serve`) and set it to that"
+                "PENSTOCK_SERVE_PYTHON is not a Python interpreter; use `penstock run`, which sets it, or create one (`penstock envs "
+                "make serve`) and set the variable to it"
             )
         command = [python, "-m", "penstock.server", str(self._folder.absolute()), "--host", HOST, "--port", str(self._port)]
         command += self._prediction_log.arguments()
@@ -142,7 +146,7 @@ class LocalServer:
             response = self._http.post(self._base + path, json=body, headers=headers)
             answer = response.json()
         except (httpx.HTTPError, ValueError) as error:
-            raise StepFailed(f"{path} got no answer ({type(error).__name__}: {error}); the server's log: {self._log}") from error
+            raise StepFailed(f"{path} did not answer ({type(error).__name__}: {error}); the server's log: {self._log}") from error
         if response.is_error and response.status_code != allowed:
             raise StepFailed(f"{path} answered {response.status_code}: {answer.get('error', answer)}")
         return answer

@@ -15,7 +15,7 @@ from google.longrunning.operations_pb2 import Operation
 
 from penstock.components.protocol import TaskError
 
-# For how many times the longest answer a call is repeated that fails through nobody's fault.
+# The maximum time for retries of a transient failure, as a multiple of the timeout of a call.
 PATIENCE = 2.5
 FIRST_LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.1, 5.0
 _PASSING = (exceptions.TooManyRequests, exceptions.ServerError)
@@ -58,7 +58,9 @@ class VertexApi:
             TaskError: The project or the location cannot be one.
         """
         if not _PROJECT.fullmatch(project) or not _LOCATION.fullmatch(location):
-            raise TaskError(f"vertex://{project}/{location} names no project and region; give such as vertex://my-project/us-central1")
+            raise TaskError(
+                f"vertex://{project}/{location} has no valid project and region; give them as in vertex://my-project/us-central1"
+            )
         self.project, self.location = project, location
         self.parent = f"projects/{project}/locations/{location}"
         self.host = api_endpoint or f"{location}-aiplatform.googleapis.com"
@@ -82,7 +84,7 @@ class VertexApi:
         return aiplatform_v1.PredictionServiceClient(client_options={"api_endpoint": self.host})
 
     def call(self, method: Callable[..., Any], request: Any, patience: float = PATIENCE) -> Any:
-        """Calls a method of a client; repeats it as long as it fails through nobody's fault and the patience lasts.
+        """Calls a method of a client, and retries transient failures until the time limit.
 
         Args:
             method: The method.
@@ -121,7 +123,7 @@ class VertexApi:
                     raise exceptions.from_grpc_status(operation.error.code, operation.error.message)
                 return operation
             if time.monotonic() > until:
-                raise exceptions.DeadlineExceeded(f"the operation {name} is not done after {seconds:g} s; raise the option timeout")
+                raise exceptions.DeadlineExceeded(f"the operation {name} has not finished after {seconds:g} s; raise the option timeout")
             meanwhile()
             time.sleep(pause)
         raise AssertionError("the generator has no end")
@@ -143,7 +145,7 @@ class VertexApi:
         """Says in plain words why a call failed, and what to do about it."""
         text = message_of(error)
         if isinstance(error, (GoogleAuthError, exceptions.Unauthorized)) or _UNSIGNED in text:
-            return f"the credentials are missing, expired or refused; run `gcloud auth application-default login`, or mend the service account ({text})"
+            return f"the credentials are missing, expired or rejected; run `gcloud auth application-default login`, or correct the service account ({text})"
         if isinstance(error, exceptions.Forbidden):
             return self._explain_denial(error, text)
         if isinstance(error, exceptions.TooManyRequests):
@@ -162,9 +164,9 @@ class VertexApi:
         if "SERVICE_DISABLED" in (error.reason or "") or "has not been used" in text:
             return f"the Vertex AI API is off; run `gcloud services enable aiplatform.googleapis.com --project {self.project}` ({text})"
         if found is None:
-            return f"the caller may not use project {self.project}, or there is none; check its ID and grant roles/aiplatform.user ({text})"
+            return f"the caller may not use project {self.project}, or it does not exist; check its ID and grant roles/aiplatform.user ({text})"
         role = _ROLES.get(found[1].partition(".")[0], "roles/aiplatform.user")
-        return f"the permission {found[1]} is missing, or what is asked for is; grant {role} in project {self.project} ({text})"
+        return f"the permission {found[1]} or the resource is missing; grant {role} in project {self.project} ({text})"
 
 
 def message_of(error: Exception) -> str:
@@ -173,6 +175,6 @@ def message_of(error: Exception) -> str:
 
 
 def is_passing(error: Exception) -> bool:
-    """Tells whether the same call may succeed in a moment. A quota is not raised meanwhile, nor do credentials mend themselves."""
+    """Returns whether a retry may succeed. Exhausted quotas and invalid credentials are not transient."""
     text = str(error)
     return isinstance(error, _PASSING) and not isinstance(error, _LASTING) and not _QUOTA.search(text) and _UNSIGNED not in text

@@ -59,7 +59,7 @@ class Deployments:
         return deployed_id in [deployed.id for deployed in self._read().deployed_models]
 
     def direct(self, split: dict[str, int]) -> None:
-        """Sets the traffic split of an endpoint on which nobody else's traffic is."""
+        """Sets the traffic split of an endpoint without other traffic."""
         endpoint = self._read()
         if dict(endpoint.traffic_split) != split:
             changed = Endpoint(name=endpoint.name, traffic_split=split)
@@ -74,4 +74,4 @@ class Deployments:
             try:
                 self.api.finish(name, self.timeout, self.meanwhile)
             except exceptions.GoogleAPICallError as error:
-                figure(f"an operation that an interrupted push has left failed: {error.message}")
+                figure(f"an operation of an interrupted push failed: {error.message}")

@@ -73,12 +73,14 @@ class VertexDestination:
         """Reads a URI's parts.
 
         Raises:
-            TaskError: A part, an option or a serving option is none.
+            TaskError: A part, an option or a serving option is invalid.
         """
         check_options(options, {"storage", "lease", "timeout", "call_timeout", "api_endpoint"}, "vertex")
         parts = path.split("/")
         if len(parts) != 3 or not all(parts) or len(parts[2]) > _LONGEST_NAME:
-            raise TaskError(f"destination vertex://{path} is none; give vertex://PROJECT/LOCATION/ENDPOINT, with an ID or a display name")
+            raise TaskError(
+                f"destination vertex://{path} is invalid; give vertex://PROJECT/LOCATION/ENDPOINT, with an ID or a display name"
+            )
         storage = options.get("storage", "")
         if storage and not storage.startswith("gs://"):
             raise TaskError(f"vertex:// reads models from Cloud Storage only; give storage=gs://BUCKET/FOLDER, not {storage!r}")
@@ -118,7 +120,7 @@ class VertexDestination:
         return Current(self._release(record.serving), self._release(record.previous), self._release(record.candidate), percent)
 
     def answering(self) -> frozenset[str] | None:
-        """Asks the endpoint for predictions of the probe, and who gave them; None where there is no probe, or nobody may ask."""
+        """Requests predictions for the probe. Returns them with the versions that answered, or None without a probe or the right to predict."""
         with self._api.mended(TaskError, "read the endpoint"):
             endpoint = self._endpoint.find()
             record = self._record(endpoint) if endpoint else Record()
@@ -148,7 +150,7 @@ class VertexDestination:
     def stage(self, model: Input, release: Release, *, shadow: bool = False) -> None:
         """Uploads the model as a version, records it as the candidate, and deploys it on the candidate's endpoint."""
         if shadow:
-            raise TaskError("vertex:// cannot shadow: Vertex AI copies no traffic; use strategy canary or blue_green")
+            raise TaskError("vertex:// cannot shadow, because Vertex AI does not copy traffic; use strategy canary or blue_green")
         with self._api.mended(TaskError, "upload the model"):
             version = self._upload(model, release)
         with self._api.mended(StepFailed, f"stage {release.label}"):
@@ -163,7 +165,7 @@ class VertexDestination:
             where.direct({staged.deployed_id: 100})
 
     def secure(self, model: Input, release: Release) -> bool:
-        """Finds nothing to do: what is deployed is a copy of Vertex AI's own, which nobody else can change."""
+        """Does nothing, because Vertex AI serves its own copy, which cannot be changed."""
         return True
 
     def shift(self, percent: int) -> None:
@@ -230,7 +232,7 @@ class VertexDestination:
         note = Note(release.fingerprint, placed.uri, tags={"model_version": release.model_version, "record_uri": placed.record_uri})
         container = self._serving.container(self._api.location, self._name, release.model_version, release.fingerprint)
         name = self._models.upload(note, container, self._endpoint.renew)
-        if not self._serving.image:  # a server that cannot be told what to find
+        if not self._serving.image:  # a server that cannot verify the fingerprint
             self._require_copied(name, placed, release)
         key = deployed_id(self._endpoint.read().name, name)
         return VertexVersion(release.fingerprint, release.model_version, name, placed.uri, placed.record_uri, key)
@@ -293,7 +295,7 @@ class VertexDestination:
         self._endpoint.update(lambda endpoint: _restore(endpoint, record, split))
 
     def _clean(self) -> None:
-        """Undeploys what nobody needs any more. What cannot be undeployed now costs money, but harms nobody: the next push does it."""
+        """Undeploys unused models. If that fails, they cost money but cause no harm, and the next push undeploys them."""
         endpoint = self._endpoint.read()
         record = self._record(endpoint)
         keep = [version.deployed_id for version in (record.serving, record.candidate) if version]
@@ -302,7 +304,7 @@ class VertexDestination:
             if record.candidate is None and (place := self._candidate_endpoint().find()):
                 self._clear(self._deployments(place.name))
         except (exceptions.GoogleAPICallError, GoogleAuthError) as error:
-            figure(f"something that nobody needs is still deployed ({error}); the next push takes it away")
+            figure(f"an unused deployment could not be removed ({error}); the next push removes it")
 
     def _clear(self, where: Deployments) -> None:
         """Undeploys from the candidate's endpoint what is not the candidate."""
@@ -331,7 +333,7 @@ class VertexDestination:
             self._endpoint.renew()
             time.sleep(_PAUSE_SECONDS if share == 100 else 0.0)
         raise StepFailed(
-            f"{endpoint} gave {tries} answers, and none was of the deployed model {deployed}, which has {share} % of the traffic"
+            f"{endpoint} gave {tries} answers, but none from the deployed model {deployed}, which has {share} % of the traffic"
         )
 
     def _record(self, endpoint: Endpoint) -> Record:
@@ -371,7 +373,7 @@ class VertexDestination:
         if version.record_uri not in self._releases:
             try:
                 self._releases[version.record_uri] = model_storage.read_record(version.record_uri)
-            except model_storage.RecordMissing as error:  # it serves all the same
+            except model_storage.RecordMissing as error:  # it serves nevertheless
                 figure(str(error))
                 return Release(version.fingerprint, version.model_version)
         known = self._releases[version.record_uri]

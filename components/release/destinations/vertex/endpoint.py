@@ -48,7 +48,7 @@ class VertexEndpoint:
         self.name = ""
 
     def find(self) -> Endpoint | None:
-        """Reads the endpoint; None where there is none.
+        """Reads the endpoint. Returns None if it does not exist.
 
         Raises:
             TaskError: Several have this display name, or it is one that only its own address reaches.
@@ -65,23 +65,24 @@ class VertexEndpoint:
         """Reads the endpoint.
 
         Raises:
-            NotFound: There is none.
+            NotFound: It does not exist.
         """
         if (found := self.find()) is None:
             raise exceptions.NotFound(f"there is no endpoint {self._asked}")
         return found
 
     def ensure(self, labels: Mapping[str, str]) -> Endpoint:
-        """Reads the endpoint, which is made if there is none.
+        """Reads the endpoint, and creates it if it does not exist.
 
         Raises:
-            TaskError: The endpoint is named by an ID, and there is none.
+            TaskError: There is no endpoint with the given ID.
         """
         if found := self.find():
             return found
         if self._asked.isdecimal():
             raise TaskError(
-                f"{self._api.uri} has no endpoint {self._asked}; an ID is known in its own region only: check it with `gcloud ai endpoints list --region {self._api.location}`"
+                f"{self._api.uri} has no endpoint {self._asked}; an ID is valid only in its region: check it with `gcloud ai endpoints "
+                f"list --region {self._api.location}`"
             )
         request = {"parent": self._api.parent, "endpoint": {"display_name": self._asked, "labels": labels}, "endpoint_id": self.id}
         with suppress(exceptions.AlreadyExists):  # by another push, or this one's first try
@@ -93,7 +94,7 @@ class VertexEndpoint:
         """Takes the lease; one that is held is watched for as long as it lasts, for its holder may be dead.
 
         Raises:
-            TaskError: Another push is under way.
+            TaskError: Another push is in progress.
         """
         started = time.monotonic()
         endpoint = self.ensure(self._lease())
@@ -101,9 +102,12 @@ class VertexEndpoint:
         until = time.monotonic() + self._duration(endpoint)
         while not self._is_mine(endpoint):
             if _held(endpoint) != seen and endpoint.labels.get(_HOLDER):
-                raise TaskError(f"another push to {self._asked} at {self._api.uri} is under way; push again when it has ended")
+                raise TaskError(f"another push to {self._asked} at {self._api.uri} is in progress; push again when it has finished")
             if endpoint.labels.get(_HOLDER) and time.monotonic() < until:
-                figure(f"wait for the lease of {seen[0]}, which is taken in {until - time.monotonic():.0f} s unless that push is alive")
+                figure(
+                    f"wait for the lease of {seen[0]}, which this push takes over in {until - time.monotonic():.0f} s unless that push "
+                    "renews it"
+                )
                 time.sleep(_LOOK_SECONDS)
             else:
                 started = time.monotonic()
@@ -123,7 +127,7 @@ class VertexEndpoint:
         except LeaseLost:
             return
         except exceptions.GoogleAPICallError as error:
-            figure(f"the lease could not be given back ({error.message}); it expires in {self._lease_seconds:g} s")
+            figure(f"could not release the lease ({error.message}); it expires in {self._lease_seconds:g} s")
 
     def renew(self) -> None:
         """Renews the lease once half of its time is over.
@@ -135,7 +139,7 @@ class VertexEndpoint:
             self.update(lambda _: None)
 
     def update(self, change: Callable[[Endpoint], None]) -> Endpoint:
-        """Changes labels, description and traffic split at once, and renews the lease. May be repeated: the change must bear it.
+        """Changes labels, description and traffic split in one call, and renews the lease. The change must be idempotent.
 
         Raises:
             LeaseLost: Another push has taken over; nothing was changed.
@@ -144,9 +148,7 @@ class VertexEndpoint:
         def attempt() -> Endpoint:
             endpoint = self.read()
             if not self._is_mine(endpoint):
-                raise LeaseLost(
-                    f"another push to {self._asked} at {self._api.uri} has taken over; look at what it has done, then push again"
-                )
+                raise LeaseLost(f"another push to {self._asked} at {self._api.uri} has taken over; check its result, then push again")
             endpoint.labels.update(self._lease())
             change(endpoint)
             return self._write(endpoint)
@@ -205,7 +207,7 @@ class VertexEndpoint:
         found = list(self._api.call(self._api.endpoints.list_endpoints, request))
         if len(found) > 1:
             ids = ", ".join(endpoint.name.rpartition("/")[2] for endpoint in found)
-            raise TaskError(f"{len(found)} endpoints of {self._api.uri} have the display name {self._asked!r}; give one's ID: {ids}")
+            raise TaskError(f"{len(found)} endpoints of {self._api.uri} have the display name {self._asked!r}; give one of the IDs: {ids}")
         return found[0] if found else None
 
 
@@ -222,5 +224,5 @@ def _is_busy(error: Exception) -> bool:
 def _require_public(endpoint: Endpoint) -> None:
     if endpoint.dedicated_endpoint_enabled or endpoint.network or endpoint.private_service_connect_config.enable_private_service_connect:
         raise TaskError(
-            f"{endpoint.name} is a dedicated or private endpoint, which answers at an address of its own only; use a shared public one"
+            f"{endpoint.name} is a dedicated or private endpoint, which answers only at its own address; use a shared public one"
         )

@@ -26,7 +26,7 @@ class Note(Stored):
     Attributes:
         fingerprint: The SHA-256 of the model's bytes; empty where somebody else has uploaded it.
         source: The URI of the model artifact.
-        image: The serving container: its image, and what the server in it is told.
+        image: The serving container: its image and its options.
         run_id: The run that made it; empty for none.
         tags: What else to know.
     """
@@ -106,7 +106,7 @@ class VertexModels:
         self._api.call(self._api.models.update_model, {"model": changed, "update_mask": {"paths": ["version_description"]}})
 
     def disown(self, name: str) -> None:
-        """Forgets which bytes a version has: nobody finds it by them any more."""
+        """Removes the fingerprint of a version, so that no search finds it."""
         model = self._api.call(self._api.models.get_model, {"name": name})
         self.describe(model, replace(read_note(model), fingerprint=""))
 

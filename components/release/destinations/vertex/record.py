@@ -81,7 +81,7 @@ class Record(Stored):
         return replace(self, serving=self.candidate, candidate=None, history=tuple(history[:HISTORY]))
 
     def back_to(self, version: VertexVersion | None) -> "Record":
-        """Returns the record once this version serves again, or nothing does: what came after it is nobody's rollback point."""
+        """Returns the record after a return to this version, or to none. Later versions are no longer rollback points."""
         served = [other.fingerprint for other in self.served]
         older = self.served[served.index(version.fingerprint) + 1 :] if version else ()
         return replace(self, serving=version, candidate=None, history=tuple(older), split={})
@@ -99,7 +99,7 @@ def deployed_id(endpoint: str, model: str) -> str:
 
 
 def read_record(endpoint: Endpoint) -> Record:
-    """Reads an endpoint's record; an empty one where there is none.
+    """Reads an endpoint's record, or returns an empty one.
 
     Raises:
         TaskError: The record is malformed, or a newer version of Penstock has written it.

@@ -71,17 +71,19 @@ class Serving:
     def _check(self) -> None:
         accelerators = [name for name, kind in AcceleratorType.__members__.items() if kind]
         if self.accelerator_type and self.accelerator_type not in accelerators:
-            raise TaskError(f"serving option accelerator_type {self.accelerator_type!r} is none; give one of {', '.join(accelerators)}")
+            raise TaskError(f"serving option accelerator_type {self.accelerator_type!r} is unknown; give one of {', '.join(accelerators)}")
         if bool(self.accelerator_type) != (self.accelerator_count > 0):
-            raise TaskError("serving options accelerator_type and accelerator_count go together; give both, the count above 0, or none")
+            raise TaskError(
+                "serving options accelerator_type and accelerator_count belong together; give both, with a count above 0, or neither"
+            )
         if self.min_replicas < 1:
-            raise TaskError(f"serving option min_replicas is {self.min_replicas}; Vertex AI cannot scale to zero, give 1 or more")
+            raise TaskError(f"serving option min_replicas is {self.min_replicas}; Vertex AI cannot scale to zero; give 1 or more")
         if self.max_replicas and self.max_replicas < self.min_replicas:
             raise TaskError(f"serving option max_replicas is {self.max_replicas}, less than min_replicas={self.min_replicas}")
         if not 0 <= self.scale_target <= 100:
             raise TaskError(f"serving option scale_target is {self.scale_target}; give a percentage of 1 to 100")
         if self.log.uri and not self.image:
-            raise TaskError("serving option prediction_log needs image: Vertex AI's prebuilt container keeps no such log")
+            raise TaskError("serving option prediction_log needs image, because Vertex AI's prebuilt container has no such log")
 
     def container(self, location: str, model_name: str, version: str = "", fingerprint: str = "") -> ModelContainerSpec:
         """Returns the serving container: the prebuilt one, or Penstock's server with the routes on which it answers.
@@ -92,7 +94,7 @@ class Serving:
             location: The region.
             model_name: The name under which Penstock's server knows the model.
             version: The model's version in the registry; empty if it has none.
-            fingerprint: The fingerprint without which Penstock's server does not start. The prebuilt one cannot be told.
+            fingerprint: The fingerprint that Penstock's server requires to start. The prebuilt server does not support it.
         """
         if not self.image:
             kind = "gpu" if self.accelerator_count else "cpu"

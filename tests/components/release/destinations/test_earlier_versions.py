@@ -213,7 +213,7 @@ def test_its_server_that_still_runs_is_to_be_stopped_first(site: Site, restore: 
         file.flush()
         for done in (site("second", baseline="first"), site.control("promote"), site.control("rollback")):
             assert done.code == 1
-            assert done.error.endswith(f"0.1.0 and cannot read what this version writes; first: penstock serve stop {folder}")
+            assert done.error.endswith(f"0.1.0 and cannot read the files of this version; first run: penstock serve stop {folder}")
     assert {path: path.read_text() for path in before} == before
     assert site.control("promote").code == 0
     site.serves("second")

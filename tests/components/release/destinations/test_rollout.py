@@ -72,7 +72,7 @@ def test_a_shadow_answers_to_nobody_until_it_is_promoted(site: Site):
     done = site("second", parameters={"strategy": "shadow", "bake_seconds": 1})
     if not site.can_shadow:
         assert done.code == 1
-        assert "cannot do strategy 'shadow'; it can do blue_green, canary, replace" in done.error
+        assert "does not support strategy 'shadow'; it supports blue_green, canary, replace" in done.error
         site.serves("first")
         return
     assert done.parameters["outcome"] == "shadowing"
@@ -188,7 +188,7 @@ def test_what_is_staged_and_has_changed_since_is_not_promoted(site: Site):
         site.serves("second")
         return
     assert done.parameters["outcome"] == "rolled_back"
-    assert "are not those" in done.metadata["release_state"]["reason"]
+    assert "differ from the released files" in done.metadata["release_state"]["reason"]
     assert_only_the_first_is_there(site)
 
 
@@ -205,7 +205,7 @@ def test_nobody_goes_back_to_a_model_whose_files_have_changed(site: Site, to: st
         site.serves("first")
         return
     assert done.code == 1
-    assert "what serves goes on serving" in done.error
+    assert "the current model continues to serve" in done.error
     assert "\n" not in done.error
     assert set(shares[0]) == {"second"}
     assert site.state() == before
@@ -221,7 +221,7 @@ def test_nobody_goes_back_to_a_model_that_answers_wrongly(site: Site):
         done = site.control("rollback")
     assert done.code == 1
     assert "was answered" in done.error
-    assert "what serves goes on serving" in done.error
+    assert "the current model continues to serve" in done.error
     assert set(shares[0]) == {"second"}
     now = site.state()
     assert (now.serving, now.previous, now.candidate) == (before.serving, before.previous, None)
@@ -242,9 +242,9 @@ def test_the_task_fails_if_the_rollback_fails(site: Site):
 @pytest.mark.parametrize(
     ("evidence", "message"),
     [
-        ({"changes": {"verdict": "not_blessed"}}, "only a blessed model may be released"),
-        ({"changes": {"model": {"fingerprint": "0" * 64}}}, "blesses other bytes (000000000000)"),
-        ({"check": {"verdict": "failed"}}, "only a checked model may be released"),
+        ({"changes": {"verdict": "not_blessed"}}, "release only a blessed model"),
+        ({"changes": {"model": {"fingerprint": "0" * 64}}}, "blesses a model with other bytes (000000000000)"),
+        ({"check": {"verdict": "failed"}}, "release only a checked model"),
         ({"baseline": "second"}, "the Baseline is stale; run the pipeline again, or set allow_stale_baseline"),
         ({"baseline": ""}, "was compared with no model: the Baseline is stale"),
     ],
@@ -303,7 +303,7 @@ def test_by_hand_what_is_staged_is_promoted(site: Site):
     assert done.parameters == {"outcome": "promoted", "url": site.url}
     site.serves("second")
     assert site.champion() == "second"
-    assert "nothing is staged there" in site.control("promote").error
+    assert "no model is staged there" in site.control("promote").error
 
 
 def test_by_hand_one_goes_back_to_the_model_before_or_to_any_other(site: Site):

@@ -138,7 +138,7 @@ def test_killed_in_the_middle_and_run_again(model: Input, release: Release, stor
     if any("/release-" in name for name in left):  # it was faster than the signal: then all is there
         assert len(left) == 61
     else:
-        with pytest.raises(RecordMissing, match=r"release-0\.json is gone"):
+        with pytest.raises(RecordMissing, match=r"release-0\.json is missing"):
             read_record(f"{uri}/release-0.json")
     placed = place(model, release, storage, NAME)
     found = resolve(placed.uri)
@@ -161,16 +161,16 @@ def test_an_artifact_that_is_in_a_bucket_already(model: Input, release: Release,
     assert served
     assert fingerprint(served) == release.fingerprint, "the record beside it is fetched as well"
     files.pipe_file(f"{root}/saved_model.pb", b"changed")
-    with pytest.raises(TaskError, match="are not those of the model"):
+    with pytest.raises(TaskError, match="are not the bytes of the model"):
         place(there, release, "", NAME)
 
 
 def test_what_cannot_be_used(model: Input, release: Release, bucket: str):
     for storage, message in [
         ("", "add storage=gs://"),
-        ("/models", "is none; give gs://"),
-        ("ftp://host/models", "is none; give gs://"),
-        ("pvc://absent/models", "claim 'absent' .* is not mounted at .*/absent"),
+        ("/models", "is invalid; give gs://"),
+        ("ftp://host/models", "is invalid; give gs://"),
+        ("pvc://absent/models", "claim 'absent' .* is not mounted in this task; mount it at .*/absent"),
         ("pvc:///models", "is not mounted"),
         (f"gs://no-{bucket}/models", "make the bucket"),
         (f"s3://no-{bucket}/models", "make the bucket"),

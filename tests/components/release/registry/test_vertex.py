@@ -96,8 +96,8 @@ def test_names_that_are_no_resource_ids_stay_apart(vertex: VertexDouble):
 @pytest.mark.parametrize(
     ("alias", "version", "said"),
     [
-        ("Champion", "1", "Vertex AI takes no alias 'Champion'"),
-        ("champion_eu", "1", "Vertex AI takes no alias 'champion_eu'"),
+        ("Champion", "1", "Vertex AI does not accept the alias 'Champion'"),
+        ("champion_eu", "1", "Vertex AI does not accept the alias 'champion_eu'"),
         ("champion", "9", "has no version 9 of flights"),
     ],
 )
@@ -122,7 +122,7 @@ def test_a_lost_answer_registers_no_second_model(registry: Registry, vertex: Ver
 
 @pytest.mark.parametrize("uri", ["vertex://my-project", "vertex://my-project/Iowa", "vertex://my-project/us-central1/models"])
 def test_uris_that_are_none(uri: str):
-    with pytest.raises(TaskError, match="names no project and region"):
+    with pytest.raises(TaskError, match="has no valid project and region"):
         open_registry("flights", "", uri)
 
 

@@ -57,7 +57,7 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (
             json_page(401, {"code": 16, "message": "there is no user identity header"}),
             UserError,
-            r"who asks \(401\).*PENSTOCK_KUBEFLOW_TOKEN",
+            r"authentication \(401\).*PENSTOCK_KUBEFLOW_TOKEN",
         ),
         (
             json_page(403, {"code": 7, "message": "User 'ada' … Verb:list"}),
@@ -92,7 +92,7 @@ def test_says_that_no_tls_is_spoken() -> None:
 
 
 def test_says_that_the_host_is_not_known() -> None:
-    with pytest.raises(UserError, match="nothing says where Kubeflow Pipelines is: give --host, set KF_PIPELINES_ENDPOINT"):
+    with pytest.raises(UserError, match="the address of Kubeflow Pipelines is unknown: give --host, set KF_PIPELINES_ENDPOINT"):
         list_runs("")
 
 
@@ -107,7 +107,9 @@ def test_says_that_a_server_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_trusts_the_authority_that_is_named(tmp_path: Path) -> None:
     certificate, key = write_certificate(tmp_path)
     with Site(for_one_user, (certificate, key)) as site:
-        with pytest.raises(UserError, match="has a certificate that is not trusted: name its authority's certificates with ca_certificate"):
+        with pytest.raises(
+            UserError, match="has a certificate that is not trusted: give the certificates of its authority with ca_certificate"
+        ):
             list_runs(site.url)
         assert list_runs(site.url, ca_certificate=str(certificate)) == ["r1"]
 
@@ -186,7 +188,7 @@ def test_reads_a_token_file_each_time(tmp_path: Path) -> None:
 
 
 def test_says_that_there_is_no_token_file(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"there is no token file .*none"):
+    with pytest.raises(UserError, match=r"the token file .*none does not exist"):
         list_runs("http://127.0.0.1:9", token_file=str(tmp_path / "none"))
 
 
@@ -206,7 +208,7 @@ def test_takes_the_service_accounts_token_of_a_pod(tmp_path: Path, monkeypatch: 
 
 
 def test_needs_a_namespace_where_there_are_several_users() -> None:
-    said = "has several users: say whose namespace is meant with --namespace"
+    said = "has several users: give your namespace with --namespace"
     with Site(lambda visit: json_page(200, {"multi_user": True})) as site, pytest.raises(UserError, match=said):
         list_runs(site.url)
 

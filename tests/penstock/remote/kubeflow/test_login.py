@@ -89,7 +89,7 @@ def test_gives_none_where_nobody_asks_who_it_is() -> None:
 
 def test_says_that_the_password_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENSTOCK_KUBEFLOW_PASSWORD", "mechanical")
-    with site(Kubeflow()) as host, pytest.raises(UserError, match=f"does not take the password of {USER}") as refusal:
+    with site(Kubeflow()) as host, pytest.raises(UserError, match=f"rejects the password of {USER}") as refusal:
         log_in(host, USER)
     assert "mechanical" not in refusal.value.message
 
@@ -104,7 +104,7 @@ def test_says_that_the_pages_are_not_those_of_dex() -> None:
     def elsewhere(visit: Visit) -> Page:
         return Page(200, "SAML") if visit.path == "/saml" else found("/saml")
 
-    with site(elsewhere) as host, pytest.raises(UserError, match="/saml shows no login of Dex"):
+    with site(elsewhere) as host, pytest.raises(UserError, match="/saml does not show a login page of Dex"):
         log_in(host, USER)
 
 

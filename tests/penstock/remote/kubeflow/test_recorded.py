@@ -222,7 +222,7 @@ class TestADayLater:
         assert (code, shown(said.partition("\ntask ")[2])) == (0, TRUTHS["flights-cached-pushed"].tasks), said
         code, said = reader.asks("logs", gone, "push-model")
         assert code == 1
-        assert "the log is gone, or not there yet" in said
+        assert "the log no longer exists, or does not exist yet" in said
 
 
 class TestWithoutTheWorkflow:
@@ -240,10 +240,10 @@ class TestWithoutTheWorkflow:
     def test_a_push_of_which_nobody_tells_is_not_guessed(self, reader: Reader) -> None:
         code, said = reader.asks("show", Recorded("flights-cached-pushed", without_workflow=True), "--wait")
         assert code == 1
-        assert "push       unknown: the backend does not tell, and its log is gone\n" in said
+        assert "push       unknown: the backend does not return it, and the log no longer exists\n" in said
         assert "done; whether the model is released is unknown in 4 m 07 s" in said
 
     def test_a_log_is_not_said_to_be_missing(self, reader: Reader) -> None:
         code, said = reader.asks("logs", Recorded("importer", without_workflow=True), "show-art")
         assert code == 1
-        assert "nobody tells where task show-art of run" in said
+        assert "the log of task show-art of run" in said

@@ -48,7 +48,7 @@ def test_says_whether_it_makes_runs(status: str, days: int, state: str) -> None:
 
 
 def test_another_time_zone_than_the_installations_is_refused() -> None:
-    with pytest.raises(UserError, match="--time-zone UTC; or, where its cronScheduleTimezone is another one"):
+    with pytest.raises(UserError, match="--time-zone UTC; or, if the installation's cronScheduleTimezone differs"):
         schedule.check(Timetable("daily", "0 6 * * *", time_zone="Europe/Berlin"), "UTC")
     schedule.check(Timetable("daily", "0 6 * * *", time_zone="Europe/Berlin"), "Europe/Berlin")
 

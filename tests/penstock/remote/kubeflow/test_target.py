@@ -172,14 +172,14 @@ class TestRuns:
         assert len(list(listed)) == 2
 
     def test_says_that_there_is_no_such_run(self, target: KubeflowTarget):
-        with pytest.raises(UserError, match=r"no such thing \(404\): .*Run no-run not found"):
+        with pytest.raises(UserError, match=r"no such resource \(404\): .*Run no-run not found"):
             target.run("no-run")
 
     def test_tells_tasks_by_name_where_there_is_no_v1_api(self, kubeflow: KubeflowDouble, target: KubeflowTarget, submission):
         kubeflow.faults.append(Fault(Fail(404, "Not Found"), when=lambda call: "/v1beta1/" in call.path, times=0))
         run, tasks = finished(target, submission("failing"))
         assert (run.state, states(tasks)) == (FAILED, {"fail": FAILED, "say": NOT_RUN})
-        with pytest.raises(UserError, match=r"nobody tells where task fail of run .* ran"):
+        with pytest.raises(UserError, match=r"the log of task fail of run .* is not available"):
             list(target.logs(run.id, "fail"))
 
     @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ class TestLogs:
         run, _ = finished(target, submission("gate"))
         task = kubeflow.run(run.id).engine._tasks["make"]
         task.log = None
-        with pytest.raises(UserError, match=r"the log is gone, or not there yet: .*pods .* not found"):
+        with pytest.raises(UserError, match=r"the log no longer exists, or does not exist yet: .*pods .* not found"):
             list(target.logs(run.id, "make"))
 
     def test_come_from_the_pages_server_where_that_is_all_that_can_be_reached(self, kubeflow: KubeflowDouble, submission):
@@ -218,7 +218,7 @@ class TestLogs:
         run, _ = finished(target, submission("failing"))
         assert "the last words of a task" in list(target.logs(run.id, "fail"))
         kubeflow.run(run.id).engine._tasks["fail"].log = None
-        with pytest.raises(UserError, match=r"the log is gone, or not there yet: .*archiveLogs is disabled") as error:
+        with pytest.raises(UserError, match=r"the log no longer exists, or does not exist yet: .*archiveLogs is disabled") as error:
             list(target.logs(run.id, "fail"))
         assert not isinstance(error.value, BackendUnavailable)
 
@@ -251,7 +251,7 @@ class TestAnHourLater:
             target = KubeflowTarget(KubeflowSettings(host=f"{without.url}{place}"))
             run, _ = finished(target, submission("failing"))
             without.collect(run.id)
-            with pytest.raises(LogGone, match=r"the log is gone, or not there yet: .*The specified key does not exist"):
+            with pytest.raises(LogGone, match=r"the log no longer exists, or does not exist yet: .*The specified key does not exist"):
                 list(target.logs(run.id, "fail"))
 
     def test_a_line_that_the_server_cannot_read_is_no_end(self, kubeflow: KubeflowDouble, target: KubeflowTarget, submission):
@@ -333,7 +333,7 @@ class TestSchedules:
         assert [schedule.state for schedule in target.schedules()] == ["active"]
         target.delete_schedule(made.id)
         assert list(target.schedules()) == []
-        with pytest.raises(UserError, match="no such thing"):
+        with pytest.raises(UserError, match="no such resource"):
             target.pause_schedule(made.id)
 
     def test_another_time_zone_sends_nothing(self, kubeflow: KubeflowDouble, target: KubeflowTarget, submission):
@@ -361,7 +361,7 @@ class TestSeveralUsers:
 
     def test_a_wrong_password(self, multi_user_kubeflow: KubeflowDouble, monkeypatch):
         monkeypatch.setenv("PENSTOCK_KUBEFLOW_PASSWORD", "wrong")
-        with pytest.raises(UserError, match=f"does not take the password of {USER}"):
+        with pytest.raises(UserError, match=f"rejects the password of {USER}"):
             list(self.target(multi_user_kubeflow, username=USER).runs())
 
     def test_cookies(self, multi_user_kubeflow: KubeflowDouble, monkeypatch):
@@ -377,7 +377,7 @@ class TestSeveralUsers:
         target = self.target(multi_user_kubeflow)
         assert list(target.runs()) == []
         multi_user_kubeflow.access.tokens.clear()
-        with pytest.raises(UserError, match=r"does not know who asks \(401\)"):
+        with pytest.raises(UserError, match=r"requires authentication \(401\)"):
             list(target.runs())
 
     def test_somebody_elses_namespace(self, multi_user_kubeflow: KubeflowDouble, submission, monkeypatch):

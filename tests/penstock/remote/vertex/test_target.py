@@ -96,7 +96,7 @@ def test_a_second_run_takes_from_the_cache_unless_told_not_to(grpc_target: Verte
         made = next(task for task in run.tasks if task.key == "make")
         assert (made.state, made.outputs["verdict"]) == (state, "blessed")
     cached = list(grpc_target.runs())[1].id
-    with pytest.raises(UserError, match="make has no log: its container has not been started, or its outputs came from the cache"):
+    with pytest.raises(UserError, match="make has no log: its container has not started, or its outputs came from the cache"):
         list(grpc_target.logs(cached, "make"))
 
 
@@ -118,7 +118,7 @@ def test_a_failed_run_says_which_task_and_the_log_why(
     assert failed.state == FAILED
     assert "exited with a non-zero status" in failed.error
     assert list(target.logs(run.id, "fail"))[-1] == "the last words of a task"
-    with pytest.raises(UserError, match="the run has come to no task say; it has come to fail"):
+    with pytest.raises(UserError, match="the run has not started task say; it has started fail"):
         list(target.logs(run.id, "say"))
 
 
@@ -174,13 +174,13 @@ def test_a_run_that_is_left_out_of_its_experiment_goes_on(
         Fault("AddContextChildren", code=grpc.StatusCode.PERMISSION_DENIED, message="'aiplatform.contexts.addContextChildren'")
     )
     run = grpc_target.submit(replace(prepared(gate), experiment="flights"))
-    assert "warning: the run is under way, but not in experiment flights" in capsys.readouterr().err
+    assert "warning: the run has started, but is not in experiment flights" in capsys.readouterr().err
     assert wait(grpc_target, run.id).state == DONE
 
 
 def test_an_experiment_cannot_have_the_name_of_a_pipeline(grpc_target: VertexTarget, prepared: Callable[..., Submission]) -> None:
     wait(grpc_target, grpc_target.submit(prepared(gate)).id)
-    with pytest.raises(UserError, match="experiment gate is none: ML Metadata has something else by that name"):
+    with pytest.raises(UserError, match="gate is not an experiment: ML Metadata has another resource with that name"):
         grpc_target.submit(replace(prepared(gate), experiment="gate"))
     assert len(list(grpc_target.runs())) == 1
 

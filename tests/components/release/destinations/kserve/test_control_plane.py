@@ -92,7 +92,7 @@ def test_what_kserve_leaves_behind_is_told_where_it_may_not_be_removed(
     for name in ("first", "second"):
         assert site.push(name) == "pushed"
     said = capsys.readouterr().out
-    assert "KServe leaves behind of kind HorizontalPodAutoscaler" in said
+    assert "unused resources of kind HorizontalPodAutoscaler" in said
     assert 'cannot delete resource "httproutes"' in said
 
 

@@ -209,7 +209,7 @@ def test_a_tag_that_knative_cannot_resolve_says_that_a_digest_would_do(site: Sit
 def test_a_version_that_is_never_ready_says_what_it_waits_for(site: Site, mode: str):
     site.push("first")
     site.behaves("second", ready_after=60)
-    with site.open("&timeout=2") as destination, pytest.raises(StepFailed, match="did not get there within 2 s"):
+    with site.open("&timeout=2") as destination, pytest.raises(StepFailed, match="did not finish within 2 s"):
         site.stage(destination, "second")
 
 
@@ -278,7 +278,7 @@ def test_a_version_kept_warm_that_answers_wrongly_does_not_get_its_place_back(si
         probe = site.release("second").probe  # as if the first had answered so
         next(site.kept("first").glob("release-*.json")).write_text(json.dumps(asdict(replace(site.release("first"), probe=probe))))
     with site.open() as destination:
-        with pytest.raises(TaskError, match=r"was answered .*; what serves goes on serving"):
+        with pytest.raises(TaskError, match=r"was answered .*; the current model continues to serve"):
             go_back(destination)
         assert {site.serves() for _ in range(10)} == {"second"}
         assert (destination.current().serving, destination.current().candidate) == (site.release("second"), None)
@@ -313,7 +313,7 @@ def test_pods_that_serve_other_bytes_are_found_out_by_what_they_say(
     with site.open() as destination:
         done = roll_out(destination, site.model("second"), site.release("second"), AT_ONCE)
     assert done.outcome == "rolled_back"
-    assert f"should have come from v2, but the last were given 1 by the model {fingerprint(other)[:12]}" in done.reason
+    assert f"should have come from v2, but the last were 1 from the model {fingerprint(other)[:12]}" in done.reason
     assert site.serves() == "first"
 
 
@@ -328,7 +328,7 @@ def test_metrics_that_vanish_on_the_way_roll_back(site: Site, mode: str):
     with site.open() as destination:
         done = roll_out(destination, site.model("second"), site.release("second"), Plan("canary", (50, 100), bake_seconds=0))
     assert done.outcome == "rolled_back"
-    assert "check at 50 %: the metrics are gone" in done.reason
+    assert "check at 50 %: the metrics that count its errors have disappeared" in done.reason
     assert site.serves() == "first"
 
 
@@ -443,7 +443,7 @@ def test_a_push_beside_another_one_says_so(site: Site, age: int):
     lease(site, "somebody", 2, age)
     renewing = threading.Timer(1.0, lease, (site, "somebody", 2, age))
     renewing.start()
-    with pytest.raises(TaskError, match=r"another push to kserve://models/flights is under way \(somebody\)"), site.open():
+    with pytest.raises(TaskError, match=r"another push to kserve://models/flights is in progress \(somebody\)"), site.open():
         pass
     renewing.join()
 
@@ -510,7 +510,10 @@ def test_what_is_staged_is_not_promoted_without_its_record(site: Site):
     with site.open() as destination:
         site.stage(destination, "second")
     next(site.kept("second").glob("release-*.json")).unlink()
-    with site.open() as destination, pytest.raises(TaskError, match="nobody knows what v2 must answer, for its record is gone"):
+    with (
+        site.open() as destination,
+        pytest.raises(TaskError, match="the expected answers of v2 are unknown, because its record is missing"),
+    ):
         promote(destination, AT_ONCE)
     assert site.serves() == "first"
 
@@ -528,16 +531,16 @@ def test_the_records_are_gone_and_a_rollback_still_works(site: Site):
 @pytest.mark.parametrize(
     ("uri", "words"),
     [
-        ("kserve://models/Flights?mode=knative", "InferenceService 'Flights' is no DNS-1123 label"),
-        ("kserve://my_models/flights?mode=knative", "namespace 'my_models' is no DNS-1123 label"),
-        ("kserve://models?mode=knative", "InferenceService '' is no DNS-1123 label"),
+        ("kserve://models/Flights?mode=knative", "InferenceService 'Flights' is not a DNS-1123 label"),
+        ("kserve://my_models/flights?mode=knative", "namespace 'my_models' is not a DNS-1123 label"),
+        ("kserve://models?mode=knative", "InferenceService '' is not a DNS-1123 label"),
         (
             "kserve://models/flights?mode=serverless",
-            "destination option mode=serverless is none; give knative or standard, or leave it out for what the cluster has",
+            "destination option mode=serverless is invalid; give knative or standard, or omit it for the cluster's default",
         ),
         ("kserve://models/flights?mode=knative&replicas=2", "destination option replicas is unknown"),
-        ("kserve://models/flights?mode=knative&lease=soon", "destination option lease=soon is no number of seconds"),
-        ("kserve://models/flights?mode=knative&timeout=0", "destination option timeout=0 is no number of seconds"),
+        ("kserve://models/flights?mode=knative&lease=soon", "destination option lease=soon is not a number of seconds"),
+        ("kserve://models/flights?mode=knative&timeout=0", "destination option timeout=0 is not a number of seconds"),
     ],
 )
 def test_a_uri_that_is_none_is_refused(site: Site, uri: str, words: str):
@@ -557,19 +560,19 @@ def refused_by(site: Site, options: str = "", mode: str = "") -> str:
 
 def test_a_cluster_that_cannot_be_reached(site: Site):
     with site.cluster.refusing():
-        assert "gives no answer (" in refused_by(site)
+        assert "does not answer (" in refused_by(site)
         with pytest.raises(TaskError, match="check that it runs and can be reached"):
             site.open().current()
 
 
 def test_no_cluster_at_all(site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "nowhere"))
-    assert "no cluster to push to" in refused_by(site)
+    assert "cannot find a cluster" in refused_by(site)
 
 
 def test_an_expired_token(site: Site):
     site.cluster.tokens.clear()
-    assert "401 Unauthorized): the token is wrong or has expired; log in again" in refused_by(site)
+    assert "401 Unauthorized): the token is invalid or expired; log in again" in refused_by(site)
 
 
 def test_a_missing_namespace(site: Site):

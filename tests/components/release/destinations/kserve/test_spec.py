@@ -140,25 +140,25 @@ def test_scale_to_zero_is_a_minimum_of_no_replicas():
 @pytest.mark.parametrize(
     ("mode", "options", "words"),
     [
-        (KNATIVE, {"replicas": 2}, "serving option replicas is unknown to kserve://"),
-        (KNATIVE, {"min_replicas": -1}, "min_replicas=-1 is no whole number"),
-        (KNATIVE, {"gpu": 0.5}, "gpu=0.5 is no whole number"),
-        (KNATIVE, {"gpu": True}, "gpu=True is no whole number"),
-        (KNATIVE, {"memory": "much"}, "memory='much' is no quantity"),
-        (KNATIVE, {"image": 3}, "image=3 is no text"),
+        (KNATIVE, {"replicas": 2}, "serving option replicas is unknown; kserve://"),
+        (KNATIVE, {"min_replicas": -1}, "min_replicas=-1 is not an integer"),
+        (KNATIVE, {"gpu": 0.5}, "gpu=0.5 is not an integer"),
+        (KNATIVE, {"gpu": True}, "gpu=True is not an integer"),
+        (KNATIVE, {"memory": "much"}, "memory='much' is not a quantity"),
+        (KNATIVE, {"image": 3}, "image=3 is not a string"),
         (KNATIVE, {"min_replicas": 3, "max_replicas": 2}, "max_replicas=2 is less than min_replicas=3"),
         (KNATIVE, {"scale_metric": "cpu"}, "give concurrency or rps"),
         (KNATIVE, {"image": "localhost:5000/penstock-serve:1"}, "has no digest: in mode=knative"),
         (STANDARD, {"scale_metric": "rps"}, "give cpu or memory"),
         (STANDARD, {"min_replicas": 0}, "needs mode=knative"),
         (STANDARD, {"runtime": "a", "image": "b"}, "exclude each other"),
-        (STANDARD, {"runtime": "a", **LOG}, "prediction_log is Penstock's server's, which runtime replaces"),
+        (STANDARD, {"runtime": "a", **LOG}, "prediction_log works only with Penstock's server, which runtime replaces"),
         (STANDARD, {"prediction_log_key": "customer"}, "prediction_log_key needs prediction_log"),
-        (STANDARD, {**LOG, "prediction_log_key": 7}, "prediction_log_key=7 is no text"),
-        (STANDARD, {"prediction_log": 7}, "prediction_log=7 is no text"),
+        (STANDARD, {**LOG, "prediction_log_key": 7}, "prediction_log_key=7 is not a string"),
+        (STANDARD, {"prediction_log": 7}, "prediction_log=7 is not a string"),
         (STANDARD, {"prediction_log": "/var/log"}, "give gs://… or s3://…"),
-        (STANDARD, LOG | {"prediction_log_sample": 1.5}, "prediction_log_sample=1.5 is no share"),
-        (STANDARD, LOG | {"prediction_log_sample": True}, "prediction_log_sample=True is no share"),
+        (STANDARD, LOG | {"prediction_log_sample": 1.5}, "prediction_log_sample=1.5 is not a share"),
+        (STANDARD, LOG | {"prediction_log_sample": True}, "prediction_log_sample=True is not a share"),
         (STANDARD, {"prediction_log_sample": 0.5}, "prediction_log_sample needs prediction_log"),
     ],
 )
@@ -334,5 +334,5 @@ def test_knative_the_candidate_has_no_share_and_knows_what_serves():
     ],
 )
 def test_somebody_elses_canary_is_left_alone(steps: Knative | Standard, spec: dict[str, Any]):
-    with pytest.raises(TaskError, match="canary at 10 % that Penstock has not made"):
+    with pytest.raises(TaskError, match="canary at 10 % that Penstock did not create"):
         steps.state({"metadata": {"name": "churn"}, "spec": spec})

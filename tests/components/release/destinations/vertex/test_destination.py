@@ -202,7 +202,7 @@ def test_two_that_take_an_expired_lease_at_once(place: Place):
 def test_endpoints_by_id_by_display_name_and_none(place: Place):
     place.push("first")
     assert place.open(endpoint="Not%20a%20resource%20id").current().serving is None
-    with pytest.raises(TaskError, match="no endpoint 987654321; an ID is known in its own region only"):
+    with pytest.raises(TaskError, match="no endpoint 987654321; an ID is valid only in its region"):
         place.open(endpoint="987654321").__enter__()
     client = aiplatform_v1.EndpointServiceClient(client_options={"api_endpoint": place.double.api_endpoint})
     for _ in range(2):
@@ -249,16 +249,16 @@ def test_another_prediction_log_is_another_version_of_the_same_bytes(place: Plac
 @pytest.mark.parametrize(
     ("serving", "said"),
     [
-        ({"cpu": "1"}, "serving option cpu is unknown to vertex://"),
-        ({"accelerator_type": "L4", "accelerator_count": 1}, "accelerator_type 'L4' is none; give one of NVIDIA_"),
-        ({"accelerator_type": "NVIDIA_L4"}, "go together"),
+        ({"cpu": "1"}, "serving option cpu is unknown; vertex://"),
+        ({"accelerator_type": "L4", "accelerator_count": 1}, "accelerator_type 'L4' is invalid; give one of NVIDIA_"),
+        ({"accelerator_type": "NVIDIA_L4"}, "belong together"),
         ({"min_replicas": 0}, "cannot scale to zero"),
         ({"min_replicas": 3, "max_replicas": 2}, "less than min_replicas=3"),
         ({"scale_target": 101}, "a percentage of 1 to 100"),
         ({"machine_type": 4}, "machine_type is 4; give a text"),
         ({"prediction_log": "gs://logs"}, "prediction_log needs image"),
         ({"image": "mine", "prediction_log": "logs"}, "give gs://… or s3://…"),
-        ({"image": "mine", "prediction_log": "gs://logs", "prediction_log_sample": -0.1}, "prediction_log_sample=-0.1 is no share"),
+        ({"image": "mine", "prediction_log": "gs://logs", "prediction_log_sample": -0.1}, "prediction_log_sample=-0.1 is not a share"),
     ],
 )
 def test_serving_options_that_vertex_would_refuse(place: Place, serving: dict[str, Any], said: str):
@@ -270,7 +270,7 @@ def test_serving_options_that_vertex_would_refuse(place: Place, serving: dict[st
     ("uri", "said"),
     [
         ("vertex://my-project/us-central1", "give vertex://PROJECT/LOCATION/ENDPOINT"),
-        ("vertex://my-project/Iowa/flights", "names no project and region"),
+        ("vertex://my-project/Iowa/flights", "has no valid project and region"),
         ("vertex://my-project/us-central1/flights?lease=soon", "option lease of vertex:// is 'soon'"),
         ("vertex://my-project/us-central1/flights?storage=s3://models", "Cloud Storage only"),
         ("vertex://my-project/us-central1/flights?mode=raw", "destination option mode is unknown"),
@@ -296,7 +296,7 @@ def test_quota(place: Place):
 )
 def test_permissions_before_anything_was_changed(place: Place, permission: str, role: str):
     place.double.denied.add(permission)
-    with pytest.raises(TaskError, match=f"the permission {permission} is missing, or what is asked for is; grant {role} in project"):
+    with pytest.raises(TaskError, match=f"the permission {permission} or the resource is missing; grant {role} in project"):
         place.push("first")
     assert all(not endpoint.deployed_models for endpoint in place.double.endpoints())
 
@@ -332,7 +332,7 @@ def test_other_projects_regions_and_hosts(place: Place):
 
 
 def test_credentials_that_are_missing_or_refused(place: Place, monkeypatch: pytest.MonkeyPatch):
-    said = "the credentials are missing, expired or refused; run `gcloud auth application-default login`"
+    said = "the credentials are missing, expired or rejected; run `gcloud auth application-default login`"
     monkeypatch.setattr(place.double.identity, "refuses", True)
     code = f"from penstock.components.release.destinations import parse; parse({place.uri(call_timeout=5)!r}, 'flights').current()"
     environment = os.environ | place.double.environment(metadata_server=True) | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
