@@ -1,4 +1,4 @@
-"""What the end-to-end tests are told of the place that they run on: environment variables, and nothing else."""
+"""The settings of the end-to-end tests: environment variables that describe the cluster."""
 
 import json
 import os
@@ -20,8 +20,8 @@ class Variable:
 
     Attributes:
         name: Its name, without the prefix.
-        default: What counts where it is not set.
-        meaning: What it means, and which right it takes.
+        default: The value if it is not set.
+        meaning: Its meaning, and the rights that it requires.
         is_path: Whether it is a file or a folder of this machine.
     """
 
@@ -35,60 +35,99 @@ VARIABLES = (
     Variable(
         "NAMESPACE",
         "",
-        "A namespace that is there, for the models. Empty: one is made, and deleted in the end, by a user who may make and delete "
-        "namespaces, and make deployments, services, service accounts, secrets, roles and role bindings in them. In one that is there, "
-        "the rights of whoever releases (docs/releasing.md) do, with that to delete leases.",
+        "An existing namespace for the models. Empty: the tests create one and delete it at the end. Your user then needs "
+        "the rights to create and delete namespaces, and to create deployments, services, service accounts, secrets, "
+        "roles and role bindings in them. In an existing namespace, the rights for releases (docs/releasing.md) and the "
+        "right to delete leases are enough.",
     ),
     Variable(
         "BUCKET",
         "",
-        "`s3://`, `minio://` or `gs://`, a bucket or a folder of it, where this machine and Kubeflow's tasks may read and write, and "
-        "KServe may read. A folder of its own is made in it, and deleted.",
+        "`s3://`, `minio://` or `gs://`, a bucket or a folder in one. This machine and Kubeflow's tasks may read and "
+        "write there, and KServe may read. The tests create a separate folder in it and delete it.",
     ),
-    Variable("S3_ENDPOINT", "", "The URL of the S3 server as pods reach it. Empty: `AWS_ENDPOINT_URL_S3`, else Amazon's."),
+    Variable(
+        "S3_ENDPOINT",
+        "",
+        "The URL of the S3 server as pods reach it. Empty: `AWS_ENDPOINT_URL_S3`, else Amazon's.",
+    ),
     Variable(
         "SERVICE_ACCOUNT",
         "",
-        "A service account of the namespace, with which KServe reads the bucket. Empty: one is made of `AWS_ACCESS_KEY_ID` and "
-        "`AWS_SECRET_ACCESS_KEY` where they are set; that takes the rights to make and delete secrets and service accounts.",
+        "A service account in the namespace with which KServe reads the bucket. Empty: the tests create one from "
+        "`AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` if these are set, which requires the rights to create and delete "
+        "secrets and service accounts.",
     ),
-    Variable("REGISTRY", REGISTRY, "The registry with Penstock's images, as the cluster pulls from it."),
-    Variable("TAG", "", "The images' tag. Empty: this version's."),
-    Variable("SERVING_OPTIONS", '{"cpu": "200m", "memory": "1Gi"}', "`serving_options` of every push, as JSON."),
-    Variable("GATEWAY", "", "The URL of the gateway of mode standard, from this machine. Empty: the models' own URLs."),
-    Variable("KNATIVE_GATEWAY", "", "The URL of the gateway of mode knative, from this machine. Empty: the models' own URLs."),
-    Variable("TIMEOUT", "600", "For how many seconds a version may take to start. A run of a pipeline may take six times as long."),
+    Variable(
+        "REGISTRY",
+        REGISTRY,
+        "The registry with Penstock's images, as the cluster pulls from it.",
+    ),
+    Variable(
+        "TAG",
+        "",
+        "The tag of the images. Empty: the tag of this version.",
+    ),
+    Variable(
+        "SERVING_OPTIONS",
+        '{"cpu": "200m", "memory": "1Gi"}',
+        "`serving_options` of every push, as JSON.",
+    ),
+    Variable(
+        "GATEWAY",
+        "",
+        "The URL of the gateway of mode standard, from this machine. Empty: the models' own URLs.",
+    ),
+    Variable(
+        "KNATIVE_GATEWAY",
+        "",
+        "The URL of the gateway of mode knative, from this machine. Empty: the models' own URLs.",
+    ),
+    Variable(
+        "TIMEOUT",
+        "600",
+        "The maximum seconds for a version to start. A pipeline run may take six times as long.",
+    ),
     Variable(
         "KUBEFLOW_HOST",
         "",
-        "Kubeflow Pipelines' API, as `host` in docs/kubeflow.md. Empty: that of the context file, else no Kubeflow.",
+        "The URL of Kubeflow Pipelines' API, as `host` in docs/kubeflow.md. Empty: that of the context file, else no Kubeflow.",
     ),
     Variable(
         "CONTEXT_FILE",
         "",
-        "A `penstock.toml` whose context of Kubeflow is used: namespace, login, platform settings with the bucket's credentials. Its user"
-        " may make and delete runs, experiments and pipelines.",
+        "A `penstock.toml` whose Kubeflow context the tests use: namespace, login, platform settings with the bucket's "
+        "credentials. Its user may create and delete runs, experiments and pipelines.",
         is_path=True,
     ),
     Variable(
         "KUBEFLOW_ACCOUNT",
         "kubeflow/pipeline-runner",
-        "NAMESPACE/NAME of the service account of Kubeflow's tasks, which gets a role to release.",
+        "NAMESPACE/NAME of the service account of Kubeflow's tasks, which gets a role for releases.",
     ),
     Variable(
         "PIPELINE_ROOT",
         "",
-        "A URI below which the runs' artifacts lie, in a folder that is deleted; this machine and Kubeflow may write there. Empty: the "
-        "installation's own, where they stay.",
+        "A URI for the artifacts of runs, in a folder that the tests delete. This machine and Kubeflow may write there. "
+        "Empty: the installation's own root, where they remain.",
     ),
     Variable(
         "TRACKING_URI",
         "",
-        "MLflow as Kubeflow's tasks reach it; what is registered there stays. Empty: one that runs in the namespace that is made, from "
-        "the image below.",
+        "The URI of MLflow as Kubeflow's tasks reach it. Registered versions remain there. Empty: an MLflow in the new "
+        "namespace, from the image below.",
     ),
-    Variable("MLFLOW_IMAGE", "ghcr.io/mlflow/mlflow:v3.17.2", "The image of that MLflow."),
-    Variable("FLIGHTS", "data/flights", "The flights (`make data/flights`), for the pipeline that needs them.", is_path=True),
+    Variable(
+        "MLFLOW_IMAGE",
+        "ghcr.io/mlflow/mlflow:v3.17.2",
+        "The image of that MLflow.",
+    ),
+    Variable(
+        "FLIGHTS",
+        "data/flights",
+        "The flights (`make data/flights`), for the pipeline that needs them.",
+        is_path=True,
+    ),
 )
 
 
@@ -107,9 +146,7 @@ class Settings:
         """
         known = {variable.name: os.environ.get(PREFIX + variable.name) or variable.default for variable in VARIABLES}
         if unknown := sorted(name for name in os.environ if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in known):
-            raise SystemExit(
-                f"{', '.join(unknown)}: there is no such variable; {', '.join(PREFIX + name for name in known)} mean something"
-            )
+            raise SystemExit(f"{', '.join(unknown)}: unknown variable; use {', '.join(PREFIX + name for name in known)}")
         return cls(known)
 
     def __getitem__(self, name: str) -> str:

@@ -140,7 +140,7 @@ def test_every_compiled_file_is_submitted() -> None:
 def test_a_variable_that_means_nothing_is_refused() -> None:
     code, said = e2e({"PENSTOCK_E2E_NAMESAPCE": "models"})
     assert code == 1
-    assert "PENSTOCK_E2E_NAMESAPCE: there is no such variable; " in said
+    assert "PENSTOCK_E2E_NAMESAPCE: unknown variable; use " in said
 
 
 def test_files_and_folders_are_seen_from_where_the_tests_are_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
