@@ -4,6 +4,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from penstock.components.protocol.errors import TaskError
+
 from .source import read_text
 
 

@@ -33,6 +33,7 @@ from penstock.components.protocol.artifacts import local_path
 from penstock.components.protocol.errors import TaskError
 from penstock.components.protocol.fingerprint import fingerprint_of
 from penstock.components.protocol.redacting import redact
+
 from .source import MAX_TEXT_BYTES, check_packed, is_text, pack, read_text, unpack
 from .tfx_types import offer_tfx
 

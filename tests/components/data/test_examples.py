@@ -4,8 +4,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from penstock.components.protocol import TaskError, fingerprint
 from penstock.components.data.examples import ROW_GROUP_ROWS, SplitWriter, count_rows, read_batches, read_schema, split_files, split_names
+from penstock.components.protocol import TaskError, fingerprint
 
 TABLE = pa.table({"i": range(40_000), "s": [f"v{i % 91}" for i in range(40_000)], "l": [[i] * (i % 3) for i in range(40_000)]})
 

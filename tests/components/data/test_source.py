@@ -8,9 +8,9 @@ import tracemalloc
 import fsspec
 import pytest
 
-from penstock.components.protocol import TaskError
 from penstock.components.data import pack, read_text
 from penstock.components.data.source import MAX_PACKED_BYTES, PREFIX
+from penstock.components.protocol import TaskError
 
 MODULE = 'def run_fn(args):\n    """{{ö}}"""\n    return args + 1\n'
 
