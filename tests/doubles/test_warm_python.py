@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,3 +104,21 @@ def test_imports_that_cannot_be_are_told_and_the_interpreter_runs_what_is_asked_
     python._process.wait(30)
     with pytest.raises(RuntimeError, match="ended with 1"):
         python.__exit__()
+
+
+def test_it_ends_with_whoever_made_it(tmp_path: Path):
+    code = f"""
+import os, pathlib, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from warm_python import WarmPython
+python = WarmPython(pathlib.Path(sys.executable), "runs_it", [], {{}})
+print(python._process.pid, flush=True)
+import subprocess; subprocess.run([python.python, {str(tmp_path / "script.py")!r}])
+os.kill(os.getpid(), 9)
+"""
+    (tmp_path / "script.py").write_text("")
+    server = int(subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=False).stdout)
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{server}").exists() and " Z " not in Path(f"/proc/{server}/stat").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -7,6 +7,7 @@
 Whatever else it is asked to run, the real interpreter runs; the module too with another `PYTHONPATH`.
 """
 
+import ctypes
 import gc
 import importlib
 import json
@@ -22,6 +23,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+_SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, of linux/prctl.h; a fork does not inherit it
 _PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 
@@ -85,6 +87,7 @@ def _write(program: Path, command: list[str]) -> None:
 
 def _serve(*imports: str) -> None:
     """Imports, and forks for each connection to the socket that is stdin."""
+    ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)  # with whoever runs the tests, however that ends
     listener = socket.socket(fileno=0)
     del sys.path[0]  # the folder of this file
     gc.disable()
