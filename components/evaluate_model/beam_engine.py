@@ -15,10 +15,10 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from penstock.components.data.tensors import Tensors
 from penstock.components.evidence.eval_config import slicing_columns
+from penstock.components.evidence.evaluation.results import Results, read_results
 from penstock.components.protocol import TaskError, redact
 
 from .predict import Batch, ModelError
-from .results import Results, read_results
 from .rows import batches_for_models, load, model_outputs, model_title, transformed_columns
 
 # Beam's default runner would first download another one.

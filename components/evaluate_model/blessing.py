@@ -1,22 +1,20 @@
 """The blessing: thresholds, measured values and the verdict. It identifies models by their fingerprints, not by names."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf import json_format
 from tensorflow_model_analysis.metrics import metric_specs, metric_types
-from tensorflow_model_analysis.proto import config_pb2, metrics_for_slice_pb2, validation_result_pb2
+from tensorflow_model_analysis.proto import config_pb2, validation_result_pb2
 from tensorflow_model_analysis.slicer import slicer_lib
 from tensorflow_model_analysis.utils import model_util
 
-from .results import Results, by_cross_slice, by_slice
-from .slicing import CrossSliceKey, SliceKey
+from penstock.components.evidence.evaluation.figures import Measured, metric_values, slice_title
+from penstock.components.evidence.evaluation.results import Results, by_cross_slice, by_slice
+from penstock.components.evidence.evaluation.slicing import CrossSliceKey, SliceKey
 
 BLESSED, NOT_BLESSED = "blessed", "not_blessed"
-Value = float | None
-_Measured = tuple[Value, list[Value] | None]
 _NO_ROWS = "no rows"
 
 
@@ -105,7 +103,7 @@ def _measured_thresholds(eval_config: config_pb2.EvalConfig, results: Results) -
     """Yields every threshold with what was measured in each slice that it applies to."""
     baseline = model_util.get_baseline_model_spec(eval_config)
     failures = _failures(results.validation)
-    slices: list[tuple[SliceKey | CrossSliceKey, bool, dict[str, Any], dict[metric_types.MetricKey, _Measured]]] = []
+    slices: list[tuple[SliceKey | CrossSliceKey, bool, dict[str, Any], dict[metric_types.MetricKey, Measured]]] = []
     slices += [(key, False, dict(key), metric_values(figures)) for key, figures in by_slice(results).items()]
     slices += [(key, True, _cross_slice(key), metric_values(figures)) for key, figures in by_cross_slice(results).items()]
     for wanted in _wanted_thresholds(eval_config):
@@ -118,24 +116,6 @@ def _measured_thresholds(eval_config: config_pb2.EvalConfig, results: Results) -
                 if wanted.applies_to(key, is_cross)
             ],
         )
-
-
-def metric_values(figures: metrics_for_slice_pb2.MetricsForSlice) -> dict[metric_types.MetricKey, _Measured]:
-    """Returns a slice's numbers: each metric's value and its 95 % confidence interval, if it has one."""
-    values = {}
-    for entry in figures.metric_keys_and_values:
-        if entry.value.WhichOneof("type") == "double_value":
-            interval = None
-            if entry.HasField("confidence_interval"):
-                bounds = entry.confidence_interval
-                interval = [_finite(bounds.lower_bound.double_value.value), _finite(bounds.upper_bound.double_value.value)]
-            values[metric_types.MetricKey.from_proto(entry.key)] = (_finite(entry.value.double_value.value), interval)
-    return values
-
-
-def slice_title(key: SliceKey) -> str:
-    """Names a slice for people."""
-    return ", ".join(f"{name}={value}" for name, value in key) or "overall"
 
 
 def _is_valid(validation: validation_result_pb2.ValidationResult) -> bool:
@@ -163,7 +143,7 @@ def _failures(validation: validation_result_pb2.ValidationResult) -> dict[tuple[
 def _described(
     wanted: _Wanted,
     where: dict[str, Any],
-    values: dict[metric_types.MetricKey, _Measured],
+    values: dict[metric_types.MetricKey, Measured],
     baseline: config_pb2.ModelSpec | None,
     failure: str | None,
 ) -> dict[str, Any]:
@@ -220,7 +200,3 @@ def _spec_slice(spec: config_pb2.SlicingSpec | config_pb2.CrossSlicingSpec | Non
         return {}
     sql = {"slice_keys_sql": spec.slice_keys_sql} if spec.slice_keys_sql else {}
     return dict.fromkeys(spec.feature_keys, "*") | dict(spec.feature_values) | sql
-
-
-def _finite(value: float) -> Value:
-    return value if math.isfinite(value) else None

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .rows import Rows
+from penstock.components.evidence.evaluation.rows import Rows
 
 ROC_POINTS = 100
 _CALIBRATION_BINS = 10

@@ -3,12 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.utils import model_util
 
-from .blessing import BLESSED, Value, metric_values
-from .results import Results, by_slice
+from penstock.components.evidence.evaluation.figures import Value, metric_title, metric_values
+from penstock.components.evidence.evaluation.results import Results, by_slice
+
+from .blessing import BLESSED
 
 # What a reader looks for first, by name.
 _FIRST = (
@@ -28,13 +29,6 @@ class Overall:
 
     candidate: dict[str, float] = field(default_factory=dict)
     baseline: dict[str, float] = field(default_factory=dict)
-
-
-def metric_title(key: metric_types.MetricKey) -> str:
-    """Names a metric without its model: `auc`, `precision (classId:1)`, `price/mean_squared_error`."""
-    parts = [str(part) for part in (key.sub_key, key.aggregation_type) if part]
-    name = f"{key.output_name}/{key.name}" if key.output_name else key.name
-    return f"{name} ({', '.join(parts)})" if parts else name
 
 
 def overall_metrics(eval_config: config_pb2.EvalConfig, results: Results) -> Overall:

@@ -8,12 +8,12 @@ from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.utils import model_util
 
+from penstock.components.evidence.evaluation.figures import Value, metric_title, metric_values, slice_title
+from penstock.components.evidence.evaluation.results import Results, by_slice
 from penstock.components.evidence.page import write_page
 
-from .blessing import Value, bounds_text, metric_values, slice_title
+from .blessing import bounds_text
 from .curves import Curves
-from .headlines import metric_title
-from .results import Results, by_slice
 
 _SIDE = 260
 _MOST_COLUMNS = 9

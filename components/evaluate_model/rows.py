@@ -1,7 +1,6 @@
 """One Split with the labels and both models' predictions, read and predicted once."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,61 +11,10 @@ from tensorflow_model_analysis.proto import config_pb2
 from penstock.components.data.examples import count_rows, read_batches, read_schema
 from penstock.components.data.tensors import Tensors
 from penstock.components.evidence.eval_config import require_columns, slicing_columns, spec_columns
+from penstock.components.evidence.evaluation.rows import Rows
 from penstock.components.protocol import TaskError, figure
 
 from .predict import SIGNATURES, Batch, Predictor, resolve_output
-
-
-@dataclass
-class Rows:
-    """What the metrics are computed from.
-
-    Attributes:
-        columns: The label, weight and slicing columns of the Split, by name.
-        transformed: By model name, those of them that the model's preprocessing functions make; they come before the Split's, as in TFMA.
-        predictions: By model name, each output [rows] or [rows, classes]. The key `""` is a single-output model's prediction.
-        specs: The models' specs by name.
-    """
-
-    columns: dict[str, pa.Array]
-    transformed: dict[str, dict[str, pa.Array]]
-    predictions: dict[str, dict[str, np.ndarray]]
-    specs: dict[str, config_pb2.ModelSpec]
-    count: int
-
-    @property
-    def slicing_columns(self) -> dict[str, pa.Array]:
-        """What slices are cut by: the Split's columns, and what both models' preprocessing functions make of them."""
-        return {name: array for columns in (self.columns, *self.transformed.values()) for name, array in columns.items()}
-
-    def label(self, model: str, output: str = "") -> np.ndarray:
-        """A model's labels: [rows], or [rows, classes] where the column holds lists."""
-        spec = self.specs[model]
-        return self._numbers(model, spec.label_keys.get(output) or spec.label_key, "label")
-
-    def weight(self, model: str, output: str = "") -> np.ndarray | None:
-        """A model's Example weights [rows]; None if none are configured."""
-        spec = self.specs[model]
-        key = spec.example_weight_keys.get(output) or spec.example_weight_key
-        return self._numbers(model, key, "example weight").astype(np.float64) if key else None
-
-    def _numbers(self, model: str, key: str, what: str) -> np.ndarray:
-        column = (self.columns | self.transformed[model])[key]
-        if column.null_count:
-            raise TaskError(
-                f"the {what} column {key} is empty in {column.null_count} of {len(column)} rows; remove these rows, or fill in the values"
-            )
-        if pa.types.is_nested(column.type):
-            values = np.array(column.to_pylist())
-            if values.ndim != 2:
-                raise TaskError(f"the {what} column {key} holds lists of different lengths; give one value per class")
-        else:
-            values = column.to_numpy(zero_copy_only=False)
-        if values.dtype.kind not in "biuf":
-            raise TaskError(f"the {what} column {key} holds {column.type}, not numbers; give class ids or values as numbers")
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise TaskError(f"the {what} column {key} holds NaN or infinite values; remove these rows, or correct them")
-        return values.astype(np.int64) if values.dtype.kind in "biu" else values
 
 
 def needed_columns(eval_config: config_pb2.EvalConfig, predictors: dict[str, Predictor]) -> list[str]:

@@ -17,18 +17,18 @@ from penstock.components.data.examples import count_rows, split_files
 from penstock.components.data.tensors import Tensors, load_schema
 from penstock.components.evidence.baseline import NO_BASELINE
 from penstock.components.evidence.eval_config import check_labels, has_thresholds, parse_eval_config, with_defaults
+from penstock.components.evidence.evaluation import engine
+from penstock.components.evidence.evaluation.results import Results, write_eval_config, write_results
+from penstock.components.evidence.evaluation.unsupported import NotVectorized
 from penstock.components.protocol import Input, Output, TaskError, figure, redact
 
-from . import engine
 from .blessing import bless
 from .curves import Curves, classification_metadata, draw
 from .headlines import headline, overall_metrics
 from .predict import ModelError, Predictor
 from .probe import write_probe
 from .report import write_report
-from .results import Results, write_eval_config, write_results
 from .rows import check_columns, check_inputs, load, model_title, read_rows
-from .unsupported import NotVectorized
 
 IN_PROCESS, BEAM = "in_process", "beam"
 

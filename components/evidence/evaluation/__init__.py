@@ -1,0 +1,1 @@
+"""TFMA's metrics over whole columns: the engine of evaluate_model, and of whoever measures what serves."""
