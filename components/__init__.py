@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # else a type checker takes each for the package of the same 
     from .control_release.component import control_release
     from .evaluate_model.component import evaluate_model
     from .ingest_examples.component import ingest_examples
+    from .monitor_model.component import monitor_model
     from .push_model.component import push_model
     from .register_model.component import register_model
     from .require_verdict.component import require_verdict
@@ -33,6 +34,7 @@ __all__ = [  # noqa: RUF022 - in the order of the path
     "register_model",
     "push_model",
     "control_release",
+    "monitor_model",
 ]
 
 

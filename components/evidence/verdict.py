@@ -29,10 +29,10 @@ class Verdict:
 
 
 def read_verdict(folder: Path) -> Verdict:
-    """Reads the verdict of validate_examples, evaluate_model or check_serving. Evidence that contradicts itself has not passed.
+    """Reads the verdict of validate_examples, evaluate_model, check_serving or monitor_model. Evidence that contradicts itself has not passed.
 
     Args:
-        folder: The evidence: the artifact `anomalies`, `evaluation` or `serving_check`.
+        folder: The evidence: the artifact `anomalies`, `evaluation`, `serving_check` or `monitoring`.
 
     Raises:
         TaskError: There is no verdict, or it cannot be read.
@@ -41,8 +41,7 @@ def read_verdict(folder: Path) -> Verdict:
     if len(found) != 1:
         raise TaskError(
             f"{folder} contains no verdict of a gate ({' or '.join(_PASSING)}); give the anomalies of validate_examples, the evaluation "
-            "of evaluate_model or "
-            "the serving_check of check_serving"
+            "of evaluate_model, the serving_check of check_serving or the monitoring of monitor_model"
         )
     [name] = found
     passing, contradiction = _PASSING[name]
@@ -86,4 +85,5 @@ _PASSING: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "verdict.json": ("passed", _anomalies),
     "blessing.json": ("blessed", doubt),
     "check.json": ("passed", _reasons),
+    "monitoring.json": ("ok", _reasons),
 }

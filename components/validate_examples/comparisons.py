@@ -7,15 +7,14 @@ from statistics import NormalDist
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
+from penstock.components.evidence.distances import CHANCE, sampling_limit
+
 from .findings import ERROR, WARNING, Finding, Measurement
 from .quantiles import QuantileCounts, distribution
 from .schemas import features_of
 from .statistics import FeatureStatistics, Statistics, by_name, common, count_infinite, count_nan, histogram, is_numeric
 
-# Of ten thousand comparisons of two samples of one distribution, one says that they differ.
-_ALPHA = 1e-4
-_CRITICAL = math.sqrt(math.log(2 / _ALPHA) / 2)
-_DEVIATIONS = NormalDist().inv_cdf(1 - _ALPHA / 2)
+_DEVIATIONS = NormalDist().inv_cdf(1 - CHANCE / 2)
 # What TFDV writes in place of values that it does not keep.
 _PLACEHOLDERS = ("__LARGE_BYTES__", "__BYTES_VALUE__")
 _MEASURES = ("infinity_norm", "jensen_shannon_divergence", "normalized_abs_difference")
@@ -42,16 +41,6 @@ class Reference:
     statistics: Statistics | None
     threshold: float
     counts: QuantileCounts | None
-
-
-def sampling_limit(rows: int, other_rows: int) -> float:
-    """Returns what two samples of one distribution differ by, at most, in all but one of ten thousand comparisons.
-
-    The Kolmogorov-Smirnov statistic of samples of n and m rows exceeds sqrt(ln(2 / a) / 2) * sqrt(1 / n + 1 / m) with a
-    probability of a (Smirnov 1948; Massart 1990 for the constant, Wei and Dudley 2012 for two samples). The greatest difference
-    between the shares of one category stays below the same limit: it is largest for two equal categories, where it is that statistic.
-    """
-    return min(1.0, _CRITICAL * math.sqrt(1 / rows + 1 / other_rows)) if rows and other_rows else 1.0
 
 
 class Comparison:

@@ -1,40 +1,12 @@
 """What Statistics know of a number's distribution, and how far the rows at hand lie from it."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pyarrow as pa
 from tensorflow_metadata.proto.v0.statistics_pb2 import Histogram
 
+from penstock.components.evidence.distances import Distribution
+
 from .statistics import FeatureStatistics, Statistics, by_name, is_numeric
-
-
-@dataclass(frozen=True)
-class Distribution:
-    """A distribution function F at a few places.
-
-    TFDV's QUANTILES histogram has the exact number of values up to each end of a bucket (to 0.0003 for a million rows), however many
-    values are equal. Below a value that many rows share, F is only known to lie between two numbers.
-
-    Attributes:
-        ends: The places, ascending.
-        least: The least that F can be at each.
-        most: The most that it can be.
-    """
-
-    ends: np.ndarray
-    least: np.ndarray
-    most: np.ndarray
-
-    def distance(self, shares: np.ndarray) -> float:
-        """Returns the greatest distance between F and another distribution function at the same places.
-
-        It is the Kolmogorov-Smirnov statistic, which is zero where what is known of F leaves room for the other to be the same.
-
-        Args:
-            shares: The other's values, at `ends`.
-        """
-        return float(np.max([shares - self.most, self.least - shares, np.zeros_like(shares)]))
 
 
 def distribution(histogram: Histogram) -> Distribution | None:

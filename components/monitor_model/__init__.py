@@ -1,0 +1,1 @@
+"""monitor_model as a package: the interface is in component.py, the work in task.py."""

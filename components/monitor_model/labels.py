@@ -1,0 +1,121 @@
+"""Labels that came later, and the rows of the window that they belong to."""
+
+from pathlib import PurePosixPath
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pcsv
+import pyarrow.json as pj
+import pyarrow.parquet as pq
+
+from penstock.components.data.filesystems import open_filesystem
+from penstock.components.protocol import TaskError, redact
+
+from .logs.logged_rows import LoggedRows
+
+_READERS = {".csv": pcsv.read_csv, ".parquet": pq.read_table, ".jsonl": pj.read_json, ".json": pj.read_json}
+LABEL = "__label__"
+
+
+def read_labels(uri: str, key: str, column: str) -> pa.Table:
+    """Reads labels.
+
+    Args:
+        uri: A file of CSV, Parquet or JSON lines, or a folder of such files.
+        key: The column that has the rows' ids.
+        column: The column that has the labels.
+
+    Returns:
+        A table of two columns, `id` and the label. Rows without a label are left out.
+
+    Raises:
+        TaskError: It cannot be read, lacks a column, or gives one id two labels.
+    """
+    try:
+        files, root = open_filesystem(uri)
+        paths = [root] if files.isfile(root) else sorted(files.find(root))
+        tables = []
+        for path in paths:
+            if reader := _READERS.get(PurePosixPath(path).suffix):
+                with files.open(path, "rb") as file:
+                    tables.append(_selected(reader(file), key, column, path))
+    except TaskError:
+        raise
+    except Exception as error:  # every filesystem and format has exceptions of its own
+        raise TaskError(f"the labels {redact(uri)} cannot be read ({' '.join(str(error).split())[:200]}); correct labels") from error
+    if not tables:
+        raise TaskError(f"nothing of {', '.join(_READERS)} is at labels, {redact(uri)}; give labels in one of these formats")
+    try:
+        table = pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException as error:
+        raise TaskError(f"the labels {redact(uri)} differ in their type from file to file ({error}); give one type") from error
+    table = table.filter(pc.and_(table.column("id").is_valid(), table.column(LABEL).is_valid()))
+    unique = table.group_by(["id", LABEL]).aggregate([])
+    ids = pc.value_counts(unique.column("id"))
+    twice = ids.filter(pc.greater(ids.field("counts"), 1))
+    if len(twice):
+        raise TaskError(
+            f"the labels {redact(uri)} give {len(twice):,} ids more than one label, such as {twice[0]['values'].as_py()!r:.60}; give one for each"
+        )
+    return unique
+
+
+def _selected(table: pa.Table, key: str, column: str, path: str) -> pa.Table:
+    for name in (key, column):
+        if name not in table.column_names:
+            raise TaskError(
+                f"the labels {redact(path)} have no column {name!r} (they have: {', '.join(table.column_names)}); correct label_key or label_column"
+            )
+    return pa.table({"id": table.column(key).cast(pa.string()), LABEL: table.column(column)})
+
+
+class LabeledRows:
+    """The rows of a window whose labels have come.
+
+    Args:
+        labels: What `read_labels` returned.
+        columns: The features that are kept: those that slices are cut by, and weights.
+
+    Attributes:
+        rows: The rows with an answer that were seen, by fingerprint.
+        log_id: An id of the log; None where it has none.
+        label_id: An id of the labels.
+    """
+
+    def __init__(self, labels: pa.Table, columns: set[str]) -> None:
+        self._ids, self._labels = (labels.column(name).combine_chunks() for name in ("id", LABEL))
+        self._columns = columns
+        self._kept: list[pa.Table] = []
+        self.rows: dict[str, int] = {}
+        self.log_id: str | None = None
+        self.label_id: str | None = self._ids[0].as_py() if len(self._ids) else None
+
+    def keep(self, batch: LoggedRows) -> None:
+        """Keeps those that have labels."""
+        answered = batch.filter(batch.about.column("error").is_null())
+        ids = answered.about.column("id")
+        for found in pc.value_counts(answered.about.column("fingerprint").fill_null("")).to_pylist():
+            self.rows[found["values"]] = self.rows.get(found["values"], 0) + found["counts"]
+        self.log_id = self.log_id or next((text for text in ids.slice(0, 1).to_pylist() if text), None)
+        places = pc.index_in(ids, self._ids)
+        has = places.is_valid()
+        found_rows = answered.filter(has)
+        names = [name for name in found_rows.features.schema.names if name in self._columns]
+        table = pa.table(
+            {"__id__": found_rows.about.column("id"), "__fingerprint__": found_rows.about.column("fingerprint").fill_null("")}
+            | {LABEL: self._labels.take(places.filter(has))}
+            | {f"prediction/{name}": found_rows.predictions.column(name) for name in found_rows.predictions.schema.names}
+            | {name: found_rows.features.column(name) for name in names}
+        )
+        if table.num_rows:
+            self._kept.append(table)
+
+    def of(self, fingerprint: str) -> pa.Table:
+        """Returns the labeled rows of a model: of those that have one id, the last."""
+        if not self._kept:
+            return pa.table({"__id__": pa.array([], pa.string())})
+        table = pa.concat_tables(self._kept, promote_options="permissive").combine_chunks()
+        table = table.filter(pc.equal(table.column("__fingerprint__"), fingerprint))
+        numbered = table.append_column("__row__", pa.array(range(table.num_rows), pa.int64()))
+        last = numbered.group_by("__id__").aggregate([("__row__", "max")]).column("__row___max")
+        return table.take(last.take(pc.sort_indices(last)))

@@ -1,0 +1,1 @@
+"""Logs of requests and answers, of three kinds, behind one form: `LoggedRows`."""

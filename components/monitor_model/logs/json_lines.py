@@ -1,0 +1,140 @@
+"""The prediction log of Penstock's model server: JSON lines, in files that begin anew.
+
+`<uri>/<model name>/<date>/<time>-<host>-<process>-<number>.jsonl`. Arrow reads a block of lines at once, as long as a value has one type
+in all of them; otherwise, and where a line is damaged, the lines are read one by one.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from io import BytesIO
+from typing import Any, BinaryIO
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pj
+
+from .logged_rows import ABOUT, INSTANCE, PREDICTION, TIME, LoggedRows, Row, batch_of, columns_of
+from .window import Found
+
+_BLOCK = 8 << 20
+# A line that is longer is no row of a request of 8 MiB at most.
+_LONGEST_LINE = 64 << 20
+_TEXTS = ("id", "time", "model_name", "version", "fingerprint")
+
+
+def read_json_lines(file: BinaryIO, texts: list[str], found: Found) -> Iterator[LoggedRows]:
+    """Reads one file, block by block.
+
+    Args:
+        file: The file.
+        texts: The features that are text: Arrow would take some texts for times.
+        found: Counts what could not be read.
+    """
+    types = pa.schema(
+        [*((name, pa.string()) for name in _TEXTS), ("instance", pa.struct([(name, pa.string()) for name in texts]))]
+        if texts
+        else [(name, pa.string()) for name in _TEXTS]
+    )
+    for block in _blocks(file, found):
+        try:
+            yield _typed(block, types)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, KeyError):
+            yield from _one_by_one(block, found)
+
+
+def _blocks(file: BinaryIO, found: Found) -> Iterator[bytes]:
+    """Yields whole lines; a last line without an end counts if it is whole."""
+    rest = b""
+    while part := file.read(_BLOCK):
+        whole, end, rest_of_part = part.rpartition(b"\n")
+        if end:
+            yield rest + whole + end
+            rest = rest_of_part
+        else:
+            rest += part
+        if len(rest) > _LONGEST_LINE:
+            found.unreadable += 1
+            return
+    if rest.strip():
+        if _parsed(rest) is None:
+            found.cut_short += 1
+        else:
+            yield rest + b"\n"
+
+
+def _typed(block: bytes, types: pa.Schema) -> LoggedRows:
+    table = pj.read_json(
+        BytesIO(block), pj.ReadOptions(block_size=len(block) + 1, use_threads=False), pj.ParseOptions(explicit_schema=types)
+    ).combine_chunks()
+    columns = {name: table.column(name).chunk(0) for name in table.column_names}
+    about = [columns.get(name, pa.nulls(table.num_rows, ABOUT.field(name).type)) for name in ABOUT.names]
+    about[ABOUT.get_field_index("time")] = pc.cast(columns["time"], TIME)
+    features = columns_of(columns["instance"], INSTANCE)
+    # Arrow makes a column of every text that it is told of, whether or not a line has it.
+    absent = [
+        name for name in features.schema.names if features.column(name).null_count == features.num_rows and orjson.dumps(name) not in block
+    ]
+    return LoggedRows(
+        pa.RecordBatch.from_arrays(about, schema=ABOUT),
+        features.drop_columns(absent)
+        if len(absent) < features.num_columns
+        else columns_of(pa.array([{}] * features.num_rows, pa.struct([])), INSTANCE),
+        columns_of(columns["prediction"], PREDICTION),
+    )
+
+
+def _one_by_one(block: bytes, found: Found) -> Iterator[LoggedRows]:
+    rows = []
+    for line in block.splitlines():
+        if not line.strip():
+            continue
+        row = _row(_parsed(line))
+        if row is None:
+            found.unreadable += 1
+        else:
+            rows.append(row)
+    if rows:
+        yield batch_of(rows)
+
+
+def _parsed(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _row(line: Any) -> Row | None:
+    if not isinstance(line, dict) or "instance" not in line or "prediction" not in line:
+        return None
+    return Row(
+        line["instance"],
+        line["prediction"],
+        id=_text(line.get("id")),
+        time=moment(line.get("time")),
+        version=_text(line.get("version")),
+        fingerprint=_text(line.get("fingerprint")),
+    )
+
+
+def moment(text: Any) -> datetime | None:
+    """Reads a time, as ISO 8601 has it; None where it is none."""
+    if not isinstance(text, str):
+        return None
+    try:
+        read = datetime.fromisoformat(_microseconds(text))
+    except ValueError:
+        return None
+    return read if read.tzinfo else read.replace(tzinfo=timezone.utc)
+
+
+def _microseconds(text: str) -> str:
+    """Cuts a time's fraction to the six digits that Python knows; Go writes nine."""
+    head, point, tail = text.replace("Z", "+00:00").partition(".")
+    digits = len(tail) - len(tail.lstrip("0123456789"))
+    return f"{head}.{tail[:digits][:6]:0<6}{tail[digits:]}" if point else head
+
+
+def _text(value: Any) -> str | None:
+    return str(value) if isinstance(value, (str, int)) and value != "" else None

@@ -1,0 +1,62 @@
+"""The figures for Prometheus, in its text format: a file for node_exporter's textfile collector, or for a Pushgateway."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from .verdict import DEGRADED, DRIFT, NO_DATA, OK, TOO_FEW
+
+_Sample = tuple[dict[str, str], float | None]
+
+
+def metrics_text(monitoring: dict[str, Any]) -> str:
+    """Returns the text: https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format."""
+    model = {"model_name": monitoring["model_name"], "fingerprint": monitoring["fingerprint"]}
+    lines = []
+    for name, described, samples in _families(monitoring, model):
+        lines += [f"# HELP {name} {described}", f"# TYPE {name} gauge"]
+        lines += [f"{name}{_labels(labels)} {float(value)!r}" for labels, value in samples if value is not None]
+    return "\n".join(lines) + "\n"
+
+
+def _families(monitoring: dict[str, Any], model: dict[str, str]) -> Iterator[tuple[str, str, list[_Sample]]]:
+    features = monitoring["features"].items()
+    words = (OK, DRIFT, DEGRADED, TOO_FEW, NO_DATA)
+    said: list[_Sample] = [(model | {"verdict": word}, float(word == monitoring["verdict"])) for word in words]
+    yield "penstock_monitoring_verdict", "1 for the verdict of the last monitoring, 0 for the others.", said
+    yield "penstock_monitoring_time_seconds", "When the model was last monitored.", [(model, monitoring["timestamp"])]
+    yield "penstock_monitoring_rows", "Rows of the window.", [(model, monitoring["rows"])]
+    yield "penstock_monitoring_newest_row_seconds", "The time of the newest logged row.", [(model, monitoring["newest_timestamp"])]
+    yield (
+        "penstock_monitoring_drift",
+        "How far a feature lies from the reference, by the measure that is judged.",
+        [(model | {"feature": name, "measure": found["measure"]}, found["value"]) for name, found in features],
+    )
+    yield (
+        "penstock_monitoring_drifted",
+        "1 for a feature that lies beyond its threshold and beyond chance.",
+        [(model | {"feature": name}, float(found["status"] == "drifted")) for name, found in features],
+    )
+    yield (
+        "penstock_monitoring_missing_share",
+        "The share of rows without a value.",
+        [(model | {"feature": name}, found["missing"]) for name, found in features],
+    )
+    quality = (monitoring["quality"] or {}).get("metrics", {})
+    yield (
+        "penstock_monitoring_quality",
+        "A metric of the EvalConfig on the rows whose labels have come.",
+        [(model | {"metric": name}, found["value"]) for name, found in quality.items()],
+    )
+    yield (
+        "penstock_monitoring_labeled_share",
+        "The share of rows whose labels have come.",
+        [(model, (monitoring["quality"] or {}).get("share"))],
+    )
+
+
+def _labels(labels: dict[str, str]) -> str:
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items()) + "}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,0 +1,51 @@
+"""The page that shows a monitoring: verdict, what moved, quality, and what the log does not tell."""
+
+from pathlib import Path
+from typing import Any
+
+from penstock.components.evidence.page import write_page
+
+_MOST_DRAWN = 9
+
+
+def write_report(path: Path, monitoring: dict[str, Any]) -> None:
+    """Writes the page.
+
+    Args:
+        path: The HTML file.
+        monitoring: `monitoring.json`'s contents.
+    """
+    compared = monitoring["features"] | monitoring["predictions"]
+    ranked = dict(sorted(compared.items(), key=lambda item: -_excess(item[1])))
+    drawn = {name: found for name, found in ranked.items() if found["bins"] and _excess(found) > 0}
+    write_page(
+        Path(__file__).with_name("report.html.j2"),
+        path,
+        title="Monitoring",
+        monitoring=monitoring,
+        ranked=ranked,
+        drawn=dict(list(drawn.items())[:_MOST_DRAWN]),
+        number=_number,
+        share=_share,
+        interval=_interval,
+    )
+
+
+def _excess(found: dict[str, Any]) -> float:
+    """Returns how many times beyond its limit a feature is; what could not be compared comes first."""
+    if found["value"] is None:
+        return float("inf")
+    limit = max(found["threshold"], found["chance"], 1e-12)
+    return float(found["value"] / limit) + (1e6 if found["status"] == "drifted" else 0)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2%}"
+
+
+def _interval(bounds: list[float | None] | None) -> str:
+    return "" if bounds is None or None in bounds else f"{bounds[0]:.4g} … {bounds[1]:.4g}"

@@ -1,0 +1,351 @@
+"""monitor_model: one pass over a window of a log, a reference beside it, a verdict."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, NamedTuple
+
+# TFMA evaluates with Keras 2; saying so early keeps TensorFlow from importing Keras 3 as well.
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+
+import numpy as np
+import pyarrow as pa
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from penstock.components.data import stored
+from penstock.components.data.examples import read_batches, read_schema, split_folder
+from penstock.components.data.filesystems import open_filesystem
+from penstock.components.data.schema_file import read_schema_file
+from penstock.components.protocol import Input, Output, TaskError, figure, redact
+
+from .config import MonitoringConfig, read_config
+from .drift import DRIFTED, NO_VALUES, compare
+from .estimate import estimate
+from .logs.logged_rows import LoggedRows
+from .logs.reading import Log, with_ids
+from .logs.window import Window
+from .prometheus import metrics_text
+from .reference import Reference, read_reference, served
+from .report import write_report
+from .verdict import decide
+from .window_counts import ModelCounts, count_window
+
+FILE, METRICS_FILE = "monitoring.json", "monitoring.prom"
+
+
+class Outputs(NamedTuple):
+    """The output parameters of monitor_model."""
+
+    verdict: str
+
+
+@dataclass(frozen=True)
+class _Against:
+    """What the window is compared with: features, and predictions where the reference has any."""
+
+    features: Reference
+    predictions: Reference | None
+    described: dict[str, Any] = field(default_factory=dict)
+
+
+def monitor_model(
+    monitoring: Output,
+    report: Output,
+    logs: str,
+    reference: Input | None = None,
+    evaluation: Input | None = None,
+    reference_uri: str = "",
+    reference_split: str = "train",
+    reference_window: str = "",
+    schema_file: str = "",
+    model_name: str = "",
+    fingerprint: str = "",
+    log_format: str = "",
+    log_key: str = "",
+    window_start: str = "",
+    window_end: str = "",
+    window_hours: float = 24.0,
+    monitoring_config: str = "",
+    eval_config: str = "",
+    labels: str = "",
+    label_key: str = "id",
+    label_column: str = "",
+) -> Outputs:
+    """Monitors a model; the interface's docstring says what the parameters mean.
+
+    Raises:
+        TaskError: A parameter, the reference, the log or the labels cannot be used; a model that has drifted is a result.
+    """
+    now = datetime.now(timezone.utc)
+    config = read_config(monitoring_config)
+    window = Window.read(window_start, window_end, window_hours, now)
+    schema = read_schema_file(schema_file) if schema_file else None
+    if sum(map(bool, (reference, reference_uri, reference_window))) != 1:
+        raise TaskError("give one reference: reference, reference_uri or reference_window")
+    quality = _Quality.of(eval_config, labels, label_key, label_column)
+    blessed = _blessed(evaluation)
+    with _examples(reference, reference_uri) as examples:
+        texts = _texts(examples, reference_split, schema)
+        log = Log(logs, log_format, model_name, texts)
+        excluded = {*config.exclude, *served(schema), *quality.labels, *([log_key] if log_key else [])}
+        against = _against(
+            log, examples, reference_split, reference_window, schema, excluded, now, redact(reference.uri if reference else reference_uri)
+        )
+    batches = (with_ids(rows, log_key) for rows in log.read(window))
+    outputs = against.predictions.bins if against.predictions else {}
+    models = count_window(batches, against.features.bins, outputs, quality.keep)
+    which, nothing = _which(models, fingerprint or blessed, window, log.found.newest, config)
+    model = models.get(which, ModelCounts({}, {}))
+    compared = _compared(model, against, config, excluded) if model.rows else {}
+    measured = quality.measure(which, evaluation, schema, config) if model.rows else None
+    word, reasons = decide(model.rows, nothing, compared["features"] | compared["predictions"] if compared else {}, measured, config)
+    found = {
+        "verdict": word,
+        "reasons": reasons,
+        "model_name": model_name,
+        "fingerprint": which,
+        "time": now.isoformat(timespec="seconds"),
+        "timestamp": now.timestamp(),
+        "window": {"start": window.start.isoformat(), "end": window.end.isoformat()},
+        "rows": model.rows,
+        "errors": model.errors,
+        "newest": model.newest.isoformat() if model.newest else None,
+        "newest_timestamp": model.newest.timestamp() if model.newest else None,
+        "log": {"uri": redact(logs), "format": log.kind} | _log_facts(log),
+        "models": _models(models, against, config, excluded),
+        "reference": against.described | {"rows": against.features.rows},
+        "features": compared.get("features", {}),
+        "predictions": compared.get("predictions", {}),
+        "not_compared": _not_compared(model, against, excluded),
+        "quality": measured,
+        "estimate": estimate(np.concatenate(model.scores)) if quality.is_given and model.scores else None,
+    }
+    monitoring.path.mkdir(parents=True)
+    (monitoring.path / FILE).write_text(stored.dump(found, indent=1, allow_nan=False), encoding="utf-8")
+    (monitoring.path / METRICS_FILE).write_text(metrics_text(found), encoding="utf-8")
+    monitoring.metadata |= {"verdict": word, "rows": model.rows, "model_fingerprint": which}
+    write_report(report.path, found)
+    figure(
+        f"{model.rows:,} rows: {word.replace('_', ' ')}"
+        + (f": {reasons[0]}" if reasons else "")
+        + (f", and {len(reasons) - 1} more" if len(reasons) > 1 else "")
+    )
+    return Outputs(word)
+
+
+class _Quality:
+    """What is to be measured where labels have come: nothing, if there is no EvalConfig or there are no labels.
+
+    Attributes:
+        is_given: Whether there is an EvalConfig.
+        labels: The columns that are labels, which no request has.
+    """
+
+    def __init__(self, eval_config: Any, labels: pa.Table | None, label_key: str) -> None:
+        self._eval_config, self.is_given = eval_config, eval_config is not None
+        self.labels = {label_key} - {""}
+        self._labeled: Any = None
+        if labels is not None:
+            from .labels import LabeledRows
+            from .quality import needed_columns
+
+            self._labeled = LabeledRows(labels, needed_columns(eval_config, label_key))
+
+    @classmethod
+    def of(cls, eval_config: str, labels: str, label_key: str, label_column: str) -> "_Quality":
+        """Reads the EvalConfig and the labels.
+
+        Raises:
+            TaskError: They cannot be used.
+        """
+        if labels and not eval_config:
+            raise TaskError("labels needs eval_config, which says what to measure with them; give both")
+        if not eval_config:
+            return cls(None, None, "")
+        from penstock.components.evidence.eval_config import parse_eval_config
+
+        from .labels import read_labels
+        from .quality import label_key_of
+
+        parsed = parse_eval_config(eval_config)
+        label = label_key_of(parsed)
+        return cls(parsed, read_labels(labels, label_key, label_column or label) if labels else None, label)
+
+    def keep(self, rows: LoggedRows) -> None:
+        """Keeps the rows that have labels."""
+        if self._labeled is not None:
+            self._labeled.keep(rows)
+
+    def measure(
+        self, fingerprint: str, evaluation: Input | None, schema: schema_pb2.Schema | None, config: MonitoringConfig
+    ) -> dict[str, Any] | None:
+        """Measures a model; None where there is nothing to measure."""
+        if self._labeled is None:
+            return None
+        from .quality import measure
+
+        return measure(self._eval_config, self._labeled, fingerprint, evaluation.path if evaluation else None, schema, config)
+
+
+@contextmanager
+def _examples(reference: Input | None, uri: str) -> Iterator[Path | None]:
+    """Gives the folder of the reference's Examples; None if the reference is a window of the log."""
+    if reference is not None:
+        reference.require_written()
+        yield reference.path
+    elif not uri:
+        yield None
+    else:
+        with tempfile.TemporaryDirectory(prefix="penstock-reference-") as scratch:
+            yield _fetched(uri, Path(scratch))
+
+
+def _fetched(uri: str, scratch: Path) -> Path:
+    try:
+        files, root = open_filesystem(uri)
+        if not files.exists(root):
+            raise TaskError(f"the reference is gone: nothing is at {redact(uri)}; give Examples that are there")
+        if Path(root).is_dir():
+            return Path(root)
+        files.get(f"{root.rstrip('/')}/", f"{scratch}/", recursive=True)
+    except TaskError:
+        raise
+    except Exception as error:  # every filesystem has exceptions of its own
+        raise TaskError(
+            f"the reference {redact(uri)} cannot be read ({' '.join(str(error).split())[:200]}); correct reference_uri"
+        ) from error
+    return scratch
+
+
+def _texts(examples: Path | None, split: str, schema: schema_pb2.Schema | None) -> list[str]:
+    """Returns the features that are text."""
+    if examples is not None:
+        split_folder(examples, split)
+        return [
+            column.name
+            for column in read_schema(examples, split)
+            if pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+        ]
+    return [feature.name for feature in schema.feature if feature.type == schema_pb2.BYTES] if schema else []
+
+
+def _against(
+    log: Log,
+    examples: Path | None,
+    split: str,
+    window: str,
+    schema: schema_pb2.Schema | None,
+    excluded: set[str],
+    now: datetime,
+    uri: str,
+) -> _Against:
+    if examples is not None:
+        read = read_reference(lambda: read_batches(examples, split), schema, excluded)
+        return _Against(read, None, {"kind": "examples", "uri": uri, "split": split})
+    start, _, end = window.partition("/")
+    earlier = Window.read(start, end, 0.0, now) if start and end else None
+    if earlier is None:
+        raise TaskError(f"reference_window is {window!r:.60}; give START/END, such as 2026-11-01/2026-11-08")
+    features = read_reference(lambda: (rows.features for rows in log.read(earlier)), schema, excluded)
+    answered = read_reference(
+        lambda: (rows.predictions.filter(rows.about.column("error").is_null()) for rows in log.read(earlier)), None, set()
+    )
+    return _Against(features, answered, {"kind": "window", "start": earlier.start.isoformat(), "end": earlier.end.isoformat()})
+
+
+def _blessed(evaluation: Input | None) -> str:
+    """Returns the fingerprint of the model that an Evaluation blessed."""
+    if evaluation is None:
+        return ""
+    place = evaluation.path / "blessing.json"
+    if not place.is_file():
+        raise TaskError(f"the evaluation has no blessing.json at {evaluation.path}; give evaluate_model's evaluation")
+    content = stored.load(place.read_bytes(), f"the blessing {place}", "evaluate the model again")
+    model = content.get("model")
+    return str(model.get("fingerprint", "")) if isinstance(model, dict) else ""
+
+
+def _which(
+    models: dict[str, ModelCounts], wanted: str, window: Window, newest: datetime | None, config: MonitoringConfig
+) -> tuple[str, str]:
+    """Returns the fingerprint of the model that is monitored, and why there are no rows of it; empty if there are."""
+    seen = f"; the newest row of the log is of {newest.isoformat(timespec='seconds')}" if newest else "; the log has no rows at all"
+    if not models:
+        return (
+            wanted,
+            f"no row is in the window from {window.start.isoformat(timespec='minutes')} to {window.end.isoformat(timespec='minutes')}{seen}",
+        )
+    told = {name: model.rows for name, model in models.items() if name}
+    which = next(
+        (name for name in told if wanted and name.startswith(wanted)), "" if wanted else max(models, key=lambda name: models[name].rows)
+    )
+    if wanted and told and not which:
+        others = ", ".join(f"{name[:12]} ({rows:,})" for name, rows in sorted(told.items(), key=lambda item: -item[1])[:3])
+        return wanted, f"no row is of the model {wanted[:12]}; the window's rows are of {others}"
+    latest = models[which].newest
+    if config.max_age_hours and (latest is None or window.end - latest > timedelta(hours=config.max_age_hours)):
+        age = "of unknown age" if latest is None else f"of {latest.isoformat(timespec='seconds')}"
+        return which, f"the newest row is {age}, more than {config.max_age_hours:g} hours before the window's end"
+    return which, ""
+
+
+def _compared(model: ModelCounts, against: _Against, config: MonitoringConfig, excluded: set[str]) -> dict[str, dict[str, Any]]:
+    """Compares the features that the log has, those that monitoring_config names, and the predictions."""
+    bins, counts = against.features.bins, against.features.counts
+    names = [name for name in bins if name in model.names or name in config.features]
+    features = {name: compare(name, bins[name], counts[name], model.features[name], config) for name in names}
+    unknown = sorted((model.names | set(config.features)) - set(bins) - excluded - model.outputs)
+    if not names and unknown:
+        raise TaskError(
+            f"the log has no feature of the reference (it has {', '.join(unknown[:5])}); give the log of the model that was trained on it"
+        )
+    for name in unknown:
+        features[name] = _without_reference(name)
+    predictions = {}
+    if against.predictions:
+        theirs = against.predictions
+        predictions = {
+            f"prediction/{name}": compare(name, each, theirs.counts[name], model.predictions[name], config)
+            for name, each in theirs.bins.items()
+        }
+    return {"features": features, "predictions": predictions}
+
+
+def _without_reference(name: str) -> dict[str, Any]:
+    reason = f"{name} is not in the reference; exclude it in monitoring_config, or give a reference that has it"
+    empty = dict.fromkeys(("threshold", "value", "chance", "missing", "reference_missing", "new", "mean", "reference_mean"))
+    return empty | {
+        "status": NO_VALUES,
+        "reasons": [reason],
+        "kind": "unknown",
+        "measure": "",
+        "measures": {},
+        "rows": 0,
+        "invalid": 0.0,
+        "bins": [],
+    }
+
+
+def _not_compared(model: ModelCounts, against: _Against, excluded: set[str]) -> dict[str, list[str]]:
+    absent = sorted(set(against.features.bins) - model.names) if model.rows else []
+    return {"excluded": sorted(excluded), "not_logged": absent, "predictions": [] if against.predictions else sorted(model.outputs)}
+
+
+def _models(models: dict[str, ModelCounts], against: _Against, config: MonitoringConfig, excluded: set[str]) -> list[dict[str, Any]]:
+    """Describes every model of the window, and what has drifted in its rows; a canary is one of them."""
+    described = []
+    for name, model in sorted(models.items(), key=lambda item: -item[1].rows):
+        compared = _compared(model, against, config, excluded) if model.rows >= config.min_rows else {}
+        drifted = [each for kind in compared.values() for each, found in kind.items() if found["status"] == DRIFTED]
+        described.append({"fingerprint": name, "versions": model.versions, "rows": model.rows, "errors": model.errors, "drifted": drifted})
+    return described
+
+
+def _log_facts(log: Log) -> dict[str, Any]:
+    found = log.found
+    counted = ("files", "rows", "unreadable", "cut_short", "unanswered", "unasked", "untimed", "vanished", "untold")
+    return {name: getattr(found, name) for name in counted}

@@ -1,0 +1,39 @@
+"""The verdict: one word, with the reasons for it. What could not be computed is never `ok`."""
+
+from typing import Any
+
+from .config import MonitoringConfig
+from .drift import DRIFTED, NO_VALUES
+
+OK, DRIFT, DEGRADED, TOO_FEW, NO_DATA = "ok", "drifted", "degraded", "not_enough_data", "no_data"
+
+
+def decide(
+    rows: int, nothing: str, compared: dict[str, dict[str, Any]], quality: dict[str, Any] | None, config: MonitoringConfig
+) -> tuple[str, list[str]]:
+    """Gives the verdict.
+
+    Args:
+        rows: The rows of the model in the window.
+        nothing: Why there is no row that counts; empty if there is one.
+        compared: What `drift.compare` says of each feature and prediction.
+        quality: What was found where labels have come; None where none were given.
+        config: How many rows a verdict needs.
+
+    Returns:
+        The word, and the reasons: none where all is well.
+    """
+    if nothing:
+        return NO_DATA, [nothing]
+    if rows < config.min_rows:
+        return TOO_FEW, [f"{rows:,} rows are fewer than min_rows, {config.min_rows:,}"]
+    degraded = list(quality["reasons"]) if quality else []
+    drifted = [reason for found in compared.values() if found["status"] == DRIFTED for reason in found["reasons"]]
+    unknown = [reason for found in compared.values() if found["status"] == NO_VALUES for reason in found["reasons"]]
+    unknown += list(quality["unknown"]) if quality else []
+    if not compared:
+        unknown.append("no feature was compared")
+    for word, reasons in ((DEGRADED, degraded), (DRIFT, drifted), (TOO_FEW, unknown)):
+        if reasons:
+            return word, [*reasons, *(reason for reason in (*degraded, *drifted, *unknown) if reason not in reasons)]
+    return OK, []
