@@ -190,7 +190,9 @@ class Connection:
         if isinstance(cause, urllib3.exceptions.ProtocolError):
             cause = cause.args[-1]
         if "CERTIFICATE_VERIFY_FAILED" in str(cause):
-            return UserError(f"{self._where} has a certificate that is not trusted: name its authority's certificates with ca_certificate")
+            return UserError(
+                f"{self._where} has a certificate that is not trusted: give the certificates of its authority with ca_certificate"
+            )
         if "SSL" in type(cause).__name__:
             return UserError(f"{self._where} does not speak TLS: check https or http in the host ({cause})")
         return BackendUnavailable(f"{self._where} cannot be reached: {_brief(cause)}")

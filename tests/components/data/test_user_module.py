@@ -100,7 +100,11 @@ def test_folders_and_wheels_come_whole(tmp_path):
         ({"a.py": "def run_fn(x): pass"}, "b@", "it has no module b"),
         ({"a.py": "import nowhere\ndef run_fn(x): pass"}, "", r"'nowhere' \(line 1\); a file brings along"),
         ({"a.py": "import b\ndef run_fn(x): pass", "b.py": "\n1 / 0"}, "", r"ZeroDivisionError: division by zero \(b.py, line 2\)"),
-        ({"a.py": "import numpy\ndef run_fn(x): pass", "numpy.py": "x = 1"}, "", "numpy has the name of an installed package"),
+        (
+            {"a.py": "import numpy\ndef run_fn(x): pass", "numpy.py": "x = 1"},
+            "",
+            "numpy beside the module has the name of an installed package",
+        ),
         ({"a.py": "def run_fn(x): pass\nimport sys\nsys.exit(0)"}, "", r"SystemExit\(0\): a module must neither end the process"),
         ({"a.py": "def run_fn(x): pass", "b.bin": "x" * (17 << 20)}, "", "larger than 16 MiB; give a folder"),
     ],

@@ -127,7 +127,7 @@ def test_the_only_context_is_the_target(file):
 
 def test_contexts_that_are_not_there(file):
     _refused("kubflow", "", {}, "has no context kubflow; did you mean kubeflow?", str(file))
-    _refused("vertex", "kubeflow", {}, "context vertex", "is one of vertex, not of kubeflow")
+    _refused("vertex", "kubeflow", {}, "context vertex", "belongs to vertex, not to kubeflow")
     file.unlink()
     _refused("vertex", "", {}, "no penstock.toml")
     _refused("", "", {}, "no target is given: use --target kubeflow or vertex")
