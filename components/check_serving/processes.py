@@ -17,6 +17,7 @@ import httpx
 import psutil
 
 from penstock.components.protocol import TaskError
+from penstock.components.protocol.printed import reason_in
 
 from .clients import MODEL
 
@@ -30,7 +31,6 @@ LOOPBACK = "127.0.0.1"
 START_SECONDS = 300.0
 _POLL_SECONDS = 0.02
 _BROKEN_ENVIRONMENT = ("ImportError", "ModuleNotFoundError")
-_ERROR = "error: "
 _SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl(2)
 
 
@@ -160,12 +160,12 @@ def _wait_until_ready(kind: "ServerKind", process: subprocess.Popen[bytes], addr
     with httpx.Client(base_url=address.url, trust_env=False, timeout=5.0) as client:
         while (seconds := time.monotonic() - started) < START_SECONDS:
             if process.poll() is not None:
-                raise _ended(kind, process.returncode, _last_line(log))
+                raise _ended(kind, process.returncode, _reason(log))
             with suppress(httpx.TransportError):  # it does not listen yet
                 if kind.is_ready(client.get(f"/v1/models/{MODEL}")):
                     return time.monotonic() - started
             time.sleep(_POLL_SECONDS)
-    raise CannotServe(f"{kind.name} was not ready after {seconds:.0f} s: {_last_line(log)}")
+    raise CannotServe(f"{kind.name} was not ready after {seconds:.0f} s: {_reason(log)}")
 
 
 def _ended(kind: "ServerKind", code: int, said: str) -> Exception:
@@ -175,8 +175,5 @@ def _ended(kind: "ServerKind", code: int, said: str) -> Exception:
     return CannotServe(f"{kind.name} {how} before it was ready: {said}")
 
 
-def _last_line(log: Path) -> str:
-    """Returns the line in which a server says why it ends, or else its last one."""
-    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith(_ERROR)]
-    return (errors or lines or ["it printed nothing"])[-1].removeprefix(_ERROR)[:500]
+def _reason(log: Path) -> str:
+    return reason_in(log.read_text(encoding="utf-8", errors="replace"))[:500]

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from penstock.components.evidence.answers import to_json
+from penstock.components.evidence import answers
+from penstock.components.evidence.answers import map_leaves, to_json
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,7 @@ def to_arrays(instances: Sequence[Any], specs: Sequence[InputSpec]) -> dict[str,
 
 def to_predictions(outputs: dict[str, np.ndarray]) -> list[Any]:
     """Returns a plain value for each row where there is one output, else values by output name."""
-    columns = {name: to_json(values.tolist(), name) for name, values in outputs.items()}
-    if len(columns) == 1:
-        return next(iter(columns.values()))
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return answers.to_predictions({name: to_json(values.tolist(), name) for name, values in outputs.items()})
 
 
 def _by_name(instance: Any, specs: Sequence[InputSpec]) -> dict[str, Any]:
@@ -54,12 +52,8 @@ def _by_name(instance: Any, specs: Sequence[InputSpec]) -> dict[str, Any]:
 
 
 def _column(values: list[Any], spec: InputSpec) -> np.ndarray:
-    array = np.array(_map_leaves(values, _to_bytes) if spec.dtype == object else values, dtype=spec.dtype)
+    array = np.array(map_leaves(values, _to_bytes) if spec.dtype == object else values, dtype=spec.dtype)
     return array[..., np.newaxis] if array.ndim == spec.rank - 1 else array
-
-
-def _map_leaves(value: Any, function: Any) -> Any:
-    return [_map_leaves(item, function) for item in value] if isinstance(value, list) else function(value)
 
 
 def _to_bytes(value: Any) -> bytes:

@@ -42,20 +42,7 @@ def control_release(
     tracking_uri: str = "",
     registry_uri: str = "",
 ) -> Outputs:
-    """Does what is asked, has the champion's alias point to what serves then, and writes the state.
-
-    Args:
-        release_state: What serves, what served before, and what is staged.
-        destination: Where, as a URI.
-        action: `promote`, `rollback` or `status`.
-        model_name: The name under which the model is served, and registered where its release's record does not say under which.
-        to: `previous`, or the start of a fingerprint.
-        keep_warm_seconds: For how long the model before is kept ready after a promotion.
-        max_latency_ms: The longest that a probe may take; 0: no limit.
-        champion_alias: The alias of the version that serves.
-        previous_alias: The alias that the former champion keeps.
-        tracking_uri: MLflow's tracking server.
-        registry_uri: The model registry.
+    """Does what is asked, has the champion's alias point to what serves then, and writes the state; see the interface for the parameters.
 
     Raises:
         GateFailed: Asked for the status: another version answers than the records say, or none.

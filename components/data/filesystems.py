@@ -82,7 +82,7 @@ def fetch_folder(uri: str, folder: Path) -> None:
         folder: Where to; made if need be.
 
     Raises:
-        Exception: It cannot be read; every filesystem has exceptions of its own.
+        Exception: Nothing is there, or it cannot be read; every filesystem has exceptions of its own.
     """
     files, root = open_filesystem(uri)
     files.get(f"{root.rstrip('/')}/", f"{folder}/", recursive=True)

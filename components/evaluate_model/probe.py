@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from penstock.components.data import stored
 from penstock.components.data.examples import read_batches
 from penstock.components.data.tensors import Tensors
-from penstock.components.evidence.answers import largest_part, to_json
+from penstock.components.evidence.answers import largest_part, to_json, to_predictions
 
 from .predict import Batch, Predictor
 
@@ -69,9 +69,7 @@ def _predictions(predictor: Predictor, table: pa.Table, tensors: Tensors, size: 
     predictions: list[Any] = []
     for start in range(0, table.num_rows, size):
         answers = predictor.predict(Batch(table.slice(start, size).combine_chunks().to_batches()[0], tensors))
-        columns = {name: to_json(answer.tolist(), name) for name, answer in answers.items()}
-        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-        predictions += next(iter(columns.values())) if len(columns) == 1 else rows
+        predictions += to_predictions({name: to_json(answer.tolist(), name) for name, answer in answers.items()})
     return predictions
 
 

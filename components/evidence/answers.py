@@ -2,7 +2,7 @@
 
 import base64
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +28,21 @@ def to_json(value: Any, name: str = "") -> Any:
         with suppress(UnicodeDecodeError):
             return value.decode()
     return {"b64": base64.b64encode(value).decode()}
+
+
+def map_leaves(value: Any, function: Callable[[Any], Any]) -> Any:
+    """Returns nested lists with a function applied to whatever in them is no list."""
+    return [map_leaves(item, function) for item in value] if isinstance(value, list) else function(value)
+
+
+def to_rows(columns: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
+    """Returns the values of each row, by the columns' names."""
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def to_predictions(columns: Mapping[str, list[Any]]) -> list[Any]:
+    """Returns the predictions of a V1 response: each row's value where there is one output, else its values by the outputs' names."""
+    return next(iter(columns.values())) if len(columns) == 1 else to_rows(columns)
 
 
 @dataclass(frozen=True)

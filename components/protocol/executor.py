@@ -12,7 +12,6 @@ import inspect
 import json
 import logging
 import os
-import shutil
 import signal
 import sys
 import time
@@ -27,6 +26,7 @@ import penstock
 
 from . import marks
 from .artifacts import Artifact, Input, Output
+from .atomic import atomically, remove, scratch_beside
 from .errors import GateFailed, TaskError
 from .executor_input import parse
 from .fingerprint import fingerprint
@@ -38,8 +38,6 @@ from .redacting import redact, redact_all
 from .room import is_out_of_room, without_room
 from .values import decode, encode, encode_metadata
 
-# On these mounts a rename is a copy: outputs are written in place, and the executor output file makes them count.
-_IN_PLACE = ("/gcs/",)
 # Where Kubernetes lets a container say why it ended: the pod's status, the workflow's node and Kubeflow's record of the run keep it.
 _TERMINATION_LOG = Path("/dev/termination-log")
 _LONGEST_TERMINATION = 4096
@@ -181,7 +179,7 @@ def execute(task: Callable[..., Any], executor_input: dict[str, Any]) -> dict[st
             begun.append(output)
         for path in reports:
             with placing(path):
-                _remove(path)  # an earlier attempt's: if this one fails, they would speak for it
+                remove(path)  # an earlier attempt's: if this one fails, they would speak for it
         for value in inputs:
             _ = value.fingerprint  # refuses what is not what its metadata says
             _logger.debug("input %s: %s, fingerprint %s", value.name, value.path, value.fingerprint)
@@ -198,7 +196,7 @@ def execute(task: Callable[..., Any], executor_input: dict[str, Any]) -> dict[st
     except BaseException as error:
         for path in (*(output.path for output in begun), *reports):
             with contextlib.suppress(OSError):
-                _remove(path)
+                remove(path)
         if isinstance(error, TaskError) or not is_out_of_room(error):
             raise
         full = without_room(error, [output.path for output in outputs.values()])
@@ -256,13 +254,10 @@ def _convert(task: str, name: str, value: Any, kind: type) -> Any:
 
 
 def _scratch(destination: Path) -> Path:
-    """Returns an absent path beside a destination (the destination itself where a rename would be a copy)."""
+    """Returns where a task makes an output; made in place, the executor output file makes it count."""
     with placing(destination):
-        in_place = str(destination).startswith(_IN_PLACE)
-        path = destination if in_place else destination.with_name(f".{destination.name}.partial")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove(path)
-        if not in_place:  # may it be written at all?
+        path = scratch_beside(destination)
+        if path != destination:  # may it be written at all?
             path.touch()
             path.unlink()
     return path
@@ -275,7 +270,7 @@ def _publish(outputs: dict[str, Output], destinations: dict[str, Path]) -> None:
         with placing(destination):
             settle(output.path)
             if output.path != destination:
-                _remove(destination)
+                remove(destination)
                 if output.path.exists():
                     output.path.replace(destination)
             output.path = destination
@@ -318,21 +313,11 @@ def _report_files(outputs_spec: dict[str, Any]) -> list[Path]:
     return [*_parameter_files(outputs_spec).values(), *([Path(output_file)] if output_file else [])]
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
 def _write(path: Path, text: str) -> None:
-    scratch = _scratch(path)
     try:
-        with placing(path):
+        with placing(path), atomically(path) as scratch:
             scratch.write_text(text, encoding="utf-8")
-            scratch.replace(path)
     except OSError as error:
-        _remove(scratch)
         error.filename = error.filename or str(path)
         raise
 

@@ -47,6 +47,15 @@ def decode(value: Any) -> Any:
         return {str(decode(name)): decode(item) for name, item in value.items()}
     if isinstance(value, list):
         return [decode(item) for item in value]
+    return whole(value)
+
+
+def whole(value: Any) -> Any:
+    """Returns a JSON value whose whole numbers are ints, however deep they lie: protobuf has floats only."""
+    if isinstance(value, dict):
+        return {name: whole(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [whole(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) <= LARGEST_WHOLE else value
 
 

@@ -41,28 +41,7 @@ def push_model(
     tracking_uri: str = "",
     registry_uri: str = "",
 ) -> Outputs:
-    """Rolls the model out, has the champion's alias point to what serves then, and writes the receipt.
-
-    Args:
-        model: The model to push.
-        evaluation: Its Evaluation.
-        serving_check: Its serving check.
-        pushed_model: The receipt.
-        destination: Where to, as a URI.
-        model_name: The name under which the model is served and registered.
-        model_version: Its version in the registry; empty: the registry is left alone.
-        strategy: `replace`, `canary`, `blue_green` or `shadow`.
-        traffic_steps: The canary's shares of the traffic in percent.
-        bake_seconds: For how long each canary step, or the shadow, is watched.
-        keep_warm_seconds: For how long the old model is kept ready once the new one has all traffic.
-        max_latency_ms: The longest that a probe may take; 0: no limit.
-        max_model_mb: The largest model that may be pushed, in MiB; 0: no limit.
-        allow_stale_baseline: Whether the model that serves now may be another than the Baseline.
-        serving_options: How to serve it.
-        champion_alias: The alias of the version that serves.
-        previous_alias: The alias that the former champion keeps.
-        tracking_uri: MLflow's tracking server.
-        registry_uri: The model registry.
+    """Rolls the model out, has the champion's alias point to what serves then, and writes the receipt; see the interface for the parameters.
 
     Raises:
         TaskError: These bytes are not blessed, checked and registered, the destination refuses, or a rollback failed.

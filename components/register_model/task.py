@@ -25,18 +25,7 @@ def register_model(
     tracking_uri: str = "",
     registry_uri: str = "",
 ) -> Outputs:
-    """Registers the model as a version; the same bytes keep the version that they have.
-
-    Args:
-        model: The model to register.
-        evaluation: Its Evaluation.
-        serving_check: Its serving check.
-        model_name: The registered model's name.
-        alias: The alias that the version gets.
-        tracking_run_id: The MLflow run that trained the model; empty: none.
-        tags: Further tags.
-        tracking_uri: MLflow's tracking server.
-        registry_uri: The model registry.
+    """Registers the model as a version, unless the same bytes are one already; see the interface for the parameters.
 
     Raises:
         TaskError: The Evaluation does not bless these bytes, they have not passed the serving check, or the registry refuses.

@@ -5,21 +5,20 @@ token, and may not set that header for another origin.
 """
 
 import hmac
-import os
 import secrets
 from pathlib import Path
+
+from penstock.components.protocol.atomic import atomically
+
+from .modes import owner_readable
 
 _SCHEME = "Bearer "
 
 
 def write_token(folder: Path) -> None:
     """Makes a new token for the server that starts in a folder."""
-    path = _path(folder)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+    with atomically(_path(folder)) as scratch, open(scratch, "x", encoding="ascii", opener=owner_readable) as file:
         file.write(secrets.token_urlsafe(32))
-    partial.replace(path)
 
 
 def read_token(folder: Path) -> str:

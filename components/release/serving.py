@@ -22,8 +22,10 @@ from typing import IO, TypeVar
 
 from penstock.components.data import stored
 from penstock.components.data.stored import Stored
+from penstock.components.protocol.atomic import atomically
 from penstock.components.protocol.errors import TaskError
 from penstock.components.protocol.fingerprint import fingerprint
+from penstock.components.protocol.printed import reason_in
 
 from .modes import group_readable
 from .names import check_model_name, is_model_name
@@ -220,10 +222,8 @@ def known_models(folder: Path) -> list[str]:
 
 
 def _write(path: Path, content: Stored) -> None:
-    """Replaces a file atomically."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(stored.dump(content, indent=1), encoding="utf-8")
-    partial.replace(path)
+    with atomically(path) as scratch:
+        scratch.write_text(stored.dump(content, indent=1), encoding="utf-8")
 
 
 def _read(kind: type[_Kind], path: Path) -> _Kind | None:
@@ -294,11 +294,10 @@ def open_errors(folder: Path) -> IO[bytes]:
 
 
 def last_words(folder: Path) -> str:
-    """Returns the last line that a folder's server wrote, and where it is."""
+    """Returns what a folder's server says why it ended, or else the last line that it wrote, and where that is."""
     for path in (folder / ERRORS, folder / LOG):
-        lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines() if path.is_file() else []
-        if lines:
-            return f"{lines[-1].removeprefix('error: ')} (log: {path})"
+        if path.is_file() and (printed := path.read_text(encoding="utf-8", errors="replace").strip()):
+            return f"{reason_in(printed)} (log: {path})"
     return "it printed nothing"
 
 

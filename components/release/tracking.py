@@ -15,6 +15,7 @@ os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from penstock.components.protocol.atomic import atomically
 from penstock.components.protocol.errors import TaskError
 
 _SQLITE = "sqlite:///"
@@ -60,13 +61,8 @@ def _make_whole(uri: str) -> None:
     database = _database(uri)
     if database is None or database.exists():
         return
-    scratch = database.with_name(f".{database.name}.partial")
-    scratch.unlink(missing_ok=True)
-    try:
+    with atomically(database) as scratch:
         _open(f"{_SQLITE}{scratch}")
-        scratch.replace(database)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def experiment_id(client: MlflowClient, uri: str, name: str) -> str:

@@ -34,16 +34,7 @@ def resolve_baseline(
     tracking_uri: str = "",
     registry_uri: str = "",
 ) -> Outputs:
-    """Copies the Baseline's SavedModel, or records that there is none.
-
-    Args:
-        candidate: The model that will be compared.
-        baseline: The Baseline; a folder with only `NO_BASELINE.txt` where there is none.
-        model_name: The registered model's name.
-        alias: The alias that marks the model in production.
-        on_broken_baseline: `fail` or `ignore`.
-        tracking_uri: MLflow's tracking server.
-        registry_uri: The model registry.
+    """Copies the Baseline's SavedModel, or records that there is none; see the interface for the parameters.
 
     Raises:
         TaskError: There is no candidate, the Baseline's files are gone or changed and that is not to be ignored, or the registry cannot be asked.

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import uuid
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from kfp import dsl
 
 from penstock.components.protocol import TaskError
+from penstock.components.protocol.atomic import atomically
 
 from ..kfp_adapter.dsl import create_artifact_instance
 from ..kfp_adapter.orchestrator import serialize_outputs
@@ -62,12 +62,8 @@ class Entry:
     def write(self, place: Path) -> None:
         """Writes the entry, whole or not at all."""
         kept = json.loads(json.dumps(asdict(self)))
-        scratch = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
-        try:
+        with atomically(place, concurrent=True) as scratch:
             scratch.write_text(json.dumps({"schema": SCHEMA, "sha256": _sha256(kept), "kept": kept}), encoding="utf-8")
-            scratch.replace(place)
-        finally:
-            scratch.unlink(missing_ok=True)
 
     def restore(self) -> dict[str, Any] | None:
         """Returns the outputs; None if an artifact is not what it was."""

@@ -14,7 +14,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ..components.images import image as released_image
+from penstock.components.images import image as released_image
+from penstock.components.protocol.printed import reason_in
+
 from ..errors import UserError
 from ..spec.containers import family_of, without_gpu
 from ..spec.pipeline_file import PipelineFile
@@ -99,7 +101,7 @@ class DockerRunner:
         pulled = self._engine.ask("pull", image)
         if identifier := self._engine.image_id(image):
             return identifier
-        reason = (pulled.stderr.strip() or "the registry does not have it").splitlines()[-1]
+        reason = reason_in(pulled.stderr, "the registry does not have it")
         family = family_of(image)
         hint = f"; build it: `penstock images build --family {family}`" if family else ""
         raise UserError(f"the image {image} is not on this machine and cannot be pulled ({reason}){hint}")

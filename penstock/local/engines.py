@@ -6,6 +6,8 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
+from penstock.components.protocol.printed import reason_in
+
 from ..errors import UserError
 
 CHOICE = "PENSTOCK_CONTAINER_ENGINE"
@@ -67,7 +69,7 @@ def find_engine() -> Engine:
         )
         if done.returncode == 0:
             return Engine(command, is_podman, any(word in done.stdout for word in _ROOTLESS))
-        failures.append(f"{command}: {(done.stderr.strip() or 'no answer').splitlines()[-1]}")
+        failures.append(f"{command}: {reason_in(done.stderr, 'no answer')}")
     raise UserError(f"no container engine answers ({'; '.join(failures)}); install Podman or start Docker, or set {CHOICE} to the command")
 
 

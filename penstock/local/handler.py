@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.components.protocol import redact
+from penstock.components.protocol.atomic import remove_scratch
 
 from ..errors import UserError
 from ..kfp_adapter.orchestrator import TASK_HANDLER, Status
@@ -64,7 +65,7 @@ class TaskHandler:
             task.error, code = redact(error.message), 1
         else:
             task.error = said.reason if code == 1 else ""
-        _remove_scratch(root)
+        remove_scratch(root)
         task.reports = list(_pages(outputs))
         if code == 0 and task.component and not Path(outputs["outputFile"]).exists():
             task.error, code = f"it ended without its outputs: {shlex.join(self.full_command[:3])}", 1
@@ -84,12 +85,6 @@ class TaskHandler:
 
 def _executor_input(command: list[str]) -> dict[str, Any]:
     return json.loads(command[command.index("--executor_input") + 1])
-
-
-def _remove_scratch(folder: Path) -> None:
-    """Removes what a task that was killed could not: outputs that were being made."""
-    for path in folder.glob(".*.partial"):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _pages(outputs: dict[str, Any]) -> Iterator[Path]:

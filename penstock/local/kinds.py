@@ -13,21 +13,12 @@ from typing import Any
 
 from google.protobuf import json_format, struct_pb2
 
-from penstock.components.protocol.values import LARGEST_WHOLE
+from penstock.components.protocol.values import whole
 
 from ..kfp_adapter.orchestrator import DAG_INPUTS, EXECUTOR_INPUT, EXECUTOR_INPUT_AS_DICT, FROM_PROTOBUF, TO_PROTOBUF
 from ..kfp_adapter.pipeline_spec import pipeline_spec_pb2
 
 _Types = pipeline_spec_pb2.ParameterType.ParameterTypeEnum
-
-
-def whole(value: Any) -> Any:
-    """Returns a value whose whole numbers are integers, however deep they lie."""
-    if isinstance(value, float) and value.is_integer() and abs(value) <= LARGEST_WHOLE:
-        return int(value)
-    if isinstance(value, dict):
-        return {name: whole(item) for name, item in value.items()}
-    return [whole(item) for item in value] if isinstance(value, list) else value
 
 
 def text_of(value: Any) -> str:

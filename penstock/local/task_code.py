@@ -7,10 +7,10 @@ directory has a `penstock` of its own, which lacks the subpackages.
 import hashlib
 import importlib
 import os
-import uuid
 from pathlib import Path
 
 import penstock
+from penstock.components.protocol.atomic import atomically
 
 from .caches import cache_root
 
@@ -50,13 +50,12 @@ def code_path() -> Path:
 
 def _link(folder: Path, links: dict[str, Path]) -> None:
     """Makes the folder whole or not at all, whoever makes it at the same time."""
-    scratch = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-    (scratch / "penstock").mkdir(parents=True)
-    for name, target in links.items():
-        (scratch / "penstock" / name).symlink_to(target)
-    (scratch / "__main__.py").write_text(_MAIN)
     try:
-        scratch.rename(folder)
+        with atomically(folder, concurrent=True) as scratch:
+            (scratch / "penstock").mkdir(parents=True)
+            for name, target in links.items():
+                (scratch / "penstock" / name).symlink_to(target)
+            (scratch / "__main__.py").write_text(_MAIN)
     except OSError:
         if not folder.exists():
             raise

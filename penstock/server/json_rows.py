@@ -6,14 +6,13 @@ Format: the row format of TensorFlow Serving's REST API, which KServe's V1 proto
 import base64
 import binascii
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from kserve.errors import InvalidInput
 
-from penstock.components.evidence.answers import to_json
+from penstock.components.evidence.answers import map_leaves, to_json
 
 # The JSON values that NumPy converts to an array directly, by kind of the input.
 _PLAIN: dict[str, frozenset[type]] = {
@@ -59,7 +58,7 @@ def fit(name: str, values: np.ndarray, spec: tf.TensorSpec) -> np.ndarray:
     return values
 
 
-def to_rows(name: str, values: np.ndarray) -> list[Any]:
+def to_list(name: str, values: np.ndarray) -> list[Any]:
     """Returns an array's rows as JSON values; only strings need to be looked at."""
     rows: list[Any] = values.tolist()
     return to_json(rows, name) if values.dtype.kind == "O" else rows
@@ -110,11 +109,11 @@ def _nested_column(name: str, values: list[Any], spec: tf.TensorSpec) -> np.ndar
     if spec.shape.rank == 1:
         _check_lengths(name, values, spec)
     if spec.dtype == tf.string:
-        array = np.array([_map_leaves(value, lambda leaf: _to_bytes(name, leaf)) for value in values], dtype=object)
+        array = np.array([map_leaves(value, lambda leaf: _to_bytes(name, leaf)) for value in values], dtype=object)
         if any(type(leaf) is not bytes for leaf in array.flat):  # NumPy keeps what differs in shape as lists
             raise InvalidInput(f"feature {name!r}: the rows differ in shape")
         return array
-    values = [_map_leaves(value, lambda leaf: _to_number(name, leaf, spec)) for value in values]
+    values = [map_leaves(value, lambda leaf: _to_number(name, leaf, spec)) for value in values]
     return _numbers(name, values, spec)
 
 
@@ -141,10 +140,6 @@ def _cast(name: str, values: np.ndarray, spec: tf.TensorSpec) -> np.ndarray:
     if is_lost:
         raise _out_of_range(name, spec)
     return cast
-
-
-def _map_leaves(value: Any, function: Callable[[Any], Any]) -> Any:
-    return [_map_leaves(item, function) for item in value] if isinstance(value, list) else function(value)
 
 
 def _to_number(name: str, value: Any, spec: tf.TensorSpec) -> Any:

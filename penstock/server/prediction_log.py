@@ -19,14 +19,16 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import orjson
 from fsspec.implementations.local import LocalFileSystem
 from prometheus_client import Counter
 
+from penstock.components.data.filesystems import open_store
+from penstock.components.evidence.answers import to_predictions, to_rows
+from penstock.components.protocol.atomic import atomically
 from penstock.components.release.modes import group_readable
 
-from .json_rows import to_rows
+from .json_rows import to_list
 from .row_keys import Keys
 from .saved_model import Arrays
 from .version import LoadedVersion
@@ -169,7 +171,7 @@ class PredictionLog:
     def _write(self, file: _File) -> None:
         now = datetime.now(timezone.utc)
         name = f"{now:%H%M%S}-{socket.gethostname()}-{os.getpid()}-{self._written}.jsonl"
-        files, folder = fsspec.core.url_to_fs(f"{self._uri}/{file.model_name}/{now:%Y-%m-%d}")
+        files, folder = open_store(f"{self._uri}/{file.model_name}/{now:%Y-%m-%d}")
         if isinstance(files, LocalFileSystem):  # an object in a bucket appears whole
             _write_file(Path(folder), name, bytes(file.content))
         else:
@@ -181,10 +183,8 @@ def _write_file(folder: Path, name: str, content: bytes) -> None:
     """Writes a file whole or not at all; what was asked is for its user and group alone to read."""
     folder.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     folder.mkdir(mode=0o750, exist_ok=True)
-    partial = folder / f".{name}.partial"
-    with open(partial, "wb", opener=group_readable) as file:
+    with atomically(folder / name) as scratch, open(scratch, "wb", opener=group_readable) as file:
         file.write(content)
-    partial.rename(folder / name)
 
 
 def _rows(entry: _Entry) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -206,7 +206,5 @@ def _by_row(values: list[Any] | Arrays, single: bool = False) -> list[Any]:
     """Returns the rows of V1's lists as they are, and those of V2's arrays by name; a single one's without it, as V1 has predictions."""
     if isinstance(values, list):
         return values
-    columns = [to_rows(name, array) for name, array in values.items()]
-    if single and len(columns) == 1:
-        return columns[0]
-    return [dict(zip(values, row, strict=True)) for row in zip(*columns, strict=True)]
+    columns = {name: to_list(name, array) for name, array in values.items()}
+    return to_predictions(columns) if single else to_rows(columns)

@@ -17,7 +17,6 @@ from kserve.errors import InvalidInput
 from penstock.components.protocol import TaskError
 
 from .bodies import Bodies
-from .fetch import local_model
 from .folder import FolderModels
 from .grpc_server import GrpcServer
 from .limits import Limits, allowed_connections
@@ -48,10 +47,27 @@ def _models(options: Options, log: "PredictionLog | None", ended: ExitStack) -> 
         return FolderModels(options.folder, log, options.prediction_log_key, options.batching)
     scratch = Path(ended.enter_context(tempfile.TemporaryDirectory(prefix="penstock-model-")))
     try:
-        folder = local_model(options.model_uri, scratch)
+        folder = _local_folder(options.model_uri, scratch)
         return load_one(options.model_name, folder, log, options.prediction_log_key, options.fingerprint, options.batching)
     except (TaskError, ValueError, OSError, InvalidInput) as error:
         sys.exit(f"error: cannot serve {options.model_name}: {error}")
+
+
+def _local_folder(uri: str, scratch: Path) -> Path:
+    """Returns the folder of a model. One in a bucket, as Vertex AI names it, is copied first; KServe copies before it starts a server.
+
+    Raises:
+        ValueError: Nothing is there, or it cannot be read.
+    """
+    if "://" not in uri:
+        return Path(uri)
+    from penstock.components.data.filesystems import fetch_folder
+
+    try:
+        fetch_folder(uri, scratch / "model")
+    except Exception as error:  # every store has its own errors
+        raise ValueError(f"{uri} cannot be fetched: {type(error).__name__}: {error}") from error
+    return scratch / "model"
 
 
 async def _serve(options: Options, models: Models, listener: socket) -> None:

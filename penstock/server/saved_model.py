@@ -9,7 +9,9 @@ import numpy as np
 import tensorflow as tf
 from kserve.errors import InvalidInput
 
-from .json_rows import check_output, fit, to_column, to_rows
+from penstock.components.evidence.answers import to_predictions
+
+from .json_rows import check_output, fit, to_column, to_list
 
 SIGNATURE = "serving_default"
 Arrays = dict[str, np.ndarray]
@@ -99,11 +101,7 @@ class SavedModel:
         outputs = self._compute(self.columns(list(itertools.chain.from_iterable(requests))))
         for name, values in outputs.items():
             check_output(name, values)
-        columns = {name: to_rows(name, values) for name, values in outputs.items()}
-        if len(columns) == 1:
-            (answers,) = columns.values()
-        else:
-            answers = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        answers = to_predictions({name: to_list(name, values) for name, values in outputs.items()})
         return [answers[part] for part in _parts([len(request) for request in requests], outputs)]
 
     def predict_arrays(self, requests: Sequence[Arrays]) -> list[Arrays]:

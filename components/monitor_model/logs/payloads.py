@@ -5,6 +5,8 @@ from typing import Any
 
 import orjson
 
+from penstock.components.evidence.answers import to_rows
+
 
 class Unreadable(ValueError):
     """A body that is none of the protocols', or that cannot be read without its headers."""
@@ -68,7 +70,7 @@ def _tensors(tensors: Any) -> list[dict[str, Any]]:
         columns[name] = values if width == 1 else [values[row * width : (row + 1) * width] for row in range(rows)]
     if len({len(column) for column in columns.values()}) != 1:
         raise Unreadable("tensors that differ in their rows")
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return to_rows(columns)
 
 
 def _flat(data: Any) -> list[Any]:

@@ -1,5 +1,6 @@
 """The URIs of destinations: their schemes, their parts, their options."""
 
+import math
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -37,6 +38,21 @@ def check_destination_name(destination: str) -> None:
         namespace, _, name = path.partition("/")
         check_kserve_name("namespace", namespace)
         check_kserve_name("InferenceService", name, longest_kserve_name(namespace, options["mode"]) if "mode" in options else 63)
+
+
+def read_seconds(option: str, text: str) -> float:
+    """Reads an option that is a number of seconds.
+
+    Raises:
+        TaskError: It is none, or not above 0.
+    """
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise TaskError(f"destination option {option}={text} is not a number of seconds; give a number above 0")
+    return seconds
 
 
 def check_options(given: dict[str, Any], known: set[str], scheme: str, what: str = "destination option") -> None:

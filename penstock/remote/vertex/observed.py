@@ -10,6 +10,8 @@ from typing import Any
 from google.cloud.aiplatform_v1 import PipelineJob, PipelineState, PipelineTaskDetail
 from google.protobuf import json_format
 
+from penstock.components.protocol.values import whole
+
 from ...kfp_adapter.dsl import create_artifact_instance
 from ..target import CACHED, CANCELED, DONE, FAILED, RUNNING, SKIPPED, WAITING, Run, TaskState
 
@@ -148,7 +150,7 @@ def _is_loop(task: dict[str, Any]) -> bool:
 
 def _outputs(detail: Any, component: dict[str, Any]) -> dict[str, Any]:
     kinds = component.get("outputDefinitions", {}).get("parameters", {})
-    recorded = _plain(json_format.MessageToDict(detail.execution.metadata))
+    recorded = whole(json_format.MessageToDict(detail.execution.metadata))
     parameters = {name.removeprefix(_OUTPUT): value for name, value in recorded.items() if name.startswith(_OUTPUT)}
     typed = {name: _typed(value, kinds.get(name, {}).get("parameterType", "STRING")) for name, value in parameters.items()}
     return typed | {name: _artifacts(name, found.artifacts) for name, found in detail.outputs.items()}
@@ -165,22 +167,13 @@ def _artifacts(name: str, found: Any) -> Any:
             {
                 "name": name,
                 "uri": artifact.uri,
-                "metadata": _plain(json_format.MessageToDict(artifact.metadata)),
+                "metadata": whole(json_format.MessageToDict(artifact.metadata)),
                 "type": {"schemaTitle": artifact.schema_title},
             }
         )
         for artifact in found
     ]
     return made[0] if len(made) == 1 else made
-
-
-def _plain(value: Any) -> Any:
-    """Returns a value with whole numbers as such: in a `Struct`, every number is a float."""
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _moment(message: Any, field: str) -> datetime | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import penstock
-from penstock.components.protocol import TaskError, execute, executor, fingerprint, marks
+from penstock.components.protocol import TaskError, atomic, execute, executor, fingerprint, marks
 
 FILES = ["deep/output.json", "made/part", "parameters/count", "parameters/word"]
 
@@ -204,7 +204,7 @@ def test_a_disk_that_fills_up_with_the_last_file(toy, small_disk):
 
 @pytest.mark.parametrize("how", ["well", "mend"])
 def test_on_an_object_store_mount_nothing_is_renamed(toy, here, monkeypatch, how):
-    monkeypatch.setattr(executor, "_IN_PLACE", (f"{toy.root}/",))
+    monkeypatch.setattr(atomic, "_IN_PLACE", (f"{toy.root}/",))
     seen = []
 
     def watch(made: executor.Output, unmade: executor.Output, how: str):

@@ -9,6 +9,8 @@ import json
 import signal
 from pathlib import Path
 
+from penstock.components.protocol.atomic import atomically
+
 from ..models import ModelServers
 from .double import KubernetesDouble
 from .workload import stored
@@ -34,7 +36,8 @@ def main() -> None:
     with ModelServers() as servers:
         double = KubernetesDouble(servers, fetch, port=arguments.port, default_mode=arguments.default_mode, namespaces=namespaces)
         with double:
-            double.write_kubeconfig(kubeconfig.with_suffix(".partial")).replace(kubeconfig)
+            with atomically(kubeconfig) as scratch:
+                double.write_kubeconfig(scratch)
             print(double.url, flush=True)
             signal.sigwait({signal.SIGTERM, signal.SIGINT})
             kubeconfig.unlink()

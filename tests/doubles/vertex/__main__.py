@@ -11,6 +11,8 @@ import threading
 from contextlib import ExitStack
 from pathlib import Path
 
+from penstock.components.protocol.atomic import atomically
+
 from ..models import ModelServer, ModelServers
 from .double import VertexDouble
 
@@ -53,9 +55,8 @@ class _Servers:
 def _announce(path: Path, double: VertexDouble, metadata_server: bool) -> None:
     endpoints = {"api_endpoint": double.api_endpoint, "rest_endpoint": double.rest_endpoint}
     content = {**endpoints, "environment": double.environment(metadata_server=metadata_server)}
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    partial.replace(path)
+    with atomically(path) as scratch:
+        scratch.write_text(json.dumps(content, indent=1), encoding="utf-8")
     print(f"listens on {double.api_endpoint}; clients: {path}", flush=True)
 
 

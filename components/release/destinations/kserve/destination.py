@@ -1,6 +1,7 @@
 """`kserve://NAMESPACE/NAME?mode=`: an InferenceService of a Kubernetes cluster."""
 
 import copy
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,7 +18,7 @@ from penstock.components.release.settling import wait_until_answered
 
 from ..destination import Answer, Ask, Check, Current, StepFailed, Traffic, accept, unharmed
 from ..metrics import read_traffic
-from ..uri import check_options
+from ..uri import check_options, read_seconds
 from .api import Cluster, ClusterError, Conflict, OutcomeUnknown
 from .complaints import Complaints
 from .knative import Knative
@@ -82,9 +83,9 @@ class KServeDestination:
         mode: str,
         serving: dict[str, Any],
         storage: str,
-        lease: int,
-        timeout: int,
-        call_timeout: int,
+        lease: float,
+        timeout: float,
+        call_timeout: float,
         gateway: str,
     ) -> None:
         self._namespace, self._name, self._serving, self._storage, self._timeout = namespace, name, serving, storage, timeout
@@ -125,7 +126,7 @@ class KServeDestination:
             )
         mode = MODES[options["mode"]] if "mode" in options else ""
         lease, timeout, call_timeout = (
-            _seconds(option, options.get(option, default))
+            read_seconds(option, options.get(option, default))
             for option, default in (("lease", "60"), ("timeout", "600"), ("call_timeout", "30"))
         )
         return cls(namespace, name, mode, serving, options.get("storage", ""), lease, timeout, call_timeout, options.get("gateway", ""))
@@ -139,7 +140,7 @@ class KServeDestination:
         if not self._mode_name and self._or_stop(self._read) is None:
             self._use(self._or_stop(self._cluster.default_mode))
             figure(f"mode={self._mode_name.lower()}, the default of this cluster")
-        lease = Lease(self._cluster, self._lease_seconds)
+        lease = Lease(self._cluster, math.ceil(self._lease_seconds))
         self._or_stop(lease.acquire)
         self._lease = lease
         return self
@@ -572,12 +573,6 @@ class KServeDestination:
             return act()
         except ClusterError as failure:
             raise StepFailed(str(failure)) from failure
-
-
-def _seconds(option: str, text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise TaskError(f"destination option {option}={text} is not a number of seconds; give an integer above 0")
-    return int(text)
 
 
 def _answers_as(answer: Any, release: Release) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.components.protocol import Input, TaskError, figure, fingerprint
+from penstock.components.protocol.atomic import atomically, remove
 from penstock.components.protocol.folders import copy_folder
 from penstock.components.release import serving
 from penstock.components.release.release import Release, find_release
@@ -263,14 +264,9 @@ class LocalDestination:
         if serving.fingerprint_or_none(copied) == release.fingerprint:
             serving.write_release(destination, release)
             return
-        partial = destination.with_name(f".{destination.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        try:
+        with atomically(destination) as partial:
             copy_folder(model, partial / "model")
             serving.write_release(partial, release)
             if fingerprint(partial / "model") != release.fingerprint:
                 raise TaskError(f"the model at {model} changed while it was copied to {destination}; push it again")
-            shutil.rmtree(destination, ignore_errors=True)
-            partial.rename(destination)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            remove(destination)

@@ -15,7 +15,7 @@ from penstock.components.release import storage as model_storage
 from penstock.components.release.release import Release, find_release
 
 from ..destination import Answer, Ask, Check, Current, StepFailed, accept, curl, unharmed
-from ..uri import check_options
+from ..uri import check_options, read_seconds
 from .api import VertexApi
 from .deploy import Deployments
 from .endpoint import VertexEndpoint
@@ -85,7 +85,8 @@ class VertexDestination:
         if storage and not storage.startswith("gs://"):
             raise TaskError(f"vertex:// reads models from Cloud Storage only; give storage=gs://BUCKET/FOLDER, not {storage!r}")
         lease, timeout, call_timeout = (
-            _seconds(name, options.get(name, default)) for name, default in (("lease", "60"), ("timeout", "1800"), ("call_timeout", "30"))
+            read_seconds(name, options.get(name, default))
+            for name, default in (("lease", "60"), ("timeout", "1800"), ("call_timeout", "30"))
         )
         api = VertexApi(parts[0], parts[1], options.get("api_endpoint", ""), call_timeout)
         return cls(api, parts[2], model_name, Serving.from_options(serving_options), storage, lease, timeout)
@@ -402,13 +403,3 @@ def _shared(split: dict[str, int], candidate: str, percent: int) -> dict[str, in
     shares = {key: share * left // total for key, share in split.items()}
     shares[max(split, key=lambda key: split[key])] += left - sum(shares.values())
     return shares | {candidate: percent}
-
-
-def _seconds(name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < math.inf:
-        raise TaskError(f"option {name} of vertex:// is {text!r}; give a number of seconds above 0")
-    return value

@@ -271,7 +271,7 @@ def test_serving_options_that_vertex_would_refuse(place: Place, serving: dict[st
     [
         ("vertex://my-project/us-central1", "give vertex://PROJECT/LOCATION/ENDPOINT"),
         ("vertex://my-project/Iowa/flights", "has no valid project and region"),
-        ("vertex://my-project/us-central1/flights?lease=soon", "option lease of vertex:// is 'soon'"),
+        ("vertex://my-project/us-central1/flights?lease=soon", "destination option lease=soon is not a number of seconds"),
         ("vertex://my-project/us-central1/flights?storage=s3://models", "Cloud Storage only"),
         ("vertex://my-project/us-central1/flights?mode=raw", "destination option mode is unknown"),
     ],
