@@ -1,6 +1,6 @@
 """Where Penstock changes what kfp's compiler writes."""
 
-from kfp.compiler import compiler_utils, pipeline_spec_builder
+from kfp.compiler import pipeline_spec_builder
 
 from .patch_point import PatchPoint
 
@@ -12,7 +12,3 @@ HEADER = PatchPoint(pipeline_spec_builder, "extract_comments_from_pipeline_spec"
 # (kubeflow/pipelines#13424 and `spec.portable`). The compiler has no hook, and no issue asks for one.
 # It can go when test_private.py::test_the_compiler_has_no_hook fails.
 OVERRIDE = PatchPoint(pipeline_spec_builder, "modify_pipeline_spec_with_override")
-
-# The numbers that the compiler makes of quantities, for the fields that Vertex AI reads. The functions are private, and no issue asks for others.
-cpu_to_float = compiler_utils._cpu_to_float
-memory_to_float = compiler_utils._memory_to_float

@@ -10,12 +10,14 @@ from typing import Any
 
 import yaml
 
+from penstock.components.release.quantity import is_quantity
+
 from ..errors import UserError
 from ..spec.yaml_text import load_document
 from .shapes import Choice, Either, Record, Text, check
 
 _PATH = Text(lambda text: text.startswith("/"), "a path from the root, such as /mnt/data")
-_QUANTITY = Text(lambda text: bool(re.fullmatch(r"\d+([KMGTPE]i?)?", text)), "a quantity such as 10Gi")
+_QUANTITY = Text(is_quantity, "a quantity such as 10Gi")
 _POSITIVE = Text(lambda text: bool(re.fullmatch(r"[1-9]\d*[smhd]", text)), "a number and its unit, such as 90m, 12h or 2d")
 _VARIABLES = {str: Either([str], {str: str})}
 _MATCHES = [

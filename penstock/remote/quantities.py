@@ -5,27 +5,25 @@ kfp's compiler does for static ones. Kubeflow's driver reads parameters that are
 (backend/src/v2/driver/driver.go and resolve.go): there an empty one is taken out, and a number is written as text.
 """
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..kfp_adapter.compiler import cpu_to_float, memory_to_float
+from penstock.components.release.quantity import is_quantity, read_quantity
+
 from .values import Use, is_placeholder
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """A kind of quantity: its name, its form as kfp's compiler takes it, and its number in the old field (cores, gigabytes)."""
+    """A kind of quantity: its name, an example, and the unit of the old field, which is a number (of CPUs, of gigabytes)."""
 
     name: str
-    form: re.Pattern[str]
     example: str
-    number: Callable[[str], float]
+    unit: int
 
 
-_CPU = _Kind("CPU", re.compile(r"([0-9]*[.])?[0-9]+m?"), "4 or 500m", cpu_to_float)
-_MEMORY = _Kind("memory", re.compile(r"[0-9]+(E|Ei|P|Pi|T|Ti|G|Gi|M|Mi|K|Ki)?"), "16Gi", memory_to_float)
+_CPU = _Kind("CPU", "4 or 500m", 1)
+_MEMORY = _Kind("memory", "16Gi", 10**9)
 # The new field, which takes placeholders, to the old one.
 _FIELDS = {
     "resourceCpuLimit": ("cpuLimit", _CPU),
@@ -55,7 +53,7 @@ def resolve_quantities(requested: dict[str, Any], uses: list[Use], backend: str)
 def _resolve(requested: dict[str, Any], uses: list[Use], backend: str, new: str, old: str, kind: _Kind) -> None:
     values = [use.read(requested[new]) for use in uses]
     for use, value in zip(uses, values, strict=True):
-        if value.text and not kind.form.fullmatch(value.text):
+        if value.text and not is_quantity(value.text):
             raise use.error(f"{value.parameter or kind.name} must be a quantity of {kind.name} such as {kind.example}, not {value.text!r}")
         if backend == "vertex" and not value.known:
             raise use.error(f"{kind.name} is known only while the pipeline runs, but Vertex AI needs it before: give it as a parameter")
@@ -69,6 +67,6 @@ def _resolve(requested: dict[str, Any], uses: list[Use], backend: str, new: str,
 
 def _write(requested: dict[str, Any], text: str, new: str, old: str, kind: _Kind) -> None:
     if text:
-        requested[new], requested[old] = text, kind.number(text)
+        requested[new], requested[old] = text, float(read_quantity(text) / kind.unit)
     else:
         del requested[new]

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from io import StringIO
 
 import click
 from rich.console import Console
 
 out = Console(soft_wrap=True)
+# Wider than any table: none is cut or wrapped.
+_WIDEST = 100_000
 
 
 def say(word: str, text: str) -> None:
@@ -21,7 +24,12 @@ def time_text(moment: datetime | None) -> str:
 
 def print_table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
     """Prints rows below their heads, each as wide as it is: what is copied from them must be whole."""
-    lines = [heads, *rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip())
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*heads, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console(width=_WIDEST, file=(drawn := StringIO()), color_system=None).print(table)
+    for line in drawn.getvalue().splitlines():
+        click.echo(line.rstrip())

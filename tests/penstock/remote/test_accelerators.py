@@ -384,9 +384,10 @@ def test_an_empty_quantity_is_none(compiled, backend):
 
 
 @pytest.mark.parametrize("backend", ["kubeflow", "vertex"])
-def test_what_is_no_quantity(compiled, backend):
-    with pytest.raises(UserError, match="memory must be a quantity of memory such as 16Gi, not '16 GB'"):
-        _resolve(compiled(sized), {"memory": "16 GB"}, backend)
+@pytest.mark.parametrize("text", ["16 GB", "-1", "NaN", "Infinity", "16GiB", "lots"])
+def test_what_is_no_quantity(compiled, backend, text):
+    with pytest.raises(UserError, match=f"memory must be a quantity of memory such as 16Gi, not '{text}'"):
+        _resolve(compiled(sized), {"memory": text}, backend)
 
 
 def test_a_quantity_that_only_the_running_pipeline_knows(compiled):

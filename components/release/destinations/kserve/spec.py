@@ -6,10 +6,10 @@ from typing import Any
 
 from kserve import V1beta1LoggerSpec, V1beta1ModelFormat, V1beta1ModelSpec, V1beta1PredictorSpec
 from kubernetes.client import ApiClient, V1Container, V1ContainerPort, V1EnvVar, V1HTTPGetAction, V1Probe, V1ResourceRequirements
-from kubernetes.utils.quantity import parse_quantity
 
 from penstock.components.images import image, lacks_digest
 from penstock.components.protocol import TaskError
+from penstock.components.release.quantity import is_quantity
 
 from .. import prediction_log
 from ..prediction_log import PredictionLogOptions
@@ -80,11 +80,8 @@ def _check_kind(name: str, value: Any) -> None:
         raise TaskError(f"serving option {name}={value!r} is not an integer; give 0 or more")
     if name in _TEXTS and not isinstance(value, str):
         raise TaskError(f"serving option {name}={value!r} is not a string; give one")
-    if name in _QUANTITIES:
-        try:
-            parse_quantity(str(value))
-        except ValueError as error:
-            raise TaskError(f"serving option {name}={value!r} is not a quantity; give one such as '500m' or '2Gi'") from error
+    if name in _QUANTITIES and not is_quantity(str(value)):
+        raise TaskError(f"serving option {name}={value!r} is not a quantity; give one such as '500m' or '2Gi'")
 
 
 def build_predictor(name: str, uri: str, fingerprint: str, version: str, options: dict[str, Any], mode: str) -> dict[str, Any]:

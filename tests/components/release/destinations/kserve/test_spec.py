@@ -145,6 +145,8 @@ def test_scale_to_zero_is_a_minimum_of_no_replicas():
         (KNATIVE, {"gpu": 0.5}, "gpu=0.5 is not an integer"),
         (KNATIVE, {"gpu": True}, "gpu=True is not an integer"),
         (KNATIVE, {"memory": "much"}, "memory='much' is not a quantity"),
+        (KNATIVE, {"memory": "NaN"}, "memory='NaN' is not a quantity"),
+        (KNATIVE, {"cpu": "-1"}, "cpu='-1' is not a quantity"),
         (KNATIVE, {"image": 3}, "image=3 is not a string"),
         (KNATIVE, {"min_replicas": 3, "max_replicas": 2}, "max_replicas=2 is less than min_replicas=3"),
         (KNATIVE, {"scale_metric": "cpu"}, "give concurrency or rps"),
