@@ -1,3 +1,10 @@
+terraform {
+  # The bucket comes with `terraform init -backend-config="bucket=..."`.
+  backend "gcs" {
+    prefix = "penstock/full"
+  }
+}
+
 module "foundation" {
   source             = "../../modules/foundation"
   project_id         = var.project_id
@@ -14,106 +21,14 @@ module "foundation" {
   labels             = var.labels
 }
 
-module "vertex" {
-  source        = "../../modules/vertex"
-  project_id    = var.project_id
-  name          = var.name
-  region        = var.region
-  artifacts_url = module.foundation.bucket_urls["artifacts"]
-  models_url    = module.foundation.bucket_urls["models"]
-  endpoints     = var.endpoints
-  kms_key_id    = module.foundation.key_ids["vertex"]
-  labels        = var.labels
-}
-
-module "gke" {
-  source               = "../../modules/gke"
-  project_id           = var.project_id
-  name                 = var.name
-  region               = var.region
-  network_id           = module.foundation.network_id
-  subnetwork_id        = module.foundation.subnetwork_id
-  pods_range_name      = module.foundation.ranges.pods
-  services_range_name  = module.foundation.ranges.services
-  control_plane_cidr   = module.foundation.ranges.control_plane
-  authorized_networks  = var.authorized_networks
-  node_service_account = module.foundation.emails["nodes"]
-  cpu_pools            = var.cpu_pools
-  gpu_pools            = var.gpu_pools
-  kms_key_id           = module.foundation.key_ids["gke"]
-  deletion_protection  = var.deletion_protection
-  labels               = var.labels
-}
-
-module "sql" {
-  source                      = "../../modules/sql"
-  project_id                  = var.project_id
-  name                        = var.name
-  region                      = var.region
-  network_id                  = module.foundation.network_id
-  private_services_connection = module.foundation.private_services_connection
-  high_availability           = var.high_availability
-  kms_key_id                  = module.foundation.key_ids["sql"]
-  deletion_protection         = var.deletion_protection
-  labels                      = var.labels
-  databases                   = var.cloud_sql ? local.databases : {}
-}
-
-locals {
-  # Kubeflow's metadata store knows MySQL's old passwords only, which Cloud SQL has in 8.0, and speaks no TLS.
-  databases = {
-    kubeflow = { version = "MYSQL_8_0", database = "mlpipeline", tls = false }
-    mlflow   = { version = "POSTGRES_17", database = "mlflow" }
-  }
-}
-
-module "services" {
-  source = "../../modules/cluster_services"
-
-  artifacts_url      = module.foundation.bucket_urls["artifacts"]
-  tracking_url       = module.foundation.bucket_urls["tracking"]
-  models_url         = module.foundation.bucket_urls["models"]
-  databases          = { for name, database in local.databases : name => { host = module.sql.hosts[name], port = module.sql.ports[name], name = module.sql.names[name], user = module.sql.users[name] } if var.cloud_sql }
-  database_passwords = module.sql.passwords
-  deployment_mode    = var.deployment_mode
-  exposure           = var.exposure
-  domain             = var.domain
-  model              = var.model
-  models             = var.models
-  operators          = var.operators
-  experiment         = var.experiment
-  metrics            = "google"
-  ingress_namespaces = var.ingress_namespaces
-  labels             = var.labels
-
-  service_account_annotations = { for subject, email in module.foundation.kubernetes_service_accounts : subject => { "iam.gke.io/gcp-service-account" = email } }
-}
-
 # Exactly what `penstock submit` reads.
 module "settings" {
   source = "../../modules/settings"
 
   contexts = {
     kubeflow = module.services.context
-    vertex = {
-      settings = {
-        target          = "vertex"
-        project         = var.project_id
-        location        = var.region
-        pipeline_root   = module.vertex.pipeline_root
-        service_account = module.foundation.emails["pipeline-runner"]
-        network         = var.peered_jobs ? module.foundation.peered_network : null
-        encryption_key  = module.foundation.key_ids["vertex"]
-        experiment      = var.experiment
-      }
-      parameters = {
-        destination  = module.vertex.destinations[sort(var.endpoints)[0]]
-        registry_uri = module.vertex.registry_uri
-      }
-    }
+    vertex   = local.vertex_context
   }
 
-  platform = merge(module.services.platform, {
-    accelerators = { for pool, tolerations in module.gke.gpu_tolerations : pool => { tolerations = tolerations, node_selectors = module.gke.gpu_node_selectors[pool] } }
-  })
+  platform = local.platform
 }

@@ -1,11 +1,6 @@
 terraform {
   required_version = ">= 1.9"
 
-  # The bucket comes with `terraform init -backend-config="bucket=..."`.
-  backend "gcs" {
-    prefix = "penstock/vertex"
-  }
-
   required_providers {
     google = {
       source  = "hashicorp/google"

@@ -1,0 +1,1 @@
+../../shared/versions_cluster.tf
