@@ -14,7 +14,7 @@ else:
 from ..errors import UserError
 from ..spec.pipeline_file import did_you_mean
 from .settings import KubeflowSettings, VertexSettings
-from .shapes import Choice, check
+from .shapes import check
 
 FILE = "penstock.toml"
 TARGETS: dict[str, type[KubeflowSettings] | type[VertexSettings]] = {"kubeflow": KubeflowSettings, "vertex": VertexSettings}
@@ -31,14 +31,12 @@ _VARIABLES: dict[str, dict[str, tuple[str, ...]]] = {
         "location": ("GOOGLE_CLOUD_REGION", "CLOUD_ML_REGION", "GOOGLE_CLOUD_LOCATION"),
     },
 }
-_CHOICES = {"failure_policy": Choice(("slow", "fast")), "api_transport": Choice(("grpc", "rest"))}
 _PATHS = {"token_file", "ca_certificate", "platform"}
 _SECRETS = {
     "token": "PENSTOCK_KUBEFLOW_TOKEN or name a token_file",
     "password": "PENSTOCK_KUBEFLOW_PASSWORD",
     "cookies": "PENSTOCK_KUBEFLOW_COOKIES",
 }
-_SHAPES: dict[Any, Any] = {str: str, dict[str, str]: {str: str}, dict[str, object]: {str: object}}
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,7 @@ def _check(target: str, key: str, value: Any, where: str) -> None:
         raise UserError(f"{where} is a secret: remove it and set the environment variable {_SECRETS[key]}")
     if key not in kinds:
         raise UserError(f"{where} is not a setting of {target}{did_you_mean(key, list(kinds))}")
-    check(value, _CHOICES.get(key) or _SHAPES[kinds[key]], where)
+    check(value, kinds[key], where)
 
 
 def _absolute(file: Path, path: str) -> str:

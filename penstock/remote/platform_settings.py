@@ -6,7 +6,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import yaml
 
@@ -14,68 +14,100 @@ from penstock.components.release.quantity import is_quantity
 
 from ..errors import UserError
 from ..spec.yaml_text import load_document
-from .shapes import Choice, Either, Record, Text, check
+from .shapes import EITHER, FULL, NOT_GIVEN, SHORT, Record, check, form
 
-_PATH = Text(lambda text: text.startswith("/"), "a path from the root, such as /mnt/data")
-_QUANTITY = Text(is_quantity, "a quantity such as 10Gi")
-_POSITIVE = Text(lambda text: bool(re.fullmatch(r"[1-9]\d*[smhd]", text)), "a number and its unit, such as 90m, 12h or 2d")
-_VARIABLES = {str: Either([str], {str: str})}
-_MATCHES = [
-    Record({"key": str, "operator": Choice(("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"))}, {"values": [str]}),
-]
-_NODES: dict[str, Any] = {
-    "node_selectors": {str: str},
-    "tolerations": [
-        Record(
-            optional={
-                "key": str,
-                "operator": Choice(("Exists", "Equal")),
-                "value": str,
-                "effect": Choice(("NoSchedule", "PreferNoSchedule", "NoExecute")),
-                "toleration_seconds": int,
-            }
-        )
-    ],
-}
-TASK = Record(
-    optional=_NODES
-    | {
-        "node_affinity": [Record({"match_expressions": _MATCHES}, {"weight": int})],
-        "environment_secrets": _VARIABLES,
-        "environment_config_maps": _VARIABLES,
-        "environment_fields": {str: str},
-        "secret_volumes": {str: _PATH},
-        "config_map_volumes": {str: _PATH},
-        "volume_claims": {str: Either(_PATH, Record({"mount_path": _PATH}, {"sub_path": str}))},
-        "empty_dirs": {str: Either(_PATH, Record({"mount_path": _PATH}, {"medium": Choice(("Memory",)), "size_limit": _QUANTITY}))},
-        "ephemeral_volumes": {
-            str: Record(
-                {"mount_path": _PATH, "size": _QUANTITY},
-                {
-                    "access_modes": [Choice(("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"))],
-                    "storage_class": str,
-                },
-            )
-        },
-        "image_pull_secrets": [str],
-        "image_pull_policy": Choice(("Always", "IfNotPresent", "Never")),
-        "timeout": _POSITIVE,
-        "labels": {str: str},
-        "annotations": {str: str},
-        "security_context": Record(optional={"run_as_user": int, "run_as_group": int, "run_as_non_root": bool}),
-    }
-)
-_FILE = Record(
-    optional={
-        "namespace": str,
-        "service_account": str,
-        "serving": Record(optional={"namespace": str, "service_account": str}),
-        "environment_secrets": _VARIABLES,
-        "accelerators": {str: Record({"resource": str}, {"service_account": str} | _NODES)},
-        "defaults": TASK,
-        "tasks": {str: TASK},
-    }
-)
+_Path = Annotated[str, form(lambda text: text.startswith("/"), "a path from the root, such as /mnt/data")]
+_Quantity = Annotated[str, form(is_quantity, "a quantity such as 10Gi")]
+_Duration = Annotated[str, form(lambda text: bool(re.fullmatch(r"[1-9]\d*[smhd]", text)), "a number and its unit, such as 90m, 12h or 2d")]
+_Variables = dict[str, Annotated[Annotated[list[str], SHORT] | Annotated[dict[str, str], FULL], EITHER]]
+
+
+class _Toleration(Record):
+    key: str = NOT_GIVEN
+    operator: Literal["Exists", "Equal"] = NOT_GIVEN
+    value: str = NOT_GIVEN
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = NOT_GIVEN
+    toleration_seconds: int = NOT_GIVEN
+
+
+class _Match(Record):
+    key: str
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
+    values: list[str] = NOT_GIVEN
+
+
+class _Affinity(Record):
+    match_expressions: list[_Match]
+    weight: int = NOT_GIVEN
+
+
+class _Claim(Record):
+    mount_path: _Path
+    sub_path: str = NOT_GIVEN
+
+
+class _EmptyDir(Record):
+    mount_path: _Path
+    medium: Literal["Memory"] = NOT_GIVEN
+    size_limit: _Quantity = NOT_GIVEN
+
+
+class _Volume(Record):
+    mount_path: _Path
+    size: _Quantity
+    access_modes: list[Literal["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"]] = NOT_GIVEN
+    storage_class: str = NOT_GIVEN
+
+
+class _SecurityContext(Record):
+    run_as_user: int = NOT_GIVEN
+    run_as_group: int = NOT_GIVEN
+    run_as_non_root: bool = NOT_GIVEN
+
+
+class _Nodes(Record):
+    node_selectors: dict[str, str] = NOT_GIVEN
+    tolerations: list[_Toleration] = NOT_GIVEN
+
+
+class TaskShape(_Nodes):
+    """What may be said of a task."""
+
+    node_affinity: list[_Affinity] = NOT_GIVEN
+    environment_secrets: _Variables = NOT_GIVEN
+    environment_config_maps: _Variables = NOT_GIVEN
+    environment_fields: dict[str, str] = NOT_GIVEN
+    secret_volumes: dict[str, _Path] = NOT_GIVEN
+    config_map_volumes: dict[str, _Path] = NOT_GIVEN
+    volume_claims: dict[str, Annotated[Annotated[_Path, SHORT] | Annotated[_Claim, FULL], EITHER]] = NOT_GIVEN
+    empty_dirs: dict[str, Annotated[Annotated[_Path, SHORT] | Annotated[_EmptyDir, FULL], EITHER]] = NOT_GIVEN
+    ephemeral_volumes: dict[str, _Volume] = NOT_GIVEN
+    image_pull_secrets: list[str] = NOT_GIVEN
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = NOT_GIVEN
+    timeout: _Duration = NOT_GIVEN
+    labels: dict[str, str] = NOT_GIVEN
+    annotations: dict[str, str] = NOT_GIVEN
+    security_context: _SecurityContext = NOT_GIVEN
+
+
+class _Accelerator(_Nodes):
+    resource: str
+    service_account: str = NOT_GIVEN
+
+
+class _Serving(Record):
+    namespace: str = NOT_GIVEN
+    service_account: str = NOT_GIVEN
+
+
+class _File(_Serving):
+    serving: _Serving = NOT_GIVEN
+    environment_secrets: _Variables = NOT_GIVEN
+    accelerators: dict[str, _Accelerator] = NOT_GIVEN
+    defaults: TaskShape = NOT_GIVEN
+    tasks: dict[str, TaskShape] = NOT_GIVEN
+
+
 _SHORT_FORMS = {"volume_claims": "mount_path", "empty_dirs": "mount_path"}
 
 
@@ -108,7 +140,7 @@ def read_platform(file: Path) -> PlatformSettings:
     if isinstance(content, dict) and "platforms" in content:
         raise UserError(f"{file} is a platform document of kfp, not a file of platform settings: see docs/kubeflow.md")
     try:
-        check(content, _FILE)
+        check(content, _File)
     except UserError as error:
         raise UserError(f"{file}: {error.message}") from error
     everywhere = {key: content[key] for key in ("environment_secrets",) if key in content}

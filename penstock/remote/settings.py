@@ -1,6 +1,9 @@
 """The settings of a backend, from flags, the environment and `penstock.toml`."""
 
 from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import JsonValue
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class Settings:
     experiment: str = ""
     pipeline_root: str = ""
     service_account: str = ""
-    parameters: dict[str, object] = field(default_factory=dict)
+    parameters: dict[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,6 @@ class VertexSettings(Settings):
     network: str = ""
     encryption_key: str = ""
     labels: dict[str, str] = field(default_factory=dict)
-    failure_policy: str = "slow"
+    failure_policy: Literal["slow", "fast"] = "slow"
     api_endpoint: str = ""
-    api_transport: str = "grpc"
+    api_transport: Literal["grpc", "rest"] = "grpc"

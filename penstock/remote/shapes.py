@@ -1,53 +1,60 @@
-"""The shapes of values in a settings file, and errors that name the place, the mistake and the correction.
+"""The shapes of values in a settings file, as pydantic's types, and errors that name the place, the mistake and the correction."""
 
-A shape is a type (`str`, `int`, `bool`; `object` for anything that JSON has), a list of one shape, a dict from `str` to one shape, or
-one of the classes below.
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Tag, TypeAdapter, ValidationError, model_validator
 
 from ..errors import UserError
 from ..spec.pipeline_file import did_you_mean
 
-_WORDS = {str: "text in quotes", int: "a whole number", bool: "true or false"}
+# In a place, pydantic names the form of a value beside its key.
+_SHORT, _FULL, _KEY = "short form", "full form", "[key]"
+_MAPPING = "must be `name: value` lines"
+_QUOTED = r"'(.+?)'"
+_WORDS = {
+    "string_type": "must be text in quotes",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "dict_type": _MAPPING,
+    "invalid-json-value": "must be a JSON value (text, number, true, false, or a list or mapping of these)",
+}
+
+SHORT, FULL = Tag(_SHORT), Tag(_FULL)
+# The default of what may be left out. Only what is given is read.
+NOT_GIVEN: Any = None
+# Of a union: a mapping is the full form.
+EITHER = Discriminator(lambda value: _FULL if isinstance(value, dict) else _SHORT)
 
 
-@dataclass(frozen=True)
-class Record:
-    """A mapping with certain keys.
+class Record(BaseModel):
+    """A mapping with certain keys."""
 
-    Attributes:
-        required: The shapes of keys that must be there.
-        optional: The shapes of keys that may be there.
-    """
+    model_config = ConfigDict(extra="forbid")
 
-    required: dict[str, Any] = field(default_factory=dict)
-    optional: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of several texts."""
-
-    values: tuple[str, ...]
+    @model_validator(mode="before")
+    @classmethod
+    def _check_keys(cls, value: Any) -> Any:
+        known = list(cls.model_fields)
+        if not isinstance(value, dict):
+            raise ValueError(f"{_MAPPING} of {', '.join(known)}, not {value!r}")
+        for key in value:
+            if key not in known:
+                raise ValueError(f"has no setting {key}{did_you_mean(str(key), known)}")
+        return value
 
 
-@dataclass(frozen=True)
-class Text:
-    """A text for which something holds; `said` is what it must be."""
+def form(holds: Callable[[str], bool], words: str) -> BeforeValidator:
+    """Returns what makes sure that something holds of a text; `words` say what the text must be."""
 
-    holds: Callable[[str], bool]
-    said: str
+    def check_form(value: Any) -> Any:
+        if not isinstance(value, str) or not holds(value):
+            raise ValueError(f"must be {words}, not {value!r}")
+        return value
 
-
-@dataclass(frozen=True)
-class Either:
-    """A short form and a full one, which is a mapping."""
-
-    short: Any
-    full: Any
+    return BeforeValidator(check_form)
 
 
 def check(value: Any, shape: Any, where: str = "") -> None:
@@ -55,65 +62,37 @@ def check(value: Any, shape: Any, where: str = "") -> None:
 
     Args:
         value: The value.
-        shape: The shape that it must have.
+        shape: Its type, as pydantic takes it.
         where: The keys that lead to the value.
 
     Raises:
-        UserError: It has another one.
+        UserError: The value is not of that type.
     """
-    if isinstance(shape, Either):
-        check(value, shape.full if isinstance(value, dict) else shape.short, where)
-    elif isinstance(shape, Record):
-        _check_record(value, shape, where)
-    elif isinstance(shape, list):
-        for number, item in enumerate(_typed(value, list, "a list", where)):
-            check(item, shape[0], f"{where}[{number}]")
-    elif isinstance(shape, dict):
-        for key, item in _typed(value, dict, "`name: value` lines", where).items():
-            check(key, str, _below(where, key))
-            check(item, shape[str], _below(where, key))
-    elif shape is object:
-        _check_json(value, where)
-    else:
-        _check_scalar(value, shape, where)
+    try:
+        TypeAdapter(shape).validate_python(value, strict=True)
+    except ValidationError as error:
+        raise UserError(_sentence(error.errors(include_url=False)[0], where)) from error
 
 
-def _check_record(value: Any, shape: Record, where: str) -> None:
-    known = shape.required | shape.optional
-    for key, item in _typed(value, dict, f"`name: value` lines of {', '.join(known)}", where).items():
-        if key not in known:
-            raise UserError(f"{where or 'the file'} has no setting {key}{did_you_mean(str(key), list(known))}")
-        check(item, known[key], _below(where, key))
-    for key in shape.required:
-        if key not in value:
-            raise UserError(f"{where} lacks {key}")
+def _sentence(error: Mapping[str, Any], where: str) -> str:
+    kind, place = error["type"], error["loc"]
+    if kind == "missing":
+        return f"{_place(where, place[:-1])} lacks {place[-1]}"
+    if kind == "value_error":
+        return f"{_place(where, place)} {error['ctx']['error']}"
+    words = _WORDS.get(kind, error["msg"])
+    if kind == "literal_error":  # 'Exists' or 'Equal'
+        words = f"must be one of {', '.join(re.findall(_QUOTED, error['ctx']['expected']))}"
+    return f"{_place(where, place)} {words}, not {error['input']!r}"
 
 
-def _check_json(value: Any, where: str) -> None:
-    if isinstance(value, (dict, list)):
-        check(value, {str: object} if isinstance(value, dict) else [object], where)
-    elif not isinstance(value, (str, int, float, bool)):
-        raise UserError(f"{where} must be a JSON value (text, number, true, false, or a list or mapping of these), not {value}")
-
-
-def _check_scalar(value: Any, shape: Any, where: str) -> None:
-    if isinstance(shape, Choice):
-        if value not in shape.values:
-            raise UserError(f"{where} must be one of {', '.join(shape.values)}, not {value!r}")
-    elif isinstance(shape, Text):
-        if not shape.holds(_typed(value, str, shape.said, where)):
-            raise UserError(f"{where} must be {shape.said}, not {value!r}")
-    elif isinstance(value, bool) and shape is int:
-        raise UserError(f"{where} must be {_WORDS[shape]}, not {value!r}")
-    else:
-        _typed(value, shape, _WORDS[shape], where)
-
-
-def _typed(value: Any, kind: type, said: str, where: str) -> Any:
-    if not isinstance(value, kind):
-        raise UserError(f"{where or 'the file'} must be {said}, not {value!r}")
-    return value
-
-
-def _below(where: str, key: Any) -> str:
-    return f"{where}.{key}" if where else str(key)
+def _place(where: str, parts: tuple[int | str, ...]) -> str:
+    """Returns the place of a value: `tasks.train.tolerations[0].operator`."""
+    for number, part in enumerate(parts):
+        if part in (_SHORT, _FULL, _KEY):
+            continue
+        if isinstance(part, int) and parts[number + 1 : number + 2] != (_KEY,):
+            where += f"[{part}]"
+        else:
+            where += f".{part}" if where else str(part)
+    return where or "the file"

@@ -13,7 +13,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from penstock.errors import UserError
 from penstock.remote.accelerators import Accelerator, resolve
 from penstock.remote.platform import platform_spec
-from penstock.remote.platform_settings import TASK, accelerator_resources
+from penstock.remote.platform_settings import TaskShape, accelerator_resources
 from penstock.spec.pipeline_file import PipelineFile
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -287,8 +287,8 @@ def test_the_example_of_the_page(settings):
 
 def test_every_setting_of_a_task_is_on_the_page():
     section = (ROOT / "docs" / "kubeflow.md").read_text().partition("## Platform settings")[2].partition("\n## ")[0]
-    assert re.findall(r"^\| `(\w+)` \|", section, re.M) == list(TASK.optional)
+    assert re.findall(r"^\| `(\w+)` \|", section, re.M) == list(TaskShape.model_fields)
 
 
 def test_every_setting_of_a_task_is_tried_above():
-    assert all(f"    {key}:" in EVERYTHING for key in TASK.optional)
+    assert all(f"    {key}:" in EVERYTHING for key in TaskShape.model_fields)
