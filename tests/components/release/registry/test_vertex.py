@@ -128,5 +128,5 @@ def test_uris_that_are_none(uri: str):
 
 def test_a_permission_that_is_missing(registry: Registry, vertex: VertexDouble):
     vertex.denied.add("aiplatform.models.upload")
-    with pytest.raises(TaskError, match=r"the permission aiplatform.models.upload is missing, .* grant roles/aiplatform.user"):
+    with pytest.raises(TaskError, match=r"the permission aiplatform.models.upload or the resource is missing; grant roles/aiplatform.user"):
         registry.register(FIRST, "gs://models/first", {})
