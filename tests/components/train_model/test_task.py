@@ -267,7 +267,7 @@ def test_a_module_s_own_strategy_gets_no_other():
 with strategy_scope(["CPU:0", "CPU:1"], ["", "import tensorflow as tf\\nstrategy = tf.distribute.OneDeviceStrategy('CPU:0')"]):
     assert tf.distribute.get_strategy().num_replicas_in_sync == 1
 """)
-    assert figure_in(said) == "run_fn makes its own strategy, tensorflow.distribute.OneDeviceStrategy"
+    assert figure_in(said) == "run_fn creates its own strategy, tensorflow.distribute.OneDeviceStrategy"
 
 
 @pytest.mark.parametrize(

@@ -160,9 +160,9 @@ def test_the_same_rows_give_the_same_bytes_here_and_on_beam(run_task: Any, input
 
 def test_the_same_rows_give_the_same_graph_in_every_process(run_task: Any, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     prints = []
-    for seed in ("", "1", "2"):
+    for seed in ("1", "2"):
         monkeypatch.setenv("PYTHONHASHSEED", seed)
-        result = run_task(NAME, {"module_file": pack(MODULE)}, inputs, subprocess=bool(seed))  # this process has another seed already
+        result = run_task(NAME, {"module_file": pack(MODULE)}, inputs, subprocess=True)
         assert result.code == 0, result.error
         prints.append(result.metadata["transform_graph"]["fingerprint"])
     assert len(set(prints)) == 1

@@ -153,7 +153,7 @@ def test_a_first_run_without_statistics_to_compare_with_passes_and_says_so(examp
     tfdv.get_feature(schema, "n").drift_comparator.jensen_shannon_divergence.threshold = 0.1
     result = validate(examples(train=frame()), schema_file=text_format.MessageToString(schema))
     assert (result.code, findings(result, "WARNING")) == (0, [("train", "", "NOT_COMPARED")])
-    assert "asks for the drift of n, which was not checked: previous_statistics is empty" in evidence(result)["findings"][0]["description"]
+    assert "requires the drift of n, which was not checked: previous_statistics is empty" in evidence(result)["findings"][0]["description"]
 
 
 def test_a_split_that_the_other_statistics_lack_is_an_error_if_the_schema_asks(examples, validate, schema_text):
