@@ -10,8 +10,6 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from penstock.components.evidence.answers import to_json, to_predictions
-
 FLIGHTS = [{"distance": 100.0, "carrier": "AA", "month": 1}, {"distance": 2500.0, "carrier": "9E", "month": 12}]
 NUMBERS, TEXTS, WHOLE = (tf.TensorSpec([None], kind) for kind in (tf.float32, tf.string, tf.int64))
 
@@ -90,7 +88,9 @@ def save(folder: Path, module: tf.Module, function: tf.types.experimental.Concre
         outputs = function(
             **{k: tf.constant([row[k] for row in instances]) for k in instances[0] if k != "month"}, month=_months(instances)
         )
-    predictions = to_predictions({name: to_json(tensor.numpy().tolist(), name) for name, tensor in outputs.items()})
+    columns = {k: [v.decode() if isinstance(v, bytes) else v for v in tensor.numpy().tolist()] for k, tensor in outputs.items()}
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    predictions = rows if len(columns) > 1 else next(iter(columns.values()))
     (folder / "probe.json").write_text(json.dumps({"tolerance": 1e-5, "instances": instances, "predictions": predictions}))
 
 

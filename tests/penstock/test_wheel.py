@@ -129,6 +129,11 @@ def test_a_new_component_is_found(tmp_path):
         assert added <= {*archive.namelist()}
 
 
+def _any_kfp(text: str) -> str:
+    """Returns a compiled file without the version of kfp that made it: a wheel takes any supported one."""
+    return re.sub(r"kfp-\d+\.\d+\.\d+", "kfp", text)
+
+
 def test_what_needs_no_environment(person):
     lines = [line for line in commands_of_the_readme() if not line.removeprefix("penstock ").startswith(NEEDING_ENVIRONMENTS)]
     assert [line.split()[1] for line in lines] == ["doctor", "lint", "compile", "submit"]
@@ -141,7 +146,8 @@ def test_what_needs_no_environment(person):
     assert "0 errors" in said[0]
     assert "pipelineInfo" in said[2]
     for path in compiled_files().values():
-        assert (person.folder / path.relative_to(ROOT)).read_bytes() == path.read_bytes(), "the same bytes on every machine"
+        made, ours = (_any_kfp((folder / path.relative_to(ROOT)).read_text(encoding="utf-8")) for folder in (person.folder, ROOT))
+        assert made == ours, "the same text on every machine"
     (person.folder / "compiled" / "mine.yaml").write_text("")
     assert person.succeeds("penstock compile --output compiled --check") == "", "nobody else's file is in the way"
     for line in ("penstock --help", "penstock envs list", "penstock components push_model", "penstock lint components/push_model"):

@@ -131,7 +131,7 @@ def test_no_gpu_no_gpu_libraries(monkeypatch, tmp_path):
 
 def test_no_python_that_fits_is_one_line_with_the_fix(monkeypatch):
     monkeypatch.setattr(interpreters, "running_version", lambda: "3.13")
-    with pytest.raises(UserError, match=r"no Python 3\.0 or 3\.1 on this machine.*install one"):
+    with pytest.raises(UserError, match=r"this machine has no Python 3\.0 or 3\.1,.*install one"):
         interpreters.find_python("3.0", "3.1")
 
 

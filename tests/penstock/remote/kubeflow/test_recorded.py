@@ -216,7 +216,7 @@ class TestADayLater:
         gone = Recorded("flights-cached-pushed", is_collected=True, archives_logs=False)
         code, said = reader.asks("show", gone, "--wait")
         assert code == 1
-        assert "gone       the logs of resolve-baseline, evaluate-model, check-serving, register-model, push-model, and what" in said
+        assert "gone       the logs of resolve-baseline, evaluate-model, check-serving, register-model, push-model, with the values" in said
         assert "done; whether the model is released is unknown" in said
         code, said = reader.asks("show", gone)
         assert (code, shown(said.partition("\ntask ")[2])) == (0, TRUTHS["flights-cached-pushed"].tasks), said
@@ -231,7 +231,7 @@ class TestWithoutTheWorkflow:
     def test_what_is_not_told_is_unknown(self, reader: Reader) -> None:
         code, said = reader.asks("show", Recorded("loop", without_workflow=True), "--wait")
         assert code == 1
-        assert "done; what became of light-sq is unknown in 2 m 02 s" in said
+        assert "done; the result of light-sq is unknown in 2 m 02 s" in said
 
     def test_what_is_told_is_known(self, reader: Reader) -> None:
         code, said = reader.asks("show", Recorded("importer", without_workflow=True))

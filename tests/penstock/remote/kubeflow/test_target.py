@@ -409,7 +409,7 @@ class TestFaults:
         assert until(target, run.id, lambda run: run.state in ENDED).state == DONE
 
     def test_a_run_that_is_refused(self, target: KubeflowTarget, submission):
-        with pytest.raises(UserError, match=r"refuses \(400\): .*parameter folder"):
+        with pytest.raises(UserError, match=r"rejects the request \(400\): .*parameter folder"):
             target.submit(submission("gate", parameters={"folder": 7}))
 
 

@@ -234,7 +234,9 @@ def test_errors_are_one_line_and_tell_whether_to_ask_again(
 
 def test_a_missing_permission_is_named(target: VertexTarget, vertex: VertexDouble, prepared: Callable[..., Submission]) -> None:
     vertex.denied.add("aiplatform.pipelineJobs.create")
-    with pytest.raises(UserError, match=r"the permission aiplatform\.pipelineJobs\.create is missing.*roles/aiplatform\.user"):
+    with pytest.raises(
+        UserError, match=r"the permission aiplatform\.pipelineJobs\.create or the resource is missing.*roles/aiplatform\.user"
+    ):
         target.submit(prepared(gate))
     vertex.denied.clear()
     vertex.denied.add("iam.serviceAccounts.actAs")
