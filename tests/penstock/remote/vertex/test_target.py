@@ -240,7 +240,9 @@ def test_a_missing_permission_is_named(target: VertexTarget, vertex: VertexDoubl
         target.submit(prepared(gate))
     vertex.denied.clear()
     vertex.denied.add("iam.serviceAccounts.actAs")
-    with pytest.raises(UserError, match=r"the permission iam\.serviceAccounts\.actAs is missing.*roles/iam\.serviceAccountUser"):
+    with pytest.raises(
+        UserError, match=r"the permission iam\.serviceAccounts\.actAs or the resource is missing.*roles/iam\.serviceAccountUser"
+    ):
         target.submit(replace(prepared(gate), service_account="runner@my-project.iam.gserviceaccount.com"))
 
 
