@@ -8,14 +8,20 @@ import numpy as np
 import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tensorflow_model_analysis import constants, evaluators, extractors, writers
-from tensorflow_model_analysis.api import model_eval_lib
-from tensorflow_model_analysis.extractors import materialized_predictions_extractor, sql_slice_key_extractor
 from tensorflow_model_analysis.proto import config_pb2
 
 from penstock.components.data.tensors import Tensors
 from penstock.components.evidence.eval_config import slicing_columns
 from penstock.components.evidence.evaluation.results import Results, read_results
+from penstock.components.evidence.tfma import (
+    constants,
+    evaluators,
+    extractors,
+    materialized_predictions_extractor,
+    model_eval_lib,
+    sql_slice_key_extractor,
+    writers,
+)
 from penstock.components.protocol import TaskError, redact
 
 from .predict import Batch, ModelError

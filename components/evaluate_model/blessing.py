@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf import json_format
-from tensorflow_model_analysis.metrics import metric_specs, metric_types
 from tensorflow_model_analysis.proto import config_pb2, validation_result_pb2
-from tensorflow_model_analysis.slicer import slicer_lib
-from tensorflow_model_analysis.utils import model_util
 
 from penstock.components.evidence.evaluation.figures import Measured, metric_values, slice_title
 from penstock.components.evidence.evaluation.results import Results, by_cross_slice, by_slice
 from penstock.components.evidence.evaluation.slicing import CrossSliceKey, SliceKey
+from penstock.components.evidence.tfma import metric_specs, metric_types, model_util, slicer_lib
 
 BLESSED, NOT_BLESSED = "blessed", "not_blessed"
 _NO_ROWS = "no rows"

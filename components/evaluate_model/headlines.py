@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tensorflow_model_analysis.proto import config_pb2
-from tensorflow_model_analysis.utils import model_util
 
 from penstock.components.evidence.evaluation.figures import Value, metric_title, metric_values
 from penstock.components.evidence.evaluation.results import Results, by_slice
+from penstock.components.evidence.tfma import model_util
 
 from .blessing import BLESSED
 

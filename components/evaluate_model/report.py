@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
-from tensorflow_model_analysis.utils import model_util
 
 from penstock.components.evidence.evaluation.figures import Value, metric_title, metric_values, slice_title
 from penstock.components.evidence.evaluation.results import Results, by_slice
 from penstock.components.evidence.page import write_page
+from penstock.components.evidence.tfma import constants, model_util
 
 from .blessing import bounds_text
 from .curves import Curves

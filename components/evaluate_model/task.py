@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
 
 from penstock.components.data import stored
@@ -20,6 +19,7 @@ from penstock.components.evidence.eval_config import check_labels, has_threshold
 from penstock.components.evidence.evaluation import engine
 from penstock.components.evidence.evaluation.results import Results, write_eval_config, write_results
 from penstock.components.evidence.evaluation.unsupported import NotVectorized
+from penstock.components.evidence.tfma import constants
 from penstock.components.protocol import Input, Output, TaskError, figure, redact
 
 from .blessing import bless

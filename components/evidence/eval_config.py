@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pyarrow as pa
 from google.protobuf import json_format, text_format
-from tensorflow_model_analysis.metrics import confusion_matrix_metrics, metric_specs, metric_types, rouge
 from tensorflow_model_analysis.proto import config_pb2
-from tensorflow_model_analysis.utils import config_util
-from tensorflow_model_analysis.utils.keras_lib import tf_keras
 
 from penstock.components.data.examples import count_rows, read_batches, read_schema
 from penstock.components.data.source import read_text
 from penstock.components.protocol.errors import TaskError
+
+from .tfma import config_util, confusion_matrix_metrics, metric_specs, metric_types, rouge, tf_keras
 
 # All of them are called by a signature.
 _MODEL_TYPES = ("", "tf_keras", "tf_generic", "tf_estimator")

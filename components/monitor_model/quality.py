@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tensorflow_model_analysis.metrics import metric_specs
 from tensorflow_model_analysis.proto import config_pb2
-from tensorflow_model_analysis.slicer import slicer_lib
 
 from penstock.components.evidence.eval_config import slicing_columns, spec_columns, with_defaults
 from penstock.components.evidence.evaluation import engine
@@ -19,6 +17,7 @@ from penstock.components.evidence.evaluation.results import Results, by_slice, r
 from penstock.components.evidence.evaluation.rows import Rows
 from penstock.components.evidence.evaluation.slicing import SliceKey
 from penstock.components.evidence.evaluation.unsupported import NotVectorized
+from penstock.components.evidence.tfma import metric_specs, slicer_lib
 from penstock.components.protocol import TaskError
 
 from .config import MonitoringConfig

@@ -6,14 +6,18 @@ from typing import Any
 
 import numpy as np
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tensorflow_model_analysis import constants
-from tensorflow_model_analysis.evaluators import confidence_intervals_util, metrics_validator, poisson_bootstrap
-from tensorflow_model_analysis.evaluators import metrics_plots_and_validations_evaluator as evaluator
-from tensorflow_model_analysis.metrics import metric_specs, metric_types
 from tensorflow_model_analysis.proto import config_pb2, validation_result_pb2
-from tensorflow_model_analysis.utils import model_util
-from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer as writer
 
+from penstock.components.evidence import tfma
+from penstock.components.evidence.tfma import (
+    confidence_intervals_util,
+    constants,
+    metric_specs,
+    metric_types,
+    metrics_validator,
+    model_util,
+    writer,
+)
 from penstock.components.protocol import figure
 
 from .histogram import vectorized
@@ -23,7 +27,7 @@ from .slicing import slice_rows
 from .sums import Terms, terms_of
 from .unsupported import NotVectorized
 
-BOOTSTRAP_SAMPLES = evaluator._DEFAULT_NUM_BOOTSTRAP_SAMPLES
+BOOTSTRAP_SAMPLES = tfma.BOOTSTRAP_SAMPLES
 _PIECE_ROWS = 1 << 18  # bounds what a sum holds beside its terms
 _SEED = 20_130_101  # the same data give the same intervals, and so the same blessing
 
@@ -89,7 +93,7 @@ def _plan(eval_config: config_pb2.EvalConfig, rows: Rows, schema: schema_pb2.Sch
     intervals = eval_config.options.confidence_intervals.method
     if eval_config.options.compute_confidence_intervals.value and intervals != config_pb2.ConfidenceIntervalOptions.POISSON_BOOTSTRAP:
         raise NotVectorized("jackknife intervals")
-    computations = evaluator._filter_and_separate_computations(
+    computations = tfma.separate_computations(
         metric_specs.to_computations(list(eval_config.metrics_specs), eval_config=eval_config, schema=schema)
     )
     if computations.cross_slice_computations or computations.ci_derived_computations:
@@ -105,7 +109,7 @@ def _plan(eval_config: config_pb2.EvalConfig, rows: Rows, schema: schema_pb2.Sch
 
 
 def _is_plot(key: metric_types.MetricKey) -> bool:
-    return isinstance(key, metric_types.PlotKey) and not evaluator._is_private_metrics(key)
+    return isinstance(key, metric_types.PlotKey) and not tfma.is_private_metric(key)
 
 
 def _evaluate_slice(plan: _Plan, selected: np.ndarray, counts: np.ndarray, samples: int) -> metric_types.MetricsDict:
@@ -115,11 +119,11 @@ def _evaluate_slice(plan: _Plan, selected: np.ndarray, counts: np.ndarray, sampl
     figures = _derive(plan, sums, 0, plan.derived)
     if not samples:
         return figures
-    intervals = poisson_bootstrap._BootstrapSampleCombineFn(samples, plan.skipped)
+    intervals = tfma.BootstrapSamples(samples, plan.skipped)
     accumulator = intervals.create_accumulator()
     for sample in range(samples + 1):
         metrics = figures if sample == 0 else _derive(plan, sums, sample, plan.sampled)
-        number = poisson_bootstrap._FULL_SAMPLE_ID if sample == 0 else sample - 1
+        number = tfma.FULL_SAMPLE if sample == 0 else sample - 1
         intervals.add_input(accumulator, confidence_intervals_util.SampleMetrics(metrics, number))
     return intervals.extract_output(accumulator)
 
@@ -132,7 +136,7 @@ def _derive(plan: _Plan, sums: list[np.ndarray], sample: int, derived: Iterable[
             metrics.update(terms.extract(total[sample]))
         for result in derived:
             metrics.update(result(metrics))
-    public = {key: value for key, value in metrics.items() if not evaluator._is_private_metrics(key)}
+    public = {key: value for key, value in metrics.items() if not tfma.is_private_metric(key)}
     if plan.baseline is None:
         return public
     differences = {
@@ -141,7 +145,7 @@ def _derive(plan: _Plan, sums: list[np.ndarray], sample: int, derived: Iterable[
         if key.model_name != plan.baseline
         and not key.is_diff
         and key.make_baseline_key(plan.baseline) in public
-        and evaluator._is_metric_diffable(value)
+        and tfma.is_diffable(value)
     }
     return public | differences
 

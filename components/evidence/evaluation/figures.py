@@ -2,8 +2,9 @@
 
 import math
 
-from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.proto import metrics_for_slice_pb2
+
+from penstock.components.evidence.tfma import metric_types
 
 from .slicing import SliceKey
 

@@ -1,12 +1,12 @@
 """TFMA's calibration histogram as arrays, and the confusion matrices that TFMA derives from it without a loop over its buckets."""
 
-import inspect
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import numpy as np
-from tensorflow_model_analysis.metrics import binary_confusion_matrices as tfma
-from tensorflow_model_analysis.metrics import calibration_histogram, metric_types
+
+from penstock.components.evidence import tfma
+from penstock.components.evidence.tfma import calibration_histogram, metric_types
 
 
 class Histogram:
@@ -27,9 +27,9 @@ class Histogram:
 
 def vectorized(computation: metric_types.DerivedMetricComputation) -> Callable[[metric_types.MetricsDict], metric_types.MetricsDict]:
     """Returns a derived computation's function, in its vectorized form if it makes confusion matrices from a histogram."""
-    if not computation.keys[-1].name.startswith(tfma.BINARY_CONFUSION_MATRICES_NAME):
+    if not computation.keys[-1].name.startswith(tfma.BINARY_CONFUSION_MATRICES):
         return computation.result
-    settings = inspect.getclosurevars(computation.result).nonlocals
+    settings = tfma.closure_of(computation)
     thresholds = settings["thresholds"]
     if not settings["use_histogram"] or (len(thresholds) == 1 and thresholds[0] < 0):
         return computation.result
@@ -57,12 +57,12 @@ def confusion_matrices(thresholds: tuple[float, ...], histogram: Histogram) -> t
 @lru_cache(maxsize=64)
 def _bins(thresholds: tuple[float, ...], buckets: int) -> tuple[np.ndarray, int, int, np.ndarray | None]:
     """Returns the new bin of each bucket, how many bins come before the first threshold, the number of bins, and which thresholds nothing exceeds."""
-    edges = [threshold + tfma._EPSILON if threshold != 0 else threshold for threshold in thresholds]
-    edges = [-tfma._EPSILON, *edges] if thresholds[0] >= 0 else edges
-    edges = [*edges, 1.0 + tfma._EPSILON] if thresholds[-1] < 1.0 else edges
+    edges = [threshold + tfma.EPSILON if threshold != 0 else threshold for threshold in thresholds]
+    edges = [-tfma.EPSILON, *edges] if thresholds[0] >= 0 else edges
+    edges = [*edges, 1.0 + tfma.EPSILON] if thresholds[-1] < 1.0 else edges
     starts = np.arange(-1, buckets - 1) / (buckets - 2)
     starts[0], starts[-1] = -np.inf, np.inf
     offset = 1 if (thresholds[0] >= 0 or len(thresholds) == 1) and len(edges) > 1 else 0
-    above = np.array(thresholds) >= 1.0 + tfma._EPSILON
+    above = np.array(thresholds) >= 1.0 + tfma.EPSILON
     bins = np.maximum(np.searchsorted(edges, starts, side="right") - 1, 0)
     return bins, offset, len(edges), above if above.any() else None

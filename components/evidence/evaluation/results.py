@@ -5,11 +5,9 @@ from pathlib import Path
 
 import tensorflow as tf
 from google.protobuf.message import Message
-from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2, metrics_for_slice_pb2, validation_result_pb2
-from tensorflow_model_analysis.slicer import slicer_lib
-from tensorflow_model_analysis.writers import eval_config_writer
-from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer as writer
+
+from penstock.components.evidence.tfma import EVAL_CONFIG_FILE, constants, serialize_eval_run, slicer_lib, writer
 
 from .slicing import CrossSliceKey, SliceKey, slice_order
 
@@ -68,8 +66,8 @@ def write_eval_config(eval_config: config_pb2.EvalConfig, folder: Path, data: st
         data: Where the Examples lie; for display.
         models: Where each model lies, by its name in the EvalConfig; for display.
     """
-    text = eval_config_writer._serialize_eval_run(eval_config, data, "parquet", models)
-    (folder / f"{eval_config_writer.EVAL_CONFIG_FILE}.json").write_text(text, encoding="utf-8")
+    text = serialize_eval_run(eval_config, data, "parquet", models)
+    (folder / f"{EVAL_CONFIG_FILE}.json").write_text(text, encoding="utf-8")
 
 
 def _write(path: Path, messages: list[Message]) -> None:

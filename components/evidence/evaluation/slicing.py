@@ -3,7 +3,8 @@
 import numpy as np
 import pyarrow as pa
 from tensorflow_model_analysis.proto import config_pb2
-from tensorflow_model_analysis.slicer import slicer_lib
+
+from penstock.components.evidence.tfma import slice_value
 
 from .unsupported import NotVectorized
 
@@ -38,7 +39,7 @@ def slice_rows(eval_config: config_pb2.EvalConfig, columns: dict[str, pa.Array],
 
 def _rows_by_key(spec: config_pb2.SlicingSpec, columns: dict[str, pa.Array], count: int) -> dict[SliceKey, np.ndarray]:
     kept = np.ones(count, bool)
-    fixed = [(name, slicer_lib._to_type(value)) for name, value in spec.feature_values.items()]
+    fixed = [(name, slice_value(value)) for name, value in spec.feature_values.items()]
     for name, value in fixed:
         codes, values = _codes(name, columns[name])
         kept &= np.isin(codes, [code for code, found in enumerate(values) if found in (value, str(value))])

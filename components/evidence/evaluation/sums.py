@@ -11,24 +11,9 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow_model_analysis.contrib.aggregates import binary_confusion_matrices as aggregates
-from tensorflow_model_analysis.metrics import (
-    aggregation,
-    binary_confusion_matrices,
-    calibration,
-    calibration_histogram,
-    cross_entropy_metrics,
-    example_count,
-    mean_regression_error,
-    metric_types,
-    metric_util,
-    multi_class_confusion_matrix_metrics,
-    squared_pearson_correlation,
-    tf_metric_wrapper,
-    tjur_discrimination,
-)
-from tensorflow_model_analysis.utils.keras_lib import tf_keras
 
+from penstock.components.evidence import tfma
+from penstock.components.evidence.tfma import Combiner, metric_types, metric_util, multi_class_confusion_matrix_metrics, tf_keras
 from penstock.components.protocol import TaskError
 
 from .histogram import Histogram
@@ -82,7 +67,7 @@ def terms_of(computation: metric_types.MetricComputation, rows: Rows) -> Terms:
     make = _TERMS.get(type(computation.combiner))
     if make is None or not plain:
         raise NotVectorized(computation.keys[0].name.strip("_"))
-    return make(computation.combiner, rows)
+    return make(Combiner(computation.combiner), rows)
 
 
 @dataclass
@@ -97,15 +82,15 @@ class _Columns:
         return np.stack(np.broadcast_arrays(*terms), axis=-1).astype(np.float64)
 
 
-def _columns(combiner: Any, rows: Rows, key: Any, *, flatten: bool = True, sub_key: Any = None) -> _Columns:
+def _columns(combiner: Combiner, rows: Rows, key: Any, *, flatten: bool = True, sub_key: Any = None) -> _Columns:
     """What `metric_util.to_label_prediction_example_weight` yields row by row."""
     label = rows.label(key.model_name, key.output_name)
     prediction = _prediction(rows, key)
-    given = rows.weight(key.model_name, key.output_name) if combiner._example_weighted else None
+    given = rows.weight(key.model_name, key.output_name) if combiner.example_weighted else None
     weight = np.ones(rows.count) if given is None else given
     if sub_key is not None:
         label, prediction = _one_class(sub_key, label, prediction)
-    class_weights = getattr(combiner, "_class_weights", None)
+    class_weights = combiner.class_weights
     if class_weights and not flatten:
         raise NotVectorized("class_weights")
     if prediction.ndim == 1 and label.ndim == 2:
@@ -166,46 +151,46 @@ def _fraction(columns: _Columns) -> np.ndarray:
     return columns.label
 
 
-def _example_count(combiner: Any, rows: Rows) -> Terms:
-    weight = rows.weight(combiner._model_name, combiner._output_name) if combiner._example_weighted else None
-    return Terms((np.ones(rows.count) if weight is None else weight)[:, None], lambda sums: combiner.extract_output(sums[0]))
+def _example_count(combiner: Combiner, rows: Rows) -> Terms:
+    weight = rows.weight(combiner.model_name, combiner.output_name) if combiner.example_weighted else None
+    return Terms((np.ones(rows.count) if weight is None else weight)[:, None], lambda sums: combiner.function.extract_output(sums[0]))
 
 
-def _calibration(combiner: Any, rows: Rows) -> Terms:
-    c = _columns(combiner, rows, combiner._key, sub_key=combiner._key.sub_key)
+def _calibration(combiner: Combiner, rows: Rows) -> Terms:
+    c = _columns(combiner, rows, combiner.key, sub_key=combiner.key.sub_key)
     names = ("total_weighted_labels", "total_weighted_predictions", "total_weighted_examples")
     return Terms(c.stack(c.label * c.weight, c.prediction * c.weight, c.weight), _into(combiner, names))
 
 
-def _squared_pearson(combiner: Any, rows: Rows) -> Terms:
-    c = _columns(combiner, rows, combiner._key)
-    names = squared_pearson_correlation._SquaredPearsonCorrelationAccumulator.__slots__
+def _squared_pearson(combiner: Combiner, rows: Rows) -> Terms:
+    c = _columns(combiner, rows, combiner.key)
+    names = tfma.SQUARED_PEARSON_SUMS
     x, y, w = c.label, c.prediction, c.weight
     return Terms(c.stack(w * x, w * y, w * x**2, w * y**2, w * x * y, w), _into(combiner, names))
 
 
-def _tjur(combiner: Any, rows: Rows) -> Terms:
-    c = _columns(combiner, rows, combiner._key)
-    names = tjur_discrimination._TjurDiscriminationAccumulator.__slots__
+def _tjur(combiner: Combiner, rows: Rows) -> Terms:
+    c = _columns(combiner, rows, combiner.key)
+    names = tfma.TJUR_SUMS
     negative, positive = (1.0 - c.label) * c.weight, c.label * c.weight
     return Terms(c.stack(negative * c.prediction, negative, positive * c.prediction, positive), _into(combiner, names))
 
 
-def _into(combiner: Any, names: tuple[str, ...] | list[str]) -> Callable[[np.ndarray], metric_types.MetricsDict]:
+def _into(combiner: Combiner, names: tuple[str, ...]) -> Callable[[np.ndarray], metric_types.MetricsDict]:
     """Returns what sets a combiner's accumulator to sums and extracts its output."""
 
     def extract(sums: np.ndarray) -> metric_types.MetricsDict:
-        accumulator = combiner.create_accumulator()
+        accumulator = combiner.function.create_accumulator()
         for name, value in zip(names, sums.tolist(), strict=True):
             setattr(accumulator, name, value)
-        return combiner.extract_output(accumulator)
+        return combiner.function.extract_output(accumulator)
 
     return extract
 
 
-def _regression_error(error: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[[Any, Rows], Terms]:
-    def terms(combiner: Any, rows: Rows) -> Terms:
-        c = _columns(combiner, rows, combiner._metric_key, sub_key=combiner._metric_key.sub_key)
+def _regression_error(error: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[[Combiner, Rows], Terms]:
+    def terms(combiner: Combiner, rows: Rows) -> Terms:
+        c = _columns(combiner, rows, combiner.key, sub_key=combiner.key.sub_key)
         with np.errstate(all="ignore"):
             errors = error(c.label, c.prediction)
         known = ~np.isnan(errors)
@@ -224,55 +209,54 @@ def _log_error(label: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     return (np.log(label + 1) - np.log(prediction + 1)) ** 2
 
 
-def _binary_cross_entropy(combiner: Any, rows: Rows) -> Terms:
-    c = _columns(combiner, rows, combiner._metric_key, sub_key=combiner._metric_key.sub_key, flatten=False)
+def _binary_cross_entropy(combiner: Combiner, rows: Rows) -> Terms:
+    c = _columns(combiner, rows, combiner.key, sub_key=combiner.key.sub_key, flatten=False)
     if c.prediction.ndim == 2:
         raise NotVectorized("binary cross entropy of several classes")
-    smoothing, p = combiner._label_smoothing, c.prediction
+    smoothing, p = combiner.label_smoothing, c.prediction
     label = c.label * (1.0 - smoothing) + 0.5 * smoothing
     with np.errstate(all="ignore"):
-        if combiner._from_logits:
+        if combiner.from_logits:
             entropy = np.maximum(p, 0) - p * label + np.log(1 + np.exp(-np.abs(p)))
         else:
             entropy = -label * np.log(p) - (1 - label) * np.log(1 - p)
     return _cross_entropy(combiner, c, entropy)
 
 
-def _categorical_cross_entropy(combiner: Any, rows: Rows) -> Terms:
-    c = _columns(combiner, rows, combiner._metric_key, flatten=False)
-    if c.prediction.ndim == 1 or c.label.ndim == 1 or combiner._metric_key.sub_key:
+def _categorical_cross_entropy(combiner: Combiner, rows: Rows) -> Terms:
+    c = _columns(combiner, rows, combiner.key, flatten=False)
+    if c.prediction.ndim == 1 or c.label.ndim == 1 or combiner.key.sub_key:
         raise NotVectorized("categorical cross entropy of class ids")
-    smoothing, p = combiner._label_smoothing, c.prediction
+    smoothing, p = combiner.label_smoothing, c.prediction
     label = c.label * (1.0 - smoothing) + smoothing / p.shape[1]
-    p = np.exp(p) if combiner._from_logits else p
+    p = np.exp(p) if combiner.from_logits else p
     p = p / p.sum(axis=1, keepdims=True)
     return _cross_entropy(combiner, c, -(label * np.ma.log(p)).filled(0.0).sum(axis=1))
 
 
-def _cross_entropy(combiner: Any, c: _Columns, entropy: np.ndarray) -> Terms:
+def _cross_entropy(combiner: Combiner, c: _Columns, entropy: np.ndarray) -> Terms:
     return Terms(c.stack(entropy * c.weight, c.weight), _into(combiner, ("total_cross_entropy", "total_example_weights")))
 
 
-def _calibration_histogram(combiner: Any, rows: Rows) -> Terms:
-    c = _columns(combiner, rows, combiner._key, sub_key=combiner._key.sub_key)
-    label = _fraction(c) if combiner._fractional_labels else c.label
-    by = c.prediction if combiner._prediction_based_bucketing else label
-    buckets = combiner._num_buckets
+def _calibration_histogram(combiner: Combiner, rows: Rows) -> Terms:
+    c = _columns(combiner, rows, combiner.key, sub_key=combiner.key.sub_key)
+    label = _fraction(c) if combiner.fractional_labels else c.label
+    by = c.prediction if combiner.prediction_based_bucketing else label
+    buckets = combiner.num_buckets
     # As `_bucket_index` does it: truncated, with a bucket below and one above the range.
-    position = (by - combiner._left) / combiner._range * buckets + 1
+    position = (by - combiner.left) / combiner.range * buckets + 1
     bins = np.clip(position, 0, buckets + 1).astype(np.int64)
     values = c.stack(label * c.weight, c.prediction * c.weight, c.weight)
-    return Terms(values, lambda sums: {combiner._key: Histogram(sums)}, bins, buckets + 2)
+    return Terms(values, lambda sums: {combiner.key: Histogram(sums)}, bins, buckets + 2)
 
 
-def _confusion_at_thresholds(combiner: Any, rows: Rows) -> Terms:
-    if combiner._example_id_key or combiner._extract_label_prediction_and_weight is not metric_util.to_label_prediction_example_weight:
+def _confusion_at_thresholds(combiner: Combiner, rows: Rows) -> Terms:
+    if combiner.example_id_key or combiner.extract_label_prediction_and_weight is not metric_util.to_label_prediction_example_weight:
         raise NotVectorized("confusion matrices of other values than labels and predictions")
-    c = _columns(combiner, rows, combiner._key, sub_key=combiner._key.sub_key)
-    counts = combiner._binary_confusion_matrices
-    if not counts._enable_fractional_labels:
+    c = _columns(combiner, rows, combiner.key, sub_key=combiner.key.sub_key)
+    if not combiner.enable_fractional_labels:
         raise NotVectorized("confusion matrices of labels that are not fractions")
-    thresholds = np.unique(counts._thresholds)
+    thresholds = np.unique(combiner.thresholds)
     bins = np.searchsorted(thresholds, c.prediction, side="left")  # how many thresholds the prediction exceeds
     label = _fraction(c)
     at = {threshold: i for i, threshold in enumerate(thresholds.tolist())}
@@ -281,21 +265,21 @@ def _confusion_at_thresholds(combiner: Any, rows: Rows) -> Terms:
         not_above = np.cumsum(sums, axis=0)[:-1].tolist()
         above = np.cumsum(sums[::-1], axis=0)[-2::-1].tolist()
         entries = {}
-        for threshold in counts._thresholds:
+        for threshold in combiner.thresholds:
             (fn, tn), (tp, fp) = not_above[at[threshold]], above[at[threshold]]
-            entries[threshold] = aggregates._ThresholdEntry(aggregates.Matrix(tp, tn, fp, fn), [], [], [], [])
-        return {combiner._key: entries}
+            entries[threshold] = tfma.ThresholdEntry(tfma.Matrix(tp, tn, fp, fn), [], [], [], [])
+        return {combiner.key: entries}
 
     return Terms(c.stack(label * c.weight, (1 - label) * c.weight), extract, bins, len(thresholds) + 1)
 
 
-def _multi_class_matrix(combiner: Any, rows: Rows) -> Terms:
-    c = _columns(combiner, rows, combiner._key, flatten=False)
+def _multi_class_matrix(combiner: Combiner, rows: Rows) -> Terms:
+    c = _columns(combiner, rows, combiner.key, flatten=False)
     if c.prediction.ndim == 1 or c.prediction.shape[1] < 2:
         raise TaskError(
             "a multi-class confusion matrix needs a model that answers one value per class; this one answers one value: choose binary metrics"
         )
-    if combiner._extract_label_prediction_and_weight is not metric_util.to_label_prediction_example_weight:
+    if combiner.extract_label_prediction_and_weight is not metric_util.to_label_prediction_example_weight:
         raise NotVectorized("a multi-class confusion matrix of its own inputs")
     classes = c.prediction.shape[1]
     actual = c.label if c.label.ndim == 1 else c.label.argmax(axis=1)
@@ -303,57 +287,57 @@ def _multi_class_matrix(combiner: Any, rows: Rows) -> Terms:
     predicted = c.prediction.argmax(axis=1)
     top = c.prediction.max(axis=1)
     # A class is not predicted from the first threshold on that its probability does not exceed; column `classes` stands for that.
-    missed = np.logical_or.accumulate(np.stack([top <= threshold for threshold in combiner._thresholds], axis=1), axis=1)
+    missed = np.logical_or.accumulate(np.stack([top <= threshold for threshold in combiner.thresholds], axis=1), axis=1)
     width = classes + 1
     cell = (actual[:, None] + 1) * width + np.where(missed, classes, predicted[:, None])
-    bins = cell + np.arange(len(combiner._thresholds)) * width * width
+    bins = cell + np.arange(len(combiner.thresholds)) * width * width
     weight = np.broadcast_to(c.weight[:, None], bins.shape)
     entry, absent = multi_class_confusion_matrix_metrics.MatrixEntryKey, multi_class_confusion_matrix_metrics.NO_PREDICTED_CLASS_ID
 
     def extract(sums: np.ndarray) -> metric_types.MetricsDict:
-        matrices = multi_class_confusion_matrix_metrics.Matrices({threshold: {} for threshold in combiner._thresholds})
+        matrices = multi_class_confusion_matrix_metrics.Matrices({threshold: {} for threshold in combiner.thresholds})
         for i in np.flatnonzero(sums[:, 1]):
             at, cell = divmod(int(i), width * width)
             label, guess = divmod(cell, width)
-            matrices[combiner._thresholds[at]][entry(label - 1, absent if guess == classes else guess)] = float(sums[i, 0])
-        return combiner.extract_output(matrices)
+            matrices[combiner.thresholds[at]][entry(label - 1, absent if guess == classes else guess)] = float(sums[i, 0])
+        return combiner.function.extract_output(matrices)
 
-    return Terms(c.stack(weight, np.ones_like(weight)), extract, bins, width * width * len(combiner._thresholds))
+    return Terms(c.stack(weight, np.ones_like(weight)), extract, bins, width * width * len(combiner.thresholds))
 
 
-def _class_weights(combiner: Any, rows: Rows) -> Terms:
-    c = _columns(combiner, rows, combiner._key, flatten=False)
+def _class_weights(combiner: Combiner, rows: Rows) -> Terms:
+    c = _columns(combiner, rows, combiner.key, flatten=False)
     if c.label.ndim == 1:
-        shares = c.label[:, None] == np.array(combiner._class_ids)
-    elif max(combiner._class_ids) < c.label.shape[1]:
-        shares = c.label[:, combiner._class_ids]
+        shares = c.label[:, None] == np.array(combiner.class_ids)
+    elif max(combiner.class_ids) < c.label.shape[1]:
+        shares = c.label[:, combiner.class_ids]
     else:
         raise TaskError(
-            f"eval_config weighs class {max(combiner._class_ids)}, but the labels have {c.label.shape[1]} classes; correct class_weights"
+            f"eval_config weighs class {max(combiner.class_ids)}, but the labels have {c.label.shape[1]} classes; correct class_weights"
         )
     return Terms(
-        shares * c.weight[:, None], lambda sums: combiner.extract_output(dict(zip(combiner._class_ids, sums.tolist(), strict=True)))
+        shares * c.weight[:, None], lambda sums: combiner.function.extract_output(dict(zip(combiner.class_ids, sums.tolist(), strict=True)))
     )
 
 
-def _keras_means(combiner: Any, rows: Rows) -> Terms:
+def _keras_means(combiner: Combiner, rows: Rows) -> Terms:
     """Keras metrics that are weighted means over rows, by the function whose mean they are."""
-    if combiner._sub_key_in_config:
+    if combiner.sub_key_in_config:
         raise NotVectorized("Keras's own top_k")
-    combiner.setup()
-    micro = bool(combiner._aggregation_type and combiner._aggregation_type.micro_average)
+    combiner.function.setup()
+    micro = bool(combiner.aggregation_type and combiner.aggregation_type.micro_average)
     columns: list[np.ndarray] = []
     results: list[tuple[metric_types.MetricKey, bool]] = []
-    for output, metrics in combiner._metrics.items():
-        key = metric_types.MetricKey("", combiner._model_name, output_name=output)
-        c = _columns(combiner, rows, key, flatten=micro, sub_key=combiner._sub_key)
+    for output, metrics in combiner.metrics.items():
+        key = metric_types.MetricKey("", combiner.model_name, output_name=output)
+        c = _columns(combiner, rows, key, flatten=micro, sub_key=combiner.sub_key)
         for metric in metrics:
             values = _keras_values(metric, c)
             columns += [values * c.weight, np.broadcast_to(c.weight, values.shape)]
             results.append(
                 (
                     metric_types.MetricKey(
-                        metric.name, combiner._model_name, output, combiner._sub_key, example_weighted=combiner._example_weighted
+                        metric.name, combiner.model_name, output, combiner.sub_key, example_weighted=combiner.example_weighted
                     ),
                     isinstance(metric, tf_keras.metrics.RootMeanSquaredError),
                 )
@@ -375,7 +359,7 @@ def _keras_values(metric: Any, c: _Columns) -> np.ndarray:
     if type(metric) is tf_keras.metrics.RootMeanSquaredError and flat:
         values = (prediction - label) ** 2
     elif isinstance(metric, tf_keras.metrics.MeanMetricWrapper):
-        values = np.asarray(metric._fn(tf.constant(label), tf.constant(prediction), **metric._fn_kwargs), np.float64)
+        values = np.asarray(tfma.keras_mean(metric, tf.constant(label), tf.constant(prediction)), np.float64)
     else:
         raise NotVectorized(type(metric).__name__)
     if values.size != c.weight.size:
@@ -383,20 +367,20 @@ def _keras_values(metric: Any, c: _Columns) -> np.ndarray:
     return values.reshape(c.weight.shape)
 
 
-_TERMS: dict[type, Callable[[Any, Rows], Terms]] = {
-    example_count._ExampleCountCombiner: _example_count,
-    calibration._WeightedLabelsPredictionsExamplesCombiner: _calibration,
-    squared_pearson_correlation._SquaredPearsonCorrelationCombiner: _squared_pearson,
-    tjur_discrimination._TjurDiscriminationCombiner: _tjur,
-    mean_regression_error._MeanAbsoluteErrorCombiner: _regression_error(lambda label, prediction: np.abs(label - prediction)),
-    mean_regression_error._MeanSquaredErrorCombiner: _regression_error(lambda label, prediction: (label - prediction) ** 2),
-    mean_regression_error._MeanAbsolutePercentageErrorCombiner: _regression_error(_percentage_error),
-    mean_regression_error._MeanSquaredLogarithmicErrorCombiner: _regression_error(_log_error),
-    cross_entropy_metrics._BinaryCrossEntropyCombiner: _binary_cross_entropy,
-    cross_entropy_metrics._CategoricalCrossEntropyCombiner: _categorical_cross_entropy,
-    calibration_histogram._CalibrationHistogramCombiner: _calibration_histogram,
-    binary_confusion_matrices._BinaryConfusionMatrixCombiner: _confusion_at_thresholds,
-    multi_class_confusion_matrix_metrics._MultiClassConfusionMatrixCombiner: _multi_class_matrix,
-    aggregation._ClassWeightsFromLabelsCombiner: _class_weights,
-    tf_metric_wrapper._CompilableMetricsCombiner: _keras_means,
+_TERMS: dict[type, Callable[[Combiner, Rows], Terms]] = {
+    tfma.ExampleCount: _example_count,
+    tfma.Calibration: _calibration,
+    tfma.SquaredPearson: _squared_pearson,
+    tfma.Tjur: _tjur,
+    tfma.MeanAbsoluteError: _regression_error(lambda label, prediction: np.abs(label - prediction)),
+    tfma.MeanSquaredError: _regression_error(lambda label, prediction: (label - prediction) ** 2),
+    tfma.MeanAbsolutePercentageError: _regression_error(_percentage_error),
+    tfma.MeanSquaredLogarithmicError: _regression_error(_log_error),
+    tfma.BinaryCrossEntropy: _binary_cross_entropy,
+    tfma.CategoricalCrossEntropy: _categorical_cross_entropy,
+    tfma.CalibrationHistogram: _calibration_histogram,
+    tfma.BinaryConfusionMatrix: _confusion_at_thresholds,
+    tfma.MultiClassConfusionMatrix: _multi_class_matrix,
+    tfma.ClassWeightsFromLabels: _class_weights,
+    tfma.KerasMetrics: _keras_means,
 }
