@@ -98,7 +98,7 @@ def ingest_examples(
         "span": span,
         "version": max(selection.version for selection in selections.values()),
     } | sources_.lineage(sources)
-    parts = ", ".join(f"{name} {counts[name]:,}" for name in splits)
+    parts = ", ".join(f"{name} {counts[name]:,}" for name in sorted(splits))
     figure(f"{rows:,} rows: {parts}" + (f" ({dropped:,} left out)" if dropped else ""))
     return Outputs(rows, span)
 

@@ -51,6 +51,12 @@ def test_csv_becomes_canonical_parquet_with_its_lineage(tmp_path, ingest):
     assert metadata["summary"] == "3 rows: all 3"
 
 
+def test_the_summary_lists_the_splits_in_order(tmp_path, ingest):
+    file = write(tmp_path / "a.csv", "where\nx\ny\nz\n")
+    result = ingest(file, split_by="column", split_key="where", splits={"train": ["x", "y"], "eval": ["z"]})
+    assert result.metadata["examples"]["summary"] == "3 rows: eval 1, train 2"
+
+
 def test_a_column_that_turns_to_floats_or_text_after_the_first_block(tmp_path, ingest):
     lines = [f"{i},{i},{'' if i < 250_000 else i},abcdefgh" for i in range(300_000)]
     lines[280_000] = "280000.5,x,7,abcdefgh"
