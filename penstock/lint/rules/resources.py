@@ -13,6 +13,7 @@ _KUBERNETES_WORD = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9][-A-Za
 _VERTEX_WORD = re.compile(r"(NVIDIA|TPU|AMD)_[A-Z0-9_]+")
 _QUANTITIES = ("resourceCpuLimit", "resourceMemoryLimit", "resourceCpuRequest", "resourceMemoryRequest")
 _COUNTS = ("resourceType", "resourceCount")
+_DOCUMENTED = {field: re.compile(r"[0-9]+m?" if "Cpu" in field else r"[0-9]+[KMG]?") for field in _QUANTITIES}
 _MOST_PROCESSORS, _MOST_GIGABYTES = 96, 624
 
 
@@ -87,6 +88,20 @@ def machine_limit(document: Document) -> Iterator[tuple[str, str]]:
         resources = container.get("resources", {})
         if resources.get("cpuLimit", 0) > _MOST_PROCESSORS or resources.get("memoryLimit", 0) > _MOST_GIGABYTES:
             yield f"{place}.resources", f"more than {_MOST_PROCESSORS} processors or {_MOST_GIGABYTES} GB; request less"
+
+
+@warning("machine-quantity", "vertex", link=f"{VERTEX_GUIDE}machine-types")
+def machine_quantity(document: Document) -> Iterator[tuple[str, str]]:
+    """Vertex AI documents whole numbers of processors and memory, with the suffixes `m`, `K`, `M` and `G`.
+
+    KFP's compiler takes `'0.5'` and `'16Gi'` too. Use `'500m'` and `'17180M'`, which every backend reads. `penstock submit --target vertex`
+    writes the value of a parameter in this form.
+    """
+    for place, _, container in document.executors("container"):
+        for field, documented in _DOCUMENTED.items():
+            text = container.get("resources", {}).get(field, "")
+            if text and "{{$" not in text and not documented.fullmatch(text):
+                yield f"{place}.resources", f"{field} is {text!r}; use a whole number such as {'500m' if 'Cpu' in field else '16G'}"
 
 
 @warning("resources-local", "local", link=LOCAL_GUIDE)

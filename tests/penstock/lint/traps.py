@@ -345,6 +345,7 @@ def _resources() -> dict[str, tuple[Text, Text]]:
         "empty-quantity": (lambda: memory(""), lambda: memory("4G")),
         "resource-parameter-type": (lambda: count(int, 1), lambda: count(str, "1")),
         "machine-limit": (lambda: saying(change=lambda task: task.set_cpu_limit("128")), limited),
+        "machine-quantity": (lambda: saying(change=lambda task: task.set_memory_limit("16Gi")), limited),
         "resources-local": (limited, saying),
     }
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from google.protobuf import json_format
 from kfp import dsl
-from kfp.pipeline_spec import pipeline_spec_pb2
 
 from penstock.components.images import image
 from penstock.errors import UserError
+from penstock.kfp_adapter.pipeline_spec import pipeline_spec_pb2
 from penstock.remote.accelerator_names import ACCELERATORS
 from penstock.remote.accelerators import Accelerator, Resolved, resolve
 from penstock.spec.pipeline_file import PipelineFile
@@ -368,13 +368,38 @@ def sized(cpu: str = "4", memory: str = "16Gi", cores: int = 2):
 def test_quantities(compiled):
     @dsl.pipeline(name="static")
     def static():
-        train().set_cpu_limit("500m").set_memory_limit("16Gi").set_cpu_request("2").set_memory_request("16Gi")
+        train().set_cpu_limit("500m").set_memory_limit("16G").set_cpu_request("2").set_memory_request("16G")
 
-    on_vertex = _resolve(compiled(sized), {"cpu": "500m"}, "vertex")
+    on_vertex = _resolve(compiled(sized), {"cpu": "500m", "memory": "16G"}, "vertex")
     assert _resources(on_vertex) == _static(static, compiled)
     on_kubeflow = _resolve(compiled(sized), {"cpu": "500m"}, "kubeflow")
     assert _resources(on_kubeflow)["resourceCpuLimit"] == "{{$.inputs.parameters['pipelinechannel--cpu']}}"
     assert _resources(on_kubeflow)["resourceCpuRequest"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("cpu", "memory", "documented"),
+    [
+        ("4", "16G", ("4", "16G")),
+        ("96", "624G", ("96", "624G")),
+        ("0.5", "16Gi", ("500m", "17180M")),
+        ("1.5", "1.5Gi", ("1500m", "1611M")),
+        ("0.0001", "100k", ("1m", "1M")),
+        ("2", "17179869184", ("2", "17179869184")),
+    ],
+)
+def test_quantities_as_vertex_ai_documents_them(compiled, cpu, memory, documented):
+    resources = _resources(_resolve(compiled(sized), {"cpu": cpu, "memory": memory}, "vertex"))
+    assert (resources["resourceCpuLimit"], resources["resourceMemoryLimit"]) == documented
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "most"), [("cpu", "97", "96"), ("cpu", "96001m", "96"), ("memory", "625G", "624G"), ("memory", "1Ti", "624G")]
+)
+def test_more_than_vertex_ai_documents(compiled, name, text, most):
+    with pytest.raises(UserError, match=f"task train: {name} is {text}, and Vertex AI gives a task at most {most}; request less"):
+        _resolve(compiled(sized), {name: text}, "vertex")
+    _resolve(compiled(sized), {name: text}, "kubeflow")
 
 
 @pytest.mark.parametrize("backend", ["kubeflow", "vertex"])
