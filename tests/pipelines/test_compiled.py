@@ -10,7 +10,7 @@ import yaml
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import aiplatform
 from kfp import components
-from kfp.client.client import _extract_pipeline_yaml
+from kfp.client.client import _extract_pipeline_yaml  # how its client reads a file; the public methods need a server
 
 from penstock.compile.generate import generate
 from penstock.components.data.source import PREFIX, read_text

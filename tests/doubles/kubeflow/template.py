@@ -1,7 +1,7 @@
 """A pipeline spec as the API server reads it: what it refuses, and what it makes of it.
 
 Source of the rules and the words: kubeflow/pipelines, backend/src/apiserver/template/v2_template.go and
-backend/src/v2/compiler/argocompiler.
+backend/src/v2/compiler/argocompiler. The protos are kfp's own, for a double takes nothing from the code that it tests.
 """
 
 import json

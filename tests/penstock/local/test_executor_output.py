@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from google.protobuf import json_format
-from kfp.pipeline_spec import pipeline_spec_pb2
 
 from penstock.components.protocol import Output, execute
 from penstock.components.protocol.values import decode, decode_metadata
+from penstock.kfp_adapter.pipeline_spec import pipeline_spec_pb2
 
 
 class Outputs(NamedTuple):

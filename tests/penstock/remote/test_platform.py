@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from google.protobuf import json_format
 from kfp import dsl, kubernetes
-from kfp.pipeline_spec import pipeline_spec_pb2
 
 from penstock.errors import UserError
+from penstock.kfp_adapter.pipeline_spec import pipeline_spec_pb2
 from penstock.remote.accelerators import Accelerator, resolve
 from penstock.remote.platform import platform_spec
 from penstock.remote.platform_settings import TaskShape, accelerator_resources
