@@ -88,16 +88,16 @@ provider "helm" {
 }
 
 output "credentials_command" {
-  description = "The command after which kubectl talks to the cluster."
+  description = "The command that configures kubectl for the cluster."
   value       = "gcloud container clusters get-credentials ${module.gke.cluster_name} --project ${var.project_id} --location ${module.gke.location}"
 }
 
 output "ready_command" {
-  description = "The command that waits until Kubeflow Pipelines is there: Terraform does not."
+  description = "The command that waits until Kubeflow Pipelines is ready; Terraform does not wait for it."
   value       = module.services.ready_command
 }
 
 output "mlflow_admin_secret" {
-  description = "The secret (NAMESPACE/NAME) with the password of MLflow's user admin."
+  description = "The secret (NAMESPACE/NAME) with the password of the MLflow user admin."
   value       = module.services.mlflow_admin_secret
 }

@@ -15,7 +15,7 @@ provider "google-beta" {
 # The bucket of Terraform's state was there before Terraform was: it is taken over, and kept like the others.
 variable "state_bucket" {
   type        = string
-  description = "The bucket that Terraform's state is in, PROJECT-NAME-state, until it has been taken over. Null: it has."
+  description = "The bucket with the Terraform state, PROJECT-NAME-state, to import it into this configuration. Null after the import."
   default     = null
 }
 
@@ -26,31 +26,31 @@ import {
 }
 
 output "penstock_toml" {
-  description = "terraform output -raw penstock_toml > penstock.toml: what `penstock submit` reads."
+  description = "The content of penstock.toml, which `penstock submit` reads: terraform output -raw penstock_toml > penstock.toml."
   value       = module.settings.penstock_toml
 }
 
 output "platform_settings" {
-  description = "terraform output -raw platform_settings > platform.yaml: what only Kubernetes knows of a run, for `penstock submit --platform`. Empty where there is no Kubernetes."
+  description = "The platform settings for `penstock submit --platform`: terraform output -raw platform_settings > platform.yaml. Empty if there is no cluster."
   value       = module.settings.platform_settings
 }
 
 output "repository_url" {
-  description = "Where images are pushed to and pulled from."
+  description = "The registry of the images."
   value       = module.foundation.repository_url
 }
 
 output "bucket_urls" {
-  description = "The buckets' URLs (gs://...), by what they hold."
+  description = "The URLs of the buckets (gs://...), by content."
   value       = module.foundation.bucket_urls
 }
 
 output "service_accounts" {
-  description = "The service accounts' addresses, by what they are for."
+  description = "The emails of the service accounts, by purpose."
   value       = module.foundation.emails
 }
 
 output "github_provider" {
-  description = "What a workflow gives to google-github-actions/auth as workload_identity_provider. Null where there is no repository."
+  description = "The workload_identity_provider for google-github-actions/auth. Null if there is no repository."
   value       = module.foundation.github_provider
 }

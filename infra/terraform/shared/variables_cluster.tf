@@ -1,35 +1,35 @@
 variable "models" {
   type        = set(string)
-  description = "Further InferenceServices that pipelines may change and delete; of others they can only make new ones."
+  description = "Additional InferenceServices that pipelines may change and delete. Pipelines may create others, but not change them."
   default     = []
 }
 
 variable "operators" {
   type        = set(object({ kind = string, name = string }))
-  description = "Who may release by hand, with a kubeconfig from outside of the cluster (penstock status, promote, rollback): users or groups, such as [{ kind = \"Group\", name = \"on-call@example.org\" }]. They may ask every Service in the models' namespace."
+  description = "The users or groups that may release manually with a kubeconfig from outside the cluster (penstock status, promote, rollback), such as [{ kind = \"Group\", name = \"on-call@example.org\" }]. They may send requests to every Service in the namespace of the models."
   default     = []
 }
 
 variable "ingress_namespaces" {
   type        = map(set(string))
-  description = "Further namespaces that may ask the pods of kubeflow, models and mlflow, such as { models = [\"istio-system\"], kubeflow = [\"ingress-nginx\"] }: a gateway of the cluster's own, an ingress, a mesh."
+  description = "Additional namespaces that may connect to the pods of kubeflow, models and mlflow, for a gateway, an ingress or a service mesh of the cluster, such as { models = [\"istio-system\"], kubeflow = [\"ingress-nginx\"] }."
   default     = {}
 
   validation {
     condition     = length(setsubtract(keys(var.ingress_namespaces), ["kubeflow", "models", "mlflow"])) == 0
-    error_message = "ingress_namespaces are for kubeflow, models and mlflow."
+    error_message = "the keys of ingress_namespaces must be kubeflow, models or mlflow."
   }
 }
 
 variable "authorized_networks" {
   type        = map(string)
-  description = "Who may talk to the cluster's control plane from outside of the network: ranges by a name for each. Whoever runs Terraform is among them, or inside."
+  description = "The IP ranges outside the network that may connect to the control plane, by a name of your choice. Terraform itself must run in one of them, or inside the network."
   default     = {}
 }
 
 variable "control_plane_cidr" {
   type        = string
-  description = "The addresses of the control plane; a /28 that nothing else uses."
+  description = "The IP range of the control plane: an unused /28."
   default     = "172.16.0.0/28"
 }
 
@@ -41,7 +41,7 @@ variable "cpu_pools" {
     max_nodes    = optional(number, 6)
     spot         = optional(bool, false)
   }))
-  description = "The pools without accelerators. Two nodes hold Kubeflow, KServe and MLflow."
+  description = "The node pools without accelerators. Kubeflow, KServe and MLflow fit on two nodes."
   default     = { cpu = { min_nodes = 2 } }
 }
 
@@ -56,7 +56,7 @@ variable "gpu_pools" {
     zones            = optional(set(string))
     driver           = optional(string, "DEFAULT")
   }))
-  description = "The pools with accelerators. They have no nodes until a task asks for some."
+  description = "The node pools with accelerators. They scale from zero nodes when a task requests an accelerator."
   default = {
     l4 = { machine_type = "g2-standard-8", accelerator_type = "nvidia-l4" }
   }
@@ -70,36 +70,36 @@ variable "cloud_sql" {
 
 variable "high_availability" {
   type        = bool
-  description = "Whether Cloud SQL has a second machine in another zone. It doubles the databases' price."
+  description = "Whether Cloud SQL has a standby in another zone. It doubles the price of the databases."
   default     = false
 }
 
 variable "deployment_mode" {
   type        = string
-  description = "How KServe runs models: Standard or Knative."
+  description = "KServe's deployment mode: Standard or Knative."
   default     = "Standard"
 }
 
 variable "exposure" {
   type        = object({ type = optional(string, "ClusterIP"), annotations = optional(map(string), {}) })
-  description = "Who reaches the models: the cluster (ClusterIP), or whoever reaches a load balancer, e.g. { type = \"LoadBalancer\", annotations = { \"networking.gke.io/load-balancer-type\" = \"Internal\" } }."
+  description = "The type of the gateway's Service: ClusterIP (reachable in the cluster only) or LoadBalancer, such as { type = \"LoadBalancer\", annotations = { \"networking.gke.io/load-balancer-type\" = \"Internal\" } }."
   default     = {}
 }
 
 variable "domain" {
   type        = string
-  description = "The domain of the models' URLs."
+  description = "The domain in the URLs of the models."
   default     = "models.internal"
 }
 
 variable "model" {
   type        = string
-  description = "The name of the InferenceService that pipelines release to unless they say otherwise."
+  description = "The name of the InferenceService that is the default destination of pipelines."
   default     = "penstock"
 }
 
 variable "deletion_protection" {
   type        = bool
-  description = "Whether the cluster and the databases cannot be deleted. False before `terraform destroy`, and applied."
+  description = "Whether the cluster and the databases are protected from deletion. Set it to false and apply that before `terraform destroy`."
   default     = true
 }

@@ -1,16 +1,16 @@
 variable "endpoints" {
   type        = set(string)
-  description = "The Vertex AI endpoints, by display name. The first in the alphabet is where pipelines release to unless they say otherwise."
+  description = "The Vertex AI endpoints, by display name. The first in alphabetical order is the default destination of pipelines."
   default     = ["penstock"]
 
   validation {
     condition     = length(var.endpoints) > 0
-    error_message = "a pipeline releases to some endpoint."
+    error_message = "endpoints must not be empty."
   }
 }
 
 variable "peered_jobs" {
   type        = bool
-  description = "Whether Vertex AI runs tasks with addresses of the network, so that they reach what is in it."
+  description = "Whether Vertex AI peers with the network, so that tasks can reach it."
   default     = true
 }

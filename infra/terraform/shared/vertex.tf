@@ -30,7 +30,7 @@ locals {
 }
 
 output "destinations" {
-  description = "What push_model takes as its destination, by the endpoint's display name."
+  description = "The value for the destination of push_model, by the display name of the endpoint."
   value       = module.vertex.destinations
 }
 

@@ -1,19 +1,19 @@
 output "penstock_toml" {
-  description = "terraform output -raw penstock_toml > penstock.toml: what `penstock submit` reads."
+  description = "The content of penstock.toml, which `penstock submit` reads: terraform output -raw penstock_toml > penstock.toml."
   value       = module.settings.penstock_toml
 }
 
 output "platform_settings" {
-  description = "terraform output -raw platform_settings > platform.yaml: what only Kubernetes knows of a run, for `penstock submit --platform`."
+  description = "The platform settings for `penstock submit --platform`: terraform output -raw platform_settings > platform.yaml."
   value       = module.settings.platform_settings
 }
 
 output "ready_command" {
-  description = "The command that waits until Kubeflow Pipelines is there: Terraform does not."
+  description = "The command that waits until Kubeflow Pipelines is ready; Terraform does not wait for it."
   value       = module.services.ready_command
 }
 
 output "mlflow_admin_secret" {
-  description = "The secret (NAMESPACE/NAME) with the password of MLflow's user admin."
+  description = "The secret (NAMESPACE/NAME) with the password of the MLflow user admin."
   value       = module.services.mlflow_admin_secret
 }

@@ -10,7 +10,7 @@ resource "google_artifact_registry_repository" "images" {
   location      = var.region
   repository_id = "${var.name}-images"
   format        = "DOCKER"
-  description   = "The images of the components' families."
+  description   = "The images of the component families."
   kms_key_name  = var.kms_key_id
   labels        = merge(var.labels, { component = "artifact-registry" })
 

@@ -18,7 +18,7 @@ output "context" {
 }
 
 output "platform" {
-  description = "The platform document's settings, for the module settings; the accelerators are the cluster's."
+  description = "The platform settings, for the module settings, without the accelerators of the cluster."
   value = {
     namespace           = module.kubeflow.namespace
     service_accounts    = merge(module.kubeflow.service_accounts, { penstock-serving = module.kserve.service_account })
@@ -27,16 +27,16 @@ output "platform" {
 }
 
 output "service_accounts" {
-  description = "All service accounts (NAMESPACE/NAME) that are somebody outside of the cluster."
+  description = "The service accounts (NAMESPACE/NAME) that have an identity outside the cluster."
   value       = concat(values(module.kubeflow.service_accounts), [module.kserve.service_account, module.mlflow.service_account])
 }
 
 output "ready_command" {
-  description = "The command that waits until Kubeflow Pipelines is there: Terraform does not."
+  description = "The command that waits until Kubeflow Pipelines is ready; Terraform does not wait for it."
   value       = module.kubeflow.ready_command
 }
 
 output "mlflow_admin_secret" {
-  description = "The secret (NAMESPACE/NAME) with the password of MLflow's user admin."
+  description = "The secret (NAMESPACE/NAME) with the password of the MLflow user admin."
   value       = module.mlflow.admin_secret
 }

@@ -1,32 +1,32 @@
 variable "artifacts_url" {
   type        = string
-  description = "The bucket of the pipelines' artifacts, gs://NAME or s3://NAME."
+  description = "The bucket for the artifacts of the pipelines, gs://NAME or s3://NAME."
 
   validation {
     condition     = can(regex("^(gs|s3)://[a-z0-9][-_.a-z0-9]+$", var.artifacts_url))
-    error_message = "artifacts_url is a bucket, gs://NAME or s3://NAME."
+    error_message = "artifacts_url must be a bucket, gs://NAME or s3://NAME."
   }
 }
 
 variable "tracking_url" {
   type        = string
-  description = "The bucket of MLflow's artifacts, which MLflow alone writes. Null: artifacts_url."
+  description = "The bucket for the artifacts of MLflow, to which only MLflow writes. Null: artifacts_url."
   default     = null
 
   validation {
     condition     = var.tracking_url == null || can(regex("^(gs|s3)://[a-z0-9][-_.a-z0-9]+$", var.tracking_url))
-    error_message = "tracking_url is a bucket, gs://NAME or s3://NAME."
+    error_message = "tracking_url must be a bucket, gs://NAME or s3://NAME."
   }
 }
 
 variable "models_url" {
   type        = string
-  description = "The bucket from which pods load the models that serve: push_model copies them there. Let nobody write it who trains. Null: artifacts_url, where training writes too."
+  description = "The bucket to which push_model copies the models and from which the serving pods load them. Do not give training write access to it. Null: artifacts_url, to which training also writes."
   default     = null
 
   validation {
     condition     = var.models_url == null || can(regex("^(gs|s3)://[a-z0-9][-_.a-z0-9]+$", var.models_url))
-    error_message = "models_url is a bucket, gs://NAME or s3://NAME."
+    error_message = "models_url must be a bucket, gs://NAME or s3://NAME."
   }
 }
 
@@ -36,148 +36,148 @@ variable "s3" {
     region   = optional(string, "us-east-1")
     tls      = optional(bool, true)
   })
-  description = "Where the buckets are, if it is of S3 or something like it: HOST or HOST:PORT, the region, and whether it speaks TLS. Null: gs://."
+  description = "The store of the buckets, if it is compatible with S3: its endpoint (HOST or HOST:PORT), its region, and whether it uses TLS. Null for gs://."
   default     = null
 
   validation {
     condition     = (var.s3 != null) == startswith(var.artifacts_url, "s3://")
-    error_message = "s3 is given with artifacts_url = \"s3://NAME\", and with no other."
+    error_message = "s3 must be set if artifacts_url is s3://NAME, and only then."
   }
 }
 
 variable "s3_credentials" {
   type        = object({ access_key_id = string, secret_access_key = string })
-  description = "What opens the bucket of s3. Null: the service accounts have access, by their annotations."
+  description = "The credentials for the bucket of s3. Null if the service accounts have access through their annotations."
   default     = null
   sensitive   = true
 }
 
 variable "databases" {
   type        = map(object({ host = string, port = number, name = string, user = string }))
-  description = "The databases outside of the cluster: kubeflow (MySQL) and mlflow (PostgreSQL). The one that is not given is in the cluster."
+  description = "The databases outside the cluster: kubeflow (MySQL) and mlflow (PostgreSQL). A database that is not given is created in the cluster."
   default     = {}
 
   validation {
     condition     = length(setsubtract(keys(var.databases), ["kubeflow", "mlflow"])) == 0
-    error_message = "databases are kubeflow and mlflow."
+    error_message = "the keys of databases must be kubeflow or mlflow."
   }
 }
 
 variable "database_passwords" {
   type        = map(string)
-  description = "The passwords of databases, by the same names."
+  description = "The passwords of the databases, by the same names."
   default     = {}
   sensitive   = true
 }
 
 variable "service_account_annotations" {
   type        = map(map(string))
-  description = "Annotations by service account (NAMESPACE/NAME), such as iam.gke.io/gcp-service-account or eks.amazonaws.com/role-arn: what it is outside of the cluster."
+  description = "The annotations of each service account (NAMESPACE/NAME) that give it an identity outside the cluster, such as iam.gke.io/gcp-service-account or eks.amazonaws.com/role-arn."
   default     = {}
 
   validation {
     condition = length(setsubtract(keys(var.service_account_annotations), [
       "kubeflow/pipeline-runner", "kubeflow/penstock-trainer", "kubeflow/penstock-pusher", "kubeflow/ml-pipeline-ui", "models/penstock-serving", "mlflow/mlflow",
     ])) == 0
-    error_message = "no other service account touches storage: see the module's README."
+    error_message = "only the service accounts in the README of this module may have annotations."
   }
 }
 
 variable "deployment_mode" {
   type        = string
-  description = "How KServe runs models: Standard or Knative."
+  description = "KServe's deployment mode: Standard or Knative."
   default     = "Standard"
 }
 
 variable "exposure" {
   type        = object({ type = optional(string, "ClusterIP"), annotations = optional(map(string), {}) })
-  description = "Who reaches the models: the cluster (ClusterIP), or whoever reaches a load balancer (LoadBalancer)."
+  description = "The type of the gateway's Service: ClusterIP (reachable in the cluster only) or LoadBalancer."
   default     = {}
 }
 
 variable "domain" {
   type        = string
-  description = "The domain of the models' URLs."
+  description = "The domain in the URLs of the models."
   default     = "models.internal"
 }
 
 variable "model" {
   type        = string
-  description = "The name of the InferenceService that pipelines release to unless they say otherwise."
+  description = "The name of the InferenceService that is the default destination of pipelines."
   default     = "penstock"
 
   validation {
     condition     = can(regex("^[a-z]([-a-z0-9]{0,35}[a-z0-9])?$", var.model))
-    error_message = "model has up to 37 lower-case letters, digits and hyphens, and starts with a letter."
+    error_message = "model must have at most 37 lower-case letters, digits and hyphens, and start with a letter."
   }
 }
 
 variable "models" {
   type        = set(string)
-  description = "Further InferenceServices that pipelines may change and delete; of others they can only make new ones."
+  description = "Additional InferenceServices that pipelines may change and delete. Pipelines may create others, but not change them."
   default     = []
 }
 
 variable "operators" {
   type        = set(object({ kind = string, name = string }))
-  description = "Who may release by hand, with a kubeconfig from outside of the cluster (penstock status, promote, rollback): users or groups, such as [{ kind = \"Group\", name = \"on-call@example.org\" }]. They may ask every Service in the models' namespace."
+  description = "The users or groups that may release manually with a kubeconfig from outside the cluster (penstock status, promote, rollback), such as [{ kind = \"Group\", name = \"on-call@example.org\" }]. They may send requests to every Service in the namespace of the models."
   default     = []
 }
 
 variable "experiment" {
   type        = string
-  description = "The experiment of runs that name none."
+  description = "The default experiment of runs."
   default     = "penstock"
 }
 
 variable "flux_version" {
   type        = string
-  description = "The version of the chart flux2. Null: the cluster has Flux already."
+  description = "The version of the chart flux2. Null if the cluster already has Flux."
   default     = "2.18.3"
 }
 
 variable "cert_manager_version" {
   type        = string
-  description = "The version of the chart cert-manager. Null: the cluster has cert-manager already."
+  description = "The version of the chart cert-manager. Null if the cluster already has cert-manager."
   default     = "v1.21.1"
 }
 
 variable "gateway_class" {
   type        = string
-  description = "The cluster's own class of the Gateway API. Null: Envoy Gateway is installed."
+  description = "The GatewayClass of the cluster. Null installs Envoy Gateway."
   default     = null
 }
 
 variable "metrics" {
   type        = string
-  description = "What collects the models' metrics: google (managed Prometheus on GKE) or prometheus-operator (its kind PodMonitor is there). Null: nothing."
+  description = "The collector of the metrics of the models: google (managed Prometheus on GKE) or prometheus-operator (the cluster has its kind PodMonitor). Null: none."
   default     = null
 
   validation {
     condition     = var.metrics == null || contains(["google", "prometheus-operator"], coalesce(var.metrics, "none"))
-    error_message = "metrics is google or prometheus-operator."
+    error_message = "metrics must be google or prometheus-operator."
   }
 }
 
 variable "ingress_namespaces" {
   type        = map(set(string))
-  description = "Further namespaces that may ask the pods of kubeflow, models and mlflow, such as { models = [\"istio-system\"], kubeflow = [\"ingress-nginx\"] }: a gateway of the cluster's own, an ingress, a mesh."
+  description = "Additional namespaces that may connect to the pods of kubeflow, models and mlflow, for a gateway, an ingress or a service mesh of the cluster, such as { models = [\"istio-system\"], kubeflow = [\"ingress-nginx\"] }."
   default     = {}
 
   validation {
     condition     = length(setsubtract(keys(var.ingress_namespaces), ["kubeflow", "models", "mlflow"])) == 0
-    error_message = "ingress_namespaces are for kubeflow, models and mlflow."
+    error_message = "the keys of ingress_namespaces must be kubeflow, models or mlflow."
   }
 }
 
 variable "quota" {
   type        = map(string)
-  description = "What all pods of pipelines may have together, such as { \"requests.nvidia.com/gpu\" = \"4\" }."
+  description = "The resource quota of the pods of pipelines, such as { \"requests.nvidia.com/gpu\" = \"4\" }."
   default     = {}
 }
 
 variable "labels" {
   type        = map(string)
-  description = "Labels of every Kubernetes object that can have some."
+  description = "The labels of every Kubernetes object that supports them."
   default     = {}
 }

@@ -1,21 +1,21 @@
 variable "project_id" {
   type        = string
-  description = "The Google Cloud project."
+  description = "The ID of the Google Cloud project."
 
   validation {
     condition     = can(regex("^[a-z][-a-z0-9]{4,28}[a-z0-9]$", var.project_id))
-    error_message = "project_id has 6 to 30 lower-case letters, digits and hyphens, and starts with a letter."
+    error_message = "project_id must have 6 to 30 lower-case letters, digits and hyphens, and start with a letter."
   }
 }
 
 variable "name" {
   type        = string
-  description = "What the names of all resources begin with."
+  description = "The prefix of the names of all resources."
   default     = "penstock"
 
   validation {
     condition     = can(regex("^[a-z][-a-z0-9]{1,20}$", var.name))
-    error_message = "name has 2 to 21 lower-case letters, digits and hyphens, and starts with a letter."
+    error_message = "name must have 2 to 21 lower-case letters, digits and hyphens, and start with a letter."
   }
 }
 
@@ -25,58 +25,58 @@ variable "region" {
 
   validation {
     condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
-    error_message = "region is a Google Cloud region, such as europe-west4."
+    error_message = "region must be a Google Cloud region, such as europe-west4."
   }
 }
 
 variable "cluster" {
   type        = bool
-  description = "Whether there will be a cluster: its APIs, its keys, its databases'."
+  description = "Whether to enable the APIs of a cluster and create the keys of the cluster and its databases."
 }
 
 variable "vertex" {
   type        = bool
-  description = "Whether Vertex AI is used: its APIs and its key."
+  description = "Whether to enable the APIs of Vertex AI and create its key."
 }
 
 variable "workload_pool" {
   type        = string
-  description = "The cluster's Workload Identity pool, from the module gke. Null: there is no cluster."
+  description = "The Workload Identity pool of the cluster, from the module gke. Null if there is no cluster."
   default     = null
 }
 
 variable "control_plane_cidr" {
   type        = string
-  description = "The addresses of the cluster's control plane; a /28 that nothing else uses."
+  description = "The IP range of the control plane of the cluster: an unused /28."
   default     = "172.16.0.0/28"
 }
 
 variable "github_repository" {
   type        = string
-  description = "The GitHub repository (OWNER/NAME) whose workflows push images and submit pipelines, without a key. Null: none."
+  description = "The GitHub repository (OWNER/NAME) whose workflows may push images and submit pipelines without a key. Null: none."
   default     = null
 }
 
 variable "emails" {
   type        = set(string)
-  description = "Who is told when an alert fires or the budget is spent; up to five."
+  description = "The emails, at most five, that are notified when an alert fires or the budget is spent."
   default     = []
 }
 
 variable "uptime_hosts" {
   type        = map(object({ host = string, path = optional(string, "/v2/health/ready") }))
-  description = "What is asked from outside every minute: hosts that answer HTTPS, by a name for each."
+  description = "The HTTPS hosts that an uptime check requests every minute, by a name of your choice."
   default     = {}
 }
 
 variable "budget" {
   type        = object({ billing_account = string, amount = number, currency = optional(string, "USD") })
-  description = "The billing account, and what a month may cost. Null: nobody watches."
+  description = "The billing account and the monthly budget. Null creates no budget."
   default     = null
 }
 
 variable "labels" {
   type        = map(string)
-  description = "Labels of every resource that can have some."
+  description = "The labels of every resource that supports them."
   default     = {}
 }

@@ -4,24 +4,24 @@ locals {
 }
 
 output "emails" {
-  description = "The service accounts' addresses, by what they are for."
+  description = "The emails of the service accounts, by purpose."
   value       = local.emails
   depends_on  = [google_service_account.this]
 }
 
 output "members" {
-  description = "The service accounts as IAM members, by what they are for."
+  description = "The service accounts as IAM members, by purpose."
   value       = { for name, email in local.emails : name => "serviceAccount:${email}" }
   depends_on  = [google_service_account.this]
 }
 
 output "kubernetes_service_accounts" {
-  description = "The Google service account's address by the Kubernetes one (NAMESPACE/NAME) that is it: what goes into its annotation iam.gke.io/gcp-service-account."
+  description = "The email of the Google service account that each Kubernetes service account (NAMESPACE/NAME) impersonates, for its annotation iam.gke.io/gcp-service-account."
   value       = { for subject, name in local.kubernetes : subject => local.emails[name] }
   depends_on  = [google_service_account.this]
 }
 
 output "github_provider" {
-  description = "What a workflow of the repository gives to google-github-actions/auth as workload_identity_provider. Null where there is no repository."
+  description = "The workload_identity_provider for google-github-actions/auth in the workflows of the repository. Null if there is no repository."
   value       = one([for provider in google_iam_workload_identity_pool_provider.github : provider.name])
 }

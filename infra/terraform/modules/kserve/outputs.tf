@@ -3,7 +3,7 @@ locals {
 }
 
 output "deployment_mode" {
-  description = "How KServe runs models: Standard or Knative."
+  description = "KServe's deployment mode: Standard or Knative."
   value       = var.deployment_mode
 }
 
@@ -13,26 +13,26 @@ output "namespace" {
 }
 
 output "models_namespace" {
-  description = "The namespace of the models, for push_model's destination and the module kubeflow."
+  description = "The namespace of the models, for the destination of push_model and for the module kubeflow."
   value       = kubernetes_namespace_v1.this["models"].metadata[0].name
 }
 
 output "service_account" {
-  description = "The models' service account (NAMESPACE/NAME)."
+  description = "The service account of the models (NAMESPACE/NAME)."
   value       = "${kubernetes_service_account_v1.serving.metadata[0].namespace}/${kubernetes_service_account_v1.serving.metadata[0].name}"
 }
 
 output "ingress_host" {
-  description = "The gateway's name in the cluster; models answer there to a Host header NAME-NAMESPACE.DOMAIN (Standard) or NAME-predictor.NAMESPACE.DOMAIN (Knative). Null where the cluster has its own gateway."
+  description = "The name of the gateway in the cluster. To reach a model, send the Host header NAME-NAMESPACE.DOMAIN (Standard) or NAME-predictor.NAMESPACE.DOMAIN (Knative). Null if the cluster has its own gateway."
   value       = local.ingress_host
 }
 
 output "domain" {
-  description = "The domain of the models' URLs."
+  description = "The domain in the URLs of the models."
   value       = var.domain
 }
 
 output "destination" {
-  description = "push_model's destination, with NAME in the place of the model's."
+  description = "The destination for push_model, with NAME in place of the name of the model."
   value       = "kserve://${kubernetes_namespace_v1.this["models"].metadata[0].name}/NAME?mode=${lower(var.deployment_mode)}${local.ingress_host == null ? "" : "&gateway=http://${local.ingress_host}"}"
 }

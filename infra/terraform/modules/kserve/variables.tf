@@ -1,33 +1,33 @@
 variable "deployment_mode" {
   type        = string
-  description = "How KServe runs models: Standard (Deployments behind the Gateway API) or Knative (revisions, which scale to zero). It is the mode= of push_model's destination."
+  description = "KServe's deployment mode: Standard (Deployments behind the Gateway API) or Knative (revisions, which can scale to zero). It corresponds to mode= in the destination of push_model."
   default     = "Standard"
 
   validation {
     condition     = contains(["Standard", "Knative"], var.deployment_mode)
-    error_message = "deployment_mode is Standard or Knative."
+    error_message = "deployment_mode must be Standard or Knative."
   }
 }
 
 variable "kserve_version" {
   type        = string
-  description = "The version of the charts kserve-crd and kserve-resources of oci://ghcr.io/kserve/charts. v0.20.0 was tried. In mode Standard it splits no traffic, so that push_model refuses strategy canary there: use blue_green, mode Knative, or a later version, of which only the state before its release was tried."
+  description = "The version of the charts kserve-crd and kserve-resources in oci://ghcr.io/kserve/charts. v0.20.0 is tested. In the mode Standard it does not split traffic, so push_model rejects the strategy canary: use blue_green, the mode Knative, or a later version, which was tested only before its release."
   default     = "v0.20.0"
 
   validation {
     condition     = can(regex("^v(0\\.[2-9][0-9]|[1-9][0-9]*\\.[0-9]+)\\.[0-9]+$", var.kserve_version))
-    error_message = "kserve_version is v0.20.0 or newer: models are exchanged without a restart from it on."
+    error_message = "kserve_version must be v0.20.0 or newer, which exchanges models without a restart."
   }
 }
 
 variable "cert_manager_version" {
   type        = string
-  description = "The version of the chart cert-manager of oci://quay.io/jetstack/charts. Null: the cluster has cert-manager already."
+  description = "The version of the chart cert-manager in oci://quay.io/jetstack/charts. Null if the cluster already has cert-manager."
   default     = "v1.21.1"
 
   validation {
     condition     = var.cert_manager_version == null || can(regex("^v[0-9]+\\.[0-9]+\\.[0-9]+$", var.cert_manager_version))
-    error_message = "cert_manager_version is one version of the chart, such as v1.21.1."
+    error_message = "cert_manager_version must be one version of the chart, such as v1.21.1."
   }
 }
 
@@ -36,23 +36,23 @@ variable "gateway" {
     envoy_version = optional(string, "v1.8.1")
     class         = optional(string)
   })
-  description = "Mode Standard: the version of the chart gateway-helm (Envoy Gateway) of oci://docker.io/envoyproxy; or the name of a class of the Gateway API that the cluster has, instead."
+  description = "For the mode Standard: the version of the chart gateway-helm (Envoy Gateway) in oci://docker.io/envoyproxy, or the name of a GatewayClass that the cluster already has."
   default     = {}
 
   validation {
     condition     = can(regex("^v[0-9]+\\.[0-9]+\\.[0-9]+$", var.gateway.envoy_version))
-    error_message = "envoy_version is one version of the chart, such as v1.8.1."
+    error_message = "envoy_version must be one version of the chart, such as v1.8.1."
   }
 }
 
 variable "knative_version" {
   type        = string
-  description = "Mode Knative: the release of github.com/knative/operator, and of the Knative Serving that it installs."
+  description = "For the mode Knative: the version of github.com/knative/operator, and of the Knative Serving that it installs."
   default     = "1.21.1"
 
   validation {
     condition     = can(regex("^1\\.[0-9]+\\.[0-9]+$", var.knative_version))
-    error_message = "knative_version is one release, such as 1.21.1."
+    error_message = "knative_version must be one release, such as 1.21.1."
   }
 }
 
@@ -61,29 +61,29 @@ variable "exposure" {
     type        = optional(string, "ClusterIP")
     annotations = optional(map(string), {})
   })
-  description = "Who reaches the models: the cluster (ClusterIP), or whoever reaches a load balancer (LoadBalancer), whose annotations make it internal where the cloud has such, e.g. { \"networking.gke.io/load-balancer-type\" = \"Internal\" }."
+  description = "The type of the gateway's Service: ClusterIP (reachable in the cluster only) or LoadBalancer. Annotations can make a load balancer internal, such as { \"networking.gke.io/load-balancer-type\" = \"Internal\" }."
   default     = {}
 
   validation {
     condition     = contains(["ClusterIP", "LoadBalancer"], var.exposure.type)
-    error_message = "type is ClusterIP or LoadBalancer."
+    error_message = "type must be ClusterIP or LoadBalancer."
   }
 }
 
 variable "domain" {
   type        = string
-  description = "The domain of the models' URLs. Point *.DOMAIN to the load balancer, or ask the gateway with these names as Host header."
+  description = "The domain in the URLs of the models. Point *.DOMAIN to the load balancer, or send these names as the Host header to the gateway."
   default     = "models.internal"
 
   validation {
     condition     = can(regex("^[a-z0-9][-a-z0-9]*([.][a-z0-9][-a-z0-9]*)+$", var.domain)) && var.domain != "example.com"
-    error_message = "domain is a domain of your own, such as models.internal, without a scheme."
+    error_message = "domain must be a domain of your own, such as models.internal, without a scheme."
   }
 }
 
 variable "service_account_annotations" {
   type        = map(string)
-  description = "Annotations of the models' service account models/penstock-serving, such as iam.gke.io/gcp-service-account or eks.amazonaws.com/role-arn."
+  description = "The annotations of the service account models/penstock-serving, which the models use, such as iam.gke.io/gcp-service-account or eks.amazonaws.com/role-arn."
   default     = {}
 }
 
@@ -94,17 +94,17 @@ variable "s3" {
     tls      = optional(bool, true)
     secret   = optional(string)
   })
-  description = "Where s3:// models are read from: endpoint (HOST or HOST:PORT), region, whether it speaks TLS, and a secret in the namespace models with the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Without a secret the service account has access."
+  description = "The store of s3:// models: its endpoint (HOST or HOST:PORT), its region, whether it uses TLS, and a secret in the namespace models with the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Without a secret, the service account must have access."
   default     = null
 
   validation {
     condition     = var.s3 == null || can(regex("^[A-Za-z0-9][-.A-Za-z0-9]*(:[0-9]+)?$", var.s3.endpoint))
-    error_message = "endpoint is HOST or HOST:PORT, without a scheme."
+    error_message = "endpoint must be HOST or HOST:PORT, without a scheme."
   }
 }
 
 variable "labels" {
   type        = map(string)
-  description = "Labels of every Kubernetes object of this module."
+  description = "The labels of every Kubernetes object in this module."
   default     = {}
 }

@@ -1,24 +1,24 @@
 output "namespace" {
-  description = "The namespace of Kubeflow Pipelines, its runs and its tasks."
+  description = "The namespace of Kubeflow Pipelines, and of its runs and tasks."
   value       = kubernetes_namespace_v1.this.metadata[0].name
 }
 
 output "host" {
-  description = "The URL of the user interface and the API in the cluster. From outside: kubectl -n kubeflow port-forward service/ml-pipeline-ui 8080:80."
+  description = "The URL of the user interface and the API inside the cluster. From outside, run: kubectl -n kubeflow port-forward service/ml-pipeline-ui 8080:80."
   value       = "http://ml-pipeline-ui.${kubernetes_namespace_v1.this.metadata[0].name}.svc.cluster.local"
 }
 
 output "pipeline_root" {
-  description = "Where pipelines write their artifacts unless they say otherwise."
+  description = "The default pipeline root."
   value       = local.root
 }
 
 output "service_accounts" {
-  description = "The tasks' service accounts (NAMESPACE/NAME): what a run is, what a platform document may name."
+  description = "The service accounts of runs and tasks (NAMESPACE/NAME), for the platform settings."
   value       = { for name in ["pipeline-runner", "penstock-trainer", "penstock-pusher"] : name => "${kubernetes_namespace_v1.this.metadata[0].name}/${name}" }
 }
 
 output "ready_command" {
-  description = "The command that waits until Flux has applied everything: Terraform does not."
+  description = "The command that waits until Flux has applied everything; Terraform does not wait for it."
   value       = "kubectl -n flux-system wait kustomization ${join(" ", keys(local.stages))} --for=condition=Ready --timeout=20m"
 }

@@ -4,12 +4,12 @@ output "namespace" {
 }
 
 output "tracking_uri" {
-  description = "The tracking server, and registry, as clients in the cluster name it. From outside: kubectl -n mlflow port-forward service/mlflow-mlflow 5000:5000."
+  description = "The URL of the tracking server and registry inside the cluster. From outside, run: kubectl -n mlflow port-forward service/mlflow-mlflow 5000:5000."
   value       = local.tracking_uri
 }
 
 output "service_account" {
-  description = "The server's service account (NAMESPACE/NAME)."
+  description = "The service account of the server (NAMESPACE/NAME)."
   value       = "${kubernetes_namespace_v1.this.metadata[0].name}/mlflow"
 }
 
@@ -19,6 +19,6 @@ output "admin_secret" {
 }
 
 output "client_secrets" {
-  description = "The secret by namespace that holds MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, for a platform document."
+  description = "The secret with MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, by namespace, for the platform settings."
   value       = { for namespace, secret in kubernetes_secret_v1.clients : namespace => secret.metadata[0].name }
 }

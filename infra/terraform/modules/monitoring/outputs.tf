@@ -1,5 +1,5 @@
 output "notification_channels" {
-  description = "The channels through which people are told, for alerts of one's own."
+  description = "The notification channels, for additional alerts."
   value       = [for channel in google_monitoring_notification_channel.email : channel.id]
 }
 
@@ -9,6 +9,6 @@ output "datasets" {
 }
 
 output "alerts" {
-  description = "The Prometheus alerts' queries, by name: the same rules for a Prometheus of one's own."
+  description = "The queries of the Prometheus alerts, by name, for use in another Prometheus."
   value       = { for name, alert in local.alerts : name => alert.query }
 }

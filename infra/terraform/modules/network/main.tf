@@ -55,7 +55,7 @@ resource "google_compute_firewall" "webhooks" {
   project       = var.project_id
   name          = "${var.name}-webhooks"
   network       = google_compute_network.this.id
-  description   = "The control plane calls admission webhooks on the nodes."
+  description   = "Allows the control plane to call admission webhooks on the nodes."
   direction     = "INGRESS"
   source_ranges = [var.control_plane_cidr]
 
@@ -69,7 +69,7 @@ resource "google_compute_firewall" "internal" {
   project       = var.project_id
   name          = "${var.name}-internal"
   network       = google_compute_network.this.id
-  description   = "Nodes and pods talk to each other; network policies say more."
+  description   = "Allows connections among nodes and pods; network policies restrict them further."
   direction     = "INGRESS"
   source_ranges = [var.nodes_cidr, var.pods_cidr]
 

@@ -4,31 +4,31 @@ output "network_id" {
 }
 
 output "network_name" {
-  description = "The VPC's name."
+  description = "The name of the VPC."
   value       = google_compute_network.this.name
 }
 
 output "subnetwork_id" {
-  description = "The nodes' subnetwork."
+  description = "The subnetwork of the nodes."
   value       = google_compute_subnetwork.nodes.id
 }
 
 output "pods_range_name" {
-  description = "The subnetwork's secondary range for pods."
+  description = "The secondary range of the subnetwork for pods."
   value       = "pods"
 }
 
 output "services_range_name" {
-  description = "The subnetwork's secondary range for services."
+  description = "The secondary range of the subnetwork for services."
   value       = "services"
 }
 
 output "control_plane_cidr" {
-  description = "The addresses that the firewall expects the control plane at."
+  description = "The IP range of the control plane in the firewall."
   value       = var.control_plane_cidr
 }
 
 output "private_services_connection" {
-  description = "The peering through which Cloud SQL has a private address; whoever makes an instance depends on it."
+  description = "The peering through which Cloud SQL gets a private address. A module that creates an instance must depend on it."
   value       = google_service_networking_connection.services.id
 }

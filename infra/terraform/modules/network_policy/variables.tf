@@ -1,6 +1,6 @@
 variable "namespace" {
   type        = string
-  description = "The namespace whose pods are reached by nobody, and reach nobody, but for what is said here."
+  description = "The namespace whose pods accept and open only the connections that the rules allow."
 }
 
 variable "ingress" {
@@ -9,7 +9,7 @@ variable "ingress" {
     namespaces = optional(set(string))
     ports      = optional(list(number), [])
   }))
-  description = "Who may ask which pods, by what for: the pods' labels (all pods if none), the namespaces that ask (anybody if null) and the ports (all if none)."
+  description = "The allowed incoming connections, by purpose: the labels of the pods (all pods if empty), the namespaces of the clients (any client if null) and the ports (all if empty)."
   default     = {}
 }
 
@@ -20,17 +20,17 @@ variable "egress" {
     cidr       = optional(string)
     ports      = optional(list(number), [])
   }))
-  description = "Whom which pods may ask, by what for: the pods' labels, the namespaces or the addresses that they ask (anybody if neither is given) and the ports (all if none)."
+  description = "The allowed outgoing connections, by purpose: the labels of the pods, the namespaces or IP ranges of the destinations (any destination if neither is given) and the ports (all if empty)."
   default     = {}
 
   validation {
     condition     = alltrue([for rule in values(var.egress) : rule.namespaces == null || rule.cidr == null])
-    error_message = "a rule names namespaces or addresses, not both."
+    error_message = "a rule must not have both namespaces and addresses."
   }
 }
 
 variable "labels" {
   type        = map(string)
-  description = "Labels of every policy."
+  description = "The labels of every policy."
   default     = {}
 }

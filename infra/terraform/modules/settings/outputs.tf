@@ -1,9 +1,9 @@
 output "penstock_toml" {
-  description = "penstock.toml: what `penstock submit` reads."
+  description = "The content of penstock.toml, which `penstock submit` reads."
   value       = local.toml
 }
 
 output "platform_settings" {
-  description = "The settings of the platform document, YAML. Empty where there is no Kubernetes."
+  description = "The platform settings, as YAML. Empty if there is no cluster."
   value       = join("", local.platform)
 }

@@ -3,16 +3,16 @@ variable "contexts" {
     settings   = map(string)
     parameters = optional(map(string), {})
   }))
-  description = "The contexts of penstock.toml: where `penstock submit` sends a pipeline, and the pipeline's parameters that go with it. Nothing is written for a null."
+  description = "The contexts of penstock.toml: the backends of `penstock submit`, with default values of the parameters of a pipeline. Null values are omitted."
 
   validation {
     condition     = alltrue([for context in values(var.contexts) : contains(["kubeflow", "vertex"], lookup(context.settings, "target", "none"))])
-    error_message = "a context's target is kubeflow or vertex."
+    error_message = "the target of a context must be kubeflow or vertex."
   }
 
   validation {
     condition     = alltrue([for name in keys(var.contexts) : can(regex("^[A-Za-z0-9_-]+$", name))])
-    error_message = "a context's name has letters, digits, hyphens and underscores."
+    error_message = "the name of a context may contain letters, digits, hyphens and underscores only."
   }
 }
 
@@ -33,13 +33,13 @@ variable "platform" {
     environment_secrets = optional(map(list(string)), {})
   })
   description = <<-EOT
-    What only Kubernetes knows: the namespace of runs, the service accounts (NAMESPACE/NAME) pipeline-runner, penstock-trainer, penstock-pusher and penstock-serving,
-    where tasks that ask for an accelerator may run, and the secrets of which keys are environment variables of every task. Null: there is no Kubernetes.
+    The settings for Kubernetes: the namespace of runs, the service accounts (NAMESPACE/NAME) pipeline-runner, penstock-trainer, penstock-pusher and penstock-serving,
+    the nodes for tasks that request an accelerator, and the secrets whose keys become environment variables of every task. Null if there is no cluster.
   EOT
   default     = null
 
   validation {
     condition     = var.platform == null || alltrue([for name in ["pipeline-runner", "penstock-trainer", "penstock-pusher", "penstock-serving"] : can(regex("^[^/]+/[^/]+$", var.platform.service_accounts[name]))])
-    error_message = "service_accounts has pipeline-runner, penstock-trainer, penstock-pusher and penstock-serving, each as NAMESPACE/NAME."
+    error_message = "service_accounts must contain pipeline-runner, penstock-trainer, penstock-pusher and penstock-serving, each as NAMESPACE/NAME."
   }
 }

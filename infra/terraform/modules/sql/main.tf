@@ -64,7 +64,7 @@ resource "google_sql_database_instance" "this" {
 
     precondition {
       condition     = var.private_services_connection != ""
-      error_message = "a private address comes through the network's peering: give private_services_connection."
+      error_message = "a private address requires the peering of the network: set private_services_connection."
     }
   }
 }

@@ -1,15 +1,15 @@
 output "endpoint_ids" {
-  description = "The endpoints' numbers, by display name: the last part of vertex://PROJECT/LOCATION/ENDPOINT."
+  description = "The IDs of the endpoints, by display name, for the last part of vertex://PROJECT/LOCATION/ENDPOINT."
   value       = { for name, endpoint in google_vertex_ai_endpoint.this : name => endpoint.name }
 }
 
 output "destinations" {
-  description = "What push_model takes as its destination, by the endpoint's display name."
+  description = "The value for the destination of push_model, by the display name of the endpoint."
   value       = { for name, endpoint in google_vertex_ai_endpoint.this : name => "vertex://${var.project_id}/${var.region}/${endpoint.name}?storage=${var.models_url}" }
 }
 
 output "registry_uri" {
-  description = "The Vertex Model Registry, as register_model takes it."
+  description = "The Vertex Model Registry, in the form that register_model accepts."
   value       = "vertex://${var.project_id}/${var.region}"
 }
 
@@ -19,6 +19,6 @@ output "tensorboard_id" {
 }
 
 output "pipeline_root" {
-  description = "Where pipelines write their artifacts."
+  description = "The pipeline root."
   value       = "${var.artifacts_url}/pipelines"
 }

@@ -108,7 +108,7 @@ run "platform_settings_are_what_was_made" {
 
   assert {
     condition     = [for toleration in yamldecode(output.platform_settings).accelerators.l4.tolerations : toleration.key] == [for toleration in module.gke.gpu_tolerations["l4"] : toleration.key]
-    error_message = "tolerations are the cluster's"
+    error_message = "tolerations must be the cluster's"
   }
 
   assert {

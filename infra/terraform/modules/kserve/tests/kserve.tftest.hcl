@@ -82,7 +82,7 @@ run "knative" {
 
   assert {
     condition     = yamldecode(helm_release.knative["knative-serving"].values[0]).objects[0].spec.ingress.kourier == { enabled = true, "service-type" = "LoadBalancer" } && yamldecode(helm_release.knative["knative-serving"].values[0]).objects[0].spec.config.network["ingress-class"] == "kourier.ingress.networking.knative.dev"
-    error_message = "Kourier is the way in"
+    error_message = "Kourier must be the way in"
   }
 
   assert {

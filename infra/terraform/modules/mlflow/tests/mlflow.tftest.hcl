@@ -126,7 +126,7 @@ run "cloud_sql_and_workload_identity" {
       kubernetes_secret_v1.clients["kubeflow"].data == tomap({ MLFLOW_TRACKING_USERNAME = "penstock", MLFLOW_TRACKING_PASSWORD = random_password.this["client-password"].result }) &&
       local.values.MLFLOW_AUTH_ADMIN_USERNAME != "penstock" && { for env in one(one(one(one(kubernetes_job_v1.client["penstock"].spec).template).spec).container).env : env.name => one(one(env.value_from).secret_key_ref).key if length(env.value_from) > 0 } == { MLFLOW_TRACKING_PASSWORD = "admin-password", CLIENT_PASSWORD = "password" }
     )
-    error_message = "pipelines are a user of their own, whom a job makes; the administrator's password stays in MLflow's namespace"
+    error_message = "pipelines must be a user of their own, whom a job makes; the administrator's password stays in MLflow's namespace"
   }
 
   assert {
