@@ -32,11 +32,7 @@ def require_blessing(model: Input, evaluation: Path) -> dict[str, Any]:
         TaskError: There is no model, no blessing, or the blessing is of other bytes, says anything but `blessed`, or has thresholds that
             say otherwise.
     """
-    blessing = _read_object(evaluation / "blessing.json", "the blessing")
-    if blessing.get("verdict") != "blessed":
-        raise TaskError(f"the Evaluation at {evaluation} says {blessing.get('verdict')!r}, not 'blessed'; release only a blessed model")
-    if against := doubt(blessing):
-        raise TaskError(f"the Evaluation at {evaluation} says 'blessed', but {against}; evaluate the model again")
+    blessing = read_blessing(evaluation, "release only a blessed model")
     if not model.path.is_dir() or not any(model.path.iterdir()):
         raise TaskError(f"the model at {model.path} does not exist; train it again")
     blessed = field(blessing, "model", "fingerprint")
@@ -45,6 +41,24 @@ def require_blessing(model: Input, evaluation: Path) -> dict[str, Any]:
             f"the Evaluation at {evaluation} blesses a model with other bytes ({str(blessed)[:12]}) than those of the model at "
             f"{model.path} ({model.fingerprint[:12]}); evaluate this model"
         )
+    return blessing
+
+
+def read_blessing(evaluation: Path, remedy: str) -> dict[str, Any]:
+    """Reads an Evaluation's `blessing.json`, and refuses unless it blesses a model.
+
+    Args:
+        evaluation: The Evaluation's folder.
+        remedy: What to do where it says anything but `blessed`.
+
+    Raises:
+        TaskError: There is no blessing, or it says anything but `blessed`, or has thresholds that say otherwise.
+    """
+    blessing = _read_object(evaluation / "blessing.json", "the blessing")
+    if blessing.get("verdict") != "blessed":
+        raise TaskError(f"the Evaluation at {evaluation} says {blessing.get('verdict')!r}, not 'blessed'; {remedy}")
+    if against := doubt(blessing):
+        raise TaskError(f"the Evaluation at {evaluation} says 'blessed', but {against}; evaluate the model again")
     return blessing
 
 

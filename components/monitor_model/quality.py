@@ -59,15 +59,42 @@ def label_key_of(eval_config: config_pb2.EvalConfig) -> str:
     return spec.label_key
 
 
+def read_evaluation(folder: Path) -> Figures:
+    """Reads what evaluate_model found of the model that it blessed.
+
+    Raises:
+        TaskError: Its metrics are gone or damaged.
+    """
+    try:
+        found = _figures(read_results(folder), is_evaluation=True)
+    except Exception as error:  # TFMA, TensorFlow and protobuf have exceptions of their own
+        raise TaskError(f"the metrics of the Evaluation at {folder} cannot be read ({_said(error)}); evaluate the model again") from error
+    if not found.get(()):
+        raise TaskError(f"the Evaluation at {folder} has no metrics of all rows; evaluate the model again")
+    return found
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}{': ' if str(error) else ''}{' '.join(str(error).split())[:160]}"
+
+
 def measure(
     eval_config: config_pb2.EvalConfig,
     labeled: LabeledRows,
     fingerprint: str,
-    evaluation: Path | None,
+    before: Figures | None,
     schema: schema_pb2.Schema | None,
     config: MonitoringConfig,
 ) -> dict[str, Any]:
     """Measures a model.
+
+    Args:
+        eval_config: What to measure.
+        labeled: The rows that have labels.
+        fingerprint: The model.
+        before: What the evaluation that blessed it found; None where none was given.
+        schema: The Schema, for the types of slices.
+        config: How many labels are needed.
 
     Returns:
         `rows` with labels and their `share`; `metrics`, each with its value, interval and what the evaluation had; `slices`; `reasons`
@@ -85,7 +112,7 @@ def measure(
         now = _figures(_evaluated(eval_config, table, schema))
     except NotVectorized as reason:
         return found | {"reasons": [], "unknown": [f"eval_config asks for {reason}, which is computed on Beam alone"]}
-    then = _figures(read_results(evaluation), is_evaluation=True) if evaluation else {}
+    then = before or {}
     asked = list(_asked(eval_config))
     overall = {title: _described(title, at, then.get((), {}), asked) for title, at in now.get((), {}).items()}
     slices = {
@@ -98,6 +125,8 @@ def measure(
         for one in asked
         if now.get((), {}).get(one.metric, (None, None))[0] is None
     ]
+    if before is not None:
+        unknown += _not_evaluated(asked, then)
     reasons = [*_bounds(asked, now), *_changes(asked, now, then)]
     return found | {"metrics": overall, "slices": slices, "reasons": reasons, "unknown": list(dict.fromkeys(unknown))}
 
@@ -172,7 +201,8 @@ def _asked(eval_config: config_pb2.EvalConfig) -> Iterator[_Asked]:
                 continue
             if isinstance(limit, config_pb2.GenericChangeThreshold):
                 higher = limit.direction == config_pb2.MetricDirection.HIGHER_IS_BETTER
-                yield _Asked(title, spec, higher, None, abs(limit.absolute.value))
+                # a change that must be a gain over the Baseline allows no loss
+                yield _Asked(title, spec, higher, None, max(0.0, -limit.absolute.value if higher else limit.absolute.value))
                 continue
             for name, higher in (("lower_bound", True), ("upper_bound", False)):
                 if limit.HasField(name):
@@ -188,6 +218,13 @@ def _bounds(asked: list[_Asked], now: Figures) -> Iterator[str]:
             if applies and one.bound is not None and found[0] is not None and one.is_worse(found, one.bound):
                 sign = ">=" if one.higher_is_better else "<="
                 yield f"{one.metric} is {_shown(found)} in {slice_title(key)}, asked for {sign} {one.bound:g}"
+
+
+def _not_evaluated(asked: list[_Asked], then: Figures) -> Iterator[str]:
+    """Yields the metrics with thresholds that the evaluation has not measured."""
+    for one in asked:
+        if then.get((), {}).get(one.metric, (None, None))[0] is None:
+            yield f"{one.metric} is not in the evaluation; evaluate the model with this eval_config"
 
 
 def _changes(asked: list[_Asked], now: Figures, then: Figures) -> Iterator[str]:

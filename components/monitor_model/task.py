@@ -20,6 +20,7 @@ from penstock.components.data import stored
 from penstock.components.data.examples import read_batches, read_schema, split_folder
 from penstock.components.data.filesystems import open_filesystem
 from penstock.components.data.schema_file import read_schema_file
+from penstock.components.evidence import blessing
 from penstock.components.protocol import Input, Output, TaskError, figure, redact
 
 from .config import MonitoringConfig, read_config
@@ -86,8 +87,8 @@ def monitor_model(
     schema = read_schema_file(schema_file) if schema_file else None
     if sum(map(bool, (reference, reference_uri, reference_window))) != 1:
         raise TaskError("give one reference: reference, reference_uri or reference_window")
-    quality = _Quality.of(eval_config, labels, label_key, label_column)
-    blessed = _blessed(evaluation)
+    which_model = fingerprint if evaluation is None else _blessed(evaluation, fingerprint)
+    quality = _Quality.of(eval_config, labels, label_key, label_column, evaluation)
     with _examples(reference, reference_uri) as examples:
         texts = _texts(examples, reference_split, schema)
         log = Log(logs, log_format, model_name, texts)
@@ -98,10 +99,10 @@ def monitor_model(
     batches = (with_ids(rows, log_key) for rows in log.read(window))
     outputs = against.predictions.bins if against.predictions else {}
     models = count_window(batches, against.features.bins, outputs, quality.keep)
-    which, nothing = _which(models, fingerprint or blessed, window, log.found.newest, config)
+    which, nothing = _which(models, which_model, window, log.found.newest, config)
     model = models.get(which, ModelCounts({}, {}))
     compared = _compared(model, against, config, excluded) if model.rows else {}
-    measured = quality.measure(which, evaluation, schema, config) if model.rows else None
+    measured = quality.measure(which, schema, config) if model.rows else None
     word, reasons = decide(model.rows, nothing, compared["features"] | compared["predictions"] if compared else {}, measured, config)
     found = {
         "verdict": word,
@@ -145,19 +146,21 @@ class _Quality:
         labels: The columns that are labels, which no request has.
     """
 
-    def __init__(self, eval_config: Any, labels: pa.Table | None, label_key: str) -> None:
+    def __init__(self, eval_config: Any, labels: pa.Table | None, label_key: str, evaluation: Input | None) -> None:
         self._eval_config, self.is_given = eval_config, eval_config is not None
         self.labels = {label_key} - {""}
         self._labeled: Any = None
+        self._before: Any = None
         if labels is not None:
             from .labels import LabeledRows
-            from .quality import needed_columns
+            from .quality import needed_columns, read_evaluation
 
+            self._before = read_evaluation(evaluation.path) if evaluation else None
             self._labeled = LabeledRows(labels, needed_columns(eval_config, label_key))
 
     @classmethod
-    def of(cls, eval_config: str, labels: str, label_key: str, label_column: str) -> "_Quality":
-        """Reads the EvalConfig and the labels.
+    def of(cls, eval_config: str, labels: str, label_key: str, label_column: str, evaluation: Input | None) -> "_Quality":
+        """Reads the EvalConfig, the labels and the evaluation before.
 
         Raises:
             TaskError: They cannot be used.
@@ -165,7 +168,7 @@ class _Quality:
         if labels and not eval_config:
             raise TaskError("labels needs eval_config, which says what to measure with them; give both")
         if not eval_config:
-            return cls(None, None, "")
+            return cls(None, None, "", None)
         from penstock.components.evidence.eval_config import parse_eval_config
 
         from .labels import read_labels
@@ -173,22 +176,20 @@ class _Quality:
 
         parsed = parse_eval_config(eval_config)
         label = label_key_of(parsed)
-        return cls(parsed, read_labels(labels, label_key, label_column or label) if labels else None, label)
+        return cls(parsed, read_labels(labels, label_key, label_column or label) if labels else None, label, evaluation)
 
     def keep(self, rows: LoggedRows) -> None:
         """Keeps the rows that have labels."""
         if self._labeled is not None:
             self._labeled.keep(rows)
 
-    def measure(
-        self, fingerprint: str, evaluation: Input | None, schema: schema_pb2.Schema | None, config: MonitoringConfig
-    ) -> dict[str, Any] | None:
+    def measure(self, fingerprint: str, schema: schema_pb2.Schema | None, config: MonitoringConfig) -> dict[str, Any] | None:
         """Measures a model; None where there is nothing to measure."""
         if self._labeled is None:
             return None
         from .quality import measure
 
-        return measure(self._eval_config, self._labeled, fingerprint, evaluation.path if evaluation else None, schema, config)
+        return measure(self._eval_config, self._labeled, fingerprint, self._before, schema, config)
 
 
 @contextmanager
@@ -257,16 +258,23 @@ def _against(
     return _Against(features, answered, {"kind": "window", "start": earlier.start.isoformat(), "end": earlier.end.isoformat()})
 
 
-def _blessed(evaluation: Input | None) -> str:
-    """Returns the fingerprint of the model that an Evaluation blessed."""
-    if evaluation is None:
-        return ""
-    place = evaluation.path / "blessing.json"
-    if not place.is_file():
-        raise TaskError(f"the evaluation has no blessing.json at {evaluation.path}; give evaluate_model's evaluation")
-    content = stored.load(place.read_bytes(), f"the blessing {place}", "evaluate the model again")
-    model = content.get("model")
-    return str(model.get("fingerprint", "")) if isinstance(model, dict) else ""
+def _blessed(evaluation: Input, fingerprint: str) -> str:
+    """Returns the fingerprint of the model that an Evaluation blessed.
+
+    Raises:
+        TaskError: It blesses none, or another than the one that is asked for.
+    """
+    evaluation.require_written()
+    content = blessing.read_blessing(evaluation.path, "give the Evaluation that blessed the model")
+    blessed = blessing.field(content, "model", "fingerprint")
+    if not isinstance(blessed, str) or not blessed:
+        raise TaskError(f"the blessing at {evaluation.path} does not say of which model it is; evaluate the model again")
+    if not blessed.startswith(fingerprint):
+        raise TaskError(
+            f"the Evaluation at {evaluation.path} blesses the model {blessed[:12]}, and fingerprint is {fingerprint[:12]!r}; give the "
+            "Evaluation of the model that is monitored"
+        )
+    return blessed
 
 
 def _which(
