@@ -59,4 +59,4 @@ def _complaint(seen: Counter[str], release: Release, percent: int) -> str:
 
 def _called(name: str) -> str:
     """Returns what to call who answers: the start of a fingerprint, or what was answered instead."""
-    return f"the model {name[:12]}" if re.fullmatch("[0-9a-f]{64}", name) else name[:80]
+    return f"the model {name[:12]}" if re.fullmatch("[0-9a-f]{64}", name) else name[:300]

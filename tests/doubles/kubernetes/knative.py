@@ -112,8 +112,9 @@ def _route(service: "Service", traffic: list[dict[str, Any]]) -> None:
         if "tag" in target and revision
     }
     service.hosts = {service.name: split, f"{service.name}-predictor": split} | tagged if traffic else {}
-    # A revision has a Service of its name, whose endpoints are its pods (or the activator's).
-    service.services = {one.name: [(one, _share(traffic, one))] if one.is_ready else [] for one in service.knative.workloads}
+    # A revision has a Service of its pods. That of its own name leads to the activator, which is in another namespace, so that the API server
+    # finds no endpoints there (seen: Knative 0.48 on Kubernetes 1.34).
+    service.services = {f"{one.name}-private": [(one, _share(traffic, one))] if one.is_ready else [] for one in service.knative.workloads}
 
 
 def _share(traffic: list[dict[str, Any]], revision: Workload) -> int:
@@ -148,12 +149,17 @@ def _route_ready(created: Workload, ready: Workload | None, *, is_configured: bo
     return condition("PredictorRouteReady", "True") if ready else condition("PredictorRouteReady", "Unknown", "RevisionMissing", missing)
 
 
+def _failure(created: Workload) -> str:
+    """Returns why a revision failed. A pod without a node is a failure until it has one (pkg/reconciler/revision/reconcile_resources.go)."""
+    return created.trouble.message if created.trouble else ("" if created.is_ready else created.behavior.unscheduled)
+
+
 def _conditions(created: Workload, ready: Workload | None, route: Condition, *, has_url: bool) -> list[Condition]:
     configuration = condition("PredictorConfigurationReady", "Unknown")
     if created is ready or (created.behavior.ready_though_broken and ready):
         configuration = condition("PredictorConfigurationReady", "True")
-    elif created.trouble:
-        failed = f'Revision "{created.name}" failed with message: {created.trouble.message}.'
+    elif why := _failure(created):
+        failed = f'Revision "{created.name}" failed with message: {why}.'
         configuration = condition("PredictorConfigurationReady", "False", "RevisionFailed", failed)
     worst = configuration if configuration["status"] != "True" else route
     predictor = of_ready("PredictorReady", worst)

@@ -631,8 +631,9 @@ def test_the_api_server_reaches_what_has_endpoints(cluster: KubernetesDouble, cl
         return httpx.get(f"{cluster.url}{path}", headers={"Authorization": "Bearer penstock-token"}, trust_env=False).status_code
 
     is_standard = annotations is STANDARD
-    found = proxied("flights-predictor"), proxied("flights-predictor-00001"), proxied("latest-flights-predictor")
-    assert found == ((200, 503, 503) if is_standard else (503, 200, 503))
+    revision = "flights-predictor-00001"
+    found = [proxied(service) for service in ("flights-predictor", revision, f"{revision}-private", "latest-flights-predictor")]
+    assert found == ([200, 503, 503, 503] if is_standard else [503, 503, 200, 503])
 
 
 def test_a_route_of_kserves_own_has_one_label_before_the_domain(model_servers: Any, models: dict[str, Path]) -> None:

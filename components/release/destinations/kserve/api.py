@@ -167,13 +167,13 @@ class Cluster:
         about = f"involvedObject.uid={uid},type=Warning"
         return self.call(self._core.list_namespaced_event, self.namespace, field_selector=about).items
 
-    def request_service(self, service: str, method: str, path: str, body: Any, headers: dict[str, str]) -> Reply:
+    def request_service(self, service: str, method: str, path: str, body: Any) -> Reply:
         """Sends a request to a Service by way of the API server; an error of who answers there is an answer.
 
         Raises:
             ClusterError: The API server itself refuses, or gives no answer.
         """
-        headers = {"Content-Type": "application/json", "Accept": "*/*"} | headers
+        headers = {"Content-Type": "application/json", "Accept": "*/*"}
         url = f"{self.proxy_path(service)}{path}"
         try:
             answer = self.call(

@@ -4,13 +4,14 @@
 | --- | --- | --- |
 | anywhere, with `gateway=` | the gateway, with the host of `status.url` | mode knative: the gateway, with the host of its tag; else as below |
 | the cluster | the Service in `status.address.url` | mode standard: its Service; mode knative: the Service of its tag |
-| outside of it | `services/proxy` of the Service of what serves | `services/proxy` of its Service, in mode knative its revision's |
+| outside of it | `services/proxy` of the Service of what serves | `services/proxy` of its Service, in mode knative of its revision's pods |
 
 The external URL is used only with the gateway, because KServe's default domain, example.com, does not resolve. In mode standard a Service
-reaches
-one version, so that shares of the traffic are seen at the gateway only; in mode knative the cluster's own names lead to a gateway as well.
+reaches one version, so that shares of the traffic are seen at the gateway only; in mode knative the cluster's own names lead to a gateway as
+well.
 """
 
+import hashlib
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class Address:
         service: Its Service.
         domain: What follows its name and namespace in the cluster.
         route: Its URL at the gateway; empty: it has none there.
-        revision: The Knative revision behind it, whose own Service has endpoints; that of a tag has none.
+        revision: The Knative revision behind it.
     """
 
     service: str
@@ -46,8 +47,12 @@ class Address:
 
     @property
     def proxied(self) -> str:
-        """The Service by which the API server reaches it."""
-        return self.revision or self.service
+        """The Service by which the API server reaches it.
+
+        In mode knative it is the one of the revision's pods. That of a tag has no endpoints; those of the revision's own Service may be the
+        activator's, and the API server sends nothing to pods of another namespace (`isValidAddress` in Kubernetes' service/storage/storage.go).
+        """
+        return _service_of_pods(self.revision) if self.revision else self.service
 
 
 def cluster_domain(service: dict[str, Any]) -> str:
@@ -95,11 +100,9 @@ class DataPlane:
                 url, headers = self._target(address)
                 response = self._http.request(method, f"{url}{path}", json=body, headers=headers)
                 return Reply(response.status_code, _content(response))
-            known = {"Knative-Serving-Namespace": self._cluster.namespace, "Knative-Serving-Revision": address.revision}
-            # While no pod of a revision runs, the activator answers for it and needs the name of the revision.
-            return self._cluster.request_service(address.proxied, method, path, body, known if address.revision else {})
+            return self._cluster.request_service(address.proxied, method, path, body)
         except (httpx.HTTPError, ClusterError) as error:
-            raise NotReached(f"{self.where(address)}{path} does not answer ({error}){self._advice(address)}") from error
+            raise NotReached(f"{self.where(address)}{path} does not answer ({error}){self._advice(address, str(error))}") from error
 
     def command(self, address: Address, path: str, body: str) -> str:
         """Returns the command by which a person sends a request: from wherever the gateway is reached, else from wherever `kubectl` is set up."""
@@ -129,8 +132,20 @@ class DataPlane:
             return f"{self._gateway}{route.path.rstrip('/')}", {"Host": route.netloc}
         return f"http://{address.service}.{self._cluster.namespace}.{address.domain}", {}
 
-    def _advice(self, address: Address) -> str:
-        return "; check the destination option gateway, which must be the URL of the ingress gateway" if self._by_gateway(address) else ""
+    def _advice(self, address: Address, error: str) -> str:
+        if self._by_gateway(address):
+            return "; check the destination option gateway, which must be the URL of the ingress gateway"
+        if address.revision and "no endpoints available" in error:
+            return "; no pod of this version runs, and the API server cannot start one: set the destination option gateway, or min_replicas to 1"
+        return ""
+
+
+def _service_of_pods(revision: str) -> str:
+    """Returns the name of the Service of a Knative revision's pods, as `ChildName` in knative.dev/pkg's kmeta/names.go shortens it."""
+    suffix, longest, digest = "-private", 63, 32
+    if len(revision) + len(suffix) <= longest:
+        return f"{revision}{suffix}"
+    return f"{revision[: longest - digest - len(suffix)]}{hashlib.md5(revision.encode(), usedforsecurity=False).hexdigest()}{suffix}"
 
 
 def _content(response: httpx.Response) -> Any:

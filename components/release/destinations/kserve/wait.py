@@ -1,5 +1,6 @@
 """Waiting for a cluster to follow, and saying why it does not."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -27,6 +28,9 @@ _HOPELESS = {
     "CreateContainerError",
     "RunContainerError",
 }
+# What the scheduler says of a pod without a node (pkg/scheduler/framework/types.go of Kubernetes). Knative counts it as the revision's failure
+# until the pod has one, which may be as soon as another pod ends or the cluster has grown.
+_WITHOUT_NODE = re.compile(r"0/\d+ nodes are available|no nodes available to schedule pods|Scheduling is blocked")
 
 
 def wait_until(
@@ -144,7 +148,8 @@ def _own_troubles(service: InferenceService, *, is_new: bool) -> Iterator[tuple[
         message = condition.get("message") or condition.get("reason")
         if condition["status"] == "False" and message and condition["type"] != "Stopped":
             advice = _NAME_THE_DIGEST if _UNRESOLVED in message else ""
-            yield is_new and bool(latest) and latest in message, f"{condition['type']}: {message}{advice}"
+            has_failed = is_new and bool(latest) and latest in message and not _WITHOUT_NODE.search(message)
+            yield has_failed, f"{condition['type']}: {message}{advice}"
     failure = status.get("modelStatus", {}).get("lastFailureInfo") or {}
     if failure.get("message"):
         yield False, f"{failure.get('reason', 'the model')}: {failure['message']}"

@@ -12,6 +12,7 @@ import pytest
 from kubernetes import client, config
 
 from penstock.components.release import settling
+from penstock.components.release.destinations.kserve.plane import Address
 from penstock.components.release.registry import open_registry
 
 from .....doubles.kubernetes.double import TOKEN, KubernetesDouble
@@ -28,6 +29,20 @@ LAGS = pytest.mark.parametrize("lag", [0, 1, 20], ids="{} s".format)
 def reason(done: Any) -> str:
     """Returns why a push was rolled back, or failed."""
     return done.error or done.metadata["pushed_model"]["summary"]
+
+
+@pytest.mark.parametrize(
+    ("revision", "service"),
+    [
+        ("flights-predictor-00001", "flights-predictor-00001-private"),
+        (
+            "a-name-of-forty-six-characters-in-knative-mode-predictor-00002",
+            "a-name-of-forty-six-chaaab8c8250a68659fadb554daf681c644-private",  # as kmeta.ChildName of knative.dev/pkg returns it
+        ),
+    ],
+)
+def test_the_api_server_reaches_a_revision_by_the_service_of_its_pods(revision: str, service: str) -> None:
+    assert Address("latest-flights-predictor", "svc.cluster.local", revision=revision).proxied == service
 
 
 @KSERVE
