@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
@@ -94,7 +94,10 @@ class Comparison:
             source = "schema" if self.stated(name) else self._source(name)
             for found in getattr(info, f"{self._check}_measurements"):
                 kind = anomalies_pb2.DriftSkewInfo.Measurement.Type.Name(found.type)
-                yield self._measurement(name, _TYPES.get(kind, kind.lower()), found.value, found.threshold, source)
+                measurement = self._measurement(name, _TYPES.get(kind, kind.lower()), found.value, found.threshold, source)
+                is_divergence = measurement.measure == "jensen_shannon_divergence"
+                at_quantiles = self._reference.counts.divergence(name) if is_divergence and self._reference.counts else None
+                yield replace(measurement, by="TFDV", at_quantiles=at_quantiles)
         for name in sorted(self._features):
             distance = self._reference.counts.distance(name) if self._reference.counts and not self.stated(name) else None
             if distance is not None and not self._is_category(name) and name in self._ours:
@@ -121,6 +124,9 @@ class Comparison:
             yield Finding(self._split, "", ERROR if what else WARNING, "NOT_COMPARED", f"No {self._check} check", text)
             return
         for found in measured:
+            if not found.passed and found.at_quantiles is not None:
+                text = _AT_QUANTILES.format(found.feature, found.measured, found.at_quantiles)
+                yield Finding(self._split, found.feature, WARNING, "OTHER_HISTOGRAMS", f"Another measure ({self._check})", text)
             if not found.passed and (describe := _DESCRIPTIONS.get(found.measure)):
                 kind, summary, text = describe
                 detail = text.format(self._shares(found), _BETWEEN[self._check], found.measured, found.threshold)
@@ -237,6 +243,11 @@ class Comparison:
         return ""
 
 
+_AT_QUANTILES = (
+    "TFDV's Jensen-Shannon divergence of {0}, {1:.4f}, compares histograms of equal widths, which a single minimum or maximum changes;"
+    " between the quantiles of the other Statistics it is {2:.4f}. The Schema's comparator decides; without it, drift_threshold or"
+    " skew_threshold does."
+)
 _DESCRIPTIONS = {
     "kolmogorov_smirnov": (
         "COMPARATOR_KOLMOGOROV_SMIRNOV_HIGH",

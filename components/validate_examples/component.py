@@ -58,7 +58,9 @@ def validate_examples(
             other Statistics). For categories it limits the L-infinity norm (the largest difference between the shares of a
             value). The limit is higher if two samples of so few rows differ by more by chance. The share of missing values may
             double; it may always change by a tenth of the threshold, and never by more than the threshold. Infinite values must
-            not be new. 1: features without a comparator are not compared.
+            not be new. 1: features without a comparator are not compared. A comparator in the Schema is measured by TFDV. For the
+            Jensen-Shannon divergence of numbers, the report also shows the value between the quantiles of the other Statistics,
+            because TFDV's depends on the minimum and maximum of both tables.
         skew_threshold: The skew limit for features without a skew comparator, defined like `drift_threshold`.
         min_rows: The minimum number of rows in each Split.
         on_anomalies: The behavior on an Anomaly of severity ERROR. `fail`: the task fails. `penstock run` keeps its evidence;

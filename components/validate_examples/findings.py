@@ -40,6 +40,8 @@ class Measurement:
         threshold: The limit: the greatest value that passes, for `min_rows` the least.
         source: Who set the limit: `schema`, `parameter`, or `rows` where they are too few to tell less.
         passed: Whether it passed.
+        by: Who measured it: `TFDV`, from the histograms of both Statistics, or `Penstock`, from counts of values.
+        at_quantiles: For a Jensen-Shannon divergence of numbers by TFDV, the divergence between the quantiles of the other Statistics; else None.
     """
 
     check: str
@@ -50,3 +52,5 @@ class Measurement:
     threshold: float
     source: str
     passed: bool
+    by: str = "Penstock"
+    at_quantiles: float | None = None

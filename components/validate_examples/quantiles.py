@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 from tensorflow_metadata.proto.v0.statistics_pb2 import Histogram
 
-from penstock.components.evidence.distances import Distribution
+from penstock.components.evidence.distances import Distribution, jensen_shannon
 
 from .statistics import FeatureStatistics, Statistics, by_name, is_numeric
 
@@ -54,3 +54,14 @@ class QuantileCounts:
         """Returns how far a feature's values lie from the other Statistics; None if that is unknown."""
         total = self._counts[name].sum() if name in self._counts else 0
         return self._reference[name].distance(np.cumsum(self._counts[name])[:-1] / total) if total else None
+
+    def divergence(self, name: str) -> float | None:
+        """Returns the Jensen-Shannon divergence between a feature's quantiles in the other Statistics, in bits; None if it is unknown.
+
+        The bins end at the quantiles, where the other distribution is known exactly, so that no single value changes all of them.
+        """
+        if name not in self._counts or not self._counts[name].any():
+            return None
+        through = self._reference[name].least[1::2]
+        ours = np.add.reduceat(self._counts[name], np.arange(0, len(self._counts[name]), 2))
+        return jensen_shannon(np.diff(through, prepend=0.0, append=1.0), ours)

@@ -1,5 +1,7 @@
 """Drift and skew: what alarms, what does not, and what cannot be measured."""
 
+from statistics import NormalDist
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -133,6 +135,32 @@ def test_what_a_schema_asks_for_is_measured_or_an_error(drift, check, kind, befo
         else:
             assert measured == []
             assert f"the Schema requires {measure}, but" in said[0]
+
+
+def test_a_single_maximum_moves_tfdvs_divergence_of_numbers_and_not_the_one_between_quantiles(drift):
+    random = np.random.default_rng(7)
+    before, after = (random.normal(100, 5, 4000) for _ in range(2))
+    after[0] = 100_000
+    schema = 'feature { name: "x" type: FLOAT drift_comparator { jensen_shannon_divergence { threshold: 0.05 } } }\n'
+    result = drift(pa.table({"x": before}), pa.table({"x": after}), schema_file=schema)
+    [found] = [check for check in evidence(result)["checks"] if check["measure"] == "jensen_shannon_divergence"]
+    assert (found["by"], found["passed"]) == ("TFDV", False)
+    assert found["measured"] > 0.1
+    assert found["at_quantiles"] < 0.01
+    assert [kind for _, _, kind in findings(result, "WARNING")] == ["OTHER_HISTOGRAMS"]
+    assert f"TFDV ({found['at_quantiles']:.4f} between quantiles)" in (result.outputs["report"]).read_text()
+
+
+def test_the_divergence_between_quantiles_is_that_of_the_distributions(drift):
+    random = np.random.default_rng(8)
+    before, after = (random.normal(mean, 1, 100_000) for mean in (0, 1))
+    schema = 'feature { name: "x" type: FLOAT drift_comparator { jensen_shannon_divergence { threshold: 0.9 } } }\n'
+    result = drift(pa.table({"x": before}), pa.table({"x": after}), schema_file=schema)
+    [found] = [check for check in evidence(result)["checks"] if check["measure"] == "jensen_shannon_divergence"]
+    edges = np.array([NormalDist().inv_cdf(level / 10) for level in range(1, 10)])
+    p, q = (np.diff([NormalDist(mean).cdf(edge) for edge in edges], prepend=0, append=1) for mean in (0, 1))
+    middle = (p + q) / 2
+    assert found["at_quantiles"] == pytest.approx((np.sum(p * np.log2(p / middle)) + np.sum(q * np.log2(q / middle))) / 2, abs=0.003)
 
 
 def test_names_that_hardly_repeat_are_not_called_compared(drift):

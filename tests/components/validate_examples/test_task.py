@@ -167,6 +167,7 @@ def test_drift_is_measured_by_the_schemas_comparators_and_by_defaults(examples, 
     assert checks["train", "x"] | {"measured": 0} == {
         "check": "drift", "split": "train", "feature": "x", "measure": "kolmogorov_smirnov",
         "measured": 0, "threshold": 0.1, "source": "parameter", "passed": False,
+        "by": "Penstock", "at_quantiles": None,
     }  # fmt: skip
     assert (checks["train", "c"]["measure"], checks["train", "c"]["measured"]) == ("infinity_norm", pytest.approx(0.9, abs=0.05))
     assert (checks["train", "n"]["threshold"], checks["train", "n"]["source"], checks["train", "n"]["passed"]) == (0.9, "schema", True)
