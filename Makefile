@@ -12,7 +12,7 @@ MERMAID := mermaid-11.12.2
 MERMAID_SHA256 := c4ab1840638b1735135090c667382e89cc353b46b56761514a3d0a8a80963832
 
 .DEFAULT_GOAL := help
-.PHONY: help sdk setup envs kubernetes run test test-kfp e2e chaos parity identity lint check compile bench images audit docs infra-test infra-scan clean
+.PHONY: help sdk setup envs kubernetes prometheus run test test-alerts test-kfp e2e chaos parity identity lint check compile bench images audit docs infra-test infra-scan clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -44,8 +44,14 @@ run: setup data/flights ## Run the flights pipeline from raw rows to a served mo
 kubernetes: $(SDK) ## Build the Kubernetes API that tests run on, once (needs Go; KUBEBUILDER_ASSETS: a folder of etcd and kube-apiserver instead)
 	@$(BIN)/python -m tests.apiserver
 
-test: setup kubernetes data/flights ## Run every test (ARGS: --suite NAME, --coverage, and what goes to pytest)
+prometheus: $(SDK) ## Fetch the Prometheus that tests of alerts run, once, unless it is on PATH (needs apt-get)
+	@$(BIN)/python -m tests.prometheus
+
+test: setup kubernetes prometheus data/flights ## Run every test (ARGS: --suite NAME, --coverage, and what goes to pytest)
 	@$(BIN)/python -m tests.run $(ARGS)
+
+test-alerts: $(SDK) ## Check and test what infra/monitoring has for Prometheus, Alertmanager and Grafana
+	@$(BIN)/python -m tests.prometheus $(BIN)/python -m pytest -p no:cacheprovider -q tests/infra/monitoring $(ARGS)
 
 test-kfp: setup ## Run the SDK's tests with another version of kfp (KFP=2.15.2, the oldest supported, or KFP=2.17.3, the newest)
 	@$(BIN)/python -m tests.kfp_version $(KFP) $(ARGS)

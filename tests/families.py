@@ -22,6 +22,7 @@ from penstock.local.task_code import code_path
 from .apiserver.programs import variables as kubernetes_variables
 from .command import COMMAND
 from .doubles.warm_python import WarmPython
+from .prometheus.fetching import variables as prometheus_variables
 
 ROOT = Path(__file__).resolve().parent.parent
 FAMILIES = ("tf", "tfdv", "deploy", "serve")
@@ -59,6 +60,7 @@ def variables(item: Environment) -> dict[str, str]:
     return (
         pythons()
         | kubernetes_variables()
+        | prometheus_variables()
         | {
             "PYTHONPATH": os.pathsep.join(map(str, [code_path(), *overlays])),
             "TF_CPP_MIN_LOG_LEVEL": "3",

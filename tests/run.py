@@ -20,6 +20,7 @@ from penstock.local.interpreters import running_version
 from . import coverage
 from .families import ROOT, pythons, run, variables, warm_programs
 from .folders import SDK_TEST, SHARED, files_by_family
+from .prometheus.fetching import variables as prometheus_variables
 
 # After so long a test fails, and says where it hangs; the slowest takes a minute and a half on a quiet machine.
 _HANGS_SECONDS = 900
@@ -107,7 +108,7 @@ def _sdk() -> Suite:
     tests = ROOT / "tests"
     folders = [
         tests / name
-        for name in ("penstock", "pipelines", "doubles", "identity", "recordings", "e2e/on_doubles", "components/test_contract.py")
+        for name in ("penstock", "pipelines", "doubles", "identity", "recordings", "infra", "e2e/on_doubles", "components/test_contract.py")
     ]
     files = [file for folder in folders for file in ([folder] if folder.is_file() else folder.rglob("test_*.py"))]
     files += (ROOT / "tests" / "components").glob(f"*/{SDK_TEST}")
@@ -117,7 +118,7 @@ def _sdk() -> Suite:
         Path(sys.executable),
         running_version(),
         sorted(file for file in files if not any(file.is_relative_to(folder) for folder in shared)),
-        pythons(),
+        pythons() | prometheus_variables(),
     )
 
 
