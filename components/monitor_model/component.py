@@ -31,6 +31,11 @@ def monitor_model(
     labels: str = "",
     label_key: str = "id",
     label_column: str = "",
+    champion_alias: str = "",
+    tracking_uri: str = "",
+    registry_uri: str = "",
+    pushgateway: str = "",
+    monitoring_uri: str = "",
 ):
     """Gate: compares what a model is asked and answers with a reference, and measures its quality where labels have come.
 
@@ -99,5 +104,13 @@ def monitor_model(
             classifier whose scores are probabilities the report then has an estimate from the scores alone.
         label_key: The column of the labels that has the rows' ids.
         label_column: The column of the labels that has the label. Empty: the `label_key` of `eval_config`.
+        champion_alias: The alias of the version of `model_name` that should serve, such as `champion`. The figures then tell alerts
+            which version that is, and when it was registered. Empty: the registry is not asked.
+        tracking_uri: URI of MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
+        registry_uri: URI of MLflow's registry, or `vertex://PROJECT/LOCATION`. Empty: the tracking server's.
+        pushgateway: URL of a Prometheus Pushgateway that gets the figures. Figures of versions that were not monitored since the
+            window's start are deleted there. If it cannot be reached, the task warns, and the verdict stands.
+        monitoring_uri: Folder or bucket in which the model server finds the figures of the versions that it serves (its option
+            `--monitoring`). If it cannot be written, the task warns, and the verdict stands.
     """
     return container("tf", "monitor_model")

@@ -23,6 +23,7 @@ from penstock.components.data.schema_file import read_schema_file
 from penstock.components.evidence import blessing
 from penstock.components.protocol import Input, Output, TaskError, figure, redact
 
+from .champion import read_champion
 from .config import MonitoringConfig, read_config
 from .drift import DRIFTED, NO_VALUES, compare
 from .estimate import estimate
@@ -30,6 +31,7 @@ from .logs.logged_rows import LoggedRows
 from .logs.reading import Log, with_ids
 from .logs.window import Window
 from .prometheus import metrics_text
+from .publishing import publish
 from .reference import Reference, read_reference, served
 from .report import write_report
 from .verdict import decide
@@ -75,6 +77,11 @@ def monitor_model(
     labels: str = "",
     label_key: str = "id",
     label_column: str = "",
+    champion_alias: str = "",
+    tracking_uri: str = "",
+    registry_uri: str = "",
+    pushgateway: str = "",
+    monitoring_uri: str = "",
 ) -> Outputs:
     """Monitors a model; the interface's docstring says what the parameters mean.
 
@@ -83,6 +90,7 @@ def monitor_model(
     """
     now = datetime.now(timezone.utc)
     config = read_config(monitoring_config)
+    champion = read_champion(model_name, champion_alias, tracking_uri, registry_uri) if champion_alias else None
     window = Window.read(window_start, window_end, window_hours, now)
     schema = read_schema_file(schema_file) if schema_file else None
     if sum(map(bool, (reference, reference_uri, reference_window))) != 1:
@@ -123,11 +131,14 @@ def monitor_model(
         "predictions": compared.get("predictions", {}),
         "not_compared": _not_compared(model, against, excluded),
         "quality": measured,
+        "champion": champion,
         "estimate": estimate(np.concatenate(model.scores)) if quality.is_given and model.scores else None,
     }
     monitoring.path.mkdir(parents=True)
     (monitoring.path / FILE).write_text(stored.dump(found, indent=1, allow_nan=False), encoding="utf-8")
-    (monitoring.path / METRICS_FILE).write_text(metrics_text(found), encoding="utf-8")
+    figures = metrics_text(found)
+    (monitoring.path / METRICS_FILE).write_text(figures, encoding="utf-8")
+    publish(figures, found, window.start.timestamp(), pushgateway, monitoring_uri)
     monitoring.metadata |= {"verdict": word, "rows": model.rows, "model_fingerprint": which}
     write_report(report.path, found)
     figure(

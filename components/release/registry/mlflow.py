@@ -73,7 +73,8 @@ class MlflowRegistry(Registry):
                 raise
             return None
         tags = dict(found.tags)
-        return RegisteredVersion(str(found.version), tags.get("fingerprint", ""), found.source, tags, found.run_id or "")
+        registered = found.creation_timestamp / 1000 if found.creation_timestamp else None
+        return RegisteredVersion(str(found.version), tags.get("fingerprint", ""), found.source, tags, found.run_id or "", registered)
 
     @_mendable
     def register(self, fingerprint: str, source: str, tags: dict[str, str], run_id: str = "") -> str:

@@ -19,6 +19,7 @@ class RegisteredVersion:
         source: The URI or the path of the model artifact.
         tags: What is known about it.
         run_id: The run that made it; empty where none is known.
+        registered: When it was registered, as seconds since 1970; None where the registry does not tell.
     """
 
     version: str
@@ -26,6 +27,7 @@ class RegisteredVersion:
     source: str
     tags: dict[str, str] = field(default_factory=dict)
     run_id: str = ""
+    registered: float | None = None
 
 
 class Registry(Protocol):

@@ -64,7 +64,9 @@ class VertexRegistry(Registry):
         if found is None:
             return None
         note = read_note(found)
-        return RegisteredVersion(found.version_id, note.fingerprint, note.source or found.artifact_uri, dict(note.tags), note.run_id)
+        registered = found.version_create_time.timestamp() if found.version_create_time else None
+        source = note.source or found.artifact_uri
+        return RegisteredVersion(found.version_id, note.fingerprint, source, dict(note.tags), note.run_id, registered)
 
     def register(self, fingerprint: str, source: str, tags: dict[str, str], run_id: str = "") -> str:
         """Registers a model's bytes, or finds the version that they have; values of tags are cut at 1,000 characters.

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,10 @@ def test_nothing_is_registered(registry: Registry, tracking_uri: str):
 def test_a_version_is_what_was_registered(registry: Registry):
     version = registry.register(OLD, "gs://bucket/model", {"team": "delays", "long": "x" * 6000}, "a-run")
     tags = {"team": "delays", "long": "x" * 5000, "fingerprint": OLD}
-    assert registry.version(version) == RegisteredVersion("1", OLD, "gs://bucket/model", tags, "a-run")
+    found = registry.version(version)
+    assert found
+    assert found == RegisteredVersion("1", OLD, "gs://bucket/model", tags, "a-run", found.registered)
+    assert found.registered == pytest.approx(time.time(), abs=60)
 
 
 def test_the_same_bytes_keep_their_version_and_get_the_new_tags(registry: Registry):
@@ -117,6 +121,7 @@ def test_no_other_clients_where_it_is_mlflow(tracking_uri: str, tmp_path: Path):
     """The registry is asked on every cached re-run of a pipeline: what it imports is what a person waits for."""
     code = f"""
 import sys
+import time
 from penstock.components.release.registry import open_registry
 open_registry("flights", {tracking_uri!r})
 print([name for name in ("google.cloud.aiplatform_v1", "kserve", "fsspec") if name in sys.modules])

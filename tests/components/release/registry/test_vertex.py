@@ -53,6 +53,7 @@ def test_versions_of_one_model_with_what_made_them(registry: Registry, vertex: V
     assert registry.register(SECOND, "gs://models/second", {}) == "2"
     found = registry.version("1")
     assert (found.version, found.fingerprint, found.source, found.run_id) == ("1", FIRST, "gs://models/first", "abc")
+    assert found.registered == vertex.models()[0].version_create_time.timestamp()
     assert registry.lineage("1") == lineage
     assert {model.name.partition("@")[0] for model in vertex.models()} == {f"{vertex.parent}/models/flights"}
     assert vertex.models()[0].labels["penstock_fingerprint"] == FIRST[:63]
