@@ -42,6 +42,7 @@ class Options:
         prediction_log_sample: The share of the rows that are logged, above 0 and up to 1.
         prediction_log_mib: The size at which a file of the log is written, in MiB.
         prediction_log_seconds: The age at which it is written, whatever its size.
+        monitoring: The folder or bucket with monitor_model's figures of the versions; empty for none.
         batching: Whether requests are computed together: `always`, `never`, or `auto`, where that changes no answer.
         limits: What a request may have, and all of them together.
     """
@@ -61,6 +62,7 @@ class Options:
     prediction_log_sample: float
     prediction_log_mib: float
     prediction_log_seconds: float
+    monitoring: str
     batching: str
     limits: Limits
 
@@ -104,6 +106,7 @@ def read_options(arguments: list[str] | None, environment: Mapping[str, str] = o
         prediction_log_sample=given.prediction_log_sample,
         prediction_log_mib=given.prediction_log_mib,
         prediction_log_seconds=given.prediction_log_seconds,
+        monitoring=given.monitoring,
         batching=given.batching,
         limits=Limits.from_arguments(given, parser),
     )
@@ -136,6 +139,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--prediction_log_sample", type=float, default=0.1, help="the share of requests to log (default: 0.1)")
     parser.add_argument("--prediction_log_mib", type=float, default=16, help="begin a new file at this size (default: 16)")
     parser.add_argument("--prediction_log_seconds", type=float, default=300, help="begin a new file at this age (default: 300)")
+    parser.add_argument(
+        "--monitoring",
+        default="",
+        metavar="URI",
+        help="show the figures that monitor_model writes to this folder or bucket (monitoring_uri)",
+    )
     parser.add_argument(
         "--batching",
         choices=(AUTO, ALWAYS, NEVER),

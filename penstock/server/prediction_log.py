@@ -35,6 +35,8 @@ from .version import LoadedVersion
 
 logger = logging.getLogger(__name__)
 _DROPPED = Counter("penstock_prediction_log_dropped", "Requests that should have been logged and were not", ["reason"])
+for _reason in ("busy", "error", "storage"):  # Prometheus sees no increase of a series that begins with 1
+    _DROPPED.labels(_reason)
 _LOGGED = Counter("penstock_prediction_log_rows", "Rows written to the prediction log")
 # What does not fit in is dropped: no answer waits for the log.
 _WAITING_REQUESTS = 4096

@@ -39,6 +39,10 @@ def run(options: Options, listener: socket) -> None:
     """
     with ExitStack() as ended:
         log = ended.enter_context(_prediction_log(options)) if options.prediction_log else None
+        if options.monitoring:
+            from .monitoring import Monitoring  # with fsspec, which is seldom needed
+
+            ended.enter_context(Monitoring(options.monitoring))
         uvloop.run(_serve(options, _models(options, log, ended), listener))
 
 
