@@ -23,6 +23,7 @@ from penstock.components.release import serving
 from penstock.components.release.destinations import parse
 from penstock.components.release.registry import open_registry
 
+from ...waiting import until
 from ..conftest import executor_input
 from ..releasing import NAME, Push
 
@@ -478,7 +479,7 @@ def test_a_shadow_gets_a_copy_of_the_traffic_and_answers_to_nobody(push: Push):
     before = target.traffic().requests
     for _ in range(10):
         push.serves("first")
-    _wait_until(lambda: target.traffic().requests == before + 10)
+    until(lambda: target.traffic().requests == before + 10)
     assert target.traffic().errors == 0
     assert (target.current().candidate.fingerprint, target.current().percent) == (push.fingerprint("second"), 0)
     assert push("second", parameters=CANARY).parameters["outcome"] == "pushed"
@@ -505,7 +506,7 @@ def test_blue_green_keeps_the_model_before_warm_for_a_while(push: Push, folder: 
     parameters = {"strategy": "blue_green", "keep_warm_seconds": 5}
     pushing = threading.Thread(target=push, args=["second"], kwargs={"parameters": parameters, "subprocess": True})
     pushing.start()
-    _wait_until(lambda: serving.read_state(folder, NAME).warm)
+    until(lambda: serving.read_state(folder, NAME).warm)
     push.serves("second")
     pushing.join()
     assert not serving.read_state(folder, NAME).warm
@@ -519,13 +520,6 @@ def test_versions_that_nobody_can_go_back_to_are_removed(push: Push, folder: Pat
         assert push(name).parameters["outcome"] == "pushed"
     kept = {path.parent.name for path in (folder / NAME).glob("*/release.json")}
     assert kept == {push.fingerprint(name)[:12] for name in ("second", "renamed")}
-
-
-def _wait_until(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(

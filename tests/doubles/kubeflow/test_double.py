@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from kfp.client import Client
 from kfp_server_api import ApiException
 
 from ...penstock import pipelines
+from ...waiting import until
 from ..pipeline_runs import PipelineRun
 from .double import NAMESPACE, USER, KubeflowDouble
 from .faults import Disconnect, Fail, Fault, Hang
@@ -78,14 +78,6 @@ def nodes(run: kfp_server_api.V2beta1Run) -> dict[str, list[str | None]]:
     for detail in run.run_details.task_details:
         states.setdefault(detail.display_name, []).append(detail.state)
     return states
-
-
-def until(holds: Callable[[], bool], seconds: float = 30) -> None:
-    """Waits until something holds."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.05)
 
 
 def refusal(error: pytest.ExceptionInfo[ApiException]) -> tuple[int, dict[str, Any]]:

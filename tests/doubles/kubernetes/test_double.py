@@ -18,6 +18,7 @@ from kubernetes import client as kubernetes
 from kubernetes import config, watch
 from kubernetes.client.exceptions import ApiException
 
+from ...waiting import until
 from .client import PLACE, Client, answers, ask, canary, find, is_ready, isvc
 from .double import KubernetesDouble
 from .faults import Disconnect, Do, Fail, Fault, Hang, Kill, Slow
@@ -399,17 +400,9 @@ def test_an_autoscaler_raises_the_pods_to_the_fewest_and_the_predictor_lacks_tho
     client.wait(lambda status: canary_of(status) == ("new", True, 50))
     wanted = {"flights-predictor": 1, "flights-new-predictor": 2}
     fewest = lambda: {one["metadata"]["name"]: one["spec"]["minReplicas"] for one in cluster.store.list(AUTOSCALERS, "models")}  # noqa: E731
-    eventually(lambda: fewest() == wanted)
+    until(lambda: fewest() == wanted)
     read = client.kserve.app_api.read_namespaced_deployment
-    eventually(lambda: read("flights-new-predictor", "models").status.available_replicas == 2)
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    """Waits until something holds."""
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: read("flights-new-predictor", "models").status.available_replicas == 2)
 
 
 def test_ready_stays_true_while_a_changed_predictor_crashes_and_only_the_deployment_tells(
@@ -426,7 +419,7 @@ def test_ready_stays_true_while_a_changed_predictor_crashes_and_only_the_deploym
         found = client.kserve.app_api.read_namespaced_deployment("flights-predictor", "models").status
         return found.observed_generation, found.replicas, found.updated_replicas, found.available_replicas
 
-    eventually(lambda: told() == (2, 2, 1, 1))
+    until(lambda: told() == (2, 2, 1, 1))
     assert is_ready(client.get()["status"]) == "True"
 
 
@@ -436,7 +429,7 @@ def test_requests_are_lost_when_a_canary_with_traffic_is_removed(client: Client)
     client.patch({"canary": [canary("second", "new", 50)]})
     client.wait(lambda status: canary_of(status) == ("new", True, 50))
     client.patch({"canary": None})
-    eventually(lambda: ask(url).status_code == 503)
+    until(lambda: ask(url).status_code == 503)
     client.wait(lambda status: "canaryStatuses" not in status)
     assert {ask(url).status_code for _ in range(4)} == {200}
 
@@ -452,7 +445,7 @@ def test_errors_before_anything_is_made_are_events_only(cluster: KubernetesDoubl
         "lastTransitionTime": find(status, "Ready")["lastTransitionTime"],
     }
     told = lambda: client.core.list_namespaced_event("models", field_selector="involvedObject.name=flights").items  # noqa: E731
-    eventually(lambda: [one.count > 3 for one in told()] == [True])  # it is tried again, later each time
+    until(lambda: [one.count > 3 for one in told()] == [True])  # it is tried again, later each time
     (event,) = told()
     assert (event.reason, event.type) == ("InternalError", "Warning")
     assert "StorageURI not supported" in event.message
@@ -602,11 +595,13 @@ def test_the_gateway_follows_later_than_the_status(cluster: KubernetesDouble, cl
 
 def _wait_for_answer(url: str, wanted: float) -> None:
     """Waits until a model answers; while a gateway still leads to pods that are gone there is no answer."""
-    reached = False
-    while not reached:
-        time.sleep(0.02)
+
+    def has_answered() -> bool:
         with suppress(ValueError):
-            reached = answers(url) == [wanted]
+            return answers(url) == [wanted]
+        return False
+
+    until(has_answered)
 
 
 @MODES

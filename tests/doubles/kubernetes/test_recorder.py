@@ -5,9 +5,9 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+from ...waiting import until
 from .double import KubernetesDouble
 from .resources import INFERENCE_SERVICES
 
@@ -31,7 +31,8 @@ def test_what_happens_to_one_inference_service_is_recorded(cluster: KubernetesDo
             "spec": {"predictor": predictor},
         }
         cluster.store.create(INFERENCE_SERVICES, "models", spec)
-    time.sleep(3)  # a watch that begins only now sees what is there, and not what is gone
+    # A watch that begins later sees what is there, and not what is gone.
+    until(lambda: any("watch" in call.query and "inferenceservices" in call.path for call in cluster.calls))
     cluster.store.delete(INFERENCE_SERVICES, "models", "flights")
     process.send_signal(15)
     said, _ = process.communicate(timeout=120)

@@ -14,6 +14,8 @@ from penstock.local.fork_server import ForkServer
 from penstock.local.processes import Processes
 from penstock.local.task_code import module_command, module_variables
 
+from ...waiting import until
+
 # Imported by every task; says how often that took place, and takes long enough for somebody to interrupt it.
 HEAVY = """
 import os, pathlib, time
@@ -112,7 +114,7 @@ def test_a_signal_and_a_bug_are_told_as_of_any_process(ground):
 
 def test_an_interruption_ends_the_task_with_all_that_it_has_started(ground):
     ground.serve()
-    threading.Thread(target=lambda: (_until((ground.folder / "started").exists), ground.processes.interrupt())).start()
+    threading.Thread(target=lambda: (until((ground.folder / "started").exists), ground.processes.interrupt())).start()
     assert ground.run("wait")[0] == -signal.SIGTERM
     assert not _sleeping(ground.folder)
 
@@ -161,13 +163,6 @@ def test_it_ends_with_the_run(ground):
     server.close()
     with pytest.raises(ProcessLookupError):
         os.kill(server.pid, 0)
-
-
-def _until(condition) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def _sleeping(folder: Path) -> str:

@@ -15,6 +15,7 @@ import grpc
 import httpx
 import pytest
 
+from ...waiting import until
 from .processes import COLD, GRPC, ROW, V1, V2, Server, rest, serving, v2
 
 TIMEOUT, CONNECTIONS, ROWS, BODY = 3, 60, 100, 2**20
@@ -61,6 +62,11 @@ class Others:
         assert set(self.answers) == {200}
         assert self.slowest < self._patience
 
+    def go_on(self) -> None:
+        """Waits until some more have been answered."""
+        before = len(self.answers)
+        until(lambda: len(self.answers) > before + 20)
+
     def _ask(self) -> None:
         while not self._stopped.is_set():
             begun = time.monotonic()
@@ -87,10 +93,10 @@ def test_slow_senders_are_cut(server: Server, sent: bytes, status: bytes | None)
 
 @pytest.mark.parametrize("sent", [HALF, b"GET /", b"", b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"])
 def test_many_connections_shut_nobody_out(server: Server, sent: bytes):
-    with Others(server), ExitStack() as closed:
+    with Others(server) as others, ExitStack() as closed:
         for _ in range(4 * CONNECTIONS):
             closed.enter_context(server.connect(sent))
-        time.sleep(1)
+        others.go_on()
 
 
 def test_file_descriptors_do_not_run_out(placed: Path, start: Callable[..., Server]):
@@ -98,10 +104,10 @@ def test_file_descriptors_do_not_run_out(placed: Path, start: Callable[..., Serv
     resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (256, 256))
     server.ready()
     assert "there is room for" in server.log.read_text()
-    with Others(server), ExitStack() as closed:
+    with Others(server) as others, ExitStack() as closed:
         for _ in range(600):
             closed.enter_context(server.connect(b"GET /"))
-        time.sleep(2)
+        others.go_on()
 
 
 def test_who_does_not_take_the_answer_is_cut(server: Server):
@@ -183,7 +189,7 @@ def test_large_bodies_that_are_pending_are_bounded(server: Server):
     large = json.dumps({"instances": [ROW]}).encode().ljust(BODY)
     most = HEAD + b"Content-Length: %d\r\n\r\n" % BODY + large[:-1]
     with Others(server), server.connect(most) as first, server.connect(most) as second:
-        time.sleep(0.5)
+        until(lambda: server.http.post(V1, content=large).status_code != 200)
         refused = server.http.post(V1, content=large)
         assert (refused.status_code, refused.json()["error"]) == (
             503,

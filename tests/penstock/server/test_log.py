@@ -33,17 +33,21 @@ from pathlib import Path
 from penstock.server import log
 log._ERRORS_BYTES, log._LOOK_SECONDS = 1000, 0.05
 log.configure_logging(Path(sys.argv[1]))
-for _ in range(100):
-    print("x" * 100, file=sys.stderr, flush=True)
-    time.sleep(0.01)
-time.sleep(0.3)
+written = Path(sys.argv[1]) / "server.err"
+for _ in range(4):
+    while written.stat().st_size < 2000:
+        print("x" * 100, file=sys.stderr, flush=True)
+    while written.stat().st_size > 1000:
+        time.sleep(0.01)
 print("the end", file=sys.stderr, flush=True)
 """
 
 
 def test_what_others_write_to_stderr_does_not_grow_for_ever(tmp_path: Path, family_environment: dict[str, str]):
     with (tmp_path / "server.err").open("ab") as said:
-        subprocess.run([sys.executable, "-c", WRITER, str(tmp_path)], env=family_environment, stderr=said, check=True, cwd=tmp_path)
+        subprocess.run(
+            [sys.executable, "-c", WRITER, str(tmp_path)], env=family_environment, stderr=said, check=True, cwd=tmp_path, timeout=60
+        )
     text = (tmp_path / "server.err").read_text()
     assert len(text) < 3000
     assert text.endswith("the end\n")
@@ -51,7 +55,9 @@ def test_what_others_write_to_stderr_does_not_grow_for_ever(tmp_path: Path, fami
 
 def test_a_file_that_is_not_the_servers_is_left_alone(tmp_path: Path, family_environment: dict[str, str]):
     with (tmp_path / "mine").open("ab") as said:
-        subprocess.run([sys.executable, "-c", WRITER, str(tmp_path)], env=family_environment, stderr=said, check=True, cwd=tmp_path)
+        subprocess.run(
+            [sys.executable, "-c", WRITER, str(tmp_path)], env=family_environment, stderr=said, check=True, cwd=tmp_path, timeout=60
+        )
     assert (tmp_path / "mine").stat().st_size > 10_000
 
 

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceSt
 
 from penstock.components.protocol import fingerprint
 
+from ...waiting import until
 from .processes import COLD, NAME, ROW, V1, V2, Server, serving, v2
 
 REQUEST_ID = "x-request-id"
@@ -190,8 +190,7 @@ def test_a_model_that_does_not_load_ends_the_server_in_one_line(model: str, tmp_
 def test_sigterm_drains(placed: Path, start: Callable[..., Server]):
     server = start(placed, "--drain_seconds", "4").ready()
     server.process.send_signal(signal.SIGTERM)
-    while server.http.get("/v2/health/ready").status_code == 200:
-        time.sleep(0.02)
+    until(lambda: server.http.get("/v2/health/ready").status_code != 200)
     assert server.http.get("/v2/health/ready").status_code == 503
     answer = server.predict([ROW])
     assert (answer.status_code, answer.headers["connection"]) == (200, "close")
@@ -210,9 +209,11 @@ def test_no_request_is_lost_while_it_drains(placed: Path, start: Callable[..., S
 
     with ThreadPoolExecutor(8) as pool:
         asked = [pool.submit(ask) for _ in range(8)]
-        time.sleep(0.5)
+        until(lambda: len(codes) > 50)
         server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)  # by then a load balancer has learned from the readiness check
+        until(lambda: server.http.get("/v2/health/ready").status_code == 503)  # what a load balancer asks
+        before = len(codes)
+        until(lambda: len(codes) > before + 50)
         stopped.set()
         for one in asked:
             one.result(10)

@@ -22,6 +22,7 @@ from penstock.components.protocol import fingerprint
 from penstock.components.release import server_token, serving
 from penstock.components.release.server_token import read_token
 
+from ...waiting import until
 from .processes import COLD, server_command
 
 VERSIONS = {"first": "1-aaa", "second": "2-bbb"}
@@ -43,6 +44,11 @@ def start(folder: Path, port: int, environment: dict[str, str]) -> subprocess.Po
     command = server_command(environment, str(folder), "--port", str(port))
     with serving.open_errors(folder) as said:
         return subprocess.Popen(command, env=environment, stdout=said, stderr=said, cwd=folder)
+
+
+def _accepts_connections(port: int) -> bool:
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port)) == 0
 
 
 def wait(folder: Path, port: int) -> httpx.Client:
@@ -499,7 +505,7 @@ def test_sigterm_lets_a_request_end(
         text = json.dumps({"instances": rows}).encode()
         yield text[:1000]
         os.kill(process.pid, signal.SIGTERM)
-        time.sleep(0.5)
+        until(lambda: not _accepts_connections(port))
         yield text[1000:]
 
     answer = client.post("/v1/models/flights:predict", content=body(), headers={"content-type": "application/json"})

@@ -7,7 +7,6 @@ canary of `second` that was killed at 25 %; `flow` is a model with its evidence,
 import copy
 import json
 import shutil
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -26,6 +25,7 @@ from penstock.components.release.destinations.vertex import record as vertex_rec
 from ....doubles.kubernetes import webhook
 from ....doubles.kubernetes.resources import INFERENCE_SERVICES, find
 from ....doubles.vertex.double import VertexDouble
+from ....waiting import until
 from ...releasing import NAME
 from .sites import Site
 
@@ -96,8 +96,8 @@ def _kserve(request: pytest.FixtureRequest, site: Site, golden: Path, grow: Grow
             if number and "canary" not in written["spec"] and "canaryTrafficPercent" not in written["spec"]["predictor"]
             else "first"
         )
-        _wait(partial(_answers, site, wanted))
-    _wait(lambda: site.state().percent in (0, 25) and _is_settled(store.get(INFERENCE_SERVICES, "models", NAME)))
+        until(partial(_answers, site, wanted))
+    until(lambda: site.state().percent in (0, 25) and _is_settled(store.get(INFERENCE_SERVICES, "models", NAME)))
 
 
 def _answers(site: Site, name: str) -> bool:
@@ -107,13 +107,6 @@ def _answers(site: Site, name: str) -> bool:
 
 def _is_settled(service: dict[str, Any]) -> bool:
     return any(each["type"] == "Ready" and each["status"] == "True" for each in service["status"]["conditions"])
-
-
-def _wait(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def _vertex(request: pytest.FixtureRequest, site: Site, golden: Path, grow: Grow) -> None:

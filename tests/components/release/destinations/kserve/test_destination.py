@@ -28,6 +28,7 @@ from .....doubles.kubernetes.faults import Call, Disconnect, Do, Fail, Fault, Ha
 from .....doubles.kubernetes.resources import find
 from .....doubles.kubernetes.workload import Behavior
 from .....doubles.models import ModelServers
+from .....waiting import until
 
 LEASES = find("coordination.k8s.io", "v1", "leases")
 PODS = find("", "v1", "pods")
@@ -220,7 +221,7 @@ def test_shares_leases_and_promotion_restart_no_pod(site: Site, mode: str):
         site.stage(destination, "second")
         staged = site.pods
         for percent in (5, 50, 100):
-            time.sleep(0.6)  # the lease is renewed
+            _wait_for_renewal(site)
             destination.shift(percent)
         assert site.pods == staged
         assert site.serves() == "second"
@@ -412,12 +413,13 @@ def test_the_wait_outlives_a_cluster_that_is_away(site: Site):
     site.behaves("second", ready_after=3)
 
     def go_away() -> None:
-        time.sleep(0.5)
+        until(lambda: any(call.method == "PUT" and "inferenceservices" in call.path and call.code for call in site.cluster.calls))
         with site.cluster.refusing():
             time.sleep(1.5)
 
     away = threading.Thread(target=go_away)
     with site.open() as destination:
+        site.cluster.reset_calls()
         away.start()
         site.stage(destination, "second")
         assert site.answers(destination) == "second"
@@ -467,7 +469,8 @@ def test_a_push_whose_lease_was_taken_changes_nothing_more(site: Site, mode: str
     with site.open("&lease=1") as destination:
         site.stage(destination, "second")
         lease(site, "the next one", 60)
-        time.sleep(0.6)
+        site.cluster.reset_calls()
+        until(lambda: any("leases" in call.path and call.code for call in site.cluster.calls))  # it is to be renewed
         before = site.spec
         with pytest.raises(TaskError, match="another push has taken kserve://models/flights over"):
             destination.shift(100)
@@ -476,6 +479,15 @@ def test_a_push_whose_lease_was_taken_changes_nothing_more(site: Site, mode: str
         assert site.spec == before
     (held,) = site.cluster.store.list(LEASES, "models")
     assert held["spec"]["holderIdentity"] == "the next one"
+
+
+def _wait_for_renewal(site: Site) -> None:
+    def renewed() -> str:
+        (held,) = site.cluster.store.list(LEASES, "models")
+        return held["spec"]["renewTime"]
+
+    before = renewed()
+    until(lambda: renewed() != before)
 
 
 def test_who_asks_what_serves_needs_no_lease_and_writes_nothing(site: Site):
@@ -491,11 +503,12 @@ def test_a_service_that_penstock_has_not_made_is_the_rollback_point_of_the_first
     theirs = site.cluster.isvc("flights")
     del theirs["spec"]["predictor"]["annotations"]
     theirs["spec"]["predictor"].pop("name", None)
-    site.cluster.store.delete(find("serving.kserve.io", "v1beta1", "inferenceservices"), "models", "flights")
-    time.sleep(0.2)
+    services = find("serving.kserve.io", "v1beta1", "inferenceservices")
+    site.cluster.store.delete(services, "models", "flights")
+    until(lambda: not site.cluster.store.list(services, "models"))
     for field in ("resourceVersion", "uid", "generation"):
         theirs["metadata"].pop(field)
-    site.cluster.store.create(find("serving.kserve.io", "v1beta1", "inferenceservices"), "models", theirs | {"status": {}})
+    site.cluster.store.create(services, "models", theirs | {"status": {}})
     with site.open() as destination:
         assert destination.current().serving == Release("")
         site.stage(destination, "second")
