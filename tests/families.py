@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from penstock.local.envs import Environment, environment
 from penstock.local.task_code import code_path
 
 from .apiserver.programs import variables as kubernetes_variables
-from .command import COMMAND
 from .doubles.warm_python import WarmPython
 from .prometheus.fetching import variables as prometheus_variables
 
@@ -29,7 +28,7 @@ FAMILIES = ("tf", "tfdv", "deploy", "serve")
 # What is laid over each family's environment, and over one family's alone; each has a lock in requirements/.
 _PYTEST, _DOUBLES = "pytest", {"deploy": "doubles"}
 # What commands import in the end, as they do it.
-_IMPORTS = [
+IMPORTS = [
     "penstock.kfp_adapter.lean:import_kfp",
     "penstock.cli",
     "penstock.local.run",
@@ -88,9 +87,24 @@ def warm_programs() -> Iterator[dict[str, str]]:
     }
     with (
         WarmPython(environment("serve").python, "penstock.server", ["tensorflow", "penstock.server.run"], server) as servers,
-        WarmPython(Path(sys.executable), "penstock.cli", _IMPORTS, dict(os.environ)) as commands,
+        warm_command(Path(sys.executable)) as command,
     ):
-        yield {"PENSTOCK_SERVE_PYTHON": str(servers.python), "PENSTOCK_TEST_COMMAND": commands.command(COMMAND)}
+        yield {"PENSTOCK_SERVE_PYTHON": str(servers.python)} | command
+
+
+@contextmanager
+def warm_command(python: Path, imports: Sequence[str] = IMPORTS) -> Iterator[dict[str, str]]:
+    """Gives the variable that has `penstock` start as a fork, on Linux.
+
+    Args:
+        python: The interpreter beside `penstock`.
+        imports: What a fork has imported already.
+    """
+    if not hasattr(os, "pidfd_open"):
+        yield {}
+        return
+    with WarmPython(python, "penstock.cli", [*imports], dict(os.environ)) as commands:
+        yield {"PENSTOCK_TEST_COMMAND": commands.command(str(python.with_name("penstock")))}
 
 
 def overlay(name: str, python: Path, version: str) -> Path:
