@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from penstock.components.protocol.disk_space import file_without_space, is_disk_full
 from penstock.components.protocol.errors import TaskError
 from penstock.components.protocol.redacting import redact
-from penstock.components.protocol.room import is_out_of_room, without_room
 
 
 class UserError(click.ClickException):
@@ -25,15 +25,15 @@ class WrongUsage(UserError):
 
 
 @contextmanager
-def room_told() -> Iterator[None]:
+def disk_full_explained() -> Iterator[None]:
     """Turns a full disk into an error that a user can fix, wherever it occurs."""
     try:
         yield
     except Exception as error:
-        if isinstance(error, (click.ClickException, TaskError)) or not is_out_of_room(error):
+        if isinstance(error, (click.ClickException, TaskError)) or not is_disk_full(error):
             raise
         raise UserError(
-            f"cannot write {without_room(error, [Path.cwd()])}: no space left on the device; free some space and run the command again"
+            f"cannot write {file_without_space(error, [Path.cwd()])}: no space left on the device; free some space and run the command again"
         ) from error
 
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from penstock.components.evidence.answers import Apart, differences, largest_difference
+from penstock.components.evidence.answers import Mismatch, differences, largest_difference
 
 from .clients import Client, encode, read
 
@@ -65,7 +65,7 @@ class Answers:
                 self.shown.append(Difference(row, _shortened(answered), _shortened(evaluated), values + more))
 
 
-def _in_words(value: Apart) -> str:
+def _in_words(value: Mismatch) -> str:
     place = f"{value.place}: " if value.place else ""
     return f"{place}{_shortened(value.answered)}, not {_shortened(value.known)} (may be {value.allowed:.1g} apart)"
 

@@ -116,7 +116,7 @@ class V2Client:
 
         try:
             body, _ = _infer_request(instances, self._specs, binary=False).to_rest()
-        except InferenceError:  # bytes that are no text
+        except InferenceError:  # bytes that are not text
             body, length = _infer_request(instances, self._specs, binary=True).to_rest()
             return body, {"Content-Type": "application/octet-stream", _JSON_LENGTH: str(length)}
         return json.dumps(body).encode(), _JSON

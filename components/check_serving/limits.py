@@ -15,7 +15,7 @@ def check_limits(limits: dict[str, Any]) -> None:
     """Refuses limits that nothing is measured for.
 
     Raises:
-        TaskError: A name is unknown, or a value is no number above 0.
+        TaskError: A name is unknown, or a value is not a number above 0.
     """
     known = (*OF_A_SERVER, *OF_A_PROTOCOL)
     for name, value in limits.items():

@@ -64,14 +64,14 @@ async def measure(client: Client, probe: dict[str, Any], concurrency: int, secon
             load.failed += 1
             load.failure = load.failure or str(error)
 
-    async def ask_again_and_again(until: float) -> None:
+    async def ask_repeatedly(until: float) -> None:
         while time.perf_counter() < until and load.failed < _ENOUGH_FAILURES:
             await ask()
 
     await asyncio.gather(*(ask() for _ in range(concurrency)))  # opens the connections, which is not what is measured
     latencies.clear()
     started = time.perf_counter()
-    await asyncio.gather(*(ask_again_and_again(started + seconds) for _ in range(concurrency)))
+    await asyncio.gather(*(ask_repeatedly(started + seconds) for _ in range(concurrency)))
     took = time.perf_counter() - started
     _summarize(load, latencies, took)
     for row, answer in sorted(latest.items()):

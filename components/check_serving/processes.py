@@ -168,11 +168,11 @@ def _wait_until_ready(kind: "ServerKind", process: subprocess.Popen[bytes], addr
     raise CannotServe(f"{kind.name} was not ready after {seconds:.0f} s: {_reason(log)}")
 
 
-def _ended(kind: "ServerKind", code: int, said: str) -> Exception:
-    if said.startswith(_BROKEN_ENVIRONMENT):
-        return TaskError(f"{kind.name}'s model server does not work, so the model could not be checked ({said}); install it again")
+def _ended(kind: "ServerKind", code: int, reason: str) -> Exception:
+    if reason.startswith(_BROKEN_ENVIRONMENT):
+        return TaskError(f"{kind.name}'s model server does not work, so the model could not be checked ({reason}); install it again")
     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    return CannotServe(f"{kind.name} {how} before it was ready: {said}")
+    return CannotServe(f"{kind.name} {how} before it was ready: {reason}")
 
 
 def _reason(log: Path) -> str:

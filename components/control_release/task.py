@@ -135,8 +135,8 @@ def _disagreement(current: Current, answering: frozenset[str] | None, destinatio
     if answering is None or (answering <= recorded and bool(answering) == bool(current.serving)):
         return ""
     written = f"{current.serving.label} ({current.serving.fingerprint[:12]}) serves" if current.serving else "nothing serves"
-    said = f"what answers there is {', '.join(sorted(found[:40] for found in answering))}" if answering else "nothing answers there"
-    return f"the records of {destination} say that {written}, but {said}; push again or roll back to correct this"
+    actual = f"what answers there is {', '.join(sorted(found[:40] for found in answering))}" if answering else "nothing answers there"
+    return f"the records of {destination} say that {written}, but {actual}; push again or roll back to correct this"
 
 
 def _describe(current: Current, done: _Done, target: Destination, model_name: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ PART_ROWS = 64 * ROW_GROUP_ROWS
 # Images and the like: fewer rows than that make a row group of bytes.
 _GROUP_BYTES = 64 << 20
 _PREFIX = "Split-"
-# What damaged footers, schemas and pages make Arrow raise: names that are no UTF-8, counts that no memory holds, unknown codecs.
+# What damaged footers, schemas and pages make Arrow raise: names that are not UTF-8, counts that no memory holds, unknown codecs.
 PARQUET_ERRORS = (pa.ArrowException, OSError, ValueError, LookupError, OverflowError, MemoryError)
 
 

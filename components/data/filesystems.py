@@ -24,7 +24,7 @@ def open_filesystem(uri: str) -> tuple[Any, str]:
     Raises:
         ImportError: The filesystem's package is not installed.
         TaskError: The URI is a `minio://` one, and the address of MinIO is unknown.
-        ValueError: Nobody knows the URI's scheme.
+        ValueError: The URI's scheme is unknown.
     """
     mounted = local_path(uri)
     return open_store(mounted if Path(mounted).exists() else uri)
@@ -38,7 +38,7 @@ def open_store(uri: str) -> tuple[Any, str]:
     Raises:
         ImportError: The filesystem's package is not installed.
         TaskError: The URI is a `minio://` one, and neither variable is set.
-        ValueError: Nobody knows the URI's scheme.
+        ValueError: The URI's scheme is unknown.
     """
     import fsspec
 

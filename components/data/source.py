@@ -44,7 +44,7 @@ def check_packed(packed: str, what: str) -> str:
 
 
 def read_text(value: str, what: str) -> str:
-    """Reads a parameter that holds packed text, plain text (it has a line break, or a brace and is no file), or the path or URI of a file.
+    """Reads a parameter that holds packed text, plain text (it has a line break, or a brace and is not a file), or the path or URI of a file.
 
     Args:
         value: The parameter's value.

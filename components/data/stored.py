@@ -21,7 +21,7 @@ _Kind = TypeVar("_Kind", bound="Stored")
 
 
 class Malformed(TaskError):
-    """A stored object is invalid: truncated, edited by hand, or written by another program."""
+    """A stored object is invalid: truncated, edited manually, or written by another program."""
 
 
 class TooNew(TaskError):
@@ -70,7 +70,7 @@ def load(text: str | bytes, what: str, remedy: str) -> dict[str, Any]:
         The object, without its schema number.
 
     Raises:
-        Malformed: It is no JSON object.
+        Malformed: It is not a JSON object.
         TooNew: Its schema is newer than this version of Penstock.
     """
     try:
@@ -101,7 +101,7 @@ def check_schema(schema: Any, what: str, remedy: str) -> None:
     """Refuses what a newer version has stored in a way that this one must not pass over.
 
     Raises:
-        Malformed: It is no schema number.
+        Malformed: It is not a schema number.
         TooNew: It is newer than this version of Penstock.
     """
     if isinstance(schema, bool) or not isinstance(schema, int) or schema < 1:
@@ -117,7 +117,7 @@ def load_as(kind: type[_Kind], text: str | bytes, what: str, remedy: str) -> _Ki
     """Reads a dataclass that was stored.
 
     Raises:
-        Malformed: It is no JSON object, lacks something, or has something of a wrong type.
+        Malformed: It is not a JSON object, lacks something, or has something of a wrong type.
         TooNew: Its schema is newer than this version of Penstock.
     """
     return from_object(kind, load(text, what, remedy), what, remedy)

@@ -1,6 +1,6 @@
 """Arrow batches of Examples as tensors, by Schema: what tf.Transform, training and evaluation feed their graphs with.
 
-A missing value (null) is no value, as in tf.Example: a `VarLenFeature` has an empty row there, a `FixedLenFeature` takes its
+A missing value (null) is not a value, as in tf.Example: a `VarLenFeature` has an empty row there, a `FixedLenFeature` takes its
 default, and one without a default is an error.
 """
 
@@ -164,7 +164,7 @@ def _to_lists(column: pa.Array, element: pa.DataType) -> pa.Array:
     valid = np.asarray(column.is_valid())
     if pa.types.is_nested(column.type):
         parents, values = pc.list_parent_indices(column), pc.list_flatten(column)
-        kept = values.is_valid()  # a null inside a list is no value either
+        kept = values.is_valid()  # a null inside a list is not a value either
         lengths, values = np.bincount(np.asarray(parents.filter(kept)), minlength=len(column)), values.filter(kept)
     else:
         lengths, values = valid, column.drop_null()

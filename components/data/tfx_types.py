@@ -94,7 +94,7 @@ def parse_pbtxt_file(file_name: str, message: Any) -> Any:
 
 _TYPES = {"FnArgs": FnArgs, "DataAccessor": DataAccessor}
 _OF_COMPONENTS = _TYPES | {"TunerFnResult": TunerFnResult}
-_OFFERED: dict[str, dict[str, Any]] = {
+_PROVIDED: dict[str, dict[str, Any]] = {
     "tfx": {},
     "tfx.v1": {},
     "tfx.v1.components": _OF_COMPONENTS,
@@ -110,24 +110,24 @@ _OFFERED: dict[str, dict[str, Any]] = {
 }
 
 
-def offer_tfx() -> None:
-    """Makes these importable under TFX's names, unless TFX is there. What else a module names of TFX it may name, but not use."""
+def provide_tfx_types() -> None:
+    """Makes these types importable under TFX's names unless TFX is installed. Other names of TFX can be imported, but not used."""
     if "tfx" in sys.modules or importlib.util.find_spec("tfx"):
         return
     sys.meta_path.append(_Finder())
-    for name in _OFFERED:
+    for name in _PROVIDED:
         importlib.import_module(name)
 
 
-class _Offered(ModuleType):
-    """A module of TFX's name; what it does not offer is a name that may stand in an annotation."""
+class _Module(ModuleType):
+    """A module with a name of TFX; an attribute that it lacks may be used in annotations only."""
 
     __path__: list[str] = []  # so that it counts as a package
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # Python itself asks, and takes no for an answer
             raise AttributeError(name)
-        return _Named(f"{self.__name__}.{name}")
+        return _Name(f"{self.__name__}.{name}")
 
 
 class _Finder(MetaPathFinder, Loader):
@@ -137,14 +137,14 @@ class _Finder(MetaPathFinder, Loader):
         return ModuleSpec(fullname, self, is_package=True) if fullname.partition(".")[0] == "tfx" else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        return _Offered(spec.name)
+        return _Module(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__dict__.update(_OFFERED.get(module.__name__, {}))
+        module.__dict__.update(_PROVIDED.get(module.__name__, {}))
 
 
-class _Named:
-    """What is not offered: named anywhere, such as in an annotation, and refused where it is used."""
+class _Name:
+    """A name that is not provided: it can be imported and used in annotations; anything else is an error."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -152,7 +152,7 @@ class _Named:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return _Named(f"{self._name}.{name}")
+        return _Name(f"{self._name}.{name}")
 
     def __getitem__(self, _: Any) -> Any:
         return self
@@ -163,14 +163,14 @@ class _Named:
     __ror__ = __or__
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise _not_offered(self._name)
+        raise _not_provided(self._name)
 
     __call__ = __mro_entries__ = __iter__ = __bool__ = __len__ = __int__ = __float__ = __str__ = __fspath__ = __enter__ = _refuse
     __instancecheck__ = __subclasscheck__ = __lt__ = __gt__ = __le__ = __ge__ = __add__ = __setitem__ = _refuse
 
 
-def _not_offered(name: str) -> TaskError:
-    offered = ", ".join(f"{module}.{item}" for module, contents in _OFFERED.items() for item in contents if ".v1." in module)
+def _not_provided(name: str) -> TaskError:
+    offered = ", ".join(f"{module}.{item}" for module, contents in _PROVIDED.items() for item in contents if ".v1." in module)
     return TaskError(
-        f"the module uses {name}, but TFX is not installed here; of TFX there is {offered}: keep to these, or build an image that has tfx"
+        f"the module uses {name}, but TFX is not installed here; Penstock provides only {offered}: use these, or build an image with tfx"
     )

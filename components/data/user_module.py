@@ -35,7 +35,7 @@ from penstock.components.protocol.fingerprint import fingerprint_of
 from penstock.components.protocol.redacting import redact
 
 from .source import MAX_TEXT_BYTES, check_packed, is_text, pack, read_text, unpack
-from .tfx_types import offer_tfx
+from .tfx_types import provide_tfx_types
 
 FOLDER_PREFIX = "tar.bz2+base64:"
 _NAMED = re.compile(r"([A-Za-z_][\w.]*)@(.+)")
@@ -79,8 +79,8 @@ class UserModule:
         found = sorted(name for name, content in self.files.items() if name.endswith(".py") and _defines(content, function))
         if len(found) == 1:
             return UserModule(self.files, found[0])
-        said = f"{', '.join(found)} do; name one, as in {_dotted(found[0])}@PATH" if found else "none does; define it"
-        raise TaskError(f"{what}: exactly one of its files must define the function {function}, but {said}")
+        hint = f"{', '.join(found)} do; name one, as in {_dotted(found[0])}@PATH" if found else "none does; define it"
+        raise TaskError(f"{what}: exactly one of its files must define the function {function}, but {hint}")
 
 
 def read_module(value: str, what: str = "module_file") -> UserModule:
@@ -292,7 +292,7 @@ def load_module(module: UserModule, what: str = "module_file") -> ModuleType:
     Raises:
         TaskError: It cannot be imported.
     """
-    offer_tfx()
+    provide_tfx_types()
     _parse_flags()
     _forget()
     _check_names(module, what)

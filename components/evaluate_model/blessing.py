@@ -31,7 +31,7 @@ def bless(
     Returns:
         `verdict`, `reasons` (why it is not blessed), `notes` (what was left out), `rubber_stamp` (whether it is blessed and nothing was
         measured) and `thresholds`: each with its slice, bounds, measured values, 95 % confidence interval and whether it passed; null
-        where it was not measured for want of a Baseline. A value that is no finite number is null.
+        where it was not measured for want of a Baseline. A value that is not a finite number is null.
     """
     measured = {wanted.identity: list(entries) for wanted, entries in _measured_thresholds(eval_config, results)}
     thresholds = []
@@ -117,7 +117,7 @@ def _measured_thresholds(eval_config: config_pb2.EvalConfig, results: Results) -
 
 
 def _is_valid(validation: validation_result_pb2.ValidationResult) -> bool:
-    """Whether TFMA found no fault; TFMA 0.52 looks for every comparison across slices in vain, which `unmeasured` tells of."""
+    """Whether TFMA found no fault; TFMA 0.52 looks for every comparison across slices without success, which `unmeasured` tells of."""
     return validation.validation_ok or not (validation.metric_validations_per_slice or validation.missing_slices)
 
 
@@ -145,7 +145,7 @@ def _described(
     baseline: config_pb2.ModelSpec | None,
     failure: str | None,
 ) -> dict[str, Any]:
-    """Describes a threshold in a slice. What is no finite number has not passed, whatever TFMA says of it."""
+    """Describes a threshold in a slice. What is not a finite number has not passed, whatever TFMA says of it."""
     own = wanted.metric._replace(is_diff=False)
     candidate, interval = values.get(own, (None, None))
     other = values.get(own.make_baseline_key(baseline.name), (None, None))[0] if baseline is not None else None

@@ -30,7 +30,7 @@ class Curves:
 
 
 def draw(rows: Rows, model: str) -> Curves | None:
-    """Draws a model's curves; None if it is no classifier of one output, or one of more than 50 classes."""
+    """Draws a model's curves; None if it is not a classifier of one output, or one of more than 50 classes."""
     outputs = rows.predictions[model]
     if set(outputs) != {""} or outputs[""].dtype.kind != "f":
         return None

@@ -46,14 +46,14 @@ def overall_metrics(eval_config: config_pb2.EvalConfig, results: Results) -> Ove
 def headline(overall: Overall, blessing: dict[str, Any]) -> str:
     """Says the figure that matters: `AUC 0.712 vs 0.709 baseline: blessed`, and the first reason if no threshold blesses the model."""
     reasons = blessing["reasons"]
-    said = blessing["verdict"].replace("_", " ")
+    verdict = blessing["verdict"].replace("_", " ")
     if reasons and (blessing["verdict"] != BLESSED or blessing["rubber_stamp"]):
-        said += f": {reasons[0]}" + (f"; and {len(reasons) - 1} more (see the report)" if len(reasons) > 1 else "")
+        verdict += f": {reasons[0]}" + (f"; and {len(reasons) - 1} more (see the report)" if len(reasons) > 1 else "")
     name = next((name for name in _FIRST if name in overall.candidate), next(iter(overall.candidate), None))
     if name is None:
-        return said
+        return verdict
     other = overall.baseline.get(name)
-    return f"{_shown(name)} {_number(overall.candidate[name])}{'' if other is None else f' vs {_number(other)} baseline'}: {said}"
+    return f"{_shown(name)} {_number(overall.candidate[name])}{'' if other is None else f' vs {_number(other)} baseline'}: {verdict}"
 
 
 def _shown(name: str) -> str:

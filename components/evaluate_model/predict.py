@@ -96,7 +96,7 @@ class Predictor:
     def check_columns(self, columns: pa.Schema) -> None:
         """Checks that the Examples have what a signature of raw features asks for.
 
-        A single string input that is no column is what serialized tf.Examples go into, whatever its name.
+        A single string input that is not a column is what serialized tf.Examples go into, whatever its name.
 
         Raises:
             ModelError: A feature is missing.

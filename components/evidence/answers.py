@@ -7,12 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-# TensorFlow Serving's sign of a tensor whose values are no text: https://www.tensorflow.org/tfx/serving/api_rest#output_of_binary_values.
+# TensorFlow Serving's sign of a tensor whose values are not text: https://www.tensorflow.org/tfx/serving/api_rest#output_of_binary_values.
 _BINARY = "_bytes"
 
 
 def to_json(value: Any, name: str = "") -> Any:
-    """Returns values as V1's JSON has them: bytes as text, or as `{"b64": ...}` where they are no UTF-8, or the name ends in `_bytes`.
+    """Returns values as V1's JSON has them: bytes as text, or as `{"b64": ...}` where they are not UTF-8, or the name ends in `_bytes`.
 
     Args:
         value: The value, in lists, and in dicts by name.
@@ -31,7 +31,7 @@ def to_json(value: Any, name: str = "") -> Any:
 
 
 def map_leaves(value: Any, function: Callable[[Any], Any]) -> Any:
-    """Returns nested lists with a function applied to whatever in them is no list."""
+    """Returns nested lists with a function applied to whatever in them is not a list."""
     return [map_leaves(item, function) for item in value] if isinstance(value, list) else function(value)
 
 
@@ -46,7 +46,7 @@ def to_predictions(columns: Mapping[str, list[Any]]) -> list[Any]:
 
 
 @dataclass(frozen=True)
-class Apart:
+class Mismatch:
     """A value of a prediction that is not the known one.
 
     Attributes:
@@ -72,14 +72,14 @@ def is_close(answer: Any, known: Any, tolerance: float) -> bool:
     return not any(differences(answer, known, tolerance))
 
 
-def differences(answer: Any, known: Any, tolerance: float) -> Iterator[Apart]:
+def differences(answer: Any, known: Any, tolerance: float) -> Iterator[Mismatch]:
     """Yields the values in which two predictions differ; see `is_close`."""
     for name, left, right in _outputs(answer, known):
         pairs = list(_pairs(left, right))
         allowed = tolerance * max([1.0, *(_magnitude(value) for _, *values in pairs for value in values)])
         for place, ours, theirs in pairs:
             if not _are_alike(ours, theirs, allowed):
-                yield Apart(name + place, ours, theirs, allowed)
+                yield Mismatch(name + place, ours, theirs, allowed)
 
 
 def wrong_answer(answers: list[Any], probe: dict[str, Any]) -> str:
@@ -98,12 +98,12 @@ def wrong_answer(answers: list[Any], probe: dict[str, Any]) -> str:
 def largest_difference(answer: Any, known: Any) -> float:
     """Returns how far apart the numbers of two predictions are at most; infinity where they differ in anything else."""
     pairs = (pair for _, left, right in _outputs(answer, known) for pair in _pairs(left, right))
-    return max((_apart(left, right) for _, left, right in pairs), default=0.0)
+    return max((_distance(left, right) for _, left, right in pairs), default=0.0)
 
 
 def largest_part(answer: Any, known: Any) -> float:
     """Returns the least tolerance by which two predictions are alike; infinity where they differ in anything but numbers."""
-    return max((_apart(one.answered, one.known) / one.allowed for one in differences(answer, known, 1e-9)), default=0.0) * 1e-9
+    return max((_distance(one.answered, one.known) / one.allowed for one in differences(answer, known, 1e-9)), default=0.0) * 1e-9
 
 
 def _are_alike(left: Any, right: Any, allowed: float) -> bool:
@@ -122,7 +122,7 @@ def _magnitude(value: Any) -> float:
         return 0.0
 
 
-def _apart(left: Any, right: Any) -> float:
+def _distance(left: Any, right: Any) -> float:
     if _are_alike(left, right, 0.0):
         return 0.0
     try:

@@ -29,7 +29,7 @@ def require_blessing(model: Input, evaluation: Path) -> dict[str, Any]:
         The blessing; its `["model"]["fingerprint"]` is the model's.
 
     Raises:
-        TaskError: There is no model, no blessing, or the blessing is of other bytes, says anything but `blessed`, or has thresholds that
+        TaskError: The model or the blessing is missing, or the blessing is for other bytes, has a verdict other than `blessed`, or has thresholds that
             say otherwise.
     """
     blessing = read_blessing(evaluation, "release only a blessed model")
@@ -73,7 +73,7 @@ def require_check(serving_check: Path, fingerprint: str) -> dict[str, Any]:
         The check.
 
     Raises:
-        TaskError: There is none, it is of other bytes or of another probe, or it says anything but `passed`.
+        TaskError: It is missing, is for other bytes or another probe, or has a verdict other than `passed`.
     """
     check = _read_object(serving_check / "check.json", "the serving check", "check the model with check_serving")
     if check.get("verdict") != "passed":

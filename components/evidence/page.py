@@ -19,11 +19,11 @@ def write_page(template: Path, destination: Path, **context: Any) -> None:
     """
     loader = jinja2.FileSystemLoader([template.parent, Path(__file__).parent])
     environment = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_said
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
     )
     page = environment.get_template(template.name).render(penstock_version=penstock.__version__, **context)
     destination.write_text(page, encoding="utf-8")
 
 
-def _said(value: Any) -> Any:
+def _shown(value: Any) -> Any:
     return redact(value) if type(value) is str else value

@@ -73,7 +73,7 @@ __all__ = [
 BOOTSTRAP_SAMPLES = evaluator._DEFAULT_NUM_BOOTSTRAP_SAMPLES
 BootstrapSamples = poisson_bootstrap._BootstrapSampleCombineFn
 FULL_SAMPLE = poisson_bootstrap._FULL_SAMPLE_ID
-# Sorts computations by what they need, and tells what of their results is for a person.
+# Sorts computations by what they need, and tells what of their results is for the user.
 separate_computations = evaluator._filter_and_separate_computations
 is_private_metric = evaluator._is_private_metrics
 is_diffable = evaluator._is_metric_diffable

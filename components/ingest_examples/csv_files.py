@@ -121,15 +121,15 @@ def _with_words(batch: pa.RecordBatch, texts: set[str]) -> pa.RecordBatch:
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    """Turns what Arrow says of a file into what a person can do about it."""
+    """Turns what Arrow says of a file into what the user can do about it."""
     try:
         yield
     except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
-        said = str(error)
-        if "Empty CSV" in said:
+        reason = str(error)
+        if "Empty CSV" in reason:
             raise TaskError(f"{path} is empty; write a header and rows, or exclude it from input_uri") from error
-        if "UTF8" in said or isinstance(error, UnicodeDecodeError):
-            raise TaskError(f"{path} is not UTF-8 text ({said}); convert it, for example with iconv -t UTF-8") from error
-        if "Expected" in said:
-            raise TaskError(f"{path} is ragged: {said[:200]}; correct the row, or set delimiter") from error
-        raise TaskError(f"{path} cannot be read as CSV ({said[:200]}); correct it, or set input_format") from error
+        if "UTF8" in reason or isinstance(error, UnicodeDecodeError):
+            raise TaskError(f"{path} is not UTF-8 text ({reason}); convert it, for example with iconv -t UTF-8") from error
+        if "Expected" in reason:
+            raise TaskError(f"{path} is ragged: {reason[:200]}; correct the row, or set delimiter") from error
+        raise TaskError(f"{path} cannot be read as CSV ({reason[:200]}); correct it, or set input_format") from error

@@ -63,7 +63,7 @@ def add_partition(batch: pa.RecordBatch, partition: Partition, wanted: pa.Schema
     Args:
         batch: Rows of a file.
         partition: What its folders say.
-        wanted: The canonical types; keys that are no columns of it are left out.
+        wanted: The canonical types; keys that are not columns of it are left out.
         file: The file, for errors.
 
     Raises:

@@ -100,7 +100,7 @@ def known_folders(pattern: str, exists: Callable[[str], bool]) -> str:
 
 
 def numbering_keys(pattern: str) -> set[str]:
-    """Returns the keys of a pattern's folders `key={SPAN}` and the like, which number Spans and are no partitions."""
+    """Returns the keys of a pattern's folders `key={SPAN}` and the like, which number Spans and are not partitions."""
     steps = (step.partition("=") for step in pattern.split("/"))
     return {key for key, _, value in steps if re.search(_FIELD, value)}
 

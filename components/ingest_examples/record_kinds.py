@@ -35,7 +35,7 @@ def _is_one_field(record: bytes) -> bool:
 
 
 def _other_kind(record: bytes) -> str:
-    """Says what a record is that is no tf.Example; empty if it is one."""
+    """Says what a record is that is not tf.Example; empty if it is one."""
     import tensorflow as tf
 
     if _is_whole(tf.train.Example, record):

@@ -107,13 +107,13 @@ def find_all(input_uri: str, spans: str, version: str, patterns: dict[str, str])
                 raise TaskError(f"{path} belongs to the Splits {owners[path]!r} and {name!r}; narrow their patterns")
     spans_found = {name: selection.span for name, selection in found.items()}
     if len(set(spans_found.values())) > 1:
-        said = ", ".join(f"{name} {span}" for name, span in spans_found.items())
-        raise TaskError(f"the Splits do not have the same latest Span ({said}); wait for the data, or set spans")
+        listed = ", ".join(f"{name} {span}" for name, span in spans_found.items())
+        raise TaskError(f"the Splits do not have the same latest Span ({listed}); wait for the data, or set spans")
     return found
 
 
 def _open(input_uri: str) -> tuple[Any, str]:
-    """Returns the filesystem of a URI and the path on it; what is there on this machine is no URI, whatever its characters."""
+    """Returns the filesystem of a URI and the path on it; what is there on this machine is not a URI, whatever its characters."""
     if Path(input_uri).exists():
         return LocalFileSystem(), str(Path(input_uri).absolute())
     if "://" not in input_uri:

@@ -163,16 +163,16 @@ def _needed(schemas: dict[Source, pa.Schema], exclude_columns: list, split_key: 
 
 
 def _batches(reader: Reader, schemas: dict[Source, pa.Schema], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    rows, said = 0, time.monotonic()
+    rows, reported_at = 0, time.monotonic()
     for source, found in schemas.items():
         own = pa.schema([field for field in schema if found.field(field.name).metadata != IN_FOLDERS])
         for batch in reader.batches(source.path, found, own):
             file = str(source.path)
             yield add_partition(conform(batch, own, file), source.partition, schema, file).select(schema.names)
             rows += batch.num_rows
-            if time.monotonic() - said > _SECONDS_BETWEEN_FIGURES:
+            if time.monotonic() - reported_at > _SECONDS_BETWEEN_FIGURES:
                 figure(f"{rows:,} rows read")
-                said = time.monotonic()
+                reported_at = time.monotonic()
 
 
 def _write(

@@ -53,8 +53,8 @@ class TfRecordReader:
                 if is_bytes(kind) and field.name not in opaque and not are_texts([column]):
                     opaque.add(field.name)
         if not kinds:
-            said = "has no feature in any of its records: they are no tf.Examples" if rows else "is empty"
-            raise TaskError(f"{path} {said}; write rows, or exclude it from input_uri")
+            problem = "has records without features, which are not tf.Examples" if rows else "is empty"
+            raise TaskError(f"{path} {problem}; write rows, or exclude it from input_uri")
         kinds = {name: pa.string() if is_bytes(kind) and name not in opaque else kind for name, kind in sorted(kinds.items())}
         return pa.schema([(name, pa.list_(kind) if name in lists else kind) for name, kind in kinds.items()])
 
@@ -66,7 +66,7 @@ class TfRecordReader:
 
 
 def _decode(path: Path, is_checked: bool = False) -> Iterator[pa.RecordBatch]:
-    """Reads a file's records, a row group at a time; checked, records that are none of tf.Example are an error."""
+    """Reads a file's records, a row group at a time; checked, a record that is not a tf.Example is an error."""
     import tensorflow as tf
     from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
@@ -84,8 +84,8 @@ def _decode(path: Path, is_checked: bool = False) -> Iterator[pa.RecordBatch]:
     except (tf.errors.OpError, RuntimeError, ValueError, pa.ArrowInvalid, OSError) as error:
         if getattr(error, "errno", None) == errno.ENOSPC:
             raise
-        said = str(error).splitlines()[0][:200]
-        raise TaskError(f"{path} cannot be read as TFRecord of tf.Example ({said}); write it again, or set input_format") from error
+        problem = str(error).splitlines()[0][:200]
+        raise TaskError(f"{path} cannot be read as TFRecord of tf.Example ({problem}); write it again, or set input_format") from error
 
 
 @contextmanager

@@ -112,7 +112,7 @@ class NumberBins:
         return Counts(np.zeros(len(self.ends) + 1))
 
     def count(self, column: pa.Array) -> Counts:
-        """Counts a column. What is no number is missing; text that is a number counts as one."""
+        """Counts a column. What is not a number is missing; text that is a number counts as one."""
         numbers = np.sort(numbers_of(column))
         places = np.searchsorted(numbers, self.ends, side="right")
         bins = np.diff(np.concatenate([[0], places, [len(numbers)]])).astype(float)

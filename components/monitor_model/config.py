@@ -82,22 +82,24 @@ def read_config(value: str) -> MonitoringConfig:
         value: YAML or JSON, as text, path or URI; empty: the defaults.
 
     Raises:
-        TaskError: It is none.
+        TaskError: It is not a monitoring configuration.
     """
     if not value:
         return MonitoringConfig()
     try:
         content = yaml.safe_load(read_text(value, "monitoring_config"))
     except yaml.YAMLError as error:
-        raise TaskError(f"monitoring_config is no YAML ({' '.join(str(error).split())[:200]}); correct it") from error
+        raise TaskError(f"monitoring_config is not YAML ({' '.join(str(error).split())[:200]}); correct it") from error
     content = {} if content is None else content
     if not isinstance(content, dict):
         raise TaskError(f"monitoring_config is {type(content).__name__}, not an object; its keys are {', '.join(_KNOWN)}")
     if unknown := [key for key in content if key not in _KNOWN]:
-        raise TaskError(f"monitoring_config has the key {unknown[0]!r:.40}, which is none of {', '.join(_KNOWN)}; correct it")
+        raise TaskError(f"monitoring_config has the unknown key {unknown[0]!r:.40}; the keys are {', '.join(_KNOWN)}")
     features = content.get("features") or {}
     if not isinstance(features, dict):
-        raise TaskError("monitoring_config: features is no object; give one of names, such as {distance: {threshold: 0.1}}")
+        raise TaskError(
+            "monitoring_config: features is not an object; map names of features to limits, such as {distance: {threshold: 0.1}}"
+        )
     default = MonitoringConfig()
     return MonitoringConfig(
         _limit(content.get("numbers"), "numbers", default.numbers, OF_NUMBERS),
@@ -115,7 +117,7 @@ def _limit(given: Any, where: str, default: Limit, measures: tuple[str, ...]) ->
     if given is None:
         return default
     if not isinstance(given, dict) or (unknown := set(given) - {"measure", "threshold"}):
-        wrong = f"has the key {sorted(map(str, unknown))[0]!r:.40}" if isinstance(given, dict) else "is no object"
+        wrong = f"has the key {sorted(map(str, unknown))[0]!r:.40}" if isinstance(given, dict) else "is not an object"
         raise TaskError(f"monitoring_config: {where} {wrong}; give measure and threshold")
     measure = given.get("measure", default.measure)
     if measure and measure not in measures:
@@ -134,5 +136,5 @@ def _number(content: dict[str, Any], key: str, default: float, most: float = flo
 def _names(given: Any) -> list[str]:
     given = [] if given is None else given
     if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
-        raise TaskError("monitoring_config: exclude is no list of names; give one, such as [month, day]")
+        raise TaskError("monitoring_config: exclude is not a list of names; give a list such as [month, day]")
     return given

@@ -128,15 +128,15 @@ def _new(bins: Bins, window: Counts) -> float | None:
 
 
 def _check(what: str, value: float, threshold: float, chance: float) -> dict[str, Any]:
-    """Judges a figure; what is no number has drifted."""
+    """Judges a figure; what is not a number has drifted."""
     status = SAME if value <= chance else MOVED if value <= threshold else DRIFTED
     return {"what": what, "value": value, "threshold": threshold, "chance": chance, "status": status}
 
 
 def _reason(name: str, check: dict[str, Any]) -> str:
     what = {"missing": "the share of missing values changed by", "invalid": "values that the Schema does not allow:"}
-    said = what.get(check["what"], f"{check['what'].replace('_', ' ')} is")
-    return f"{name}: {said} {check['value']:.4g}, above {max(check['threshold'], check['chance']):.4g}"
+    subject = what.get(check["what"], f"{check['what'].replace('_', ' ')} is")
+    return f"{name}: {subject} {check['value']:.4g}, above {max(check['threshold'], check['chance']):.4g}"
 
 
 def _drawn(bins: Bins, reference: Counts, window: Counts) -> list[dict[str, Any]]:

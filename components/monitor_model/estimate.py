@@ -6,7 +6,7 @@ import numpy as np
 
 
 def estimate(scores: np.ndarray) -> dict[str, Any] | None:
-    """Returns the expected AUC and log loss; None where the scores are no probabilities.
+    """Returns the expected AUC and log loss; None where the scores are not probabilities.
 
     Of a score p a share p of the rows is positive, if the scores are calibrated. It says nothing of a model that has ceased to be.
 

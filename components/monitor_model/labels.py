@@ -44,11 +44,13 @@ def read_labels(uri: str, key: str, column: str) -> pa.Table:
     except Exception as error:  # every filesystem and format has exceptions of its own
         raise TaskError(f"the labels {redact(uri)} cannot be read ({' '.join(str(error).split())[:200]}); correct labels") from error
     if not tables:
-        raise TaskError(f"nothing of {', '.join(_READERS)} is at labels, {redact(uri)}; give labels in one of these formats")
+        raise TaskError(f"labels: {redact(uri)} has no file that ends in {', '.join(_READERS)}; give labels in one of these formats")
     try:
         table = pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException as error:
-        raise TaskError(f"the labels {redact(uri)} differ in their type from file to file ({error}); give one type") from error
+        raise TaskError(
+            f"the labels {redact(uri)} have different types in different files ({error}); use one type in all of them"
+        ) from error
     table = table.filter(pc.and_(table.column("id").is_valid(), table.column(LABEL).is_valid()))
     unique = table.group_by(["id", LABEL]).aggregate([])
     ids = pc.value_counts(unique.column("id"))

@@ -21,8 +21,8 @@ def metrics_text(monitoring: dict[str, Any]) -> str:
 def _families(monitoring: dict[str, Any], model: dict[str, str]) -> Iterator[tuple[str, str, list[_Sample]]]:
     features = monitoring["features"].items()
     words = (OK, DRIFT, DEGRADED, TOO_FEW, NO_DATA)
-    said: list[_Sample] = [(model | {"verdict": word}, float(word == monitoring["verdict"])) for word in words]
-    yield "penstock_monitoring_verdict", "1 for the verdict of the last monitoring, 0 for the others.", said
+    samples: list[_Sample] = [(model | {"verdict": word}, float(word == monitoring["verdict"])) for word in words]
+    yield "penstock_monitoring_verdict", "1 for the verdict of the last monitoring, 0 for the others.", samples
     yield "penstock_monitoring_time_seconds", "When the model was last monitored.", [(model, monitoring["timestamp"])]
     yield "penstock_monitoring_rows", "Rows of the window.", [(model, monitoring["rows"])]
     yield "penstock_monitoring_newest_row_seconds", "The time of the newest logged row.", [(model, monitoring["newest_timestamp"])]

@@ -55,7 +55,7 @@ def label_key_of(eval_config: config_pb2.EvalConfig) -> str:
     """
     spec = _spec(eval_config)
     if not spec.label_key:
-        raise TaskError("eval_config has label_keys, and one label is joined to the log; give label_key")
+        raise TaskError("eval_config has label_keys, but only one label can be joined to the log; set label_key instead")
     return spec.label_key
 
 
@@ -161,7 +161,7 @@ def _whole(column: pa.Array) -> pa.Array:
 
 def _require_like_label(labels: np.ndarray, key: str) -> None:
     if not len(labels):
-        raise TaskError(f"the label {key} has no values; give labels")
+        raise TaskError(f"the label {key} has no values; correct labels")
 
 
 def _predictions(table: pa.Table, spec: config_pb2.ModelSpec) -> np.ndarray:

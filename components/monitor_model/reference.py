@@ -56,7 +56,7 @@ def read_reference(batches: Batches, schema: schema_pb2.Schema | None, excluded:
                 counted = pc.value_counts(texts_of(column))
                 categories.setdefault(name, Counter()).update(dict(zip(*(counted.field(at).to_pylist() for at in (0, 1)), strict=True)))
     if not total:
-        raise TaskError("the reference has no rows; give one that has")
+        raise TaskError("the reference has no rows; give one with rows")
     bins: dict[str, Bins] = {
         name: NumberBins.of_sample(sample.values, *_range(described.get(name)))
         for name, sample in samples.items()

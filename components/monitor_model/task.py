@@ -94,7 +94,7 @@ def monitor_model(
     window = Window.read(window_start, window_end, window_hours, now)
     schema = read_schema_file(schema_file) if schema_file else None
     if sum(map(bool, (reference, reference_uri, reference_window))) != 1:
-        raise TaskError("give one reference: reference, reference_uri or reference_window")
+        raise TaskError("set exactly one of reference, reference_uri and reference_window")
     which_model = fingerprint if evaluation is None else _blessed(evaluation, fingerprint)
     quality = _Quality.of(eval_config, labels, label_key, label_column, evaluation)
     with _examples(reference, reference_uri) as examples:
@@ -177,7 +177,7 @@ class _Quality:
             TaskError: They cannot be used.
         """
         if labels and not eval_config:
-            raise TaskError("labels needs eval_config, which says what to measure with them; give both")
+            raise TaskError("labels requires eval_config, which names the metrics; set both")
         if not eval_config:
             return cls(None, None, "", None)
         from penstock.components.evidence.eval_config import parse_eval_config
@@ -220,7 +220,7 @@ def _fetched(uri: str, scratch: Path) -> Path:
     try:
         files, root = open_filesystem(uri)
         if not files.exists(root):
-            raise TaskError(f"the reference is gone: nothing is at {redact(uri)}; give Examples that are there")
+            raise TaskError(f"the reference {redact(uri)} does not exist; give existing Examples")
         if Path(root).is_dir():
             return Path(root)
         files.get(f"{root.rstrip('/')}/", f"{scratch}/", recursive=True)
@@ -298,12 +298,12 @@ def _which(
             wanted,
             f"no row is in the window from {window.start.isoformat(timespec='minutes')} to {window.end.isoformat(timespec='minutes')}{seen}",
         )
-    told = {name: model.rows for name, model in models.items() if name}
+    named = {name: model.rows for name, model in models.items() if name}
     which = next(
-        (name for name in told if wanted and name.startswith(wanted)), "" if wanted else max(models, key=lambda name: models[name].rows)
+        (name for name in named if wanted and name.startswith(wanted)), "" if wanted else max(models, key=lambda name: models[name].rows)
     )
-    if wanted and told and not which:
-        others = ", ".join(f"{name[:12]} ({rows:,})" for name, rows in sorted(told.items(), key=lambda item: -item[1])[:3])
+    if wanted and named and not which:
+        others = ", ".join(f"{name[:12]} ({rows:,})" for name, rows in sorted(named.items(), key=lambda item: -item[1])[:3])
         return wanted, f"no row is of the model {wanted[:12]}; the window's rows are of {others}"
     latest = models[which].newest
     if config.max_age_hours and (latest is None or window.end - latest > timedelta(hours=config.max_age_hours)):

@@ -49,18 +49,18 @@ class Input(Artifact):
         Nothing and an empty folder are the same, for object stores keep no empty folders.
 
         Raises:
-            TaskError: The metadata speaks of other bytes, or what lies there is no artifact or cannot be read.
+            TaskError: The metadata has the fingerprint of other bytes, or the files are not an artifact or cannot be read.
         """
         self._marks = self._look()
         found = self._read(fingerprint, fingerprint_of({}))
-        said = self.metadata.get("fingerprint", found)
-        if said == found:
+        recorded = self.metadata.get("fingerprint", found)
+        if recorded == found:
             return found
         if not self.path.exists():
             raise TaskError(f"the artifact at {self.path} no longer exists; run its task again")
         raise TaskError(
             f"the artifact at {self.path} does not match its metadata: the fingerprint of its bytes is {found[:12]}, not "
-            f"{str(said)[:12]!r}; make it again"
+            f"{str(recorded)[:12]!r}; make it again"
         )
 
     def require_written(self) -> None:
@@ -75,7 +75,7 @@ class Input(Artifact):
             )
 
     def require_unchanged(self) -> None:
-        """Makes sure that what was read since is what the fingerprint speaks of.
+        """Checks that the files have not changed since their fingerprint was computed.
 
         An artifact that was written to meanwhile is rejected, even if it has the same bytes again, because the bytes read in between are
         unknown. Where only a file's

@@ -6,4 +6,4 @@ class TaskError(Exception):
 
 
 class GateFailed(TaskError):
-    """A gate that closed: the task fails, and the evidence in its outputs is kept for whoever looks."""
+    """A gate that closed: the task fails, and the evidence in its outputs is kept for readers."""

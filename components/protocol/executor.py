@@ -27,15 +27,15 @@ import penstock
 from . import marks
 from .artifacts import Artifact, Input, Output
 from .atomic import atomically, remove, scratch_beside
+from .disk_space import file_without_space, is_disk_full
 from .errors import GateFailed, TaskError
 from .executor_input import parse
 from .fingerprint import fingerprint
 from .folders import settle
-from .lazy import imports_put_off
+from .lazy import deferred_imports
 from .logs import configure_logging, is_verbose, log_figure, redact_logging
 from .places import check_places, placing
 from .redacting import redact, redact_all
-from .room import is_out_of_room, without_room
 from .values import decode, encode, encode_metadata
 
 # Where Kubernetes lets a container say why it ended: the pod's status, the workflow's node and Kubeflow's record of the run keep it.
@@ -141,7 +141,7 @@ def _import_task(package: str) -> Callable[..., Any]:
     """
     gc.disable()
     try:
-        with imports_put_off(), _timed(f"importing {package}.task"):
+        with deferred_imports(), _timed(f"importing {package}.task"):
             return getattr(importlib.import_module(f"{package}.task"), package.split(".")[-1])
     finally:
         gc.freeze()
@@ -197,9 +197,9 @@ def execute(task: Callable[..., Any], executor_input: dict[str, Any]) -> dict[st
         for path in (*(output.path for output in begun), *reports):
             with contextlib.suppress(OSError):
                 remove(path)
-        if isinstance(error, TaskError) or not is_out_of_room(error):
+        if isinstance(error, TaskError) or not is_disk_full(error):
             raise
-        full = without_room(error, [output.path for output in outputs.values()])
+        full = file_without_space(error, [output.path for output in outputs.values()])
         raise TaskError(f"cannot write {full}: no space left on the device; free some space and run the task again") from error
 
 
@@ -340,7 +340,7 @@ def _executor_output(outputs_spec: dict[str, Any], outputs: dict[str, Output], p
 
 
 def _set_quiet_defaults() -> None:
-    """Keeps the libraries' start-up chatter out of the logs, unless somebody asks for it."""
+    """Keeps the libraries' start-up chatter out of the logs, unless they are asked for."""
     chatter = {"TF_CPP_MIN_LOG_LEVEL": "0" if is_verbose() else "2"}
     for name, value in (chatter | {"TF_ENABLE_ONEDNN_OPTS": "0", "GIT_PYTHON_REFRESH": "quiet"}).items():
         os.environ.setdefault(name, value)

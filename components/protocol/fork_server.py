@@ -34,30 +34,30 @@ def serve(requests: socket.socket) -> list[str]:
             return []
         if os.fork() == 0:
             os.dup2(os.open(os.devnull, os.O_RDONLY), requests.detach())
-            return _tended(files[0], socket.socket(fileno=files[1]))
+            return _fork_and_wait(files[0], socket.socket(fileno=files[1]))
         for file in files:
             os.close(file)
 
 
-def _tended(log: int, line: socket.socket) -> list[str]:
+def _fork_and_wait(log: int, line: socket.socket) -> list[str]:
     """Returns in the process that is asked for; its parent waits, and tells how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     child = os.fork()
     if child == 0:
-        return _told(log, line)
+        return _receive_order(log, line)
     line.sendall(b"%d\n" % os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     os._exit(0)
 
 
-def _told(log: int, line: socket.socket) -> list[str]:
+def _receive_order(log: int, line: socket.socket) -> list[str]:
     """Runs the command that the client sends."""
     os.setsid()
     line.sendall(b"%d\n" % os.getpid())
-    told = b"".join(iter(lambda: line.recv(1 << 16), b""))
+    received = b"".join(iter(lambda: line.recv(1 << 16), b""))
     line.close()
-    if not told:
+    if not received:
         return []
-    order = json.loads(told)
+    order = json.loads(received)
     for standard in (1, 2):
         os.dup2(log, standard)
     os.close(log)

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 # Half a second of the two that a task of the `tf` family takes to start. Only what nothing registers itself in, or we load (rouge).
-PUT_OFF = frozenset(
+DEFERRED = frozenset(
     {
         "IPython",  # keras.saving
         "keras._tf_keras.keras.wrappers",  # scikit-learn, and with it SciPy
@@ -30,7 +30,7 @@ _loading = threading.RLock()
 
 
 @contextmanager
-def imports_put_off(names: frozenset[str] = PUT_OFF) -> Iterator[None]:
+def deferred_imports(names: frozenset[str] = DEFERRED) -> Iterator[None]:
     """Puts off some modules if they are imported inside."""
     finder = _Finder(names)
     sys.meta_path.insert(0, finder)
@@ -40,19 +40,19 @@ def imports_put_off(names: frozenset[str] = PUT_OFF) -> Iterator[None]:
         sys.meta_path.remove(finder)
 
 
-class _PutOff(ModuleType):
+class _DeferredModule(ModuleType):
     """A module that is not loaded yet. What imports set (`__file__`, `__path__`, submodules) it has."""
 
     def __getattr__(self, name: str) -> Any:
         with _loading:
             spec = self.__spec__
-            if spec and isinstance(spec.loader, _PuttingOff):
+            if spec and isinstance(spec.loader, _DeferringLoader):
                 self.__loader__ = spec.loader = spec.loader.real
                 spec.loader.exec_module(self)
         return super().__getattribute__(name)
 
 
-class _PuttingOff(Loader):
+class _DeferringLoader(Loader):
     def __init__(self, real: Loader) -> None:
         self.real = real
 
@@ -60,7 +60,7 @@ class _PuttingOff(Loader):
         return self.real.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__class__ = _PutOff
+        module.__class__ = _DeferredModule
 
 
 class _Finder(MetaPathFinder):
@@ -73,5 +73,5 @@ class _Finder(MetaPathFinder):
         found = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not self)
         spec = next(filter(None, found), None)
         if spec and spec.loader:
-            spec.loader = _PuttingOff(spec.loader)
+            spec.loader = _DeferringLoader(spec.loader)
         return spec

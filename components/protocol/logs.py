@@ -44,7 +44,7 @@ def configure_logging() -> None:
 
 
 def is_verbose() -> bool:
-    """Tells whether somebody wants to see everything."""
+    """Tells whether the user wants to see everything."""
     return os.environ.get(LEVEL, "").upper() == "DEBUG"
 
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from itertools import permutations
 from pathlib import Path
 
+from .disk_space import is_disk_full
 from .errors import TaskError
-from .room import is_out_of_room
 
 
 def check_places(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
@@ -42,7 +42,7 @@ def placing(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
-        if is_out_of_room(error):
+        if is_disk_full(error):
             raise
         reason = getattr(error, "strerror", None) or error
         raise TaskError(f"the output {path} cannot be written ({reason}); choose a path that can be created and written") from error

@@ -24,7 +24,7 @@ def redact(text: str) -> str:
 
     Every message, log line, page and metadata of Penstock's goes through here; what a URI is opened with does not.
     """
-    return _SECRETS.sub(_said, text)
+    return _SECRETS.sub(_without_secret, text)
 
 
 def redact_all(value: Any) -> Any:
@@ -38,7 +38,7 @@ def redact_all(value: Any) -> Any:
     return value
 
 
-def _said(match: re.Match[str]) -> str:
+def _without_secret(match: re.Match[str]) -> str:
     if match["escaped"]:
         return f"{match['escaped']}{_HIDDEN}"
     if match["bare"]:

@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 MARK = "penstock-json:"
-# What somebody puts something else in for, or expands.
+# What a backend replaces or expands.
 SUBSTITUTED = ("$$", "$(", "{{")
 # The largest whole number that a double, and with it protobuf and JSON, counts to.
 LARGEST_WHOLE = 1 << 53
@@ -42,7 +42,7 @@ def decode(value: Any) -> Any:
         try:
             return json.loads(value.removeprefix(MARK))
         except (ValueError, RecursionError):
-            return value  # somebody else's text
+            return value  # text of another program
     if isinstance(value, dict):
         return {str(decode(name)): decode(item) for name, item in value.items()}
     if isinstance(value, list):

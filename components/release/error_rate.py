@@ -1,4 +1,4 @@
-"""How many of a version's requests have failed since somebody began to watch it."""
+"""How many of a version's requests have failed since a watch began."""
 
 import time
 from collections.abc import Callable

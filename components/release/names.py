@@ -24,7 +24,7 @@ def check_model_name(name: str) -> None:
     """Refuses what no model may be called.
 
     Raises:
-        TaskError: It is no name.
+        TaskError: It is not a name.
     """
     if not is_model_name(name):
         raise TaskError(
@@ -36,7 +36,7 @@ def check_kserve_name(what: str, name: str, longest: int = 63) -> None:
     """Refuses a name that KServe refuses.
 
     Raises:
-        TaskError: It is no DNS label as RFC 1123 has it, or starts with a digit, or is too long.
+        TaskError: It is not a DNS label as RFC 1123 has it, or starts with a digit, or is too long.
     """
     if not _DNS_LABEL.fullmatch(name) or len(name) > longest:
         raise TaskError(

@@ -14,7 +14,7 @@ class Release(Stored):
     """A version of a model, blessed and checked.
 
     Attributes:
-        fingerprint: The SHA-256 of the model's bytes, as `protocol.fingerprint` gives it. Empty: somebody else has put it there.
+        fingerprint: The SHA-256 of the model's bytes, as `protocol.fingerprint` gives it. Empty: another client has put it there.
         model_version: Its version in the registry; empty if it was not registered.
         probe: Requests with known answers: `instances`, `predictions`, `tolerance`. Empty if unknown.
         model_name: The name under which it is registered; empty if unknown.
@@ -43,7 +43,7 @@ class Release(Stored):
 
 
 def find_release(served: Iterable[Release], to: str) -> Release:
-    """Finds the version that a person means.
+    """Finds the version that the user means.
 
     Args:
         served: The versions that serve or have served at a destination.
@@ -57,5 +57,5 @@ def find_release(served: Iterable[Release], to: str) -> Release:
     if len(found) != 1:
         which = ", ".join(" ".join(dict.fromkeys((release.label, fingerprint[:12]))) for fingerprint, release in known.items()) or "none"
         problem = "no version that served there has" if not found else f"{len(found)} versions that served there have"
-        raise TaskError(f"{problem} a fingerprint that starts with {to!r}; these have served: {which}")
+        raise TaskError(f"{problem} a fingerprint that starts with {to!r}; the versions that have served: {which}")
     return found[0]

@@ -50,7 +50,7 @@ class Plan:
     max_latency_ms: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuses what is no plan.
+        """Refuses what is not a plan.
 
         Raises:
             TaskError: The strategy is unknown, the steps do not rise to 100, or a time is negative.
@@ -156,7 +156,7 @@ def promote(target: Destination, plan: Plan) -> Rollout:
 
 
 def go_back(target: Destination, to: str = "") -> Release | None:
-    """Rolls back by hand, and makes sure that what serves then answers as it did.
+    """Rolls back on request, and makes sure that what serves then answers as it did.
 
     Args:
         target: The destination.
@@ -205,7 +205,7 @@ def _take(target: Destination, steps: list[_Step], aim: Rollout) -> Rollout:
             figure(name)
             aim.steps.append(name)
             step()
-    except TaskError:  # nothing was changed, or somebody else is at it
+    except TaskError:  # nothing was changed, or another client is at it
         raise
     except Exception as failure:
         reason = f"{aim.steps[-1]}: {failure}"
@@ -249,7 +249,7 @@ def _verified(target: Destination, serving: Release | None) -> Release | None:
 
 
 def _or_stop(act: Callable[[], _Result], problem: str, failures: tuple[type[Exception], ...] = (StepFailed,)) -> _Result:
-    """Turns a failure into an error that needs a person."""
+    """Turns a failure into an error that requires manual action."""
     try:
         return act()
     except failures as failure:

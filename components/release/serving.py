@@ -51,7 +51,7 @@ class ServingState(Stored):
         percent: The candidate's share of the traffic.
         shadow: Whether the candidate receives a copy of the other traffic; whoever asked never sees its answers.
         history: The versions that served before, the latest first: the first of them is what a rollback goes back to.
-        abandoned: The versions that served until somebody went back from them, the latest first.
+        abandoned: The versions that served until they were rolled back, the latest first.
         warm: Whether the server keeps the first of the history loaded, for a quick rollback.
     """
 
@@ -64,7 +64,7 @@ class ServingState(Stored):
     warm: bool = False
 
     def __post_init__(self) -> None:
-        """Refuses versions that are no folders of the model's own, and what is no share.
+        """Refuses versions that are not folders of the model's own, and what is not a share.
 
         Raises:
             ValueError: There is one.
@@ -132,7 +132,7 @@ class ServerInfo(Stored):
     version: str = ""
 
     def __post_init__(self) -> None:
-        """Refuses what is no single process, so that ending it would end others, and what is no port.
+        """Refuses what is not a single process, so that ending it would end others, and what is not a port.
 
         Raises:
             ValueError: It is.

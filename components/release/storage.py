@@ -207,8 +207,8 @@ def _one_line(what: str, uri: str, kind: type[TaskError] = TaskError) -> Iterato
     except TaskError:
         raise
     except Exception as error:  # every store has errors of its own
-        said = " ".join(redact(str(error)).split()) or type(error).__name__
-        raise kind(f"{what} {uri} ({said:.200}); {_remedy(error)}") from error
+        reason = " ".join(redact(str(error)).split()) or type(error).__name__
+        raise kind(f"{what} {uri} ({reason:.200}); {_remedy(error)}") from error
 
 
 def _remedy(error: Exception) -> str:

@@ -20,8 +20,8 @@ def require_verdict(evidence: Input, on_failure: str = "fail") -> Outputs:
     """
     if on_failure not in ("fail", "warn"):
         raise TaskError(f"on_failure is {on_failure!r}; give fail or warn")
-    said = read_verdict(evidence.path)
-    if not said.passed and on_failure == "fail":
-        raise TaskError(said.reason)
-    figure(said.word if said.passed else f"{said.word}: {said.reason}")
-    return Outputs(said.word)
+    verdict = read_verdict(evidence.path)
+    if not verdict.passed and on_failure == "fail":
+        raise TaskError(verdict.reason)
+    figure(verdict.word if verdict.passed else f"{verdict.word}: {verdict.reason}")
+    return Outputs(verdict.word)

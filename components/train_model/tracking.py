@@ -118,7 +118,7 @@ def _text(value: Any) -> str:
 
 
 def _versions() -> dict[str, str]:
-    """Returns the versions of Python and the libraries, and the git commit where whoever started the task said it."""
+    """Returns the versions of Python and the libraries, and the git commit if it was given to the task."""
     versions = {f"version.{name}": importlib.metadata.version(name) for name in _LIBRARIES}
     commit = os.environ.get("PENSTOCK_GIT_COMMIT")
     return versions | {"version.python": sys.version.split()[0]} | ({"mlflow.source.git.commit": commit} if commit else {})
@@ -161,12 +161,12 @@ def _follower(package: Any, run: Run) -> Any:
     class Follower(package.callbacks.Callback):
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
             self.epoch, self.steps, self.began = epoch, 0, time.monotonic()
-            self.said = self.began
+            self.reported = self.began
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
             self.steps, self.now = batch + 1, time.monotonic()
-            if self.now - self.said > _FIGURE_SECONDS:
-                self.said = self.now
+            if self.now - self.reported > _FIGURE_SECONDS:
+                self.reported = self.now
                 self._say(logs or {})
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

@@ -82,7 +82,7 @@ class AnalyzerCache:
         )
         if missing := sorted(key.key for key in needed if key not in self._keys.values()):
             raise TaskError(
-                f"analyzer_cache lacks what this preprocessing_fn asks of {', '.join(missing)} (it has changed, or has an analyzer "
+                f"analyzer_cache lacks results of this preprocessing_fn for {', '.join(missing)} (the function has changed, or has an analyzer "
                 "that cannot be cached); ingest these Spans together and leave analyzer_cache empty"
             )
         return {split for split, key in self._keys.items() if key in needed}

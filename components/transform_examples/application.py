@@ -78,7 +78,7 @@ class _Graph:
     Attributes:
         inputs: What it reads.
         schema: The Schema of what comes out.
-        flat_schema: The Arrow schema of what is written as Parquet: a column with exactly one value per row is no list.
+        flat_schema: The Arrow schema of what is written as Parquet: a column with exactly one value per row is not a list.
     """
 
     def __init__(self, folder: str, missing: list[str] | None = None) -> None:

@@ -72,7 +72,7 @@ def load(where: str, split: str, what: str) -> Statistics | None:
         The Statistics, or None if the artifact has several Splits and none of that name.
 
     Raises:
-        TaskError: Nothing can be read there, or it is no Statistics.
+        TaskError: Nothing can be read there, or it is not Statistics.
     """
     try:
         filesystem, path = open_filesystem(where)

@@ -177,7 +177,7 @@ def _excesses(measurements: list[Measurement]) -> dict[tuple[str, str], float]:
 
 
 def _excess(excesses: dict[tuple[str, str], float], finding: Finding) -> float:
-    """What is no distance comes before all distances."""
+    """What is not a distance comes before all distances."""
     return excesses.get((finding.split, finding.feature), math.inf) if finding.kind.startswith("COMPARATOR") else math.inf
 
 

@@ -1,4 +1,4 @@
-"""`penstock status`, `promote` and `rollback`: control_release by hand, in the deploy family's environment."""
+"""`penstock status`, `promote` and `rollback`: run control_release in the deploy family's environment."""
 
 import json
 import shlex
@@ -48,7 +48,7 @@ class ServedModel:
         """Finds the model's name at the destination if it is not given.
 
         Raises:
-            UsageError: The destination is no URI of one, or does not tell which model is meant.
+            UsageError: The destination is not a URI of one, or does not tell which model is meant.
         """
         try:
             scheme, path, _ = split(destination)
@@ -129,7 +129,7 @@ def _run(python: Path, parameters: dict[str, Any], console: Console) -> tuple[di
 
 def _follow(command: list[str], console: Console) -> UserError | None:
     """Runs a command to its end, on a terminal with the step that it is at; returns what went wrong."""
-    said = TaskLog()
+    log = TaskLog()
     lines: list[str] = []
     with (
         console.status("asking") as status,
@@ -146,12 +146,12 @@ def _follow(command: list[str], console: Console) -> UserError | None:
         assert process.stdout is not None
         for line in process.stdout:
             lines.append(line)
-            said.read_line(line)
+            log.read_line(line)
             if is_verbose():
                 console.print(redact(line.rstrip()), style="dim", markup=False, highlight=False, soft_wrap=True)
-            status.update(said.figure or "asking")
-    if process.returncode == 1 and said.reason:
-        return UserError(said.reason)
+            status.update(log.figure or "asking")
+    if process.returncode == 1 and log.reason:
+        return UserError(log.reason)
     if process.returncode:  # a bug: its traceback tells more
         click.echo("".join(lines), err=True, nl=False)
         return UserError(f"control_release ended with {process.returncode}; the lines above say why")

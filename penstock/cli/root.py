@@ -11,7 +11,7 @@ from rich.console import Console
 import penstock
 from penstock.components.protocol import TaskError, redact
 
-from ..errors import UserError, before_anything_starts, room_told
+from ..errors import UserError, before_anything_starts, disk_full_explained
 from ..kfp_adapter.lean import import_kfp
 from .images import images
 from .lint import lint
@@ -23,11 +23,11 @@ _out = Console(soft_wrap=True)
 
 
 class _Commands(click.Group):
-    """Commands that say in one line what is wrong, whoever finds it."""
+    """Commands that report an error in one line, wherever it is raised."""
 
     def invoke(self, context: click.Context) -> Any:
         try:
-            with room_told():
+            with disk_full_explained():
                 return super().invoke(context)
         except TaskError as error:
             raise UserError(str(error)) from error

@@ -40,7 +40,7 @@ def generate(checkout: Path, check: bool, pins: dict[str, str] | None = None) ->
         The files, relative to the root, that were not up to date (and are now, unless `check`).
 
     Raises:
-        UserError: This is no checkout of Penstock.
+        UserError: This is not a checkout of Penstock.
     """
     if not (checkout / "components").is_dir() or not (checkout / "compiled").is_dir():
         raise UserError(

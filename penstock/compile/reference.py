@@ -43,12 +43,12 @@ def markdown(name: str) -> str:
     component = getattr(library, name)
     spec = component.component_spec
     docstring = _docstring(name)
-    said = {parameter.arg_name: " ".join((parameter.description or "").split()) for parameter in docstring.params}
+    descriptions = {parameter.arg_name: " ".join((parameter.description or "").split()) for parameter in docstring.params}
     artifacts = {key: item for key, item in spec.inputs.items() if "." in item.type}
     parameters = {key: item for key, item in spec.inputs.items() if "." not in item.type}
-    inputs = [(f"`{key}`", _type(item.type), said.get(key, "")) for key, item in artifacts.items()]
-    values = [(f"`{key}`", _type(item.type), _default(item), said.get(key, "")) for key, item in parameters.items()]
-    outputs = [(f"`{key}`", _type(item.type), said.get(key, "")) for key, item in (spec.outputs or {}).items()]
+    inputs = [(f"`{key}`", _type(item.type), descriptions.get(key, "")) for key, item in artifacts.items()]
+    values = [(f"`{key}`", _type(item.type), _default(item), descriptions.get(key, "")) for key, item in parameters.items()]
+    outputs = [(f"`{key}`", _type(item.type), descriptions.get(key, "")) for key, item in (spec.outputs or {}).items()]
     needed = [f"-p {key}=PATH" for key, item in artifacts.items() if not item.optional] + [
         f"-p {key}=..." for key, item in parameters.items() if not item.optional
     ]

@@ -47,7 +47,7 @@ resolve_io_placeholders = placeholder_utils.resolve_io_placeholders
 # Runs any task of a DAG. local.bindings: a task with `ignore_upstream_failure` fails for want of a failed task's output, although it has a
 # default (test_a_default_does_not_stand_in_for_a_lost_output). local.faults: an error of a nested pipeline ends the run. local.placeholders: no task has a name of its own.
 EXECUTE_TASK = PatchPoint(enhanced_dag_orchestrator, "execute_task")
-# Runs a component. local.single_tasks: which task runs, and what became of it, is only logged.
+# Runs a component. local.single_tasks: which task runs, and how it ended, is only logged.
 EXECUTE_SINGLE_TASK = PatchPoint(task_executor, "execute_single_task")
 # Runs a DAG. local.condition_scope: the evaluator is only told the condition, not the task that carries it.
 RUN_DAG = PatchPoint(enhanced_dag_orchestrator, "run_enhanced_dag")

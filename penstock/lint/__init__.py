@@ -21,7 +21,7 @@ def lint(text: str, backends: Collection[str] = BACKENDS, parameters: Mapping[st
         What the rules found: errors first, rule by rule, each in the document's order.
 
     Raises:
-        UnreadableError: The text is no compiled pipeline.
+        UnreadableError: The text is not a compiled pipeline.
     """
     document = Document(read_documents(text), parameters or {})
     findings = [finding for rule in all_rules() for finding in _findings(rule, document, backends)]

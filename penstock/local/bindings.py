@@ -35,7 +35,7 @@ def _select(value: Any, expression: str) -> Any:
     return item[name]
 
 
-def _without_lost(execute: Callable[..., Any]) -> Callable[..., Any]:
+def _without_missing(execute: Callable[..., Any]) -> Callable[..., Any]:
     """Runs a task that runs whatever became of others without what these did not give: its defaults stand in."""
 
     def run(*, task_spec: Any, io_store: Any, **rest: Any) -> Any:
@@ -51,7 +51,7 @@ def _without_lost(execute: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def mend() -> Iterator[None]:
-    """Mends what tasks and nested pipelines are given."""
-    with EXECUTE_TASK.wrapped(_without_lost), NESTED_ARGUMENTS.replaced(_nested_arguments), SELECT_FIELD.replaced(_select):
+def patch() -> Iterator[None]:
+    """Patches what tasks and nested pipelines are given."""
+    with EXECUTE_TASK.wrapped(_without_missing), NESTED_ARGUMENTS.replaced(_nested_arguments), SELECT_FIELD.replaced(_select):
         yield

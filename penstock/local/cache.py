@@ -57,18 +57,18 @@ class ContentCache(LocalCache):
     ) -> str:
         """Hashes everything that the outputs depend on. Empty if that is unknown, so that nothing is cached."""
         ours = components_in(full_command)
-        told: list[Any] = [component_name, custom_cache_key]
+        parts: list[Any] = [component_name, custom_cache_key]
         try:
             if never_cached(full_command) or (ours and names_elsewhere(arguments)):
                 return _NEVER
             if ours or not custom_cache_key:  # a gate's verdict belongs to what it judged, whatever key it is given
-                told += [image, full_command, content(arguments), env_vars]
+                parts += [image, full_command, content(arguments), env_vars]
         except (TaskError, OSError):  # an artifact that cannot be hashed; the task says what is wrong with it
             return _NEVER
         code = self._runner.identity(image, component_of(full_command))
         # The registry and the tracking server are part of the outputs of train_model.
         tracking = os.environ.get("MLFLOW_TRACKING_URI") if ours else None
-        return hashlib.sha256(json.dumps([told, code, tracking], sort_keys=True, default=str).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([parts, code, tracking], sort_keys=True, default=str).encode()).hexdigest()
 
     def get(self, key: str) -> dict[str, Any] | None:
         """Returns the outputs, if they are there, byte for byte as they were kept."""

@@ -1,4 +1,4 @@
-"""A finished task's outputs as they are kept: what is not, byte for byte, what was written is no entry."""
+"""A finished task's outputs as they are kept: what is not, byte for byte, what was written is not an entry."""
 
 import hashlib
 import json

@@ -6,7 +6,7 @@
     operand    := "!" operand | "(" condition ")" | ("int" | "double") "(" condition ")" | value
     value      := inputs.parameter_values['NAME'] | 'text' | "text" | 1 | -1.5 | true | false | null
 
-A condition is somebody else's text: it is never handed to Python, and its size and depth have bounds.
+A condition is untrusted text: it is never passed to Python, and its size and depth are limited.
 """
 
 import math

@@ -57,7 +57,7 @@ def _within_scope(run_dag: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def mend() -> Iterator[None]:
+def patch() -> Iterator[None]:
     """Fixes the evaluation of conditions."""
     with EVALUATE_CONDITION.replaced(_evaluate_in_scope), RUN_DAG.wrapped(_within_scope):
         yield

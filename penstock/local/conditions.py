@@ -20,7 +20,7 @@ def evaluate(condition: str, values: dict[str, Any]) -> bool:
         values: The values of the task's inputs, by name.
 
     Raises:
-        ConditionError: It names a value that does not exist, is no well-formed condition, or is neither true nor false.
+        ConditionError: It names a value that does not exist, is not a well-formed condition, or is neither true nor false.
     """
     try:
         result = cel.parse(condition)(values)
@@ -32,6 +32,6 @@ def evaluate(condition: str, values: dict[str, Any]) -> bool:
 
 
 def brief(condition: str) -> str:
-    """Returns a condition fit for one line of a message, whoever wrote it."""
+    """Returns a condition shortened for one line of a message."""
     text = "".join(sign if sign.isprintable() else "?" for sign in condition[: _SHOWN + 1])
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

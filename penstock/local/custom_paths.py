@@ -13,7 +13,7 @@ from typing import Any
 from ..kfp_adapter.orchestrator import LOAD_EXECUTOR_OUTPUT
 
 
-def _brought_home(load: Callable[[str], Any]) -> Callable[[str], Any]:
+def _with_custom_paths(load: Callable[[str], Any]) -> Callable[[str], Any]:
     """Copies what lies at a custom path to where the artifact is looked for."""
 
     def wrapper(executor_output_path: str) -> Any:
@@ -30,7 +30,7 @@ def _brought_home(load: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 @contextmanager
-def mend() -> Iterator[None]:
-    """Mends custom paths."""
-    with LOAD_EXECUTOR_OUTPUT.wrapped(_brought_home):
+def patch() -> Iterator[None]:
+    """Patches custom paths."""
+    with LOAD_EXECUTOR_OUTPUT.wrapped(_with_custom_paths):
         yield

@@ -41,7 +41,7 @@ def _found(selectors: Any, io_store: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def mend() -> Iterator[None]:
+def patch() -> Iterator[None]:
     """Fixes the outputs of nested pipelines."""
     with DAG_OUTPUT_PARAMETERS.wrapped(_parameters_that_are), DAG_OUTPUT_ARTIFACTS.replaced(_get_dag_output_artifacts):
         yield

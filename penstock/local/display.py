@@ -156,8 +156,8 @@ class Display:
 
     def _show_failure(self, task: Task) -> None:
         place = f"; log: {task.log}" if task.log else ""
-        said = "".join(f"    {line}\n" for line in _last_lines(task))
-        self._print(Text.assemble((said, "dim"), (f"{task.name}: {task.error or 'it failed'}{place}", "red")))
+        lines = "".join(f"    {line}\n" for line in _last_lines(task))
+        self._print(Text.assemble((lines, "dim"), (f"{task.name}: {task.error or 'it failed'}{place}", "red")))
 
     def _print(self, text: Text) -> None:
         """Prints above the live table. Not under the lock: the table is drawn with the console's own, and asks for this one."""
@@ -165,7 +165,7 @@ class Display:
 
 
 def _last_lines(task: Task) -> list[str]:
-    """Returns the end of a task's log; where a component has said in a line why it failed, without the tracebacks before that."""
+    """Returns the end of a task's log; without the tracebacks if a component has given the reason of its failure in one line."""
     lines = _end_of(task.log) if task.log and task.log.exists() else []
     if task.component and task.error and task.error == TaskLog(lines).reason and TRACEBACK in lines:
         lines = lines[: lines.index(TRACEBACK)]

@@ -80,7 +80,7 @@ class DockerRunner:
         """Runs a task's container to its end, and removes it."""
         name = f"penstock-{uuid.uuid4().hex}"
         image = self._image(job.image)
-        options = [*self._options(image), *self._surroundings(job)]
+        options = [*self._options(image), *self._task_options(job)]
         if job.component in STARTS_SERVERS:
             options += self._beside_server(job)
         entry, *arguments = job.command
@@ -115,7 +115,7 @@ class DockerRunner:
             options += ["--read-only", "--tmpfs", f"{_SCRATCH}:rw,exec,mode=1777"]
         return options + self._engine.with_gpus() if family == "tf-gpu" and self._gpu else options
 
-    def _surroundings(self, job: Job) -> list[str]:
+    def _task_options(self, job: Job) -> list[str]:
         """Returns the options that show a task its files, and tell it its variables."""
         passed = {key: value for key, value in os.environ.items() if _PASSED.fullmatch(key) and key not in job.variables}
         options = ["--workdir", str(working_directory())]
@@ -132,7 +132,7 @@ class DockerRunner:
         ensure_server(self._engine, self._identifiers[self._serve_image], folder, parameters, self._options(self._serve_image))
         return ["--pid", "host"]
 
-    def _exit_code(self, name: str, said: int) -> int:
+    def _exit_code(self, name: str, reported: int) -> int:
         """Reads how a container ended; the engine's own exit code tells only where no container was made.
 
         Raises:
@@ -140,7 +140,7 @@ class DockerRunner:
         """
         state = self._engine.ask("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}", name).stdout.split()
         if len(state) != 3:
-            return said or _ENGINE_FAILED
+            return reported or _ENGINE_FAILED
         status, code, killed_for_memory = state[0], int(state[1]), state[2] == "true"
         if status != "exited":
             raise UserError(f"its container has the status {status} instead of exited; check the container engine")

@@ -54,8 +54,8 @@ def _python() -> Finding:
 
 
 def _uv() -> Finding:
-    said = subprocess.run([uv.find_uv_bin(), "--version"], capture_output=True, text=True, check=False)
-    return Finding(said.stdout.strip() or "uv", said.returncode == 0, "`pip install uv`")
+    done = subprocess.run([uv.find_uv_bin(), "--version"], capture_output=True, text=True, check=False)
+    return Finding(done.stdout.strip() or "uv", done.returncode == 0, "`pip install uv`")
 
 
 def _compiler() -> Finding:

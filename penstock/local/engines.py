@@ -63,7 +63,7 @@ def find_engine() -> Engine:
         if not shutil.which(command):
             failures.append(f"{command}: not found")
             continue
-        is_podman = "podman" in _said(command, "--version").lower()
+        is_podman = "podman" in _output_of(command, "--version").lower()
         done = subprocess.run(
             [command, "info", "--format", _INFO["podman" if is_podman else "docker"]], capture_output=True, text=True, check=False
         )
@@ -73,5 +73,5 @@ def find_engine() -> Engine:
     raise UserError(f"no container engine answers ({'; '.join(failures)}); install Podman or start Docker, or set {CHOICE} to the command")
 
 
-def _said(*command: str) -> str:
+def _output_of(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout

@@ -55,7 +55,7 @@ class Environment:
 
     @property
     def log(self) -> Path:
-        """What uv said while making it."""
+        """The output of uv while it created the environment."""
         return self.path.with_name(f"{self.path.name}.log")
 
     def make(self, on_start: Callable[["Environment"], None] = lambda _: None) -> None:
@@ -88,9 +88,9 @@ class Environment:
         with self.log.open("a") as log:
             done = subprocess.run([uv.find_uv_bin(), *arguments], stdout=log, stderr=subprocess.STDOUT, check=False)
         if done.returncode != 0:
-            said = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+            lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
             raise UserError(
-                f"cannot create the {self.family} environment: {' '.join(said[-4:])} (full log: {self.log}; run `penstock doctor` to see "
+                f"cannot create the {self.family} environment: {' '.join(lines[-4:])} (full log: {self.log}; run `penstock doctor` to see "
                 "what is missing)"
             )
 

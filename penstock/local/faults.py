@@ -27,7 +27,7 @@ def tell(message: str) -> None:
     """Tells why the pipeline cannot go on; what went wrong, with its traceback, is in the log.
 
     Raises:
-        Exception: Nobody watches: the error that is being handled.
+        Exception: No view is set: the error that is being handled.
     """
     if _view is None:
         raise
@@ -49,8 +49,8 @@ def _guarded(run: Callable[..., Any], failed: Any) -> Callable[..., Any]:
 
 
 @contextmanager
-def mend() -> Iterator[None]:
-    """Mends errors beside tasks' own: those of nested pipelines, conditions and loops."""
+def patch() -> Iterator[None]:
+    """Patches errors beside tasks' own: those of nested pipelines, conditions and loops."""
     with (
         EXECUTE_TASK.wrapped(partial(_guarded, failed=({}, Status.FAILURE))),
         RUN_LOOP.wrapped(partial(_guarded, failed=True)),

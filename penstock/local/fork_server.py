@@ -17,7 +17,7 @@ _MODULE = "penstock.components.protocol.fork_server"
 class ForkServer:
     """A process that imports modules, and then becomes whatever tasks it is asked for.
 
-    Where it does not answer, because the modules cannot be imported or somebody has ended it, a task is a process of its own, as any other
+    Where it does not answer, because the modules cannot be imported or the server has ended, a task is a process of its own, as any other
     is, and says itself what is wrong.
     """
 
@@ -72,7 +72,7 @@ class ForkServer:
 
 
 class _Fork(Process):
-    """A task that somebody else is the parent of."""
+    """A task whose parent is another process."""
 
     def __init__(self, pid: int, line: socket.socket, reader: IO[bytes]) -> None:
         self.pid = pid

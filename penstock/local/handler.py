@@ -58,13 +58,13 @@ class TaskHandler:
         task.log = root.with_name(f"{root.name}.log")
         root.mkdir(parents=True, exist_ok=True)
         self.view.started(task)
-        said = TaskLog()
+        reader = TaskLog()
         try:
-            code = self.ours.run(job, self.processes, task.log, functools.partial(self._read, task, said))
+            code = self.ours.run(job, self.processes, task.log, functools.partial(self._read, task, reader))
         except UserError as error:
             task.error, code = redact(error.message), 1
         else:
-            task.error = said.reason if code == 1 else ""
+            task.error = reader.reason if code == 1 else ""
         remove_scratch(root)
         task.reports = list(_pages(outputs))
         if code == 0 and task.component and not Path(outputs["outputFile"]).exists():
@@ -75,11 +75,11 @@ class TaskHandler:
             task.error = f"cannot write {task.log}: no space left on the device; free some space and run it again"
         return Status.SUCCESS if code == 0 else Status.FAILURE
 
-    def _read(self, task: tasks.Task, said: TaskLog, line: str) -> None:
-        said.read_line(line)
+    def _read(self, task: tasks.Task, reader: TaskLog, line: str) -> None:
+        reader.read_line(line)
         self.view.logged(task, line)
-        if said.figure != task.figure:
-            task.figure = said.figure
+        if reader.figure != task.figure:
+            task.figure = reader.figure
             self.view.progressed(task)
 
 

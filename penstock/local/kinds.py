@@ -97,8 +97,8 @@ def _with_whole_numbers(to_dict: Callable[..., dict[str, Any]]) -> Callable[...,
 
 
 @contextmanager
-def mend() -> Iterator[None]:
-    """Mends what becomes of values on their way."""
+def patch() -> Iterator[None]:
+    """Patches what becomes of values on their way."""
     with (
         FROM_PROTOBUF.wrapped(_none_if_unset),
         TO_PROTOBUF.replaced(_to_protobuf),

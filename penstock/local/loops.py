@@ -75,7 +75,7 @@ def _flat(artifacts: list[Any]) -> list[Any]:
 
 
 @contextmanager
-def mend() -> Iterator[None]:
-    """Mends loops."""
+def patch() -> Iterator[None]:
+    """Patches loops."""
     with RUN_LOOP.replaced(_run_loop):
         yield

@@ -45,7 +45,7 @@ def working_directory() -> Path:
         UserError: A container has one of its own at that path.
     """
     if (folder := Path.cwd()) in _TAKEN:
-        raise UserError(f"{folder} cannot be mounted into containers, which have their own; run this in another folder")
+        raise UserError(f"{folder} cannot be mounted into a container, which has its own; run this in another folder")
     return folder
 
 

@@ -48,7 +48,7 @@ def _job_values() -> dict[str, str]:
     }
 
 
-def _surroundings() -> dict[str, str]:
+def _run_values() -> dict[str, str]:
     """Returns what the placeholders of the run and the task that this thread is at stand for."""
     name = RUN_NAME.function("")
     return {
@@ -75,7 +75,7 @@ def _in_constants(make: Callable[..., dict[str, Any]], job: dict[str, str]) -> C
     def wrapper(task_inputs_spec: Any, io_store: Any) -> dict[str, Any]:
         arguments = make(task_inputs_spec=task_inputs_spec, io_store=io_store)
         known = {f"{{{{$.inputs.parameters['{name}']}}}}": text_of(value) for name, value in arguments.items() if not _is_artifact(value)}
-        values = known | job | _surroundings()
+        values = known | job | _run_values()
         constants_of = [name for name, given in task_inputs_spec.parameters.items() if given.HasField("runtime_value")]
         return arguments | {name: _within(arguments[name], values) for name in constants_of}
 
@@ -98,7 +98,7 @@ def _in_command(job: dict[str, str]) -> Callable[..., str]:
     def resolve(element: str, executor_input_dict: dict[str, Any], task_resource_name: str, **_: Any) -> str:
         outputs = dict.fromkeys(("{{$.outputs.output_file}}", "{{$.outputMetadataUri}}"), executor_input_dict["outputs"]["outputFile"])
         executor_input = {"{{$}}": json.dumps(executor_input_dict)}
-        values = job | _surroundings() | {dsl.PIPELINE_TASK_NAME_PLACEHOLDER: task_resource_name} | executor_input | outputs
+        values = job | _run_values() | {dsl.PIPELINE_TASK_NAME_PLACEHOLDER: task_resource_name} | executor_input | outputs
         for placeholder in {*_PLACEHOLDER.findall(element)} - values.keys():
             with suppress(LookupError, TypeError):  # no placeholder of KFP's
                 values[placeholder] = resolve_io_placeholders(executor_input_dict, placeholder)
@@ -118,8 +118,8 @@ def _named(execute: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def mend() -> Iterator[None]:
-    """Mends placeholders."""
+def patch() -> Iterator[None]:
+    """Patches placeholders."""
     job = _job_values()
     with (
         TASK_ARGUMENTS.wrapped(partial(_in_constants, job=job)),

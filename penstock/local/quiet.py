@@ -7,7 +7,7 @@ from ..kfp_adapter.orchestrator import HORIZONTAL_LINE, INDENTED_PRINT, LOGGER_C
 
 
 @contextmanager
-def mend() -> Iterator[None]:
+def patch() -> Iterator[None]:
     """Silences kfp.local."""
     with LOGGER_CONTEXT.replaced(nullcontext), INDENTED_PRINT.replaced(nullcontext), HORIZONTAL_LINE.replaced(lambda: None):
         yield

@@ -14,9 +14,9 @@ from .tasks import Task
 
 EXIT_DONE, EXIT_FAILED, EXIT_NOT_RELEASED = 0, 1, 3
 _NOT_RELEASED = {("verdict", "not_blessed"), ("outcome", "rolled_back")}
-# Its `failed` is about the model; another gate's may be about data that somebody chose to go on with.
+# Its `failed` is about the model; another gate's may be about data with which the user chose to continue.
 _SERVING_GATE, _PASSED = "check_serving", "passed"
-# Its `rolled_back` is what somebody asked for, unless it gives a reason.
+# Its `rolled_back` was requested, unless it gives a reason.
 _BY_HAND = "control_release"
 _RELEASES = {"push_model", _BY_HAND}
 # What of a task's outputs says whether the model is released.
@@ -105,7 +105,7 @@ def _outcome(ending: Ending) -> tuple[int, str]:
     """Returns the exit code, and what it stands for: what is known to be so comes before what is not known."""
     if ending.state != "done":
         return EXIT_FAILED, ending.state
-    if ending.held_back or any(map(_is_held_back, ending.tasks)):
+    if ending.held_back or any(map(_is_skipped, ending.tasks)):
         return EXIT_NOT_RELEASED, "done; the model is not released"
     return (EXIT_FAILED, f"done; {ending.doubt}") if ending.doubt else (EXIT_DONE, "done")
 
@@ -133,7 +133,7 @@ def _metadata(task: Task, artifact: str) -> dict[str, Any]:
     return decode_metadata(task.outputs[artifact].metadata) if artifact in task.outputs else {}
 
 
-def _is_held_back(task: Task) -> bool:
+def _is_skipped(task: Task) -> bool:
     if task.component == _SERVING_GATE and task.outputs.get("verdict", _PASSED) != _PASSED:
         return True
     if task.component == _BY_HAND and task.state != "failed":

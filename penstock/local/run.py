@@ -21,7 +21,7 @@ from ..spec.portable import portable
 from . import cache, faults, handler, single_tasks, tasks
 from .display import Display
 from .env_runner import EnvRunner
-from .patches import mended
+from .patches import patched
 from .processes import Processes
 from .report import Result
 from .runner import Runner
@@ -29,7 +29,7 @@ from .task_environment import set_variables
 
 
 class Interrupted(BaseException):
-    """Somebody ended the run.
+    """The user ended the run.
 
     Attributes:
         number: The signal.
@@ -91,7 +91,7 @@ def run(pipeline: PipelineFile, arguments: dict[str, Any], root: Path, fresh: bo
         stack.enter_context(_interruptible(processes))
         stack.enter_context(_logged(folder / "orchestrator.log"))
         stack.enter_context(runner.ready(pipeline))
-        stack.enter_context(mended())
+        stack.enter_context(patched())
         stack.enter_context(RUN_NAME.replaced(lambda _: run_name))
         stack.enter_context(faults.watched(display))
         stack.enter_context(cache.keeping(root / ".cache", runner, fresh))

@@ -1,4 +1,4 @@
-"""kfp.local only logs which task it is running, and what became of it; here whoever watches the run is told."""
+"""kfp.local only logs which task it is running, and how it ended; here the view of the run is notified."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -49,7 +49,7 @@ def code_path() -> Path:
 
 
 def _link(folder: Path, links: dict[str, Path]) -> None:
-    """Makes the folder whole or not at all, whoever makes it at the same time."""
+    """Makes the folder atomically, even if other processes make it at the same time."""
     try:
         with atomically(folder, concurrent=True) as scratch:
             (scratch / "penstock").mkdir(parents=True)

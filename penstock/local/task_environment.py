@@ -40,12 +40,12 @@ def make_environments(families: list[str], console: Console, extra: Path | None 
 
 
 def set_serve_python(console: Console) -> None:
-    """Tells the tasks which interpreter runs the model server, unless somebody has; makes its environment if need be."""
+    """Tells the tasks which interpreter runs the model server, unless that is set; makes its environment if need be."""
     os.environ.setdefault("PENSTOCK_SERVE_PYTHON", str(make_environments(["serve"], console)["serve"]))
 
 
 def set_variables(root: Path) -> None:
-    """Tells the tasks where to track, which commit this is, and, unless somebody wants to see everything, to keep their chatter down."""
+    """Tells the tasks where to track, which commit this is, and, unless the user wants to see everything, to log less."""
     os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")
     for name, value in (_SAME_BYTES | ({} if is_verbose() else _QUIET)).items():
         os.environ.setdefault(name, value)

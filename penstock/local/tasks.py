@@ -47,7 +47,7 @@ class Task:
 
 
 class View(Protocol):
-    """Whoever watches the tasks. Iterations of a loop call it from several threads."""
+    """The view of the tasks. Iterations of a loop call it from several threads."""
 
     def started(self, task: Task) -> None:
         """A process of the task has started."""

@@ -3,7 +3,7 @@
 A pipeline names an accelerator by a parameter, in one word for every backend: `l4`, or `l4x2` for two. Here the parameters
 that reach a task's resources are found by following the compiled file, and the words become the backend's. Vertex AI documents
 static resources only, so there they are written into the submitted spec; so they are where Kubeflow's driver would silently ask
-for nothing: it takes every parameter that is no string as empty (backend/src/v2/driver/resolve.go).
+for nothing: it takes every parameter that is not a string as empty (backend/src/v2/driver/resolve.go).
 
 A container's image cannot be a parameter on any backend. So the file names the image that can use a GPU, and a task for which none is asked
 is sent the smaller one, which does the same.
@@ -126,8 +126,8 @@ class _Resolver:
             self._set(request)
         accelerators = list(dict.fromkeys(request.accelerator for request in requests))
         if len(accelerators) > 1:
-            said = " and ".join(f"{each.name}x{each.count}" if each else "none" for each in accelerators)
-            raise uses[0].error(f"its tasks request different accelerators for one container, {said}: give all of them the same")
+            message = " and ".join(f"{each.name}x{each.count}" if each else "none" for each in accelerators)
+            raise uses[0].error(f"its tasks request different accelerators for one container, {message}: give all of them the same")
         if accelerators[0]:
             self._resolved.accelerators[label] = accelerators[0]
         if self._names.backend == "vertex" or not all(map(self._suits_driver, requests)):
@@ -154,8 +154,8 @@ class _Resolver:
         number = self._number(use, count)
         if not kind.text:
             if number and count.parameter in self._given:
-                said = f"{count.parameter} is {number}, but there is no accelerator: give {kind.parameter or 'its type'} too"
-                self._counts_alone[count.parameter] = use.error(said)
+                message = f"{count.parameter} is {number}, but there is no accelerator: give {kind.parameter or 'its type'} too"
+                self._counts_alone[count.parameter] = use.error(message)
             return None
         try:
             name, times = self._names.read(kind.text)

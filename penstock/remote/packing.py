@@ -25,7 +25,7 @@ def with_packed(spec: dict[str, Any], parameters: dict[str, Any]) -> dict[str, A
     packed = {
         value.parameter: _pack(value, name == _MODULE)
         for name, value in given_to_penstock(spec, parameters)
-        if name in {*_TEXTS, _MODULE} and _lies_here(value.value)
+        if name in {*_TEXTS, _MODULE} and _is_local(value.value)
     }
     return parameters | packed
 
@@ -34,5 +34,5 @@ def _pack(value: Value, is_module: bool) -> str:
     return pack_module(value.value, value.parameter) if is_module else pack(read_text(value.value, value.parameter), value.parameter)
 
 
-def _lies_here(value: Any) -> bool:
+def _is_local(value: Any) -> bool:
     return isinstance(value, str) and "://" not in value and os.path.exists(split_name(value)[1])  # noqa: PTH110 - takes any text

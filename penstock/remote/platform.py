@@ -66,7 +66,7 @@ def _by_executor(settings: PlatformSettings, uses: dict[str, list[Use]], file: P
 
 
 def _of_accelerator(settings: PlatformSettings, accelerator: Accelerator | None) -> dict[str, Any]:
-    """Returns what a task needs to come to the accelerator's nodes; for any accelerator of a resource: to any of their nodes."""
+    """Returns what a task needs to run on the accelerator's nodes; for any accelerator of a resource: to any of their nodes."""
     if accelerator is None:
         return {}
     if accelerator.name in settings.accelerators:

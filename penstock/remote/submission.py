@@ -21,7 +21,7 @@ from .target import Submission
 
 @dataclass(frozen=True)
 class SubmissionOptions:
-    """What a person gives on the command line; empty: as the context says, or the backend's default.
+    """What the user gives on the command line; empty: as the context says, or the backend's default.
 
     Attributes:
         texts: Parameters as typed.
@@ -51,7 +51,7 @@ def make_submission(
 
     Args:
         pipeline: The compiled file.
-        options: What a person gives.
+        options: What the user gives.
         settings: What is set for the backend.
         backend: `kubeflow` or `vertex`.
 
@@ -115,7 +115,7 @@ def _platform_file(given: Path | None, settings: Settings, backend: str) -> Path
     of_context: str = getattr(settings, "platform", "")
     place = str(given or of_context)
     if place and backend != "kubeflow":
-        raise UserError(f"{place} is for Kubernetes, and {backend} runs no pods of yours: omit --platform")
+        raise UserError(f"{place} is for Kubernetes, but {backend} does not run pods: omit --platform")
     return Path(place) if place else None
 
 
@@ -134,9 +134,9 @@ def _checked(submission: Submission, backend: str) -> list[Finding]:
     documents = [submission.spec, *filter(None, [submission.platform])]
     findings = lint("\n---\n".join(map(json.dumps, documents)), [backend], submission.parameters)
     if errors := [finding for finding in findings if finding.severity == "error"]:
-        raise UserError(f"{submission.pipeline.path.name} cannot run on {backend}: {_said(errors)}; nothing was sent")
+        raise UserError(f"{submission.pipeline.path.name} cannot run on {backend}: {_described(errors)}; nothing was sent")
     return findings
 
 
-def _said(findings: Iterable[Finding]) -> str:
+def _described(findings: Iterable[Finding]) -> str:
     return "; ".join(f"{finding.place}: {finding.message} ({finding.rule})" for finding in findings)

@@ -14,7 +14,7 @@ _FIELDS = 5
 def timetable(
     name: str, cron: str, time_zone: str, max_concurrency: int, catch_up: bool, start: datetime | None, end: datetime | None
 ) -> Timetable:
-    """Checks what a person gives.
+    """Checks what the user gives.
 
     Raises:
         UsageError: It is not a cron expression of five fields, no time zone, or ends before it starts.

@@ -142,25 +142,25 @@ class Watch:
         log = self._logs / f"{task.name.replace('/', '.')}.log" if state.state == FAILED else None
 
         def read() -> TaskLog:
-            said = TaskLog()
+            reader = TaskLog()
             with (log or Path(os.devnull)).open("w", encoding="utf-8") as file:
                 for line in self._target.logs(run_id, state.key):
                     file.write(f"{line}\n")
-                    said.read_line(line)
-            return said
+                    reader.read_line(line)
+            return reader
 
         try:
-            said = self._ask(read, display, awaits=bool(log))
+            reader = self._ask(read, display, awaits=bool(log))
         except LogGone:
             self._gone += [task.name] if task.component else []  # another task may have printed nothing
             return
         except UserError:  # no container was started for it: then nothing more can be known
             return
-        task.log, task.figure = log, said.figure or task.figure
+        task.log, task.figure = log, reader.figure or task.figure
         if state.state == FAILED:
-            task.error = said.reason
+            task.error = reader.reason
         else:  # what the backend tells outweighs what a log says
-            task.outputs = dict(_outputs(said.outputs)) | task.outputs
+            task.outputs = dict(_outputs(reader.outputs)) | task.outputs
 
     @cached_property
     def _logs(self) -> Path:
@@ -180,13 +180,13 @@ class Watch:
         """Shows which conditions were not met: what lies behind them has not run although the run is done."""
         for state in (state for state in run.tasks if state.state == SKIPPED):
             self._skip([state.closed] if state.closed else self._unmet(_last(state)), display)
-        told = set(map(_last, run.tasks))
-        for key in (key for key in self._plan if run.state == DONE and key not in told):
+        reported = set(map(_last, run.tasks))
+        for key in (key for key in self._plan if run.state == DONE and key not in reported):
             self._skip(self._known_unmet(key), display)
 
     def _skip(self, closed: list[str], display: Display) -> None:
         """Shows the tasks that a condition skipped: by the only unmet condition, or by the first if it is unknown which was not met."""
-        holding = [self._holds_back(condition) for condition in closed]
+        holding = [self._keeps_from_running(condition) for condition in closed]
         held_back = bool(holding) and all(holding)
         self._held_back |= held_back
         self._is_unsure |= not held_back and any(each is not False for each in holding)
@@ -211,7 +211,7 @@ class Watch:
         except ConditionError:
             return None
 
-    def _holds_back(self, condition: str) -> bool | None:
+    def _keeps_from_running(self, condition: str) -> bool | None:
         """Tells whether a condition that was not met would have been if a gate had let pass; None if unknown."""
         gates = set(_GATE.findall(condition))
         passing = {f"{CHANNEL}{gate}-verdict": "passed" if self._components.get(gate) == _SERVING_GATE else "blessed" for gate in gates}

@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> None:
         listener.listen()  # whoever asks while the models load waits
     with _announced(options) if options.folder else nullcontext():
         configure_logging(options.folder)
-        _leave_out_what_clients_did()
+        _ignore_client_errors()
         from .run import run
 
         run(options, listener)
@@ -57,7 +57,7 @@ def _announced(options: Options) -> Iterator[None]:
         yield
 
 
-def _leave_out_what_clients_did() -> None:
+def _ignore_client_errors() -> None:
     """Keeps out of the log what a client reads in its answer: the log is for what is wrong with the server."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core has a line for every request that it refuses
     from kserve.errors import InvalidInput, ModelNotFound, ServerNotReady

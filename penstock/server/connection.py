@@ -143,7 +143,7 @@ class LimitedConnection(HttpToolsProtocol):
         if self.transport.get_write_buffer_size():
             self.transport.abort()
             return
-        if self._can_be_told(status):
+        if self._can_be_answered(status):
             count_refused(status)
             body = orjson.dumps({"error": _REASONS[status]})
             head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
@@ -180,7 +180,7 @@ class LimitedConnection(HttpToolsProtocol):
         is_answered = self.cycle is None or self.cycle.response_complete
         return bool(self.pipeline) or not (is_answered or (self._has_headers() and self._receiving_since is not None))
 
-    def _can_be_told(self, status: HTTPStatus) -> bool:
+    def _can_be_answered(self, status: HTTPStatus) -> bool:
         """Tells whether an answer would be taken for that of the request which is being received."""
         if self.scope is None:  # nothing has been asked: silence, but for a newcomer who has to leave
             return status != HTTPStatus.REQUEST_TIMEOUT

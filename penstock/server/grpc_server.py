@@ -87,8 +87,8 @@ class V2Servicer(InferenceServicer):
     async def ModelInfer(self, request: pb.ModelInferRequest, context: aio.ServicerContext) -> pb.ModelInferResponse:
         """Answers, and says as trailing metadata what REST says in headers; KServe's own leaves it out."""
         self.validate_grpc_request(request)
-        answer, said = await self._data_plane.infer(request.model_name, InferRequest.from_grpc(request))
-        context.set_trailing_metadata(tuple(said.items()))
+        answer, headers = await self._data_plane.infer(request.model_name, InferRequest.from_grpc(request))
+        context.set_trailing_metadata(tuple(headers.items()))
         return answer.to_grpc()
 
     async def ModelReady(self, request: pb.ModelReadyRequest, context: aio.ServicerContext) -> pb.ModelReadyResponse:

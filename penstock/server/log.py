@@ -23,7 +23,7 @@ _INDENT = "    "
 
 
 class LineFormatter(logging.Formatter):
-    """Escapes what is no text to read: a request may have line ends, a terminal's control sequences and the like in it."""
+    """Escapes what is not text to read: a request may have line ends, a terminal's control sequences and the like in it."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Returns a record as one line."""
@@ -84,7 +84,7 @@ def _is_stderr(path: Path) -> bool:
 
 
 def _keep_short() -> None:
-    """Empties the file that stderr goes to whenever it has become large; whoever started the server has opened it for appending."""
+    """Empties the file that stderr goes to whenever it has become large; the process that started the server has opened it for appending."""
     while True:
         time.sleep(_LOOK_SECONDS)
         if os.fstat(sys.stderr.fileno()).st_size > _ERRORS_BYTES:

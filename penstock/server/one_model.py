@@ -50,7 +50,7 @@ def load_one(name: str, folder: Path, log: "PredictionLog | None", key: str, exp
 
     Raises:
         ValueError: There is no loadable model, or it has another fingerprint.
-        TaskError: Somebody wrote to it meanwhile.
+        TaskError: The folder was written to in the meantime.
         InvalidInput: It refuses its own probe.
     """
     with unchanged(folder):

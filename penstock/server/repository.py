@@ -1,6 +1,6 @@
 """Loads and unloads models, for clients that can read the served folder. With a single model, no client may do this.
 
-KServe's own endpoints ask nobody who they are: one request without a body takes a model away from everybody, and a page in a browser can
+KServe's own endpoints have no authentication: one request without a body unloads a model for every client, and a page in a browser can
 send it too.
 """
 

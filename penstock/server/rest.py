@@ -126,7 +126,7 @@ class DrainingServer(uvicorn.Server):
 
 
 async def _malformed(_: Request, error: Exception) -> JSONResponse:
-    """Answers what does not fit KServe's own endpoints; FastAPI would send all of it back, and fail at what is no JSON."""
+    """Answers what does not fit KServe's own endpoints; FastAPI would send all of it back, and fail at what is not JSON."""
     return JSONResponse(
         {"error": f"the request is malformed: {cast(RequestValidationError, error).errors()[0]['msg']}"}, HTTPStatus.BAD_REQUEST
     )

@@ -12,7 +12,7 @@ Keys = list[str | None]
 
 
 def keys_of_rows(instances: Any, field: str, is_input: bool) -> Keys:
-    """Takes the keys out of the rows of a V1 request; rows that cannot be read are left to whoever reads them.
+    """Removes the keys from the rows of a V1 request; rows that cannot be read are left for later checks.
 
     Args:
         instances: The rows.

@@ -119,17 +119,17 @@ class ShortWay:
             length = next((value.decode("latin-1") for name, value in headers if name == _JSON_LENGTH), None)
             request = await _read(_v2_request, model, content, self._bodies.limits, length)
             request.model_version = version
-            response, said = await self._data_plane.infer(model.name, request)
-            return *response.to_rest(), said
+            response, more_headers = await self._data_plane.infer(model.name, request)
+            return *response.to_rest(), more_headers
 
         return await _answered(model, answer())
 
     async def _send(
-        self, send: _Send, status: int, body: bytes, json_length: int | None = None, said: dict[str, str] | None = None
+        self, send: _Send, status: int, body: bytes, json_length: int | None = None, more_headers: dict[str, str] | None = None
     ) -> None:
         kind = b"application/json" if json_length is None else b"application/octet-stream"
         headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
-        headers += [(name.encode(), value.encode()) for name, value in (said or {}).items()]
+        headers += [(name.encode(), value.encode()) for name, value in (more_headers or {}).items()]
         if json_length is not None:
             headers.append((_JSON_LENGTH, b"%d" % json_length))
         if self._is_draining():
@@ -193,7 +193,7 @@ def _is_cloud_event(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 
 def _again(content: bytes, receive: Receive) -> Receive:
-    """Gives a body that has been read to whoever reads it next."""
+    """Replays a body that has already been read."""
     unread = [{"type": "http.request", "body": content, "more_body": False}]
 
     async def read() -> MutableMapping[str, Any]:

@@ -13,7 +13,7 @@ def unchanged(folder: Path) -> Iterator[None]:
     """Makes sure that a model does not change while it is hashed and loaded, without reading its files.
 
     Raises:
-        TaskError: Somebody has, whatever the bytes are now.
+        TaskError: It was changed.
     """
     before = _marks(folder)
     yield

@@ -16,7 +16,7 @@ def compiled_files() -> dict[str, Path]:
 
 
 def find_compiled(given: str) -> Path:
-    """Returns the file that a person means.
+    """Returns the file that the user means.
 
     Args:
         given: The path of a file, which wins where there is one; else the name of a file of Penstock's. A component's name will do without its folder.

@@ -15,7 +15,7 @@ Spec = dict[str, Any]
 
 
 class UnreadableError(WrongUsage):
-    """The text is no compiled pipeline."""
+    """The text is not a compiled pipeline."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Document:
         given: The values of the pipeline's parameters, as far as they were given.
 
     Raises:
-        UnreadableError: It is no compiled pipeline.
+        UnreadableError: It is not a compiled pipeline.
     """
 
     def __init__(self, documents: list[Any], parameters: Mapping[str, Any]) -> None:

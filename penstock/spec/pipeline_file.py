@@ -46,7 +46,7 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class PlannedTask:
-    """A task that a run will come to, unless a condition keeps it from it.
+    """A task that a run will start, unless a condition prevents it.
 
     Attributes:
         key: Its name in the compiled file's DAG.
@@ -73,7 +73,7 @@ class PipelineFile:
         platform: The platform document in JSON form, or None.
 
     Raises:
-        UserError: The file is missing, or is no compiled pipeline, or lacks a part that a task needs.
+        UserError: The file is missing, or is not a compiled pipeline, or lacks a part that a task needs.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -97,7 +97,7 @@ class PipelineFile:
         return list(self._walk(self.spec.root.dag, (), False))
 
     def arguments(self, texts: dict[str, str], values: dict[str, Any]) -> dict[str, Any]:
-        """Checks the values that a person gives, and reads the artifacts among them.
+        """Checks the values that the user gives, and reads the artifacts among them.
 
         Args:
             texts: Values as typed: parsed by the declared type; strings are taken as they are.
@@ -225,7 +225,7 @@ def _check_type(name: str, value: Any, kind: int) -> None:
 
 def _artifact(name: str, path: str, schema_title: str) -> dsl.Artifact:
     """Makes an artifact of a file or folder, with the metadata that the task which wrote it left beside it."""
-    place = Path(path).resolve()  # an artifact is no link
+    place = Path(path).resolve()  # an artifact is not a link
     if not place.exists():
         raise UserError(f"input artifact {name}: {path} does not exist; give the path of an artifact that an earlier run wrote")
     beside = place.parent / "executor_output.json"

@@ -38,7 +38,7 @@ def portable(spec: Spec, parameters: dict[str, Any]) -> tuple[Spec, dict[str, An
         for task in dag.get("tasks", {}).values():
             for name, given in task.get("inputs", {}).get("parameters", {}).items():
                 constant = given.get("runtimeValue", {}).get("constant")
-                if not _placeholders(constant) and _is_task_s(spec, task, name):
+                if not _placeholders(constant) and _belongs_to_task(spec, task, name):
                     given.get("runtimeValue", {}).update({"constant": _encoded(constant)} if constant is not None else {})
     return spec, {name: _encoded(value) if name in decoded else value for name, value in parameters.items()}
 
@@ -90,10 +90,10 @@ def _is_decoded(spec: Spec, name: str, parameter: str) -> bool:
     if "dag" not in component:
         return _is_read_by_penstock(spec, component, parameter)
     tasks = component["dag"].get("tasks", {}).values()
-    return all(_is_task_s(spec, task, inner) for task in tasks for inner in _bound(task, parameter))
+    return all(_belongs_to_task(spec, task, inner) for task in tasks for inner in _bound(task, parameter))
 
 
-def _is_task_s(spec: Spec, task: Spec, parameter: str) -> bool:
+def _belongs_to_task(spec: Spec, task: Spec, parameter: str) -> bool:
     """Tells the same of an input of a task."""
     condition = task.get("triggerPolicy", {}).get("condition", "")
     others = [given.get("runtimeValue", {}).get("constant") for given in task.get("inputs", {}).get("parameters", {}).values()]

@@ -13,7 +13,7 @@ _NUMBERS_AND_DATES = {f"tag:yaml.org,2002:{kind}" for kind in ("float", "int", "
 
 
 class _TypedLoader(_LOADER):  # type: ignore[misc, valid-type]
-    """Reads what a person types: numbers are those of YAML 1.2 (`1e-4` is one, `12:30` and `01234` are none), and a date is text."""
+    """Reads what the user types: numbers are those of YAML 1.2 (`1e-4` is one, `12:30` and `01234` are not), and a date is text."""
 
 
 _TypedLoader.yaml_implicit_resolvers = {
@@ -34,7 +34,7 @@ def load_documents(text: str, loader: type = _LOADER) -> list[Any]:
     """Returns every document of a text that a program has written.
 
     Raises:
-        YAMLError: It is no YAML, has values that are none, or stands for too much: anchors multiply what they name.
+        YAMLError: It is not YAML, has invalid values, or expands to too much: anchors multiply what they name.
     """
     try:
         _check(text)
@@ -44,7 +44,7 @@ def load_documents(text: str, loader: type = _LOADER) -> list[Any]:
 
 
 def load_document(text: str) -> Any:
-    """Returns the only document of a text that a person has typed, or None.
+    """Returns the only document of a text that the user has typed, or None.
 
     Raises:
         YAMLError: As `load_documents`, or there are more.

@@ -35,7 +35,7 @@ def read_bigquery(uri: str, window: Window, found: Found) -> Iterator[LoggedRows
     """
     table = _TABLE.fullmatch(uri)
     if table is None:
-        raise TaskError(f"logs is {uri!r:.80}, no table; give bq://PROJECT.DATASET.TABLE")
+        raise TaskError(f"logs is {uri!r:.80}, which does not name a table; give bq://PROJECT.DATASET.TABLE")
     found.files += 1
     rows: list[Row] = []
     for record in _records(".".join(table.groups()), table[1], window):
@@ -60,7 +60,7 @@ def _records(name: str, project: str, window: Window) -> Iterator[dict[str, Any]
                 yield dict(row.items())
     except (GoogleAPIError, GoogleAuthError) as error:
         raise TaskError(
-            f"the log {SCHEME}{name} cannot be read ({' '.join(str(error).split())[:200]}); give a table, and the right to query it"
+            f"the log {SCHEME}{name} cannot be read ({' '.join(str(error).split())[:200]}); correct the name, or give access to the table"
         ) from error
 
 
@@ -98,6 +98,6 @@ def _values(payload: Any, key: str, whole: Any) -> list[Any]:
         try:
             value = orjson.loads(text)
         except orjson.JSONDecodeError as error:
-            raise Unreadable("no JSON") from error
+            raise Unreadable("not JSON") from error
         values += whole(text.encode()) if isinstance(value, dict) and key in value else [value]
     return values

@@ -18,7 +18,7 @@ from .logged_rows import ABOUT, INSTANCE, PREDICTION, TIME, LoggedRows, Row, bat
 from .window import Found
 
 _BLOCK = 8 << 20
-# A line that is longer is no row of a request of 8 MiB at most.
+# A line that is longer is not a row of a request of 8 MiB at most.
 _LONGEST_LINE = 64 << 20
 _TEXTS = ("id", "time", "model_name", "version", "fingerprint")
 
@@ -119,7 +119,7 @@ def _row(line: Any) -> Row | None:
 
 
 def moment(text: Any) -> datetime | None:
-    """Reads a time, as ISO 8601 has it; None where it is none."""
+    """Reads a time in ISO 8601; None if the text is not a time."""
     if not isinstance(text, str):
         return None
     try:

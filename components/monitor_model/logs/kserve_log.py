@@ -110,7 +110,7 @@ class Joined:
             instances = instances_of(_payload(request))
             predictions, version = predictions_of(_payload(response))
             if len(instances) != len(predictions):
-                raise Unreadable("a request and an answer that differ in their rows")
+                raise Unreadable("a request and an answer with different numbers of rows")
         except Unreadable:
             self._found.unreadable += 1
             return []
@@ -147,4 +147,4 @@ def _payload(record: dict[str, Any]) -> bytes:
     try:
         return base64.b64decode(coded, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise Unreadable("a body that is no base64") from error
+        raise Unreadable("a body that is not base64") from error

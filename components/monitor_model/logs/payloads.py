@@ -9,14 +9,14 @@ from penstock.components.evidence.answers import to_rows
 
 
 class Unreadable(ValueError):
-    """A body that is none of the protocols', or that cannot be read without its headers."""
+    """A body that follows neither protocol, or that cannot be read without its headers."""
 
 
 def instances_of(body: bytes) -> list[Any]:
     """Returns the rows of a request.
 
     Raises:
-        Unreadable: It is none.
+        Unreadable: It is not one.
     """
     content = _object(body)
     return _list(content["instances"]) if "instances" in content else _tensors(content.get("inputs"))
@@ -26,7 +26,7 @@ def predictions_of(body: bytes) -> tuple[list[Any], str | None]:
     """Returns the rows of an answer, and the version that gave it; None where it does not say.
 
     Raises:
-        Unreadable: It is none.
+        Unreadable: It is not one.
     """
     content = _object(body)
     if "predictions" in content:
@@ -40,15 +40,15 @@ def _object(body: bytes) -> dict[str, Any]:
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise Unreadable(f"no JSON ({error})") from error
+        raise Unreadable(f"not JSON ({error})") from error
     if not isinstance(content, dict):
-        raise Unreadable("no JSON object")
+        raise Unreadable("not a JSON object")
     return content
 
 
 def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise Unreadable("no list of rows")
+        raise Unreadable("not a list of rows")
     return value
 
 
@@ -69,7 +69,7 @@ def _tensors(tensors: Any) -> list[dict[str, Any]]:
             raise Unreadable(f"the tensor {name!r:.40} has {len(values)} values for the shape {shape!r:.40}")
         columns[name] = values if width == 1 else [values[row * width : (row + 1) * width] for row in range(rows)]
     if len({len(column) for column in columns.values()}) != 1:
-        raise Unreadable("tensors that differ in their rows")
+        raise Unreadable("tensors with different numbers of rows")
     return to_rows(columns)
 
 

@@ -46,10 +46,10 @@ class Log:
         """Looks what kind of a log it is.
 
         Raises:
-            TaskError: It is none.
+            TaskError: The format is unknown.
         """
         if kind and kind not in FORMATS:
-            raise TaskError(f"log_format is {kind!r:.40}; give {', '.join(FORMATS)}, or nothing")
+            raise TaskError(f"log_format is {kind!r:.40}; give {', '.join(FORMATS)}, or leave it empty")
         self._uri, self._texts, self._model_name = uri.rstrip("/"), texts, model_name
         self.found = Found()
         self._files: Any
@@ -57,7 +57,7 @@ class Log:
         self.kind = kind or (VERTEX if uri.startswith(SCHEME) else self._looked())
         if (self.kind == VERTEX) != uri.startswith(SCHEME):
             raise TaskError(
-                f"log_format is {self.kind} and logs is {redact(uri)!r:.80}; Vertex AI's log is a table, bq://PROJECT.DATASET.TABLE"
+                f"log_format is {self.kind}, but logs is {redact(uri)!r:.80}; Vertex AI logs to a BigQuery table, bq://PROJECT.DATASET.TABLE"
             )
 
     def read(self, window: Window) -> Iterator[LoggedRows]:

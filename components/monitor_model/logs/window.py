@@ -33,7 +33,7 @@ class Window:
         """
         ends = _moment(end, "window_end") if end else now
         if not start and not hours > 0:
-            raise TaskError(f"window_hours is {hours:g}; give more than 0, or window_start")
+            raise TaskError(f"window_hours is {hours:g}; give a number above 0, or set window_start")
         starts = _moment(start, "window_start") if start else ends - timedelta(hours=hours)
         if starts >= ends:
             raise TaskError(f"window_start {starts.isoformat()} is not before the window's end, {ends.isoformat()}; correct one of them")
@@ -87,5 +87,5 @@ def _moment(text: str, parameter: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
     except ValueError as error:
-        raise TaskError(f"{parameter} is {text!r:.60}, no time; give one such as 2026-11-21T06:00:00+00:00") from error
+        raise TaskError(f"{parameter} is {text!r:.60}, which is not a time; give one such as 2026-11-21T06:00:00+00:00") from error
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

@@ -91,7 +91,7 @@ def curl(url: str, body: str, *headers: str) -> str:
 
 
 @contextmanager
-def unharmed(undo: Callable[[], None]) -> Iterator[None]:
+def or_current_serves(undo: Callable[[], None]) -> Iterator[None]:
     """Brings up what a rollback goes back to; where that fails, undoes what was done for it, and says that what serves goes on."""
     try:
         yield
@@ -121,7 +121,7 @@ class Destination(Protocol):
         """The URL that answers predictions."""
 
     def command(self, body: str) -> str:
-        """Returns the command by which a person requests predictions, with a request's body, or an empty text."""
+        """Returns the command by which the user requests predictions, with a request's body, or an empty text."""
 
     def __enter__(self) -> "Destination":
         """Keeps other pushes out; what holds them out expires if this process dies.

@@ -44,7 +44,7 @@ def read_seconds(option: str, text: str) -> float:
     """Reads an option that is a number of seconds.
 
     Raises:
-        TaskError: It is none, or not above 0.
+        TaskError: It is not a number, or not above 0.
     """
     try:
         seconds = float(text)

@@ -15,7 +15,7 @@ class RegisteredVersion:
 
     Attributes:
         version: The version, as the registry counts.
-        fingerprint: The SHA-256 of its bytes, as `protocol.fingerprint` gives it; empty where somebody else registered it.
+        fingerprint: The SHA-256 of its bytes, as `protocol.fingerprint` gives it; empty where another client registered it.
         source: The URI or the path of the model artifact.
         tags: What is known about it.
         run_id: The run that made it; empty where none is known.

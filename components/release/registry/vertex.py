@@ -14,7 +14,7 @@ from ..destinations.vertex.models import Note, VertexModels, read_note
 from ..destinations.vertex.spec import Serving
 from .registry import RegisteredVersion, Registry
 
-# Nobody documents how long a version description may be; this leaves room for all that a release has to say.
+# It is not documented how long a version description may be; this leaves room for all that a release has to say.
 _TAG_LENGTH = 1000
 # https://cloud.google.com/vertex-ai/docs/reference/rpc/google.cloud.aiplatform.v1#mergeversionaliasesrequest
 _ALIAS = re.compile(r"[a-z][a-zA-Z0-9-]{0,126}[a-z0-9]")
@@ -54,12 +54,12 @@ class VertexRegistry(Registry):
 
     def aliases(self) -> dict[str, str]:
         """Returns the version behind each alias; empty where the model is not registered."""
-        with self._api.mended(TaskError, f"read the versions of {self._name}"):
+        with self._api.errors_as(TaskError, f"read the versions of {self._name}"):
             return {alias: model.version_id for model in self._models.versions() for alias in model.version_aliases}
 
     def version(self, version: str) -> RegisteredVersion | None:
         """Returns a version; None where it does not exist."""
-        with self._api.mended(TaskError, f"read version {version} of {self._name}"):
+        with self._api.errors_as(TaskError, f"read version {version} of {self._name}"):
             found = self._models.version(version)
         if found is None:
             return None
@@ -76,7 +76,7 @@ class VertexRegistry(Registry):
         """
         known = tags | {"fingerprint": fingerprint}
         note = Note(fingerprint, source, run_id=run_id, tags={key: value[:_TAG_LENGTH] for key, value in known.items()})
-        with self._api.mended(TaskError, f"register {self._name}"):
+        with self._api.errors_as(TaskError, f"register {self._name}"):
             if (found := self._models.find(fingerprint)) is None:
                 name = self._models.upload(note, Serving().container(self._api.location, self._name))
                 return name.rpartition("@")[2]
@@ -97,7 +97,7 @@ class VertexRegistry(Registry):
         model = self._required(version)
         if alias in model.version_aliases:
             return
-        with self._api.mended(TaskError, f"make {alias} point to version {version} of {self._name}"):
+        with self._api.errors_as(TaskError, f"make {alias} point to version {version} of {self._name}"):
             try:
                 self._models.merge_aliases(model, alias)
             except (exceptions.AlreadyExists, exceptions.FailedPrecondition):  # another version has it
@@ -109,7 +109,7 @@ class VertexRegistry(Registry):
         self._change(self._required(version), {key: value[:_TAG_LENGTH]})
 
     def _required(self, version: str) -> Model:
-        with self._api.mended(TaskError, f"read version {version} of {self._name}"):
+        with self._api.errors_as(TaskError, f"read version {version} of {self._name}"):
             found = self._models.version(version)
         if found is None:
             raise TaskError(f"the registry at {self.uri} has no version {version} of {self._name}; register it with register_model")
@@ -118,5 +118,5 @@ class VertexRegistry(Registry):
     def _change(self, model: Model, tags: dict[str, str]) -> None:
         note = read_note(model)
         if (changed := replace(note, tags=note.tags | tags)) != note:
-            with self._api.mended(TaskError, f"tag version {model.version_id} of {self._name}"):
+            with self._api.errors_as(TaskError, f"tag version {model.version_id} of {self._name}"):
                 self._models.describe(model, changed)

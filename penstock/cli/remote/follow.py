@@ -43,7 +43,7 @@ def follow(target: "Target", run: "Run", pipeline: "PipelineFile | None", parame
 
 
 def _is_to_be_canceled() -> bool:
-    """Asks, if there is somebody; another Ctrl-C means no."""
+    """Asks if stdin is a terminal; another Ctrl-C means no."""
     try:
         return sys.stdin.isatty() and click.confirm("\nThe run goes on. Cancel it?", default=False, err=True)
     except click.Abort:

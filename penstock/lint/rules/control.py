@@ -147,7 +147,7 @@ def final_status_state(document: Document) -> Iterator[tuple[str, str]]:
     Its `state` is `SUCCEEDED` on Vertex AI and locally, and `COMPLETE` on Kubeflow. `FAILED` is the same everywhere. Compare only with
     `FAILED`.
     """
-    for task, code in _told_final_status(document):
+    for task, code in _reads_final_status(document):
         if _STATE.search(code) and not _ONLY_COMPLETE.search(code):
             yield task.place, "its `state` is SUCCEEDED on Vertex AI and locally, but COMPLETE on Kubeflow; compare it only with FAILED"
 
@@ -159,7 +159,7 @@ def final_status_complete(document: Document) -> Iterator[tuple[str, str]]:
     On Vertex AI and locally, its `state` is `SUCCEEDED` after a success. A component that compares it with `COMPLETE` treats that as a
     failure. Compare with `FAILED`.
     """
-    for task, code in _told_final_status(document):
+    for task, code in _reads_final_status(document):
         if _ONLY_COMPLETE.search(code):
             yield task.place, "its component compares `state` with COMPLETE, which occurs only on Kubeflow; compare it with FAILED"
 
@@ -171,7 +171,7 @@ def final_status_missing(document: Document) -> Iterator[tuple[str, str]]:
     Any other task of a component with such an input fails: `'NoneType' object has no attribute 'get'`. Make it the exit task of a
     `dsl.ExitHandler`.
     """
-    for task, _ in _told_final_status(document):
+    for task, _ in _reads_final_status(document):
         for name, spec in parameters_of(task.component).items():
             is_given = any("taskFinalStatus" in origin for _, origin in document.origins(task.component_name, name))
             if spec.get("parameterType") == _STATUS and not is_given:
@@ -181,7 +181,7 @@ def final_status_missing(document: Document) -> Iterator[tuple[str, str]]:
                 )
 
 
-def _told_final_status(document: Document) -> Iterator[tuple[DagTask, str]]:
+def _reads_final_status(document: Document) -> Iterator[tuple[DagTask, str]]:
     """Yields the tasks whose containers receive a final status, with the text of their command."""
     for task in document.tasks():
         if _STATUS in {spec.get("parameterType") for spec in parameters_of(task.component).values()} and not task.is_group:

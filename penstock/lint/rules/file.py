@@ -80,6 +80,6 @@ def executor_kind(document: Document) -> Iterator[tuple[str, str]]:
 def missing_part(document: Document) -> Iterator[tuple[str, str]]:
     """Every component, task, executor and image that the file refers to must be in the file.
 
-    KFP's compiler writes them together. A file that was edited by hand may lack one, and no backend runs it.
+    KFP's compiler writes them together. A file that was edited manually may lack one, and no backend runs it.
     """
     yield from missing_parts(document)

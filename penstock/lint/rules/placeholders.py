@@ -130,8 +130,8 @@ def unknown(document: Document) -> Iterator[tuple[str, str]]:
     """
     for place, text in document.arguments():
         for found in _PLACEHOLDER.findall(text):
-            told = _METADATA.fullmatch(found) or found.startswith("{{$.pipeline_") or found in (_OUTPUT_FILE, _WORKSPACE)
-            if not told and not _KUBEFLOW_ARGUMENT.fullmatch(found):
+            known = _METADATA.fullmatch(found) or found.startswith("{{$.pipeline_") or found in (_OUTPUT_FILE, _WORKSPACE)
+            if not known and not _KUBEFLOW_ARGUMENT.fullmatch(found):
                 yield place, f"Kubeflow leaves {found} unchanged; read the value from `--executor_input {{{{$}}}}`"
 
 

@@ -43,12 +43,12 @@ def make_client(settings: KubeflowSettings) -> Any:
     host = settings.host or ("" if settings.kube_context or "KUBERNETES_SERVICE_HOST" not in os.environ else _IN_CLUSTER)
     who = _who(settings, host) if host else {"kube_context": settings.kube_context or None}
     try:
-        with _quiet() as said:
+        with _quiet() as output:
             client = Client(host=host or None, namespace=_NO_NAMESPACE, ssl_ca_cert=settings.ca_certificate or None, **who)
     except GoogleAuthError as error:
         reason = str(error).partition(". ")[0].rstrip(".")
         raise UserError(f"no token for client_id: {reason}; set GOOGLE_APPLICATION_CREDENTIALS to a service account's key") from error
-    if "Failed to load kube config" in said.getvalue():
+    if "Failed to load kube config" in output.getvalue():
         raise UserError(_no_address(settings.kube_context))
     if not host:
         configuration = api_client(client).configuration
@@ -96,11 +96,11 @@ def _no_address(kube_context: str) -> str:
 @contextlib.contextmanager
 def _quiet() -> Iterator[io.StringIO]:
     """Keeps what kfp's client prints, warns and logs while it is made."""
-    said, level = io.StringIO(), logging.root.manager.disable
-    with warnings.catch_warnings(), contextlib.redirect_stdout(said):
+    output, level = io.StringIO(), logging.root.manager.disable
+    with warnings.catch_warnings(), contextlib.redirect_stdout(output):
         warnings.simplefilter("ignore")
         logging.disable()
         try:
-            yield said
+            yield output
         finally:
             logging.disable(level)

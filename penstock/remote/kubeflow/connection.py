@@ -170,20 +170,20 @@ class Connection:
             raise self._unreachable(error) from error
 
     def _refusal(self, status: int, body: str) -> UserError:
-        said = message(body)
+        reason = message(body)
         if status == 401:
-            return UserError(f"{self._where} requires authentication (401): {_ADVICE}; a token may have expired ({said})")
+            return UserError(f"{self._where} requires authentication (401): {_ADVICE}; a token may have expired ({reason})")
         if status == 403:
             return UserError(
-                f"{self._where} does not allow that (403): {said}; request the permission, or check --namespace and your account"
+                f"{self._where} does not allow that (403): {reason}; request the permission, or check --namespace and your account"
             )
         if status == 429 or status >= 500:
-            return BackendUnavailable(f"{self._where} cannot answer now ({status}): {said}")
+            return BackendUnavailable(f"{self._where} cannot answer now ({status}): {reason}")
         if status == 404:
-            return NotThere(f"{self._where} has no such resource (404): {said}")
+            return NotThere(f"{self._where} has no such resource (404): {reason}")
         if not status:
-            return UserError(f"{self._where} returned an unreadable answer: {said}")
-        return UserError(f"{self._where} rejects the request ({status}): {said}")
+            return UserError(f"{self._where} returned an unreadable answer: {reason}")
+        return UserError(f"{self._where} rejects the request ({status}): {reason}")
 
     def _unreachable(self, error: BaseException) -> UserError:
         cause = getattr(error, "reason", None) or error
@@ -235,8 +235,8 @@ def _file(pieces: Iterable[bytes]) -> Iterator[bytes]:
 def message(body: str) -> str:
     """Returns what an error's body says, in one short line."""
     try:
-        told = json.loads(body)
-        body = told.get("error_message") or told.get("message") or told.get("error") or body
+        parsed = json.loads(body)
+        body = parsed.get("error_message") or parsed.get("message") or parsed.get("error") or body
     except (ValueError, AttributeError):
         body = re.sub(r"<(style|script).*?</\1>|<[^>]+>", " ", body, flags=re.DOTALL)
     line = " ".join(str(body).split())

@@ -52,11 +52,11 @@ def _of_api(connection: Connection, run_id: str, pod: str) -> Iterator[str]:
             yield last
             count += 1
         last = line
-    before, error, said = (last or "").partition(_ERROR)
+    before, error, reason = (last or "").partition(_ERROR)
     if error and not before and not count:
-        raise _gone(message(error + said))
+        raise _gone(message(error + reason))
     if error:
-        raise UserError(f"the rest of the log cannot be read: {message(error + said)}")
+        raise UserError(f"the rest of the log cannot be read: {message(error + reason)}")
     if last is not None:
         yield before
 
@@ -80,5 +80,5 @@ def _of_archive(connection: Connection, run_id: str, node: str, gone: LogGone) -
         raise gone from None
 
 
-def _gone(said: str) -> LogGone:
-    return LogGone(f"the log no longer exists, or does not exist yet: {said}")
+def _gone(reason: str) -> LogGone:
+    return LogGone(f"the log no longer exists, or does not exist yet: {reason}")

@@ -53,7 +53,7 @@ class Nodes(Protocol):
         """Returns the first driver that failed, which keeps what it is for from starting."""
 
 
-class ToldNodes:
+class ManifestNodes:
     """The nodes of a workflow's manifest.
 
     Args:
@@ -103,7 +103,7 @@ class ToldNodes:
         return [self._nodes[child] for child in node.get("children") or () if child in self._nodes]
 
 
-class NamedNodes:
+class RunDetailNodes:
     """What the v2 API tells of a run's nodes, for servers without the v1 API: names and states, not what lies in what.
 
     Args:
@@ -116,7 +116,7 @@ class NamedNodes:
         self._nodes: dict[str, Node] = {}
         for detail in (run.run_details.task_details if run.run_details else None) or ():
             known = detail.display_name in self._nodes
-            self._nodes[detail.display_name] = {"phase": UNKNOWN_PHASE} if known else _told_in_brief(detail)
+            self._nodes[detail.display_name] = {"phase": UNKNOWN_PHASE} if known else _node_of(detail)
 
     def __bool__(self) -> bool:
         """Whether there are any."""
@@ -158,7 +158,7 @@ def _is_driver(node: Node) -> bool:
     return node.get("displayName", "").endswith("-driver")
 
 
-def _told_in_brief(detail: Any) -> Node:
+def _node_of(detail: Any) -> Node:
     return {
         "id": "",
         "displayName": detail.display_name,

@@ -41,7 +41,7 @@ def version_name(content: list[dict[str, Any]]) -> str:
 
 
 def put(connection: Connection, name: str, content: list[dict[str, Any]]) -> tuple[Any, bool]:
-    """Sees to it that a pipeline has a version with a content; somebody else may be doing the same.
+    """Makes sure that a pipeline has a version with a given content; another client may be doing the same.
 
     Returns:
         The version (V2beta1PipelineVersion), and whether it is new.
@@ -68,7 +68,7 @@ def _pipeline(connection: Connection, name: str) -> str:
 
 
 def unless_there(find: Callable[[], Any], make: Callable[[], Any]) -> tuple[Any, bool]:
-    """Makes what is not there. Where that fails, somebody else may have made it since (servers answer 409, older ones 500)."""
+    """Makes what is not there. Where that fails, another client may have made it since (servers answer 409, older ones 500)."""
     if found := find():
         return found, False
     try:

@@ -96,7 +96,7 @@ class KubeflowTarget:
         pod = workflow.pod(task)
         if pod is None:
             raise UserError(f"run {run_id} has no task {task}: penstock runs show {run_id} lists them")
-        if not workflow.tells_pods:
+        if not workflow.names_pods:
             raise UserError(f"the log of task {task} of run {run_id} is not available: the installation no longer has the run's workflow")
         if not pod.name:
             raise UserError(f"task {task} of run {run_id} has no log: no container was started for it")
@@ -223,6 +223,6 @@ def _state(run: Any) -> str:
 
 
 def _terminated(run: Any) -> datetime | None:
-    """Returns when somebody asked for a run's end, unless it was retried after that."""
+    """Returns when the end of a run was requested, unless it was retried after that."""
     going = [status for status in run.state_history or () if _STATES.get(status.state) not in ENDED]
     return moment(going[-1].update_time) if going and going[-1].state == "CANCELING" else None

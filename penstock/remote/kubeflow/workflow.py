@@ -16,10 +16,10 @@ from datetime import datetime
 from typing import Any
 
 from ..target import CACHED, CANCELED, DONE, FAILED, NOT_RUN, RUNNING, SKIPPED, UNKNOWN, WAITING, TaskState
-from .nodes import FAILED_PHASES, UNKNOWN_PHASE, NamedNodes, Node, Nodes, ToldNodes, phase_of
+from .nodes import FAILED_PHASES, UNKNOWN_PHASE, ManifestNodes, Node, Nodes, RunDetailNodes, phase_of
 
 _EXIT_TASK = "ALL_UPSTREAM_TASKS_COMPLETED"
-# How Argo words that a container has failed which has said why, as Penstock's do (see `components.protocol.executor`).
+# How Argo words that a container has failed which has found why, as Penstock's do (see `components.protocol.executor`).
 _SAID = re.compile(r"main: Error \(exit code \d+\): (.+)", re.DOTALL)
 _BEHIND = {"Skipped": SKIPPED, "Omitted": NOT_RUN, UNKNOWN_PHASE: UNKNOWN}
 
@@ -73,7 +73,7 @@ class Workflow:
         self._components = spec.get("components", {})
         self._dag = spec.get("root", {}).get("dag", {"tasks": {}})
         self._status = manifest.get("status", {})
-        self._nodes = ToldNodes(manifest) if nodes is None else nodes
+        self._nodes = ManifestNodes(manifest) if nodes is None else nodes
         self._v1_names = manifest.get("metadata", {}).get("annotations", {}).get("workflows.argoproj.io/pod-name-format") == "v1"
         self._phase = self._status.get("phase", "")
         self._has_ended = self._phase in {"Succeeded", *FAILED_PHASES}
@@ -89,7 +89,7 @@ class Workflow:
         return self._why(self._nodes.failed_driver()) or self._status.get("message", "")
 
     @property
-    def tells_pods(self) -> bool:
+    def names_pods(self) -> bool:
         """Whether it is known which pods there are."""
         return self._nodes.are_whole
 
@@ -177,7 +177,7 @@ class Workflow:
         )
 
     def _failure(self, place: _Place) -> str:
-        """Returns what a task is that has failed: somebody may have asked for that, or all around it is tried again."""
+        """Returns what a task is that has failed: that may have been requested, or the group around it is retried."""
         if self.is_terminated:
             end = _time((self._pod(place.node) or place.driver).get("finishedAt"))
             return FAILED if end and self._terminated and end < self._terminated else CANCELED
@@ -199,8 +199,8 @@ class Workflow:
         """Returns why a driver failed; empty if it has not."""
         if driver.get("phase") not in FAILED_PHASES:
             return ""
-        said = self._nodes.last_attempt(driver).get("message") or driver.get("message") or "it failed"
-        return f"{driver.get('displayName', 'driver')}: {said}"
+        found = self._nodes.last_attempt(driver).get("message") or driver.get("message") or "it failed"
+        return f"{driver.get('displayName', 'driver')}: {found}"
 
     def _pod(self, node: Node) -> Node:
         """Returns the pod of the last attempt of a task or of a driver, or an empty text."""
@@ -217,7 +217,7 @@ class Workflow:
 
 def in_brief(run: Any, spec: dict[str, Any]) -> Workflow:
     """Returns what can be known without the workflow, of what the v2 API tells of a run (V2beta1Run)."""
-    return Workflow({"status": {"phase": phase_of(run)}}, spec, NamedNodes(run))
+    return Workflow({"status": {"phase": phase_of(run)}}, spec, RunDetailNodes(run))
 
 
 def _in_order(tasks: dict[str, Any]) -> Iterator[str]:
@@ -243,9 +243,9 @@ def _key(keys: tuple[str, ...]) -> str:
 
 
 def _reason(message: str) -> str:
-    """Returns what a failed container has said, without Argo's words before it; else Argo's words."""
-    said = _SAID.fullmatch(message)
-    return said[1] if said else message
+    """Returns what a failed container has found, without Argo's words before it; else Argo's words."""
+    found = _SAID.fullmatch(message)
+    return found[1] if found else message
 
 
 def _time(text: str | None) -> datetime | None:

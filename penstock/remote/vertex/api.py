@@ -48,7 +48,7 @@ class PipelinesApi(VertexApi):
     @functools.cached_property
     def credentials(self) -> Credentials:
         """Application Default Credentials (https://cloud.google.com/docs/authentication/application-default-credentials)."""
-        with warnings.catch_warnings():  # that a person's own credentials name no quota project is no news to anybody here
+        with warnings.catch_warnings():  # that a user's own credentials name no quota project is no news to anybody here
             warnings.simplefilter("ignore", UserWarning)
             credentials, _ = google.auth.default(scopes=_SCOPES)
         return credentials

@@ -53,7 +53,7 @@ class Located:
 
 
 def read_run(job: PipelineJob, url: str) -> Run:
-    """Returns a run, with those tasks that it has come to.
+    """Returns a run, with the tasks that it has started.
 
     Args:
         job: As the service answers it; in a list, without its tasks.
@@ -85,14 +85,14 @@ def located_tasks(job: PipelineJob) -> Iterator[Located]:
 
 def _states(job: PipelineJob) -> Iterator[TaskState]:
     tasks = list(located_tasks(job))
-    told = {task.key for task in tasks}
+    reported = {task.key for task in tasks}
     spec = json_format.MessageToDict(PipelineJob.pb(job).pipeline_spec)
     for task in tasks:
         state = _TASK_STATES.get(task.detail.state, WAITING)
         if "dag" not in task.component:
             yield _state(task, state)
         elif state == SKIPPED:  # the API does not return the tasks below
-            yield from (TaskState(key, SKIPPED) for key in _leaves(task.component, spec) if key not in told)
+            yield from (TaskState(key, SKIPPED) for key in _leaves(task.component, spec) if key not in reported)
 
 
 def _state(task: Located, state: str) -> TaskState:
@@ -157,7 +157,7 @@ def _outputs(detail: Any, component: dict[str, Any]) -> dict[str, Any]:
 
 
 def _typed(value: Any, kind: str) -> Any:
-    """ML Metadata holds what is no plain value as JSON."""
+    """ML Metadata holds what is not a plain value as JSON."""
     return json.loads(value) if isinstance(value, str) and kind not in _TEXTS else value
 
 

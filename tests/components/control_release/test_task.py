@@ -134,7 +134,9 @@ def test_rollback_to_a_fingerprint_and_forward_again(push: Push, registry: Regis
     assert push.control("rollback", to=push.fingerprint("second")).parameters["outcome"] == "unchanged"
     done = push.control("rollback", to="0" * 12)
     assert done.code == 1
-    assert "no version that served there has a fingerprint that starts with '000000000000'; these have served: v2 " in done.error
+    assert (
+        "no version that served there has a fingerprint that starts with '000000000000'; the versions that have served: v2 " in done.error
+    )
     push.serves("second")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from penstock.components.evidence.answers import Apart, differences, is_close, largest_difference, largest_part, to_json
+from penstock.components.evidence.answers import Mismatch, differences, is_close, largest_difference, largest_part, to_json
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_names_that_say_that_values_are_no_text() -> None:
 
 def test_differences_say_where_they_are() -> None:
     found = differences({"logits": [[1.0, -200.0], [3.0, 4.0]], "word": "a"}, {"logits": [[1.0, -200.0], [3.1, 4.001]], "word": "b"}, 1e-5)
-    assert list(found) == [Apart("logits[1][0]", 3.0, 3.1, 2e-3), Apart("word", "a", "b", 1e-5)]
+    assert list(found) == [Mismatch("logits[1][0]", 3.0, 3.1, 2e-3), Mismatch("word", "a", "b", 1e-5)]
 
 
 def test_the_tolerance_that_would_be_enough() -> None:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from penstock.components.protocol.lazy import PUT_OFF, imports_put_off
+from penstock.components.protocol.lazy import DEFERRED, deferred_imports
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def package(tmp_path, monkeypatch):
 def user(package):
     """A module that imports `heavy.plots` and does not use it yet."""
     finders = list(sys.meta_path)
-    with imports_put_off(frozenset({"heavy.plots", "heavy.broken", "heavy.absent"})):
+    with deferred_imports(frozenset({"heavy.plots", "heavy.broken", "heavy.absent"})):
         found = importlib.import_module("heavy.user")
     assert sys.meta_path == finders
     return found
@@ -55,25 +55,25 @@ def test_a_look_at_every_module_loads_nothing(package, user):
 
 
 def test_what_is_asked_for_by_name_is_loaded_at_once(package):
-    with imports_put_off(frozenset({"heavy.plots"})):
+    with deferred_imports(frozenset({"heavy.plots"})):
         exec("from heavy.plots import plot", {})
     assert package.loaded == ["heavy.plots"]
 
 
 def test_what_is_not_there_is_missed_as_ever(package):
-    with imports_put_off(frozenset({"heavy.absent"})), pytest.raises(ModuleNotFoundError, match="absent"):
+    with deferred_imports(frozenset({"heavy.absent"})), pytest.raises(ModuleNotFoundError, match="absent"):
         importlib.import_module("heavy.absent")
 
 
 def test_what_cannot_be_loaded_says_so_to_whoever_uses_it(package):
-    with imports_put_off(frozenset({"heavy.broken"})):
+    with deferred_imports(frozenset({"heavy.broken"})):
         broken = importlib.import_module("heavy.broken")
     with pytest.raises(ModuleNotFoundError, match="no_such_module"):
         _ = broken.anything
 
 
 def test_every_module_that_is_put_off_is_in_this_family():
-    assert [name for name in sorted(PUT_OFF) if importlib.util.find_spec(name) is None] == []
+    assert [name for name in sorted(DEFERRED) if importlib.util.find_spec(name) is None] == []
 
 
 @pytest.mark.parametrize("task", ["transform_examples", "train_model", "evaluate_model"])

@@ -26,7 +26,7 @@ class BothAtOnce(Executor):
         return future
 
 
-async def ask_again_and_again() -> list[list[int]]:
+async def ask_repeatedly() -> list[list[int]]:
     batcher = Batcher[int, int](lambda items: [2 * item for item in items], BothAtOnce(), 1, lambda rows: None)
 
     async def client(first: int) -> list[int]:
@@ -36,5 +36,5 @@ async def ask_again_and_again() -> list[list[int]]:
 
 
 def test_who_asks_as_the_batches_before_end_is_answered() -> None:
-    answers = asyncio.run(ask_again_and_again())
+    answers = asyncio.run(ask_repeatedly())
     assert answers == [[2 * (100 * client + number) for number in range(REQUESTS)] for client in range(CLIENTS)]

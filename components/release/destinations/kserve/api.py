@@ -38,7 +38,7 @@ class Refused(ClusterError):
 
 
 class Conflict(ClusterError):
-    """Somebody else has changed the object since it was read, or has made it."""
+    """Another client has changed the object since it was read, or has made it."""
 
 
 class OutcomeUnknown(ClusterError):
@@ -273,7 +273,7 @@ def _explain(error: ApiException) -> ClusterError:
 
 
 def _status(error: ApiException) -> dict[str, Any]:
-    """Returns the `Status` object of an answer; empty if it is none, as of a path that the API server does not know."""
+    """Returns the `Status` object of an answer; empty if it is not a `Status`, as for a path that the API server does not know."""
     try:
         status = json.loads(error.body or "{}")
     except ValueError:

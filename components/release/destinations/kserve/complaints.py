@@ -9,7 +9,7 @@ from .seen import InferenceService
 
 # KServe tries again whatever fails, later each time: what it still says after this while will not go away.
 PATIENCE_SECONDS = 10.0
-# It does not try again, or in vain: nothing but another InferenceService, or another installation, helps.
+# It does not try again, or without success: nothing but another InferenceService, or another installation, helps.
 _FINAL = ("ServerlessModeRejected", "StorageURI not supported")
 # A conflict between two writers, which it retries immediately; the status shows what is not ready.
 _HARMLESS = ("the object has been modified", "is no longer Ready")

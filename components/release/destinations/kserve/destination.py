@@ -16,7 +16,7 @@ from penstock.components.release.release import Release, find_release
 from penstock.components.release.served import read_served
 from penstock.components.release.settling import wait_until_answered
 
-from ..destination import Answer, Ask, Check, Current, StepFailed, Traffic, accept, unharmed
+from ..destination import Answer, Ask, Check, Current, StepFailed, Traffic, accept, or_current_serves
 from ..metrics import read_traffic
 from ..uri import check_options, read_seconds
 from .api import Cluster, ClusterError, Conflict, OutcomeUnknown
@@ -34,8 +34,8 @@ from .spec import (
     build_predictor,
     check_serving_options,
     digest,
+    expects_fingerprint,
     inference_service,
-    is_told,
     mode_of,
     predictor_name,
 )
@@ -43,7 +43,7 @@ from .standard import Standard
 from .steps import Mode, State, Step, stopped
 from .wait import FIRST_LOOK_SECONDS, wait_until
 
-# Somebody else may change the object as well: labels by hand, the status by the controller.
+# Another client may change the object as well: labels manually, the status by the controller.
 ATTEMPTS = 10
 METRICS = "/metrics"
 _OLD_NAMES = {"Serverless": KNATIVE, "RawDeployment": STANDARD}
@@ -242,7 +242,7 @@ class KServeDestination:
         serving = self._mode.state(self._required()).serving
         if serving is None:
             raise StepFailed("nothing serves")
-        self._tell_of_other_options(serving)
+        self._warn_of_other_options(serving)
         try:
             model_storage.require(serving.uri, serving.record_uri, release.fingerprint)
             return True
@@ -348,7 +348,7 @@ class KServeDestination:
             model_name=release.model_name,
         )
 
-    def _tell_of_other_options(self, serving: KServeVersion) -> None:
+    def _warn_of_other_options(self, serving: KServeVersion) -> None:
         asked = build_predictor(self._name, serving.uri, serving.fingerprint, serving.model_version, self._serving, self._mode_name)
         if serving.digest and digest(serving.fingerprint, asked) != serving.digest:
             figure(f"{self._where} serves this model with other options; the new options take effect with the next model")
@@ -359,7 +359,7 @@ class KServeDestination:
         self._keep()
         try:
             return self._cluster.create(body)
-        except Conflict as failure:  # made by somebody else, or by this request before the client repeated it
+        except Conflict as failure:  # made by another client, or by this request before the client repeated it
             service = self._required()
             if version.is_same(self._mode.state(service).candidate):
                 return service
@@ -371,10 +371,10 @@ class KServeDestination:
 
     def _go_back(self, version: KServeVersion, check: Check) -> None:
         """Brings a version up beside what serves, and gives it the traffic once it is right."""
-        with unharmed(lambda: None):
+        with or_current_serves(lambda: None):
             self._require(version)
         way = self._or_fail(lambda: self._mode.go_back(self._cluster.see(self._required()), version))
-        with unharmed(lambda: self._finish(*way.undo(self._required()))):
+        with or_current_serves(lambda: self._finish(*way.undo(self._required()))):
             self._take(way.bring_up)
             release = self._release(version) or Release(version.fingerprint)
             self._await(release, way.address)
@@ -382,7 +382,7 @@ class KServeDestination:
         self._finish(way.switch, way.tidy, release)
 
     def _await(self, release: Release, address: Callable[[InferenceService], Address] | None = None) -> None:
-        """Waits until a version gives the answers, at an address of its own or to clients. Somebody else's is not to be told from others."""
+        """Waits until a version gives the answers, at an address of its own or to clients. One that another client has deployed cannot be distinguished."""
 
         def asker() -> Ask:
             if address is None:
@@ -395,13 +395,13 @@ class KServeDestination:
             wait_until_answered(asker, release)
 
     def _require(self, version: KServeVersion) -> None:
-        """Makes sure that a version's bytes are those that were released. One that somebody else has put there has none to compare with."""
+        """Makes sure that a version's bytes are those that were released. One that another client has deployed has no fingerprint to compare with."""
         if not version.fingerprint:
             return
         try:
             model_storage.require(version.uri, version.record_uri, version.fingerprint)
         except model_storage.Unreadable as failure:
-            if not is_told(version.predictor, version.fingerprint):
+            if not expects_fingerprint(version.predictor, version.fingerprint):
                 raise StepFailed(str(failure)) from failure
             figure(f"{failure}; its server verifies the fingerprint when it starts")
         except TaskError as damage:
@@ -511,7 +511,7 @@ class KServeDestination:
         return Release(version.fingerprint, version.model_version, model_name=version.model_name)
 
     def _read(self) -> InferenceService | None:
-        """Reads the InferenceService; one that is about to go is none, and whoever pushes waits until it is gone.
+        """Reads the InferenceService; one that is being deleted counts as absent, and a push waits until it is deleted.
 
         Raises:
             TaskError: It is of the other mode.

@@ -1,6 +1,6 @@
 """One push at a time: a Lease of the cluster, beside the InferenceService.
 
-It is no annotation of the InferenceService, which KServe would copy into its pods: each renewal would restart them all.
+It is not an annotation of the InferenceService, which KServe would copy into its pods: each renewal would restart them all.
 
 Two machines' clocks differ. So a lease has expired for whoever has seen no renewal for as long as it lasts, by a clock of its own that only goes
 forward, as client-go's leader election has it; `renewTime` says when for people, and that there was a renewal.
@@ -119,7 +119,7 @@ class Lease:
         return api.as_json(lease)
 
     def _take(self, found: dict[str, Any] | None) -> bool:
-        """Writes this holder into the lease; False if somebody else was faster."""
+        """Writes this holder into the lease; False if another client was faster."""
         spec = {"holderIdentity": self._holder, "leaseDurationSeconds": self._seconds, "renewTime": _now()}
         started = time.monotonic()
         try:

@@ -79,7 +79,7 @@ class DataPlane:
         return bool(self._gateway) or (self._cluster.in_cluster and bool(address.revision))
 
     def ask(self, address: Address, method: str, path: str, body: Any = None) -> Reply:
-        """Sends a request, again for some seconds if nothing answers; returns an answer that is no error.
+        """Sends a request, again for some seconds if nothing answers; returns an answer that is not an error.
 
         Raises:
             StepFailed: Nothing answers, or with an error.
@@ -105,7 +105,7 @@ class DataPlane:
             raise NotReached(f"{self.where(address)}{path} does not answer ({error}){self._advice(address, str(error))}") from error
 
     def command(self, address: Address, path: str, body: str) -> str:
-        """Returns the command by which a person sends a request: from wherever the gateway is reached, else from wherever `kubectl` is set up."""
+        """Returns the command by which the user sends a request: from wherever the gateway is reached, else from wherever `kubectl` is set up."""
         if self._by_gateway(address):
             url, headers = self._target(address)
             return curl(f"{url}{path}", body, *(f"{key}: {value}" for key, value in headers.items()))

@@ -80,7 +80,7 @@ class KServeVersion(Stored):
 def read_version(predictor: dict[str, Any]) -> KServeVersion:
     """Reads the version that a predictor serves.
 
-    A record that speaks of another model than the predictor serves is somebody's copy, and none.
+    A record of another model than the predictor's is a copy and is ignored.
 
     Raises:
         TaskError: The record is malformed, or a newer version of Penstock has written it.

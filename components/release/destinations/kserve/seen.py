@@ -82,9 +82,9 @@ def is_accepted(route: Object) -> bool:
     """Tells whether the gateways have taken an HTTPRoute as it is now."""
     generation = route["metadata"].get("generation")
     accepted = [
-        (said["status"], said.get("observedGeneration", generation))
+        (item["status"], item.get("observedGeneration", generation))
         for parent in route.get("status", {}).get("parents") or []
-        for said in parent.get("conditions") or []
-        if said["type"] == "Accepted"
+        for item in parent.get("conditions") or []
+        if item["type"] == "Accepted"
     ]
-    return bool(accepted) and all(said == ("True", generation) for said in accepted)
+    return bool(accepted) and all(item == ("True", generation) for item in accepted)

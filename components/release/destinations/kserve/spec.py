@@ -37,7 +37,7 @@ SCALING = ("minReplicas", "maxReplicas", "scaleTarget", "scaleMetric")
 
 
 def check_serving_options(options: dict[str, Any], mode: str) -> None:
-    """Refuses serving options that are none.
+    """Refuses invalid serving options.
 
     Args:
         options: `cpu` and `memory` (quantities), `gpu` (NVIDIA GPUs), `min_replicas` (0: scaled to zero without requests),
@@ -64,8 +64,8 @@ def check_serving_options(options: dict[str, Any], mode: str) -> None:
         )
     if mode == KNATIVE and lacks_digest(options.get("image") or ""):
         raise TaskError(
-            f"serving option image={options['image']!r} has no digest: in mode=knative Knative's controller asks the registry for that of a tag,"
-            " and does not reach one on the node; give NAME@sha256:..."
+            f"serving option image={options['image']!r} has no digest, which mode=knative requires: Knative resolves a tag at the registry,"
+            " and does not find an image that is only on the node; give NAME@sha256:..."
         )
     if options.get("runtime") and options.get("image"):
         raise TaskError(
@@ -135,7 +135,7 @@ def predictor_name(digest: str) -> str:
     return f"v{digest[:7]}"
 
 
-def is_told(predictor: dict[str, Any], fingerprint: str) -> bool:
+def expects_fingerprint(predictor: dict[str, Any], fingerprint: str) -> bool:
     """Tells whether a predictor's server starts with the model of this fingerprint only."""
     words = [" ".join(container.get("args") or []) for container in predictor.get("containers") or []]
     return any(f"--fingerprint {fingerprint}" in told for told in words)
@@ -192,7 +192,7 @@ def mode_of(service: dict[str, Any]) -> str:
 def annotations(mode: str) -> dict[str, str]:
     """Returns the annotations of an InferenceService that has its mode, and in Knative mode a URL for each revision with traffic.
 
-    No mode is none, for KServe to choose. They never change afterwards: KServe copies them into its pods, so that another value would restart all of them.
+    An empty mode leaves the choice to KServe. Annotations never change afterwards: KServe copies them into its pods, so that another value would restart all of them.
     """
     tags = {"serving.kserve.io/enable-tag-routing": "true"} if mode == KNATIVE else {}
     return ({_MODE: mode} if mode else {}) | tags

@@ -72,8 +72,8 @@ class Standard:
             return ""
         if route is None:
             return (
-                f"there is no HTTPRoute {name}: in mode=standard KServe splits traffic by the Gateway API only (enableGatewayApi), and not for"
-                f" what has networking.kserve.io/visibility=cluster-local; turn it on, or push with strategy blue_green or replace"
+                f"there is no HTTPRoute {name}: in mode=standard KServe splits traffic only through the Gateway API (enableGatewayApi), and not"
+                f" with the label networking.kserve.io/visibility=cluster-local; enable it, or push with strategy blue_green or replace"
             )
         if canary and is_canary_ready(seen):
             is_split = service_name(seen.service, canary["predictor"]) in shares(route)
@@ -173,14 +173,14 @@ def _check_places(serving: dict[str, Any], version: KServeVersion) -> None:
     """
     if storage_uri(serving) == version.uri:
         raise TaskError(
-            f"what serves now is read from {version.uri} as well, and KServe promotes no canary whose model lies where the predictor's does;"
-            " give the destination option storage, where each release has a place of its own, or push this model as another version"
+            f"the current version uses the model at {version.uri} too, and KServe does not promote a canary with the predictor's storageUri; set"
+            " the destination option storage, which gives each release its own folder, or push the model as another version"
         )
     kinds = [{key for key in ("model", "containers") if spec.get(key)} for spec in (serving, version.predictor)]
     if kinds[0] != kinds[1]:
         raise TaskError(
-            "what serves now and the new version are not both images, or both models of a ServingRuntime, and KServe cannot tell them apart as a"
-            " canary in mode=standard; set the serving option runtime as it was, or push to an InferenceService of another name"
+            "one of the current and the new version has an image and the other a ServingRuntime, which KServe does not support in a canary in"
+            " mode=standard; give the serving option runtime of the current version, or push to another InferenceService"
         )
 
 
@@ -252,7 +252,7 @@ def _make_room(service: InferenceService) -> None:
 
 
 def _own_scaling(service: InferenceService) -> dict[str, int | str]:
-    """Returns the predictor's scaling as it was asked for: by its record, or by the canary's where somebody else has made the predictor."""
+    """Returns the predictor's scaling as it was asked for: by its record, or by the canary's where another client has made the predictor."""
     serving, canary = read_version(service["spec"]["predictor"]), _canary(service)
     beside = read_version(canary["predictor"]).previous if canary and not serving.digest else None
     return beside.scaling if beside else serving.scaling

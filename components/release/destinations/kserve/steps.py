@@ -113,14 +113,14 @@ def first_deployment(service: InferenceService) -> State | None:
 
 
 def stopped(service: InferenceService) -> str:
-    """Says that somebody has stopped an InferenceService: KServe has ended its pods, and starts none; empty if it runs."""
+    """Says that an InferenceService was stopped: KServe has ended its pods, and starts none; empty if it runs."""
     if (service["metadata"].get("annotations") or {}).get(STOP) != "true":
         return ""
     return f"the InferenceService is stopped: it has the annotation {STOP}; take it away (kubectl annotate inferenceservice NAME {STOP}-)"
 
 
 def foreign_canary(percent: int) -> TaskError:
-    """Returns the error of a canary that somebody else has made."""
+    """Returns the error of a canary that another client has made."""
     return TaskError(
         f"the InferenceService has a canary at {percent} % that Penstock did not create; promote or remove it (kubectl), then push again"
     )

@@ -60,7 +60,7 @@ def wait_until(
         StepFailed: It has not become so in time, or cannot any more: why, in Kubernetes' own words.
         TaskError: From `keep`.
     """
-    deadline, pause, trouble, said = time.monotonic() + seconds, FIRST_LOOK_SECONDS, "", ""
+    deadline, pause, trouble, reported = time.monotonic() + seconds, FIRST_LOOK_SECONDS, "", ""
     while True:
         keep()
         try:
@@ -74,9 +74,9 @@ def wait_until(
             hopeless, trouble = _find_trouble(pods, complaints, seen, selector(service))
             if hopeless:
                 raise StepFailed(trouble)
-            if (waiting := next(_unscheduled(pods), said)) != said:
+            if (waiting := next(_unscheduled(pods), reported)) != reported:
                 figure(f"waiting: {waiting}")
-                said = waiting
+                reported = waiting
         except OutcomeUnknown as failure:
             trouble = str(failure)
         except ClusterError as failure:

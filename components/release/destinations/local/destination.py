@@ -16,7 +16,7 @@ from penstock.components.release.served import ask_served
 from penstock.components.release.serving import CANDIDATE, ServerInfo, ServingState
 
 from .. import prediction_log
-from ..destination import Answer, Ask, Check, Current, StepFailed, Traffic, accept, curl, unharmed
+from ..destination import Answer, Ask, Check, Current, StepFailed, Traffic, accept, curl, or_current_serves
 from ..metrics import read_traffic
 from ..prediction_log import PredictionLogOptions
 from ..uri import check_options
@@ -174,7 +174,7 @@ class LocalDestination:
         state = self._state()
         version = self._target(state, to)
         if version and version != state.stable:
-            with unharmed(lambda: self._put_back(state)):
+            with or_current_serves(lambda: self._put_back(state)):
                 self._bring_up(version, check)
         self._write(state.back_to(version))
         if version:
@@ -215,7 +215,7 @@ class LocalDestination:
             raise StepFailed(str(damage)) from damage
 
     def _state(self) -> ServingState:
-        """Reads the state without the versions whose files somebody has deleted."""
+        """Reads the state without the versions whose files were deleted."""
         state = serving.read_state(self._folder, self._name)
         return state.without({version for version in [*state.served, state.candidate] if version and self._release(version) is None})
 

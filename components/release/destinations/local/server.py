@@ -129,8 +129,10 @@ class LocalServer:
             )
         command = [python, "-m", "penstock.server", str(self._folder.absolute()), "--host", HOST, "--port", str(self._port)]
         command += self._prediction_log.arguments()
-        with serving.open_errors(self._folder) as said:
-            return subprocess.Popen(command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True)
+        with serving.open_errors(self._folder) as errors:
+            return subprocess.Popen(
+                command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True
+            )
 
     def _is_live(self) -> bool:
         try:

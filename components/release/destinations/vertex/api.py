@@ -134,7 +134,7 @@ class VertexApi:
         return [operation.name for operation in found if not operation.done]
 
     @contextmanager
-    def mended(self, kind: type[Exception], doing: str) -> Iterator[None]:
+    def errors_as(self, kind: type[Exception], doing: str) -> Iterator[None]:
         """Makes what the API raises an error of this kind, in words that help."""
         try:
             yield

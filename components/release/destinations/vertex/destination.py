@@ -14,7 +14,7 @@ from penstock.components.protocol import Input, TaskError, figure
 from penstock.components.release import storage as model_storage
 from penstock.components.release.release import Release, find_release
 
-from ..destination import Answer, Ask, Check, Current, StepFailed, accept, curl, unharmed
+from ..destination import Answer, Ask, Check, Current, StepFailed, accept, curl, or_current_serves
 from ..uri import check_options, read_seconds
 from .api import VertexApi
 from .deploy import Deployments
@@ -102,7 +102,7 @@ class VertexDestination:
 
     def __enter__(self) -> "VertexDestination":
         """Keeps other pushes out by a lease on the endpoint."""
-        with self._api.mended(TaskError, "take the lease"):
+        with self._api.errors_as(TaskError, "take the lease"):
             self._endpoint.acquire()
         return self
 
@@ -112,7 +112,7 @@ class VertexDestination:
 
     def current(self) -> Current:
         """Returns who has the endpoint's traffic, whatever the record says."""
-        with self._api.mended(TaskError, "read the endpoint"):
+        with self._api.errors_as(TaskError, "read the endpoint"):
             endpoint = self._endpoint.find()
             if endpoint is None:
                 return Current(None)
@@ -122,7 +122,7 @@ class VertexDestination:
 
     def answering(self) -> frozenset[str] | None:
         """Requests predictions for the probe. Returns them with the versions that answered, or None without a probe or the right to predict."""
-        with self._api.mended(TaskError, "read the endpoint"):
+        with self._api.errors_as(TaskError, "read the endpoint"):
             endpoint = self._endpoint.find()
             record = self._record(endpoint) if endpoint else Record()
             release = self._release(record.serving)
@@ -152,9 +152,9 @@ class VertexDestination:
         """Uploads the model as a version, records it as the candidate, and deploys it on the candidate's endpoint."""
         if shadow:
             raise TaskError("vertex:// cannot shadow, because Vertex AI does not copy traffic; use strategy canary or blue_green")
-        with self._api.mended(TaskError, "upload the model"):
+        with self._api.errors_as(TaskError, "upload the model"):
             version = self._upload(model, release)
-        with self._api.mended(StepFailed, f"stage {release.label}"):
+        with self._api.errors_as(StepFailed, f"stage {release.label}"):
             self._endpoint.update(
                 lambda endpoint: write_record(endpoint, self._record(endpoint).staged(version, dict(endpoint.traffic_split)))
             )
@@ -171,7 +171,7 @@ class VertexDestination:
 
     def shift(self, percent: int) -> None:
         """Deploys the candidate on the endpoint, and gives it its share; others keep theirs in proportion. Alone there, it gets all."""
-        with self._api.mended(StepFailed, f"shift {percent} % of the traffic"):
+        with self._api.errors_as(StepFailed, f"shift {percent} % of the traffic"):
             self._endpoint.renew()
             record = self._record(self._endpoint.read())
             if record.candidate is None:
@@ -188,7 +188,7 @@ class VertexDestination:
 
     def probe(self, instances: list[Any]) -> Answer:
         """Asks the endpoint until the version in question has answered, or the candidate's endpoint as long as it has no traffic."""
-        with self._api.mended(StepFailed, "predict"):
+        with self._api.errors_as(StepFailed, "predict"):
             self._endpoint.renew()
             endpoint = self._endpoint.read()
             record = self._record(endpoint)
@@ -205,7 +205,7 @@ class VertexDestination:
 
     def rollback(self, to: str = "", check: Check = accept) -> Release | None:
         """Restores the traffic split from before the candidate, or gives all to a version that served, deployed again if need be."""
-        with self._api.mended(StepFailed, "roll back"):
+        with self._api.errors_as(StepFailed, "roll back"):
             endpoint = self._endpoint.find()
             if endpoint is None:
                 return None
@@ -222,7 +222,7 @@ class VertexDestination:
 
     def retire(self) -> None:
         """Undeploys what has no traffic, and the candidate's double on its own endpoint."""
-        with self._api.mended(StepFailed, "read the endpoint"):
+        with self._api.errors_as(StepFailed, "read the endpoint"):
             self._endpoint.renew()
             self._clean()
 
@@ -269,13 +269,13 @@ class VertexDestination:
         where = self._deployments(self._endpoint.name)
         is_there = version is None or where.has(version.deployed_id)
         if version and not is_there:
-            with unharmed(self._clean), self._api.mended(StepFailed, f"bring up {version.fingerprint[:12]}"):
+            with or_current_serves(self._clean), self._api.errors_as(StepFailed, f"bring up {version.fingerprint[:12]}"):
                 self._prove(version, check)
                 version = self._deploy(where, version)
         target = version
         self._endpoint.update(lambda endpoint: _restore(endpoint, record.back_to(target), {}))
         if target and is_there and target != record.serving:
-            with unharmed(lambda: self._put_back(record, split)):
+            with or_current_serves(lambda: self._put_back(record, split)):
                 self._check(target, self._endpoint.name, target.deployed_id, check)
         return target
 
@@ -338,7 +338,7 @@ class VertexDestination:
         )
 
     def _record(self, endpoint: Endpoint) -> Record:
-        """Reads what is recorded, made true by who has the traffic: somebody may have changed that by hand."""
+        """Reads what is recorded, made true by who has the traffic: it may have been changed manually."""
         record = read_record(endpoint)
         own = record.candidate.deployed_id if record.candidate else ""
         shares = {key: share for key, share in endpoint.traffic_split.items() if share and key != own}

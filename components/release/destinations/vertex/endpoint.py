@@ -169,7 +169,7 @@ class VertexEndpoint:
 
     def _take(self, endpoint: Endpoint) -> None:
         endpoint.labels.update(self._lease())
-        with suppress(exceptions.Aborted, exceptions.FailedPrecondition):  # somebody was faster; whoever reads next sees it
+        with suppress(exceptions.Aborted, exceptions.FailedPrecondition):  # another client was faster; the next read shows it
             self._write(endpoint)
 
     def _lease(self) -> dict[str, str]:
@@ -217,7 +217,7 @@ def _held(endpoint: Endpoint) -> tuple[str, str]:
 
 
 def _is_busy(error: Exception) -> bool:
-    """Tells whether somebody else was faster, or the endpoint has another operation to end first."""
+    """Tells whether another client was faster, or the endpoint has another operation to end first."""
     return isinstance(error, exceptions.Aborted) or (isinstance(error, exceptions.FailedPrecondition) and bool(_BUSY.search(str(error))))
 
 

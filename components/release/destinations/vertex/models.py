@@ -24,7 +24,7 @@ class Note(Stored):
     """What is known of a version: its version description, as JSON, which no other version shares.
 
     Attributes:
-        fingerprint: The SHA-256 of the model's bytes; empty where somebody else has uploaded it.
+        fingerprint: The SHA-256 of the model's bytes; empty where another client has uploaded it.
         source: The URI of the model artifact.
         image: The serving container: its image and its options.
         run_id: The run that made it; empty for none.
@@ -131,7 +131,7 @@ def version_name(model: Model) -> str:
 
 
 def read_note(model: Model) -> Note:
-    """Reads what is known of a version; nothing where somebody else has described it.
+    """Reads what is known of a version; nothing where another client has described it.
 
     Raises:
         TaskError: It is malformed, or a newer version of Penstock has written it.

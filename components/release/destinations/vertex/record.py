@@ -1,8 +1,8 @@
 """What an endpoint itself says of its releases, so that the rollback point is found when all else is lost.
 
-Labels    penstock_serving, penstock_previous, penstock_candidate: the starts of fingerprints, for whoever looks or filters
+Labels    penstock_serving, penstock_previous, penstock_candidate: the starts of fingerprints, for readers and filters
           penstock_lease_holder, penstock_lease_seconds, penstock_lease_until: who changes the endpoint, and for how long
-Description   what a person wrote there, and a last line of JSON: the record
+Description   what the user wrote there, and a last line of JSON: the record
 """
 
 import hashlib
@@ -25,7 +25,7 @@ class VertexVersion(Stored):
     """A version that is or was deployed.
 
     Attributes:
-        fingerprint: The SHA-256 of the model's bytes; empty: somebody else has deployed it.
+        fingerprint: The SHA-256 of the model's bytes; empty: another client has deployed it.
         model_version: Its version in the registry.
         model: The resource name of the Model's version, which ends with `@VERSION`.
         uri: Where its SavedModel was when it was uploaded.

@@ -167,9 +167,7 @@ def test_what_can_never_be_promoted_is_refused_before_it_is_staged(site: Site, m
     del theirs["spec"]["predictor"]["annotations"]
     theirs = site.cluster.store.replace(INFERENCE_SERVICES, "models", theirs)
     with (
-        pytest.raises(
-            TaskError, match=r"KServe promotes no canary whose model lies where the predictor's does.*destination option storage"
-        ),
+        pytest.raises(TaskError, match=r"KServe does not promote a canary with the predictor's storageUri.*destination option storage"),
         site.open() as target,
     ):
         target.stage(site.model("first"), site.release("first"))

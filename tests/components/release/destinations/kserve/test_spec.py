@@ -150,7 +150,7 @@ def test_scale_to_zero_is_a_minimum_of_no_replicas():
         (KNATIVE, {"image": 3}, "image=3 is not a string"),
         (KNATIVE, {"min_replicas": 3, "max_replicas": 2}, "max_replicas=2 is less than min_replicas=3"),
         (KNATIVE, {"scale_metric": "cpu"}, "give concurrency or rps"),
-        (KNATIVE, {"image": "localhost:5000/penstock-serve:1"}, "has no digest: in mode=knative"),
+        (KNATIVE, {"image": "localhost:5000/penstock-serve:1"}, "has no digest, which mode=knative requires"),
         (STANDARD, {"scale_metric": "rps"}, "give cpu or memory"),
         (STANDARD, {"min_replicas": 0}, "needs mode=knative"),
         (STANDARD, {"runtime": "a", "image": "b"}, "exclude each other"),
@@ -304,7 +304,7 @@ def test_standard_promotion_changes_no_pod_and_gives_the_autoscaling_back():
 
 def test_standard_what_kserve_would_mix_up_is_refused():
     now = service(write_version(version(1)))
-    with pytest.raises(TaskError, match="cannot tell them apart"):
+    with pytest.raises(TaskError, match="does not support in a canary"):
         Standard().stage(now, version(2, runtime="kserve-tensorflow-serving"))
 
 
