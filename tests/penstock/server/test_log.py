@@ -34,11 +34,14 @@ from penstock.server import log
 log._ERRORS_BYTES, log._LOOK_SECONDS = 1000, 0.05
 log.configure_logging(Path(sys.argv[1]))
 written = Path(sys.argv[1]) / "server.err"
-for _ in range(4):
+for _ in range(4 if written.exists() else 0):
     while written.stat().st_size < 2000:
         print("x" * 100, file=sys.stderr, flush=True)
     while written.stat().st_size > 1000:
         time.sleep(0.01)
+if not written.exists():
+    print("x" * 10_000, file=sys.stderr, flush=True)
+    time.sleep(0.3)  # six times the interval after which it looks
 print("the end", file=sys.stderr, flush=True)
 """
 
