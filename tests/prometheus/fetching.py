@@ -9,17 +9,13 @@ from penstock.local.caches import cache_root, is_kept, keep
 
 from .programs import FOLDER, HOW, find
 
-_PACKAGES = {
-    "prometheus": ("prometheus", "promtool"),
-    "prometheus-alertmanager": ("prometheus-alertmanager", "amtool"),
-    "prometheus-pushgateway": ("prometheus-pushgateway",),
-}
-_NAMES = [name for names in _PACKAGES.values() for name in names]
+_PACKAGES = ("prometheus", "prometheus-alertmanager", "prometheus-pushgateway")
+_PROGRAMS = ("prometheus", "promtool", "alertmanager", "amtool", "pushgateway")
 
 
 def variables() -> dict[str, str]:
     """Returns the variable that names the folder of the programs for tests; none where they were not fetched."""
-    return {FOLDER: str(_folder())} if is_kept(_folder()) else {}
+    return {FOLDER: str(_folder() / "usr" / "bin")} if is_kept(_folder()) else {}
 
 
 def make() -> str:
@@ -28,7 +24,7 @@ def make() -> str:
     Returns:
         Why it cannot be had here; empty if all is there.
     """
-    if is_kept(_folder()) or all(find(name) for name in _NAMES):
+    if is_kept(_folder()) or all(find(name) for name in _PROGRAMS):
         return ""
     if not (shutil.which("apt-get") and shutil.which("dpkg")):
         return f"Prometheus is not here, and neither is apt-get; {HOW}"
@@ -42,16 +38,14 @@ def make() -> str:
 
 
 def _folder() -> Path:
-    return cache_root() / "prometheus" / "programs"
+    return cache_root() / "prometheus" / "packages"
 
 
 def _fetch(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         _run("apt-get", "download", "-q", *_PACKAGES, folder=scratch)
         for package in Path(scratch).glob("*.deb"):
-            _run("dpkg", "-x", str(package), "unpacked", folder=scratch)
-        for name in _NAMES:
-            shutil.move(Path(scratch) / "unpacked" / "usr" / "bin" / name, folder / name)
+            _run("dpkg", "-x", str(package), str(folder), folder=scratch)
 
 
 def _run(*command: str, folder: str) -> None:

@@ -11,11 +11,11 @@ _SECONDS = 60.0
 
 
 @contextmanager
-def running(program: str, port: int, folder: Path, *options: str) -> Iterator[str]:
+def running(command: list[str], port: int, folder: Path, *options: str) -> Iterator[str]:
     """Gives the URL of Prometheus, its Alertmanager or its Pushgateway, once it is ready.
 
     Args:
-        program: Its path.
+        command: The program's path, or a command that becomes it.
         port: A free port.
         folder: Where it works and logs.
         options: Its further options.
@@ -23,7 +23,7 @@ def running(program: str, port: int, folder: Path, *options: str) -> Iterator[st
     address = f"127.0.0.1:{port}"
     log = folder / f"{port}.log"
     with log.open("wb") as output:
-        process = subprocess.Popen([program, f"--web.listen-address={address}", *options], cwd=folder, stdout=output, stderr=output)
+        process = subprocess.Popen([*command, f"--web.listen-address={address}", *options], cwd=folder, stdout=output, stderr=output)
     try:
         _wait(process, f"http://{address}/-/ready", log)
         yield f"http://{address}"

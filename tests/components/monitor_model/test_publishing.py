@@ -26,7 +26,7 @@ def pushgateway(tmp_path_factory: pytest.TempPathFactory, free_ports: Callable[[
     program = find("pushgateway")
     if not program:
         pytest.skip(f"there is no pushgateway: `make prometheus` fetches it, or {HOW}")
-    with running(program, free_ports(), tmp_path_factory.mktemp("pushgateway")) as url:
+    with running([program], free_ports(), tmp_path_factory.mktemp("pushgateway")) as url:
         yield url
 
 
