@@ -77,7 +77,7 @@ def monitor_model(
 
     Args:
         monitoring: `monitoring.json` with the verdict and every figure, and `monitoring.prom`, the same for Prometheus.
-        report: A page with the verdict, the features that moved most, the quality and what the log does not tell.
+        report: A page with the verdict, the features that changed most, the quality and what is missing in the log.
         verdict: `ok`, `drifted`, `degraded`, `not_enough_data` or `no_data`.
         logs: Path or URI of the log: a folder or bucket of the model server's prediction log or of KServe's inference logger, or
             Vertex AI's table `bq://PROJECT.DATASET.TABLE`.

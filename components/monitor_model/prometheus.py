@@ -22,18 +22,18 @@ def _families(monitoring: dict[str, Any], model: dict[str, str]) -> Iterator[tup
     features = monitoring["features"].items()
     words = (OK, DRIFT, DEGRADED, TOO_FEW, NO_DATA)
     samples: list[_Sample] = [(model | {"verdict": word}, float(word == monitoring["verdict"])) for word in words]
-    yield "penstock_monitoring_verdict", "1 for the verdict of the last monitoring, 0 for the others.", samples
-    yield "penstock_monitoring_time_seconds", "When the model was last monitored.", [(model, monitoring["timestamp"])]
+    yield "penstock_monitoring_verdict", "1 for the latest verdict, 0 for the others.", samples
+    yield "penstock_monitoring_time_seconds", "The time of the latest monitoring.", [(model, monitoring["timestamp"])]
     yield "penstock_monitoring_rows", "Rows of the window.", [(model, monitoring["rows"])]
     yield "penstock_monitoring_newest_row_seconds", "The time of the newest logged row.", [(model, monitoring["newest_timestamp"])]
     yield (
         "penstock_monitoring_drift",
-        "How far a feature lies from the reference, by the measure that is judged.",
+        "The distance of a feature from the reference, by its configured measure.",
         [(model | {"feature": name, "measure": found["measure"]}, found["value"]) for name, found in features],
     )
     yield (
         "penstock_monitoring_drifted",
-        "1 for a feature that lies beyond its threshold and beyond chance.",
+        "1 if a feature is above its threshold and above what chance explains.",
         [(model | {"feature": name}, float(found["status"] == "drifted")) for name, found in features],
     )
     yield (
@@ -44,12 +44,12 @@ def _families(monitoring: dict[str, Any], model: dict[str, str]) -> Iterator[tup
     quality = (monitoring["quality"] or {}).get("metrics", {})
     yield (
         "penstock_monitoring_quality",
-        "A metric of the EvalConfig on the rows whose labels have come.",
+        "A metric of the EvalConfig on the rows with labels.",
         [(model | {"metric": name}, found["value"]) for name, found in quality.items()],
     )
     yield (
         "penstock_monitoring_labeled_share",
-        "The share of rows whose labels have come.",
+        "The share of rows with labels.",
         [(model, (monitoring["quality"] or {}).get("share"))],
     )
     if champion := monitoring["champion"]:

@@ -1,4 +1,4 @@
-"""The page that shows a monitoring: verdict, what moved, quality, and what the log does not tell."""
+"""The page that shows a monitoring: verdict, largest changes, quality, and what is missing in the log."""
 
 from pathlib import Path
 from typing import Any
