@@ -37,6 +37,12 @@ def parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return one(file(command))
 
 
+def label_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `--label`, as `labels`."""
+    text = "What to say about the run. Kubeflow shows it as the description."
+    return click.option("--label", "labels", metavar="NAME=VALUE", multiple=True, help=text)(command)
+
+
 def verbose_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds `--verbose`, which shows what this process and the tasks that it starts log, from the level DEBUG on."""
 
@@ -51,13 +57,13 @@ def verbose_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--verbose", is_flag=True, expose_value=False, callback=be_verbose, help=text)(command)
 
 
-def name_value_pairs(texts: tuple[str, ...]) -> dict[str, str]:
-    """Returns what `--param` gives, by name.
+def name_value_pairs(texts: tuple[str, ...], option: str = "--param") -> dict[str, str]:
+    """Returns what `--param`, or another option, gives by name.
 
     Raises:
         UsageError: One is not NAME=VALUE.
     """
     for text in texts:
         if "=" not in text:
-            raise click.UsageError(f"--param {text} is not NAME=VALUE")
+            raise click.UsageError(f"{option} {text} is not NAME=VALUE")
     return dict(text.split("=", 1) for text in texts)

@@ -1,5 +1,6 @@
 """The command line. What needs kfp is imported when a command runs, so that help is quick."""
 
+import re
 import sys
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ from ..errors import UserError, before_anything_starts, disk_full_explained
 from ..kfp_adapter.lean import import_kfp
 from .images import images
 from .lint import lint
-from .options import CompiledFile, name_value_pairs, parameter_options, verbose_option
+from .options import CompiledFile, label_option, name_value_pairs, parameter_options, verbose_option
 from .remote import runs, schedule, submit, upload
 from .serve import serve
 
@@ -69,9 +70,19 @@ for command in (serve, images, lint, submit, upload, schedule, runs):
     metavar="FILE",
     help="Hashed requirements of your modules beyond those of the tf family. They get a separate virtual environment.",
 )
+@click.option("--name", default="", metavar="NAME", help="The name of the run and its folder. Default: the pipeline's and the time.")
+@label_option
 @verbose_option
 def run(
-    file: Path, texts: tuple[str, ...], values_file: Path | None, root: Path, fresh: bool, runner: str, extra_packages: Path | None
+    file: Path,
+    texts: tuple[str, ...],
+    values_file: Path | None,
+    root: Path,
+    fresh: bool,
+    runner: str,
+    extra_packages: Path | None,
+    name: str,
+    labels: tuple[str, ...],
 ) -> None:
     """Run a compiled pipeline, or one compiled component, on this machine.
 
@@ -96,20 +107,23 @@ def run(
             )
     from ..local.refusals import refuse
     from ..local.report import report
-    from ..local.run import Interrupted, make_runner
+    from ..local.run import Interrupted, Named, make_runner
     from ..local.run import run as run_pipeline
     from ..remote.release_names import check_names
     from ..spec.pipeline_file import PipelineFile, read_values
 
     started = time.monotonic()
     given = name_value_pairs(texts)
+    named = Named(name, name_value_pairs(labels, "--label"))
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,127}|", name):
+        raise click.UsageError(f"--name {name} cannot be the name of a folder; use letters, digits, `-`, `_` and `.`")
     with before_anything_starts():
         pipeline = PipelineFile(file)
         arguments = pipeline.arguments(given, read_values(values_file) if values_file else {})
         refuse(pipeline, arguments)
         check_names(pipeline.document, arguments)
     try:
-        result = run_pipeline(pipeline, arguments, root, fresh, make_runner(runner, extra_packages), _out)
+        result = run_pipeline(pipeline, arguments, root, fresh, make_runner(runner, extra_packages), _out, named)
     except Interrupted as interruption:
         click.echo("interrupted; finished tasks are cached", err=True)
         sys.exit(128 + interruption.number)

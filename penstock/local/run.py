@@ -1,16 +1,20 @@
 """Runs a compiled pipeline on this machine."""
 
 import logging
+import os
 import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NoReturn
 
 from kfp import local
 from rich.console import Console
 
+from penstock.components.data.local_runs import CANCELED, DONE, FAILED, RUNNING, LocalRun
 from penstock.components.protocol import redact
 from penstock.components.protocol.logs import is_verbose
 
@@ -26,6 +30,19 @@ from .processes import Processes
 from .report import Result
 from .runner import Runner
 from .task_environment import set_variables
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a person calls a run.
+
+    Attributes:
+        name: Its name; empty: the pipeline's and the time.
+        labels: What is said about it.
+    """
+
+    name: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 class Interrupted(BaseException):
@@ -62,7 +79,9 @@ def make_runner(name: str, extra_packages: Path | None = None) -> Runner:
     return DockerRunner()
 
 
-def run(pipeline: PipelineFile, arguments: dict[str, Any], root: Path, fresh: bool, runner: Runner, console: Console) -> Result:
+def run(
+    pipeline: PipelineFile, arguments: dict[str, Any], root: Path, fresh: bool, runner: Runner, console: Console, named: Named = Named()
+) -> Result:
     """Runs a pipeline through kfp.local.
 
     Args:
@@ -72,18 +91,21 @@ def run(pipeline: PipelineFile, arguments: dict[str, Any], root: Path, fresh: bo
         fresh: Whether to run every task, whatever is cached.
         runner: What runs its tasks.
         console: Where to show it.
+        named: Its name and labels.
 
     Raises:
-        UserError: The runner lacks something, or a condition cannot be evaluated.
+        UserError: There is a run with its name, the runner lacks something, or a condition cannot be evaluated.
         Interrupted: SIGINT or SIGTERM came; the tasks' processes have ended.
     """
     root = root.absolute()
     runner.prepare(pipeline, root, console)
     root.mkdir(parents=True, exist_ok=True)
     set_variables(root)
-    run_name = RUN_NAME.function(pipeline.name)
+    run_name = named.name or RUN_NAME.function(pipeline.name)
     folder = root / run_name
-    folder.mkdir()
+    _make(folder)
+    record = LocalRun(run_name, pipeline.name, RUNNING, _now(), process=os.getpid(), labels=named.labels)
+    record.write(folder)
     display = Display(console, pipeline.plan())
     processes = Processes()
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(root), workspace_root=str(folder / ".workspace"))
@@ -99,8 +121,37 @@ def run(pipeline: PipelineFile, arguments: dict[str, Any], root: Path, fresh: bo
         stack.enter_context(single_tasks.watched(display, run_name))
         stack.enter_context(display)
         stack.callback(display.ended)
-        failed = _orchestrate(pipeline, portable(pipeline.document, arguments)[1])
+        with _recorded(record, folder) as ended:
+            failed = _orchestrate(pipeline, portable(pipeline.document, arguments)[1])
+            ended.append(FAILED if failed else DONE)
     return Result(folder, display.tasks, failed)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir()
+    except FileExistsError as error:
+        raise UserError(f"there is a run {folder.name} in {folder.parent}; give another --name") from error
+
+
+@contextmanager
+def _recorded(record: LocalRun, folder: Path) -> Iterator[list[str]]:
+    """Writes down how a run ends; a full disk may keep it from that."""
+    ended: list[str] = []
+    state = FAILED
+    try:
+        yield ended
+        state = ended[-1]
+    except Interrupted:
+        state = CANCELED
+        raise
+    finally:
+        with suppress(OSError):
+            replace(record, state=state, ended=_now()).write(folder)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def _orchestrate(pipeline: PipelineFile, arguments: dict[str, Any]) -> bool:

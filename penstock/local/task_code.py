@@ -14,7 +14,7 @@ from penstock.components.protocol.atomic import atomically
 
 from .caches import cache_root
 
-_SUBPACKAGES = ("components", "pipelines", "images")
+_SUBPACKAGES = ("components", "pipelines", "images", "compiled")
 _MAIN = """import runpy, sys
 del sys.argv[0]
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -1,8 +1,10 @@
 """The environment of a task on this machine: its family's virtual environment and its variables."""
 
 import os
+import shlex
 import shutil
 import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -45,8 +47,9 @@ def set_serve_python(console: Console) -> None:
 
 
 def set_variables(root: Path) -> None:
-    """Tells the tasks where to track, which commit this is, and, unless the user wants to see everything, to log less."""
+    """Tells the tasks where to track, how to run `penstock`, which commit this is, and, unless the user wants to see everything, to log less."""
     os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")
+    os.environ.setdefault("PENSTOCK_COMMAND", shlex.join([sys.executable, "-m", "penstock.cli"]))
     for name, value in (_SAME_BYTES | ({} if is_verbose() else _QUIET)).items():
         os.environ.setdefault(name, value)
     git = shutil.which("git")

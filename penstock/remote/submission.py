@@ -32,6 +32,8 @@ class SubmissionOptions:
         pipeline_root: The URI below which artifacts lie.
         platform: A platform settings file.
         caching: False: no task may be taken from the cache.
+        labels: What is said about the run.
+        once: Whether the name is the run's alone.
     """
 
     texts: dict[str, str] = field(default_factory=dict)
@@ -42,6 +44,8 @@ class SubmissionOptions:
     pipeline_root: str = ""
     platform: Path | None = None
     caching: bool | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    once: bool = False
 
 
 def make_submission(
@@ -75,6 +79,8 @@ def make_submission(
         service_account=options.service_account or settings.service_account,
         pipeline_root=options.pipeline_root or settings.pipeline_root,
         caching=options.caching,
+        labels=options.labels,
+        once=options.once,
     )
     return submission, _checked(submission, backend)
 

@@ -41,6 +41,8 @@ class Submission:
         service_account: Whom its tasks run as; empty for the backend's default.
         pipeline_root: The URI below which artifacts lie; empty for the backend's default.
         caching: False: no task may be taken from the cache. None: as compiled.
+        labels: What is said about the run. Kubeflow Pipelines has no labels of runs: there they are the run's description.
+        once: Whether the name is the run's alone: where there is a run with it, no other is made.
     """
 
     pipeline: PipelineFile
@@ -52,6 +54,8 @@ class Submission:
     service_account: str = ""
     pipeline_root: str = ""
     caching: bool | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    once: bool = False
 
 
 @dataclass(frozen=True)
@@ -175,7 +179,7 @@ class Target(Protocol):
         """
 
     def submit(self, submission: Submission) -> Run:
-        """Makes a run."""
+        """Makes a run, or where `once` is set and a run has the name, returns that one."""
 
     def upload(self, submission: Submission) -> Upload:
         """Puts a pipeline, or a component, into the backend's list under `submission.name`: the same bytes are the same version."""
@@ -186,8 +190,12 @@ class Target(Protocol):
     def source(self, run_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Returns the PipelineSpec that a run was made of and its parameters, in JSON form; empty if unknown."""
 
-    def runs(self) -> Iterator[Run]:
-        """Yields the runs, newest first, page after page as they are asked for."""
+    def runs(self, named: str = "") -> Iterator[Run]:
+        """Yields the runs, newest first, page after page as they are asked for.
+
+        Args:
+            named: What the name has in it; empty: any.
+        """
 
     def cancel(self, run_id: str) -> None:
         """Ends a run; one that has ended is left alone."""

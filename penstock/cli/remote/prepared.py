@@ -62,5 +62,7 @@ def _submission_options(given: dict[str, Any]) -> "SubmissionOptions":
         texts=name_value_pairs(given["texts"]),
         values=read_values(given["values_file"]) if given["values_file"] else {},
         caching=False if given["no_cache"] else None,
+        labels=name_value_pairs(given.get("labels", ()), "--label"),
+        once=given.get("once", False),
         **{name: given[name] for name in ("name", "experiment", "service_account", "pipeline_root", "platform")},
     )

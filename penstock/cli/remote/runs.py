@@ -1,5 +1,6 @@
 """`penstock runs`."""
 
+import json
 import sys
 import tempfile
 from itertools import islice
@@ -29,15 +30,24 @@ def runs() -> None:
 @runs.command("list")
 @where_options
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="The maximum number of runs to list.")
-def list_runs(limit: int, **where: str) -> None:
+@click.option("--named", default="", metavar="TEXT", help="Only runs with this text in their names.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per run, with its page.")
+def list_runs(limit: int, named: str, as_json: bool, **where: str) -> None:
     """List the newest runs.
 
-    Example: penstock runs list --target vertex --limit 50
+    \b
+    Examples:
+      penstock runs list --target vertex --limit 50
+      penstock runs list --target kubeflow --named retrain --json
     """
     target, _ = connected(where)
-    print_table(
-        ("id", "name", "state", "created"), ((run.id, run.name, run.state, time_text(run.created)) for run in islice(target.runs(), limit))
-    )
+    found = islice(target.runs(named), limit)
+    if as_json:
+        for run in found:
+            created = run.created.isoformat() if run.created else ""
+            click.echo(json.dumps({"id": run.id, "name": run.name, "state": run.state, "created": created, "url": run.url}))
+        return
+    print_table(("id", "name", "state", "created"), ((run.id, run.name, run.state, time_text(run.created)) for run in found))
 
 
 @runs.command()

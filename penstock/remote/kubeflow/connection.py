@@ -95,8 +95,7 @@ class Connection:
 
     def named(self, method: Callable[..., Any], items: str, name: str, **kwargs: Any) -> Any | None:
         """Returns the item of a list with a name, or None."""
-        predicate = {"key": "display_name", "operation": "EQUALS", "string_value": name}
-        return next(self.pages(method, items, filter=json.dumps({"predicates": [predicate]}), **kwargs), None)
+        return next(self.pages(method, items, filter=_by_name("EQUALS", name), **kwargs), None)
 
     def get_json(self, path: str, path_params: dict[str, str]) -> dict[str, Any]:
         """Gets what no generated service does; empty where there is no such thing.
@@ -207,6 +206,15 @@ class Connection:
     @property
     def _where(self) -> str:
         return self.host if "client" in vars(self) else self._settings.host or "Kubeflow Pipelines"
+
+
+def named_like(text: str) -> str:
+    """Returns the filter of a list for names that have a text in them."""
+    return _by_name("IS_SUBSTRING", text)
+
+
+def _by_name(operation: str, text: str) -> str:
+    return json.dumps({"predicates": [{"key": "display_name", "operation": operation, "string_value": text}]})
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[str]:

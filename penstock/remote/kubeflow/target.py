@@ -2,20 +2,21 @@
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from ...errors import UserError
 from ..settings import KubeflowSettings
 from ..target import CANCELED, DONE, ENDED, FAILED, RUNNING, WAITING, Run, Schedule, Submission, Timetable, Upload
 from . import package, schedule
-from .connection import Connection, NotThere, message
+from .connection import Connection, NotThere, message, named_like
 from .logs import read_log
 from .times import moment
 from .workflow import Workflow, in_brief
 
 _DEFAULT_EXPERIMENT = "Default"
 _NEWEST_FIRST = "created_at desc"
+_NEVER = datetime.max.replace(tzinfo=timezone.utc)
 _STATES = {
     "SUCCEEDED": DONE,
     "SKIPPED": DONE,
@@ -54,9 +55,11 @@ class KubeflowTarget:
         """Uploads the pipeline, unless the same is there, and makes a run of it."""
         from kfp_server_api import V2beta1Run
 
-        body = V2beta1Run(display_name=submission.name, **self._made_of(submission))
-        run = self._connection.call(self._client.runs.run_service_create_run, body)
-        return self._run(run)
+        if submission.once and (there := self._first(submission.name)):
+            return there
+        body = V2beta1Run(display_name=submission.name, description=_description(submission), **self._made_of(submission))
+        run = self._run(self._connection.call(self._client.runs.run_service_create_run, body))
+        return self._only(run) if submission.once else run
 
     def upload(self, submission: Submission) -> Upload:
         """Puts a pipeline into the list."""
@@ -74,10 +77,11 @@ class KubeflowTarget:
         run = self._get_run(run_id)
         return self._spec(run), (run.runtime_config and run.runtime_config.parameters) or {}
 
-    def runs(self) -> Iterator[Run]:
+    def runs(self, named: str = "") -> Iterator[Run]:
         """Yields the runs, newest first."""
         listing = self._client.runs.run_service_list_runs
-        for run in self._connection.pages(listing, "runs", sort_by=_NEWEST_FIRST, namespace=self._connection.namespace):
+        criteria = {"filter": named_like(named)} if named else {}
+        for run in self._connection.pages(listing, "runs", sort_by=_NEWEST_FIRST, namespace=self._connection.namespace, **criteria):
             yield self._run(run)
 
     def cancel(self, run_id: str) -> None:
@@ -167,6 +171,18 @@ class KubeflowTarget:
         )
         return experiment.experiment_id
 
+    def _first(self, name: str) -> Run | None:
+        """Returns the first run that was made with a name; of those of one second, the same for whoever asks."""
+        found = [run for run in self.runs(name) if run.name == name]
+        return min(found, key=lambda run: (run.created or _NEVER, run.id), default=None)
+
+    def _only(self, run: Run) -> Run:
+        """Returns the run that counts for a name. Kubeflow Pipelines takes a name twice, and somebody else may have used it meanwhile."""
+        first = self._first(run.name) or run
+        if first.id != run.id:
+            self.cancel(run.id)
+        return first
+
     def _get_run(self, run_id: str) -> Any:
         return self._connection.call(self._client.runs.run_service_get_run, run_id)
 
@@ -207,6 +223,10 @@ class KubeflowTarget:
         timetable = schedule.timetable(recurring_run, self._settings.schedule_time_zone)
         page = self._connection.page(f"recurringrun/details/{recurring_run.recurring_run_id}")
         return Schedule(recurring_run.recurring_run_id, timetable, schedule.state(recurring_run, timetable), page)
+
+
+def _description(submission: Submission) -> str:
+    return ", ".join(f"{name}={value}" for name, value in submission.labels.items())
 
 
 def _runtime(submission: Submission) -> dict[str, Any]:

@@ -20,12 +20,13 @@ _LABEL = re.compile(r"[\w-]{1,63}")
 _NETWORK = re.compile(r"projects/[^/]+/global/networks/[^/]+")
 _KEY = re.compile(r"projects/[^/]+/locations/(?P<location>[^/]+)/keyRings/[^/]+/cryptoKeys/[^/]+")
 _EXPERIMENT = re.compile(r"[a-z0-9][-a-z0-9]{0,127}")
+_ID = re.compile(r"[a-z][-a-z0-9]{0,127}")
 _LONGEST_ID = 128
 _LONGEST_NAME = 128
 
 
 def make_request(submission: Submission, settings: VertexSettings, parent: str) -> CreatePipelineJobRequest:
-    """Returns the request that makes the run; its ID is new, so that a repeated request makes no second run.
+    """Returns the request that makes the run. Its ID is new, or of a run that is made once the name: a repeated request makes no second run.
 
     Args:
         submission: What to run.
@@ -35,9 +36,13 @@ def make_request(submission: Submission, settings: VertexSettings, parent: str) 
     Raises:
         UserError: Vertex AI takes no such run.
     """
-    return CreatePipelineJobRequest(
-        parent=parent, pipeline_job=make_job(submission, settings), pipeline_job_id=_new_id(submission.pipeline.name)
-    )
+    if submission.once and not _ID.fullmatch(submission.name):
+        raise UserError(
+            f"the name {submission.name!r} cannot be the ID of a run on Vertex AI: use at most 128 lowercase letters, digits and `-`, and "
+            "begin with a letter"
+        )
+    run_id = submission.name if submission.once else _new_id(submission.pipeline.name)
+    return CreatePipelineJobRequest(parent=parent, pipeline_job=make_job(submission, settings), pipeline_job_id=run_id)
 
 
 def make_job(submission: Submission, settings: VertexSettings) -> PipelineJob:
@@ -68,7 +73,7 @@ def make_job(submission: Submission, settings: VertexSettings) -> PipelineJob:
         display_name=submission.name,
         pipeline_spec=made.pipeline_spec,
         runtime_config=made.runtime_config,
-        labels=settings.labels,
+        labels=settings.labels | submission.labels,
         service_account=submission.service_account,
         network=settings.network,
         encryption_spec={"kms_key_name": settings.encryption_key} if settings.encryption_key else None,
@@ -82,7 +87,7 @@ def _check(submission: Submission, settings: VertexSettings) -> None:
         )
     if len(submission.name) > _LONGEST_NAME:
         raise UserError(f"the name of a run has at most {_LONGEST_NAME} characters: give a shorter --name")
-    for key, value in settings.labels.items():
+    for key, value in (settings.labels | submission.labels).items():
         if not _is_label(key) or (value and not _is_label(value)):
             raise UserError(f"label {key}={value}: a label has at most 63 lowercase letters, digits, `_` and `-`")
     if settings.network and not _NETWORK.fullmatch(settings.network):

@@ -84,9 +84,11 @@ class VertexTarget:
         made = json_format.MessageToDict(type(job).pb(job))
         return made.get("pipelineSpec", {}), made.get("runtimeConfig", {}).get("parameterValues", {})
 
-    def runs(self) -> Iterator[Run]:
+    def runs(self, named: str = "") -> Iterator[Run]:
         """Yields the runs, newest first, page after page as they are asked for."""
         request = {"parent": self._api.parent, "order_by": _NEWEST_FIRST, "read_mask": _LISTED, "page_size": _BY_PAGE}
+        if named:
+            request["filter"] = f'display_name:"*{named}*"'
         with self._api.doing("list the runs"):
             for job in self._api.call(self._api.jobs.list_pipeline_jobs, request, _BRIEFLY):
                 yield self._seen(job)
