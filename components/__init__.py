@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # else a type checker takes each for the package of the same name
     from .check_eval_config.component import check_eval_config
     from .check_serving.component import check_serving
+    from .choose_response.component import choose_response
     from .control_release.component import control_release
     from .evaluate_model.component import evaluate_model
+    from .find_span.component import find_span
     from .ingest_examples.component import ingest_examples
     from .monitor_model.component import monitor_model
     from .push_model.component import push_model
@@ -19,6 +21,7 @@ if TYPE_CHECKING:  # else a type checker takes each for the package of the same 
     from .resolve_baseline.component import resolve_baseline
     from .train_model.component import train_model
     from .transform_examples.component import transform_examples
+    from .trigger_training.component import trigger_training
     from .validate_examples.component import validate_examples
 
 __all__ = [  # noqa: RUF022 - in the order of the path
@@ -35,6 +38,9 @@ __all__ = [  # noqa: RUF022 - in the order of the path
     "push_model",
     "control_release",
     "monitor_model",
+    "choose_response",
+    "find_span",
+    "trigger_training",
 ]
 
 

@@ -68,6 +68,7 @@ def training(
     allow_stale_baseline: bool = False,
     serving_options: dict = {},  # noqa: B006
     experiment: str = "penstock",
+    reason: str = "",
     tracking_uri: str = "",
     registry_uri: str = "",
     beam_pipeline_args: list = [],  # noqa: B006
@@ -131,6 +132,7 @@ def training(
         allow_stale_baseline: Whether to push even if the model that serves now is not the Baseline of the evaluation.
         serving_options: Options for the model server, such as resources and replicas, as in push_model.
         experiment: The MLflow experiment.
+        reason: Why the model is trained, such as the verdict of a monitoring. trigger_training gives it.
         tracking_uri: URI of MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
         registry_uri: URI of the model registry: MLflow's, or `vertex://PROJECT/LOCATION`. Empty: the tracking server's.
         beam_pipeline_args: Apache Beam options for transform_examples and evaluate_model.
@@ -221,6 +223,7 @@ def training(
                 serving_check=check.outputs["serving_check"],
                 model_name=model_name,
                 tracking_run_id=train.outputs["tracking_run_id"],
+                reason=reason,
                 tracking_uri=tracking_uri,
                 registry_uri=registry_uri,
             )

@@ -12,6 +12,7 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from penstock.components.data.tensors import Tensors
 from penstock.components.evidence.eval_config import slicing_columns
+from penstock.components.evidence.evaluation.predict import Batch, ModelError
 from penstock.components.evidence.evaluation.results import Results, read_results
 from penstock.components.evidence.tfma import (
     constants,
@@ -24,7 +25,6 @@ from penstock.components.evidence.tfma import (
 )
 from penstock.components.protocol import TaskError, redact
 
-from .predict import Batch, ModelError
 from .rows import batches_for_models, load, model_outputs, model_title, transformed_columns
 
 # Beam's default runner would first download another one.

@@ -12,8 +12,7 @@ from penstock.components.data import stored
 from penstock.components.data.examples import read_batches
 from penstock.components.data.tensors import Tensors
 from penstock.components.evidence.answers import largest_part, to_json, to_predictions
-
-from .predict import Batch, Predictor
+from penstock.components.evidence.evaluation.predict import Batch, Predictor
 
 # Enough to detect a model that gives other answers than in the evaluation, and few enough to send in a second.
 PROBE_ROWS = 256

@@ -10,11 +10,10 @@ from tensorflow_model_analysis.proto import config_pb2
 from penstock.components.data.examples import count_rows, read_batches, read_schema
 from penstock.components.data.tensors import Tensors
 from penstock.components.evidence.eval_config import require_columns, slicing_columns, spec_columns
+from penstock.components.evidence.evaluation.predict import SIGNATURES, Batch, Predictor, resolve_output
 from penstock.components.evidence.evaluation.rows import Rows
 from penstock.components.evidence.tfma import constants
 from penstock.components.protocol import TaskError, figure
-
-from .predict import SIGNATURES, Batch, Predictor, resolve_output
 
 
 def needed_columns(eval_config: config_pb2.EvalConfig, predictors: dict[str, Predictor]) -> list[str]:

@@ -17,6 +17,7 @@ from penstock.components.data.tensors import Tensors, load_schema
 from penstock.components.evidence.baseline import NO_BASELINE
 from penstock.components.evidence.eval_config import check_labels, has_thresholds, parse_eval_config, with_defaults
 from penstock.components.evidence.evaluation import engine
+from penstock.components.evidence.evaluation.predict import ModelError, Predictor
 from penstock.components.evidence.evaluation.results import Results, write_eval_config, write_results
 from penstock.components.evidence.evaluation.unsupported import NotVectorized
 from penstock.components.evidence.tfma import constants
@@ -25,7 +26,6 @@ from penstock.components.protocol import Input, Output, TaskError, figure, redac
 from .blessing import bless
 from .curves import Curves, classification_metadata, draw
 from .headlines import headline, overall_metrics
-from .predict import ModelError, Predictor
 from .probe import write_probe
 from .report import write_report
 from .rows import check_columns, check_inputs, load, model_title, read_rows

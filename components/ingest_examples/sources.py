@@ -12,10 +12,10 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from penstock.components.data.filesystems import open_store
+from penstock.components.data.input_pattern import InputPattern, escape, known_folders, numbering_keys, select
 from penstock.components.protocol import TaskError, figure, file_sha256, redact
 
 from .partitions import Partition, partition_of
-from .pattern import InputPattern, escape, known_folders, numbering_keys, select
 
 _PARALLEL_READS = 8
 _LISTED_SOURCES = 100

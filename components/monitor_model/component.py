@@ -1,7 +1,7 @@
 """The KFP interface of monitor_model."""
 
 from kfp import dsl
-from kfp.dsl import HTML, Artifact, Dataset, Input, Output, OutputPath
+from kfp.dsl import HTML, Artifact, Dataset, Input, Model, Output, OutputPath
 
 from penstock.components.container import container, never_cached
 
@@ -15,6 +15,7 @@ def monitor_model(
     logs: str,
     reference: Input[Dataset] = None,
     evaluation: Input[Artifact] = None,
+    predecessor: Input[Model] = None,
     reference_uri: str = "",
     reference_split: str = "train",
     reference_window: str = "",
@@ -26,6 +27,7 @@ def monitor_model(
     window_start: str = "",
     window_end: str = "",
     window_hours: float = 24.0,
+    trend_windows: int = 0,
     monitoring_config: str = "",
     eval_config: str = "",
     labels: str = "",
@@ -84,6 +86,8 @@ def monitor_model(
         reference: The Examples that the model was trained on.
         evaluation: The Evaluation that blessed the model. Its metrics are what the quality is compared with, and without
             `fingerprint` its model is the one that is monitored.
+        predecessor: The model that served before, such as the `baseline` of resolve_baseline. If the verdict is `degraded`, it answers
+            the rows with labels too, and `monitoring.json` tells whether it is better.
         reference_uri: Path or URI of Examples, instead of `reference`.
         reference_split: The Split of the Examples.
         reference_window: An earlier window of the same log, instead of Examples: `START/END` in ISO 8601. Only then are predictions
@@ -98,6 +102,7 @@ def monitor_model(
         window_start: Start of the window in ISO 8601. Empty: `window_hours` before its end.
         window_end: End of the window. Empty: now.
         window_hours: Length of the window if it has no start.
+        trend_windows: The number of windows of the same length before the window that are looked at too, each with a verdict.
         monitoring_config: Measures and thresholds, as text, path or URI (see above).
         eval_config: TFMA's EvalConfig as text, path or URI. Needed for `labels`, and for an estimate without them.
         labels: Path or URI of labels: a file or folder of CSV, Parquet or JSON lines. Empty: the quality is not measured. For a

@@ -76,7 +76,7 @@ class LabeledRows:
 
     Args:
         labels: What `read_labels` returned.
-        columns: The features that are kept: those that slices are cut by, and weights.
+        columns: The features that are kept: those that slices are cut by, and weights. None: all.
 
     Attributes:
         rows: The rows with an answer that were seen, by fingerprint.
@@ -84,7 +84,7 @@ class LabeledRows:
         label_id: An id of the labels.
     """
 
-    def __init__(self, labels: pa.Table, columns: set[str]) -> None:
+    def __init__(self, labels: pa.Table, columns: set[str] | None) -> None:
         self._ids, self._labels = (labels.column(name).combine_chunks() for name in ("id", LABEL))
         self._columns = columns
         self._kept: list[pa.Table] = []
@@ -102,7 +102,7 @@ class LabeledRows:
         places = pc.index_in(ids, self._ids)
         has = places.is_valid()
         found_rows = answered.filter(has)
-        names = [name for name in found_rows.features.schema.names if name in self._columns]
+        names = [name for name in found_rows.features.schema.names if self._columns is None or name in self._columns]
         table = pa.table(
             {"__id__": found_rows.about.column("id"), "__fingerprint__": found_rows.about.column("fingerprint").fill_null("")}
             | {LABEL: self._labels.take(places.filter(has))}

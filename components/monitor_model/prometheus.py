@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from .verdict import DEGRADED, DRIFT, NO_DATA, OK, TOO_FEW
+from penstock.components.evidence.monitoring import VERDICTS
 
 _Sample = tuple[dict[str, str], float | None]
 
@@ -20,8 +20,7 @@ def metrics_text(monitoring: dict[str, Any]) -> str:
 
 def _families(monitoring: dict[str, Any], model: dict[str, str]) -> Iterator[tuple[str, str, list[_Sample]]]:
     features = monitoring["features"].items()
-    words = (OK, DRIFT, DEGRADED, TOO_FEW, NO_DATA)
-    samples: list[_Sample] = [(model | {"verdict": word}, float(word == monitoring["verdict"])) for word in words]
+    samples: list[_Sample] = [(model | {"verdict": word}, float(word == monitoring["verdict"])) for word in VERDICTS]
     yield "penstock_monitoring_verdict", "1 for the latest verdict, 0 for the others.", samples
     yield "penstock_monitoring_time_seconds", "The time of the latest monitoring.", [(model, monitoring["timestamp"])]
     yield "penstock_monitoring_rows", "Rows of the window.", [(model, monitoring["rows"])]

@@ -66,7 +66,7 @@ def read_evaluation(folder: Path) -> Figures:
         TaskError: Its metrics are gone or damaged.
     """
     try:
-        found = _figures(read_results(folder), is_evaluation=True)
+        found = figures_of(read_results(folder), is_evaluation=True)
     except Exception as error:  # TFMA, TensorFlow and protobuf have exceptions of their own
         raise TaskError(f"the metrics of the Evaluation at {folder} cannot be read ({_said(error)}); evaluate the model again") from error
     if not found.get(()):
@@ -109,11 +109,11 @@ def measure(
     if table.num_rows < config.min_labels:
         return found | {"reasons": [], "unknown": [f"{table.num_rows:,} rows with labels are fewer than min_labels, {config.min_labels:,}"]}
     try:
-        now = _figures(_evaluated(eval_config, table, schema))
+        now = figures_of(evaluated(eval_config, table, schema))
     except NotVectorized as reason:
         return found | {"reasons": [], "unknown": [f"eval_config asks for {reason}, which is computed on Beam alone"]}
     then = before or {}
-    asked = list(_asked(eval_config))
+    asked = list(asked_of(eval_config))
     overall = {title: _described(title, at, then.get((), {}), asked) for title, at in now.get((), {}).items()}
     slices = {
         slice_title(key): {title: _described(title, at, then.get(key, {}), []) for title, at in figures.items()}
@@ -135,7 +135,21 @@ def _spec(eval_config: config_pb2.EvalConfig) -> config_pb2.ModelSpec:
     return next(spec for spec in eval_config.model_specs if not spec.is_baseline)
 
 
-def _evaluated(eval_config: config_pb2.EvalConfig, table: pa.Table, schema: schema_pb2.Schema | None) -> Results:
+def evaluated(
+    eval_config: config_pb2.EvalConfig, table: pa.Table, schema: schema_pb2.Schema | None, predictions: np.ndarray | None = None
+) -> Results:
+    """Computes the metrics on rows that have labels.
+
+    Args:
+        eval_config: Which.
+        table: The rows, with the logged predictions.
+        schema: The Schema, for the types of slices.
+        predictions: Another model's predictions of the rows, instead of the logged ones.
+
+    Raises:
+        NotVectorized: A metric is computed on Beam alone.
+        TaskError: A column is missing, or labels or predictions cannot be used.
+    """
     asked = config_pb2.EvalConfig()
     asked.CopyFrom(eval_config)
     asked.options.compute_confidence_intervals.value = True
@@ -146,7 +160,13 @@ def _evaluated(eval_config: config_pb2.EvalConfig, table: pa.Table, schema: sche
         if name not in table.column_names:
             raise TaskError(f"eval_config names the column {name}, which the log lacks; log it, or leave it out of eval_config")
         columns[name] = _whole(table.column(name).combine_chunks())
-    rows = Rows(columns, {_MODEL: {}}, {_MODEL: {"": _predictions(table, spec)}}, {_MODEL: spec}, table.num_rows)
+    rows = Rows(
+        columns,
+        {_MODEL: {}},
+        {_MODEL: {"": _predictions(table, spec) if predictions is None else predictions}},
+        {_MODEL: spec},
+        table.num_rows,
+    )
     _require_like_label(rows.label(_MODEL), spec.label_key)
     return engine.evaluate(asked, rows, schema or schema_pb2.Schema(), rubber_stamp=True)
 
@@ -177,7 +197,7 @@ def _predictions(table: pa.Table, spec: config_pb2.ModelSpec) -> np.ndarray:
     return column.to_numpy(zero_copy_only=False)
 
 
-def _figures(results: Results, is_evaluation: bool = False) -> Figures:
+def figures_of(results: Results, is_evaluation: bool = False) -> Figures:
     """Returns each slice's numbers by the metric's title; of an evaluation, the candidate's."""
     models = {"", "candidate"} if is_evaluation else {""}
     return {
@@ -188,7 +208,7 @@ def _figures(results: Results, is_evaluation: bool = False) -> Figures:
     }
 
 
-def _asked(eval_config: config_pb2.EvalConfig) -> Iterator[_Asked]:
+def asked_of(eval_config: config_pb2.EvalConfig) -> Iterator[_Asked]:
     """Yields the thresholds, those in the slices of a spec with it."""
     completed = with_defaults(eval_config, has_baseline=True)
     thresholds = metric_specs.metric_thresholds_from_metrics_specs(completed.metrics_specs, eval_config=completed)
@@ -237,12 +257,13 @@ def _changes(asked: list[_Asked], now: Figures, then: Figures) -> Iterator[str]:
         if found[0] is None or before[0] is None:
             continue
         one = _Asked(metric, None, higher, None, tolerance)
-        worst = _worse_end(before, higher)
+        worst = worse_end(before, higher)
         if one.is_worse(found, worst - tolerance if higher else worst + tolerance):
             yield f"{metric} is {_shown(found)}, and was {before[0]:.4g} when the model was evaluated"
 
 
-def _worse_end(before: Measured, higher_is_better: bool) -> float:
+def worse_end(before: Measured, higher_is_better: bool) -> float:
+    """Returns the end of a figure's interval that is worse."""
     return min(_ends(before)) if higher_is_better else max(_ends(before))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from penstock.components.evidence.page import write_page
 
 _MOST_DRAWN = 9
+_MOST_TREND = 5
 
 
 def write_report(path: Path, monitoring: dict[str, Any]) -> None:
@@ -25,10 +26,22 @@ def write_report(path: Path, monitoring: dict[str, Any]) -> None:
         monitoring=monitoring,
         ranked=ranked,
         drawn=dict(list(drawn.items())[:_MOST_DRAWN]),
+        now=_brief(monitoring),
+        trend_columns=[*_brief(monitoring)["metrics"], *list(ranked)[:_MOST_TREND]],
         number=_number,
         share=_share,
         interval=_interval,
     )
+
+
+def _brief(monitoring: dict[str, Any]) -> dict[str, Any]:
+    """Returns of the window what `trend` has of earlier ones."""
+    metrics = (monitoring["quality"] or {}).get("metrics", {})
+    compared = monitoring["features"] | monitoring["predictions"]
+    return {name: monitoring[name] for name in ("window", "verdict", "rows")} | {
+        "features": {name: found["value"] for name, found in compared.items()},
+        "metrics": {name: found["value"] for name, found in metrics.items()},
+    }
 
 
 def _excess(found: dict[str, Any]) -> float:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 # TFMA evaluates with Keras 2; saying so early keeps TensorFlow from importing Keras 3 as well.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
@@ -21,13 +21,13 @@ from penstock.components.data.examples import read_batches, read_schema, split_f
 from penstock.components.data.filesystems import open_filesystem
 from penstock.components.data.schema_file import read_schema_file
 from penstock.components.evidence import blessing
+from penstock.components.evidence.monitoring import DEGRADED, FILE
 from penstock.components.protocol import Input, Output, TaskError, figure, redact
 
 from .champion import read_champion
 from .config import MonitoringConfig, read_config
 from .drift import DRIFTED, NO_VALUES, compare
 from .estimate import estimate
-from .logs.logged_rows import LoggedRows
 from .logs.reading import Log, with_ids
 from .logs.window import Window
 from .prometheus import metrics_text
@@ -37,7 +37,12 @@ from .report import write_report
 from .verdict import decide
 from .window_counts import ModelCounts, count_window
 
-FILE, METRICS_FILE = "monitoring.json", "monitoring.prom"
+if TYPE_CHECKING:  # what it needs takes seconds to import
+    from .labels import LabeledRows
+
+METRICS_FILE = "monitoring.prom"
+# Each is a pass over the log.
+_MOST_WINDOWS = 100
 
 
 class Outputs(NamedTuple):
@@ -61,6 +66,7 @@ def monitor_model(
     logs: str,
     reference: Input | None = None,
     evaluation: Input | None = None,
+    predecessor: Input | None = None,
     reference_uri: str = "",
     reference_split: str = "train",
     reference_window: str = "",
@@ -72,6 +78,7 @@ def monitor_model(
     window_start: str = "",
     window_end: str = "",
     window_hours: float = 24.0,
+    trend_windows: int = 0,
     monitoring_config: str = "",
     eval_config: str = "",
     labels: str = "",
@@ -96,7 +103,9 @@ def monitor_model(
     if sum(map(bool, (reference, reference_uri, reference_window))) != 1:
         raise TaskError("set exactly one of reference, reference_uri and reference_window")
     which_model = fingerprint if evaluation is None else _blessed(evaluation, fingerprint)
-    quality = _Quality.of(eval_config, labels, label_key, label_column, evaluation)
+    if not 0 <= trend_windows <= _MOST_WINDOWS:
+        raise TaskError(f"trend_windows is {trend_windows}; give 0 to {_MOST_WINDOWS}")
+    quality = _Quality.of(eval_config, labels, label_key, label_column, evaluation, predecessor is not None)
     with _examples(reference, reference_uri) as examples:
         texts = _texts(examples, reference_split, schema)
         log = Log(logs, log_format, model_name, texts)
@@ -104,14 +113,12 @@ def monitor_model(
         against = _against(
             log, examples, reference_split, reference_window, schema, excluded, now, redact(reference.uri if reference else reference_uri)
         )
-    batches = (with_ids(rows, log_key) for rows in log.read(window))
-    outputs = against.predictions.bins if against.predictions else {}
-    models = count_window(batches, against.features.bins, outputs, quality.keep)
-    which, nothing = _which(models, which_model, window, log.found.newest, config)
-    model = models.get(which, ModelCounts({}, {}))
-    compared = _compared(model, against, config, excluded) if model.rows else {}
-    measured = quality.measure(which, schema, config) if model.rows else None
-    word, reasons = decide(model.rows, nothing, compared["features"] | compared["predictions"] if compared else {}, measured, config)
+    view = _View(log, log_key, against, quality, config, excluded, schema)
+    now_seen = view.of(window, which_model)
+    facts, which, model = _log_facts(log), now_seen.fingerprint, now_seen.model
+    judged = None if predecessor is None or now_seen.word != DEGRADED else quality.compare(predecessor, now_seen, schema, config)
+    trend = [view.of(each, which).brief() for each in window.before(trend_windows)]
+    word, reasons = now_seen.word, now_seen.reasons
     found = {
         "verdict": word,
         "reasons": reasons,
@@ -124,13 +131,15 @@ def monitor_model(
         "errors": model.errors,
         "newest": model.newest.isoformat() if model.newest else None,
         "newest_timestamp": model.newest.timestamp() if model.newest else None,
-        "log": {"uri": redact(logs), "format": log.kind} | _log_facts(log),
-        "models": _models(models, against, config, excluded),
+        "log": {"uri": redact(logs), "format": log.kind} | facts,
+        "models": _models(now_seen.models, against, config, excluded),
         "reference": against.described | {"rows": against.features.rows},
-        "features": compared.get("features", {}),
-        "predictions": compared.get("predictions", {}),
+        "features": now_seen.compared.get("features", {}),
+        "predictions": now_seen.compared.get("predictions", {}),
         "not_compared": _not_compared(model, against, excluded),
-        "quality": measured,
+        "quality": now_seen.measured,
+        "predecessor": judged,
+        "trend": trend,
         "champion": champion,
         "estimate": estimate(np.concatenate(model.scores)) if quality.is_given and model.scores else None,
     }
@@ -157,20 +166,23 @@ class _Quality:
         labels: The columns that are labels, which no request has.
     """
 
-    def __init__(self, eval_config: Any, labels: pa.Table | None, label_key: str, evaluation: Input | None) -> None:
+    def __init__(
+        self, eval_config: Any, labels: pa.Table | None, label_key: str, evaluation: Input | None, keeps_features: bool = False
+    ) -> None:
         self._eval_config, self.is_given = eval_config, eval_config is not None
         self.labels = {label_key} - {""}
-        self._labeled: Any = None
+        self._came, self._columns = labels, None
         self._before: Any = None
         if labels is not None:
-            from .labels import LabeledRows
             from .quality import needed_columns, read_evaluation
 
             self._before = read_evaluation(evaluation.path) if evaluation else None
-            self._labeled = LabeledRows(labels, needed_columns(eval_config, label_key))
+            self._columns = None if keeps_features else needed_columns(eval_config, label_key)
 
     @classmethod
-    def of(cls, eval_config: str, labels: str, label_key: str, label_column: str, evaluation: Input | None) -> "_Quality":
+    def of(
+        cls, eval_config: str, labels: str, label_key: str, label_column: str, evaluation: Input | None, keeps_features: bool
+    ) -> "_Quality":
         """Reads the EvalConfig, the labels and the evaluation before.
 
         Raises:
@@ -187,20 +199,107 @@ class _Quality:
 
         parsed = parse_eval_config(eval_config)
         label = label_key_of(parsed)
-        return cls(parsed, read_labels(labels, label_key, label_column or label) if labels else None, label, evaluation)
+        return cls(parsed, read_labels(labels, label_key, label_column or label) if labels else None, label, evaluation, keeps_features)
 
-    def keep(self, rows: LoggedRows) -> None:
-        """Keeps the rows that have labels."""
-        if self._labeled is not None:
-            self._labeled.keep(rows)
+    def rows(self) -> "LabeledRows | None":
+        """Returns what keeps the rows of a window that have labels; None where there are no labels."""
+        if self._came is None:
+            return None
+        from .labels import LabeledRows
 
-    def measure(self, fingerprint: str, schema: schema_pb2.Schema | None, config: MonitoringConfig) -> dict[str, Any] | None:
+        return LabeledRows(self._came, self._columns)
+
+    def measure(
+        self, labeled: "LabeledRows | None", fingerprint: str, schema: schema_pb2.Schema | None, config: MonitoringConfig
+    ) -> dict[str, Any] | None:
         """Measures a model; None where there is nothing to measure."""
-        if self._labeled is None:
+        if labeled is None:
             return None
         from .quality import measure
 
-        return measure(self._eval_config, self._labeled, fingerprint, self._before, schema, config)
+        return measure(self._eval_config, labeled, fingerprint, self._before, schema, config)
+
+    def compare(
+        self, predecessor: Input, seen: "_Seen", schema: schema_pb2.Schema | None, config: MonitoringConfig
+    ) -> dict[str, Any] | None:
+        """Measures the predecessor on the rows of the window that have labels; None where there are no labels."""
+        if seen.labeled is None:
+            return None
+        from .predecessor import compare as compare_models
+
+        return compare_models(predecessor, self._eval_config, seen.labeled, seen.fingerprint, schema, config)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a window shows of the model that is monitored.
+
+    Attributes:
+        window: The window.
+        fingerprint: The model's.
+        models: The counts of every model of the window.
+        model: Those of the model.
+        compared: Its features and predictions, compared with the reference.
+        labeled: Its rows that have labels.
+        measured: Its quality.
+        word: The verdict.
+        reasons: The reasons for it.
+    """
+
+    window: Window
+    fingerprint: str
+    models: dict[str, ModelCounts]
+    model: ModelCounts
+    compared: dict[str, dict[str, Any]]
+    labeled: "LabeledRows | None"
+    measured: dict[str, Any] | None
+    word: str
+    reasons: list[str]
+
+    def brief(self) -> dict[str, Any]:
+        """Returns what the trend shows of an earlier window."""
+        metrics = (self.measured or {}).get("metrics", {})
+        return {
+            "window": {"start": self.window.start.isoformat(), "end": self.window.end.isoformat()},
+            "verdict": self.word,
+            "reasons": self.reasons[:3],
+            "rows": self.model.rows,
+            "features": {name: found["value"] for kind in self.compared.values() for name, found in kind.items()},
+            "metrics": {name: found["value"] for name, found in metrics.items()},
+        }
+
+
+@dataclass(frozen=True)
+class _View:
+    """How windows of a log are looked at."""
+
+    log: Log
+    log_key: str
+    against: _Against
+    quality: _Quality
+    config: MonitoringConfig
+    excluded: set[str]
+    schema: schema_pb2.Schema | None
+
+    def of(self, window: Window, wanted: str) -> _Seen:
+        """Looks at a window in one pass.
+
+        Args:
+            window: The window.
+            wanted: The fingerprint of the model that is monitored, or its start; empty: of the one with most rows.
+        """
+        labeled = self.quality.rows()
+        batches = (with_ids(rows, self.log_key) for rows in self.log.read(window))
+        outputs = self.against.predictions.bins if self.against.predictions else {}
+        keep = labeled.keep if labeled else lambda rows: None
+        models = count_window(batches, self.against.features.bins, outputs, keep)
+        which, nothing = _which(models, wanted, window, self.log.found.newest, self.config)
+        model = models.get(which, ModelCounts({}, {}))
+        compared = _compared(model, self.against, self.config, self.excluded) if model.rows else {}
+        measured = self.quality.measure(labeled, which, self.schema, self.config) if model.rows else None
+        both = compared["features"] | compared["predictions"] if compared else {}
+        word, reasons = decide(model.rows, nothing, both, measured, self.config)
+        return _Seen(window, which, models, model, compared, labeled, measured, word, reasons)
 
 
 @contextmanager

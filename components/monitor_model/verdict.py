@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from penstock.components.evidence.monitoring import DEGRADED, DRIFT, NO_DATA, OK, TOO_FEW
+
 from .config import MonitoringConfig
 from .drift import DRIFTED, NO_VALUES
-
-OK, DRIFT, DEGRADED, TOO_FEW, NO_DATA = "ok", "drifted", "degraded", "not_enough_data", "no_data"
 
 
 def decide(

@@ -16,6 +16,7 @@ def register_model(
     model_name: str,
     alias: str = "challenger",
     tracking_run_id: str = "",
+    reason: str = "",
     tags: dict = {},  # noqa: B006 - kfp reads the default, and nothing changes it
     tracking_uri: str = "",
     registry_uri: str = "",
@@ -32,6 +33,7 @@ def register_model(
         model_name: The name of the registered model. The task creates it if it does not exist.
         alias: The alias for the new version.
         tracking_run_id: The MLflow run that trained the model, for lineage. Empty: none.
+        reason: Why the model was trained, such as the verdict of monitor_model, as a tag. Empty: not known.
         tags: Additional tags.
         tracking_uri: URI of MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
         registry_uri: URI of the model registry: MLflow's, or `vertex://PROJECT/LOCATION`. Empty: the tracking server's.

@@ -21,6 +21,7 @@ def register_model(
     model_name: str,
     alias: str = "challenger",
     tracking_run_id: str = "",
+    reason: str = "",
     tags: dict = {},  # noqa: B006 - as in the interface; nothing changes it
     tracking_uri: str = "",
     registry_uri: str = "",
@@ -35,7 +36,7 @@ def register_model(
     check = require_check(serving_check.path, bytes_)
     registry = open_registry(model_name, tracking_uri, registry_uri)
     source = model.uri if "://" in model.uri else str(model.path.resolve())
-    lineage = _lineage(blessing, check, tracking_run_id, _figures(evaluation.metadata))
+    lineage = _lineage(blessing, check, tracking_run_id, reason, _figures(evaluation.metadata))
     tags = {str(key): str(value) for key, value in tags.items()} | lineage.tags()
     version = registry.register(bytes_, source, tags, tracking_run_id)
     if registry.aliases().get(alias) != version:
@@ -44,7 +45,7 @@ def register_model(
     return Outputs(version)
 
 
-def _lineage(blessing: dict[str, Any], check: dict[str, Any], run_id: str, metrics: dict[str, str]) -> Lineage:
+def _lineage(blessing: dict[str, Any], check: dict[str, Any], run_id: str, reason: str, metrics: dict[str, str]) -> Lineage:
     """Returns why this model may be released, and what it was made from."""
     return Lineage(
         run=f"runs:/{run_id}" if run_id else "",
@@ -55,6 +56,7 @@ def _lineage(blessing: dict[str, Any], check: dict[str, Any], run_id: str, metri
         blessing=blessing["verdict"],
         serving_check=check["verdict"],
         penstock_version=penstock.__version__,
+        reason=reason,
         metrics=metrics,
         measured=_measured(check),
     )

@@ -9,10 +9,10 @@ from penstock.components.container import container, never_cached
 @never_cached
 @dsl.container_component
 def resolve_baseline(
-    candidate: Input[Model],
     baseline: Output[Model],
     version: OutputPath(str),
     model_name: str,
+    candidate: Input[Model] = None,
     alias: str = "champion",
     on_broken_baseline: str = "fail",
     tracking_uri: str = "",
@@ -24,11 +24,11 @@ def resolve_baseline(
     that the candidate's blessing was based on.
 
     Args:
-        candidate: The model that evaluate_model will compare with the Baseline.
         baseline: The Baseline's SavedModel. If there is no Baseline, the folder contains only `NO_BASELINE.txt`, and `reason`
             in the metadata gives the reason.
         version: The Baseline's version in the registry. Empty if there is no Baseline.
         model_name: The name of the registered model.
+        candidate: The model that evaluate_model will compare with the Baseline. None: the alias alone counts.
         alias: The alias of the model in production.
         on_broken_baseline: The behavior if the files of the Baseline are missing, changed or do not load: `fail`, or `ignore`
             to record the error and continue without a Baseline.

@@ -26,9 +26,9 @@ class _BrokenBaseline(Exception):
 
 
 def resolve_baseline(
-    candidate: Input,
     baseline: Output,
     model_name: str,
+    candidate: Input | None = None,
     alias: str = "champion",
     on_broken_baseline: str = "fail",
     tracking_uri: str = "",
@@ -37,11 +37,12 @@ def resolve_baseline(
     """Copies the Baseline's SavedModel, or records that there is none; see the interface for the parameters.
 
     Raises:
-        TaskError: There is no candidate, the Baseline's files are gone or changed and that is not to be ignored, or the registry cannot be asked.
+        TaskError: The candidate is not there, the Baseline's files are gone or changed and that is not to be ignored, or the registry cannot be asked.
     """
     if on_broken_baseline not in ("fail", "ignore"):
         raise TaskError(f"on_broken_baseline must be 'fail' or 'ignore', not {on_broken_baseline!r}")
-    candidate.require_written()
+    if candidate is not None:
+        candidate.require_written()
     try:
         version, reason = _find(open_registry(model_name, tracking_uri, registry_uri), candidate, alias)
         if version is None:
@@ -59,13 +60,13 @@ def resolve_baseline(
     return Outputs(version.version)
 
 
-def _find(registry: Registry, candidate: Input, alias: str) -> tuple[RegisteredVersion | None, str]:
+def _find(registry: Registry, candidate: Input | None, alias: str) -> tuple[RegisteredVersion | None, str]:
     """Returns the version to compare with, or None, and why."""
     number = registry.aliases().get(alias)
     if number is None:
         return None, f"no version has the alias {alias}"
     version = _version(registry, number)
-    if version.fingerprint != candidate.fingerprint:
+    if candidate is None or version.fingerprint != candidate.fingerprint:
         return version, f"version {number} has the alias {alias}"
     # A model is not compared with itself but with what it was blessed against, so that the same run gives the same answer.
     blessed_against = registry.lineage(number).baseline_version

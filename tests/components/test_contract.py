@@ -21,7 +21,7 @@ CORE = ("images", *(f"protocol/{path.stem}" for path in sorted((COMPONENTS / "pr
 ROOMS = ("protocol", "data", "evidence", "release")
 _CLASSES = {kind.schema_title: kind for kind in (dsl.Artifact, dsl.Dataset, dsl.Model)}
 # What changes the world or says what is so in it.
-ABOUT_THE_WORLD = {"control_release", "monitor_model", "push_model", "register_model", "resolve_baseline"}
+ABOUT_THE_WORLD = {"control_release", "find_span", "monitor_model", "push_model", "register_model", "resolve_baseline", "trigger_training"}
 TYPES = {"String": "str", "Integer": "int", "Float": "float", "Boolean": "bool", "Dict": "dict", "List": "list"}
 
 

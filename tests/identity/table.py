@@ -13,6 +13,8 @@ MAY_DIFFER = {
     "report": "it names the time, or what was measured",
     "serving_check": "it holds measured times",
     "pushed_model": "a receipt, with the time and the port",
+    "monitoring": "it names the time and the paths",
+    "decision": "it names the run's folder",
     "training_logs": "TensorBoard's events carry the time",
 }
 _FINGERPRINT_LENGTH, _SHOWN = 64, 12

@@ -26,6 +26,12 @@ def test_every_way_releases_the_model(found: dict[str, Outputs]) -> None:
         assert outputs["push-model"]["outcome"] == "pushed"
 
 
+def test_every_way_starts_the_same_training(found: dict[str, Outputs]) -> None:
+    for outputs in found.values():
+        assert outputs["monitoring/choose-response"]["response"] == "retrain"
+        assert outputs["monitoring/trigger-training"]["outcome"] == "triggered"
+
+
 def test_what_comes_back_is_equal(found: dict[str, Outputs]) -> None:
     assert [row for row in rows(found) if not row.good] == []
 

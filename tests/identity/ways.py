@@ -1,4 +1,4 @@
-"""One compiled file and one set of parameters, three ways: here, through Kubeflow's API and through Vertex AI's."""
+"""Two compiled files, each with one set of parameters, three ways: here, through Kubeflow's API and through Vertex AI's."""
 
 import io
 import json
@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +21,24 @@ from ..command import COMMAND, variables
 from ..doubles.kubeflow.double import KubeflowDouble
 from ..doubles.vertex.double import NoServers, VertexDouble
 from ..ports import free_port
-from ..small_training import PIPELINE, SmallTraining
+from ..small_training import PIPELINE, SmallTraining, rows
 
 # What a task gave back: parameters, and the fingerprints of artifacts that have bytes.
 Outputs = dict[str, dict[str, Any]]
 _BUCKET = "gs://bucket"
+MONITORING = PIPELINE.with_name("monitoring.yaml")
 
 
 def here(folder: Path) -> Outputs:
-    """Runs it by `penstock run`."""
-    with _place(folder) as (place, values):
-        done = subprocess.run([COMMAND, "run", str(PIPELINE), "--params", str(values)], **_typed_in(place.folder))
-        assert done.returncode == 0, done.stdout
-    files = sorted(place.root.glob("training-*/*/executor_output.json"), key=lambda file: file.stat().st_mtime)
-    return {file.parent.name: _of_executor_output(json.loads(file.read_text(encoding="utf-8"))) for file in files}
+    """Runs them by `penstock run`."""
+    found: Outputs = {}
+    with _place(folder) as (place, runs):
+        for run in runs:
+            done = subprocess.run([COMMAND, "run", str(run.file), "--params", str(run.values)], **_typed_in(place.folder))
+            assert done.returncode == 0, done.stdout
+            files = sorted(place.root.glob(f"{run.name}-*/*/executor_output.json"), key=lambda file: file.stat().st_mtime)
+            found |= {run.of(file.parent.name): _of_executor_output(json.loads(file.read_text(encoding="utf-8"))) for file in files}
+    return found
 
 
 def through_kubeflow(folder: Path) -> Outputs:
@@ -60,29 +65,79 @@ WAYS: dict[str, Callable[[Path], Outputs]] = {"penstock run": here, "Kubeflow": 
 
 
 def _submitted(folder: Path, target: str, settings: dict[str, str], environment: dict[str, str]) -> Outputs:
-    """Submits it as a person does, and asks the backend what became of it."""
-    with _place(folder) as (place, values):
+    """Submits them as a person does, and asks the backend what became of them."""
+    found: Outputs = {}
+    with _place(folder) as (place, runs):
         context = [f"[contexts.{target}]", f'target = "{target}"', *(f"{name} = {json.dumps(value)}" for name, value in settings.items())]
         (place.folder / "penstock.toml").write_text("\n".join(context), encoding="utf-8")
-        command = [COMMAND, "submit", str(PIPELINE), "--target", target, "--params", str(values)]
-        done = subprocess.run([*command, "--wait"], **_typed_in(place.folder, environment))
-        assert done.returncode == 0, done.stdout
-        run_id = next(line.split()[1] for line in done.stdout.splitlines() if line.startswith("submitted "))
-        with _as_typed_in(place.folder, environment):
-            backend, _ = connect("", target, {})
-            ending = Watch(backend, PipelineFile(PIPELINE), {}, Console(file=io.StringIO())).follow(run_id)
-    return {task.name: of_task(task.outputs) for task in ending.tasks}
+        for run in runs:
+            command = [COMMAND, "submit", str(run.file), "--target", target, "--params", str(run.values)]
+            done = subprocess.run([*command, "--wait"], **_typed_in(place.folder, environment))
+            assert done.returncode == 0, done.stdout
+            run_id = next(line.split()[1] for line in done.stdout.splitlines() if line.startswith("submitted "))
+            with _as_typed_in(place.folder, environment):
+                backend, _ = connect("", target, {})
+                ending = Watch(backend, PipelineFile(run.file), {}, Console(file=io.StringIO())).follow(run_id)
+            found |= {run.of(task.name): of_task(task.outputs) for task in ending.tasks}
+    return found
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A pipeline, and the file of its parameters."""
+
+    file: Path
+    values: Path
+
+    @property
+    def name(self) -> str:
+        """The pipeline's name."""
+        return self.file.stem
+
+    def of(self, task: str) -> str:
+        """Returns what a task is called in the table: the first pipeline's as they are."""
+        return task if self.file == PIPELINE else f"{self.name}/{task}"
+
+
+def _run(file: Path, folder: Path, values: dict[str, Any]) -> _Run:
+    place = folder / f"{file.stem}.json"
+    place.write_text(json.dumps(values), encoding="utf-8")
+    return _Run(file, place)
+
+
+def _monitored(place: SmallTraining) -> dict[str, Any]:
+    """Returns the parameters of a monitoring that finds drift and starts a pipeline of one task, whose window is the reference's log."""
+    log = place.folder / "log"
+    log.mkdir()
+    lines = []
+    for day, farther in ((21, 0.0), (22, 900.0)):
+        for number, (_, distance, hour, carrier, _) in enumerate(rows(farther=farther)):
+            about = {"id": f"{day}-{number}", "time": f"2026-11-{day}T12:00:00+00:00", "model_name": "small", "version": "1"}
+            lines.append(about | {"instance": {"distance": distance, "hour": hour, "carrier": carrier}, "prediction": [0.5]})
+    (log / "rows.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    return {
+        "logs": str(log),
+        "model_name": "small",
+        "destination": place.values()["destination"],
+        "log_format": "penstock",
+        "reference_window": "2026-11-21/2026-11-22",
+        "window_start": "2026-11-22",
+        "window_end": "2026-11-23",
+        "trend_windows": 0,
+        "on_drifted": "retrain",
+        "training_pipeline": str(MONITORING.parent / "components" / "find_span.yaml"),
+        "training_parameters": {"input_uri": "spans/{window_end}/{SPAN}"},
+        "runs_at": f"local://{place.folder / 'trained'}",
+    }
 
 
 @contextmanager
-def _place(folder: Path) -> Iterator[tuple[SmallTraining, Path]]:
-    """A person's folder with data and modules, and the file of parameters."""
+def _place(folder: Path) -> Iterator[tuple[SmallTraining, list[_Run]]]:
+    """A person's folder with data and modules, and what is run there."""
     (folder / "place").mkdir(parents=True)
     place = SmallTraining(folder / "place", free_port())
-    values = place.folder / "parameters.json"
-    values.write_text(json.dumps(place.values()), encoding="utf-8")
     try:
-        yield place, values
+        yield place, [_run(PIPELINE, place.folder, place.values()), _run(MONITORING, place.folder, _monitored(place))]
     finally:
         subprocess.run([COMMAND, "serve", "stop", "serving"], **_typed_in(place.folder))
 

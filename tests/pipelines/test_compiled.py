@@ -30,6 +30,7 @@ GIVEN = {
     },
     "flight_delay_training": {"input_uri": "gs://bucket/rows"},
     "promote_or_rollback": {"action": "rollback", "model_name": "m"},
+    "monitoring": {"logs": "gs://bucket/log", "model_name": "m"},
 }
 
 

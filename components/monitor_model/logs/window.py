@@ -39,6 +39,11 @@ class Window:
             raise TaskError(f"window_start {starts.isoformat()} is not before the window's end, {ends.isoformat()}; correct one of them")
         return cls(starts, ends)
 
+    def before(self, count: int) -> list["Window"]:
+        """Returns windows of the same length that lie before this one, the latest first."""
+        length = self.end - self.start
+        return [Window(self.start - number * length, self.end - number * length) for number in range(1, count + 1)]
+
     def holds(self, times: pa.Array) -> pa.BooleanArray:
         """Tells which times are in the window; null for those that are not known."""
         after, before = (pa.scalar(moment, TIME) for moment in (self.start, self.end))

@@ -21,6 +21,7 @@ class Lineage:
         blessing: The Evaluation's verdict.
         serving_check: The serving check's verdict.
         penstock_version: The version of Penstock that registered it.
+        reason: Why it was trained, such as `drifted`.
         metrics: The Evaluation's figures by name.
         measured: The serving check's figures by name.
     """
@@ -33,6 +34,7 @@ class Lineage:
     blessing: str = ""
     serving_check: str = ""
     penstock_version: str = ""
+    reason: str = ""
     metrics: dict[str, str] = field(default_factory=dict)
     measured: dict[str, str] = field(default_factory=dict)
 

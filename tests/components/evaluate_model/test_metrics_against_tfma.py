@@ -15,10 +15,10 @@ from tensorflow_model_analysis.slicer import slicer_lib
 from penstock.components.data.examples import read_batches, split_files
 from penstock.components.data.tensors import Tensors, load_schema
 from penstock.components.evaluate_model import beam_engine
-from penstock.components.evaluate_model.predict import Batch
 from penstock.components.evaluate_model.rows import load, read_rows
 from penstock.components.evidence.eval_config import parse_eval_config, with_defaults
 from penstock.components.evidence.evaluation import engine
+from penstock.components.evidence.evaluation.predict import Batch
 from penstock.components.evidence.evaluation.results import Results, read_results
 
 TOLERANCE = 1e-6

@@ -166,9 +166,14 @@ class Predictor:
 
 
 class Batch:
-    """Rows of Examples in the forms that signatures take, each made at most once."""
+    """Rows of Examples in the forms that signatures take, each made at most once.
 
-    def __init__(self, table: pa.RecordBatch, tensors: Tensors) -> None:
+    Args:
+        table: The rows.
+        tensors: The Schema's tensors; None where no signature takes tf.Examples.
+    """
+
+    def __init__(self, table: pa.RecordBatch, tensors: Tensors | None = None) -> None:
         self._table = table
         self._tensors = tensors
         self._serialized: np.ndarray | None = None
@@ -177,6 +182,7 @@ class Batch:
     @property
     def serialized(self) -> np.ndarray:
         """Serialized tf.Examples of the Schema's features, [rows] of bytes."""
+        assert self._tensors
         if self._serialized is None:
             self._serialized = np.asarray(RecordBatchToExamplesEncoder().encode(self._tensors.to_lists(self._table)), dtype=object)
         return self._serialized

@@ -4,7 +4,7 @@ import datetime
 import re
 from collections.abc import Callable, Iterable
 
-from penstock.components.protocol import TaskError
+from penstock.components.protocol.errors import TaskError
 
 _FIELD = r"\{(SPAN|VERSION|YYYY|MM|DD)(?::(\d+))?\}"
 _TOKEN = re.compile(rf"{_FIELD}|(\*\*/?|\*|\?|\[[^\]]+\])")

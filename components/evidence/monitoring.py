@@ -1,0 +1,28 @@
+"""What monitor_model says of a model: its verdicts, and its evidence as later tasks read it."""
+
+from pathlib import Path
+from typing import Any
+
+from penstock.components.data import stored
+from penstock.components.protocol.errors import TaskError
+
+FILE = "monitoring.json"
+OK, DRIFT, DEGRADED, TOO_FEW, NO_DATA = "ok", "drifted", "degraded", "not_enough_data", "no_data"
+VERDICTS = (OK, DRIFT, DEGRADED, TOO_FEW, NO_DATA)
+
+
+def read_monitoring(folder: Path) -> dict[str, Any]:
+    """Reads the artifact `monitoring` of monitor_model.
+
+    Raises:
+        TaskError: It has no verdict, or one that nobody knows.
+    """
+    file = folder / FILE
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise TaskError(f"the monitoring at {file} cannot be read ({error}); give the artifact monitoring of monitor_model") from error
+    content = stored.load(text, f"the monitoring at {file}", "monitor the model again")
+    if content.get("verdict") not in VERDICTS:
+        raise TaskError(f"the monitoring at {file} has the verdict {content.get('verdict')!r:.40}, none of {', '.join(VERDICTS)}")
+    return content

@@ -1,0 +1,1 @@
+"""find_span as a package: the interface is in component.py, the work in task.py."""

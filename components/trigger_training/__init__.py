@@ -1,0 +1,1 @@
+"""trigger_training as a package: the interface is in component.py, the work in task.py."""
