@@ -35,6 +35,10 @@ def monitoring(
     cooldown_hours: float = 24.0,
     max_runs: int = 4,
     max_runs_days: float = 30.0,
+    label_time_column: str = "",
+    metrics_url: str = "",
+    pushgateway: str = "",
+    monitoring_uri: str = "",
     tracking_uri: str = "",
     registry_uri: str = "",
 ):
@@ -74,6 +78,10 @@ def monitoring(
         cooldown_hours: The hours between two trainings. 0: none.
         max_runs: The most trainings in `max_runs_days`. 0: any number.
         max_runs_days: See `max_runs`.
+        label_time_column: The column of the labels that has the time of what the label tells. Empty: not checked.
+        metrics_url: The URL of the model server's metrics. Empty: not asked.
+        pushgateway: URL of a Prometheus Pushgateway that gets the figures.
+        monitoring_uri: Folder or bucket in which the model server finds the figures of the versions that it serves.
         tracking_uri: URI of MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
         registry_uri: URI of the model registry: MLflow's, or `vertex://PROJECT/LOCATION`. Empty: the tracking server's.
     """
@@ -103,6 +111,13 @@ def monitoring(
         labels=labels,
         label_key=label_key,
         label_column=label_column,
+        label_time_column=label_time_column,
+        metrics_url=metrics_url,
+        champion_alias="champion",
+        tracking_uri=tracking_uri,
+        registry_uri=registry_uri,
+        pushgateway=pushgateway,
+        monitoring_uri=monitoring_uri,
     )
     choose = choose_response(monitoring=monitor.outputs["monitoring"], on_degraded=on_degraded, on_drifted=on_drifted)
     with dsl.If(choose.outputs["response"] == "rollback", name="rollback"):

@@ -33,6 +33,8 @@ def monitor_model(
     labels: str = "",
     label_key: str = "id",
     label_column: str = "",
+    label_time_column: str = "",
+    metrics_url: str = "",
     champion_alias: str = "",
     tracking_uri: str = "",
     registry_uri: str = "",
@@ -64,6 +66,9 @@ def monitor_model(
     | `min_rows` | 100 | The least number of rows. |
     | `min_labels` | 100 | The least number of rows with labels. |
     | `max_age_hours` | 0 | The greatest age of the newest row at the window's end. 0: any. |
+    | `label_delay_hours` | 0 | How late a label may be. The quality of younger rows is not measured yet. |
+    | `min_labeled_share` | 0 | The least share of the older rows that must have labels. |
+    | `reference_rows` | `{}` | Values of features: only such rows of the reference count, such as those of the same season: `{month: [11, 12]}`. |
 
     | Measure | Default threshold | Meaning |
     |---|---|---|
@@ -109,6 +114,9 @@ def monitor_model(
             classifier whose scores are probabilities the report then has an estimate from the scores alone.
         label_key: The column of the labels that has the rows' ids.
         label_column: The column of the labels that has the label. Empty: the `label_key` of `eval_config`.
+        label_time_column: The column of the labels that has the time of what the label tells. A label that is older than its row shows
+            that clocks differ. Empty: not checked.
+        metrics_url: The URL of the model server's metrics, for requests, errors and latencies in the report. Empty: not asked.
         champion_alias: The alias of the version of `model_name` that should serve, such as `champion`. The figures then tell alerts
             which version that is, and when it was registered. Empty: the registry is not asked.
         tracking_uri: URI of MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.

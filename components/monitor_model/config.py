@@ -20,7 +20,19 @@ THRESHOLDS = {
 }
 OF_NUMBERS = tuple(THRESHOLDS)
 OF_CATEGORIES = (INFINITY_NORM, JENSEN_SHANNON, POPULATION_STABILITY)
-_KNOWN = ("numbers", "categories", "features", "exclude", "max_invalid", "min_rows", "min_labels", "max_age_hours")
+_KNOWN = (
+    "numbers",
+    "categories",
+    "features",
+    "exclude",
+    "max_invalid",
+    "min_rows",
+    "min_labels",
+    "max_age_hours",
+    "label_delay_hours",
+    "min_labeled_share",
+    "reference_rows",
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,9 @@ class MonitoringConfig:
         min_rows: The least number of rows that a verdict needs.
         min_labels: The least number of rows with labels that a verdict on quality needs.
         max_age_hours: How much older than the window's end the newest row may be; 0: any age.
+        label_delay_hours: How late a label may be; the quality of younger rows is not measured yet.
+        min_labeled_share: The least share of the rows whose labels are due that must have them.
+        reference_rows: The values of features that rows of the reference must have to count, such as those of the same season.
     """
 
     numbers: Limit = Limit(KOLMOGOROV_SMIRNOV)
@@ -59,6 +74,9 @@ class MonitoringConfig:
     min_rows: int = 100
     min_labels: int = 100
     max_age_hours: float = 0.0
+    label_delay_hours: float = 0.0
+    min_labeled_share: float = 0.0
+    reference_rows: dict[str, list[Any]] = field(default_factory=dict)
 
     def limit(self, name: str, is_number: bool) -> tuple[str, float]:
         """Returns the measure by which a feature is compared, and its threshold.
@@ -110,6 +128,9 @@ def read_config(value: str) -> MonitoringConfig:
         int(_number(content, "min_rows", default.min_rows)),
         int(_number(content, "min_labels", default.min_labels)),
         _number(content, "max_age_hours", default.max_age_hours),
+        _number(content, "label_delay_hours", default.label_delay_hours),
+        _number(content, "min_labeled_share", default.min_labeled_share, most=1),
+        _values(content.get("reference_rows")),
     )
 
 
@@ -131,6 +152,13 @@ def _number(content: dict[str, Any], key: str, default: float, most: float = flo
         limit = f" and at most {most:g}" if most < float("inf") else ""
         raise TaskError(f"monitoring_config: {where}{key} is {value!r:.40}; give a number of at least 0{limit}")
     return value
+
+
+def _values(given: Any) -> dict[str, list[Any]]:
+    given = {} if given is None else given
+    if not isinstance(given, dict) or not all(isinstance(values, list) and values for values in given.values()):
+        raise TaskError("monitoring_config: reference_rows is no object of lists; give the values of features, such as {month: [11, 12]}")
+    return {str(name): values for name, values in given.items()}
 
 
 def _names(given: Any) -> list[str]:

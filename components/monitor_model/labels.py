@@ -1,5 +1,6 @@
 """Labels that came later, and the rows of the window that they belong to."""
 
+from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 
 import pyarrow as pa
@@ -11,22 +12,25 @@ import pyarrow.parquet as pq
 from penstock.components.data.filesystems import open_filesystem
 from penstock.components.protocol import TaskError, redact
 
-from .logs.logged_rows import LoggedRows
+from .logs.logged_rows import TIME, LoggedRows
 
 _READERS = {".csv": pcsv.read_csv, ".parquet": pq.read_table, ".jsonl": pj.read_json, ".json": pj.read_json}
-LABEL = "__label__"
+LABEL, TOLD = "__label__", "__told__"
+# Clocks of machines that are set by the network differ by less.
+_CLOCKS_DIFFER = pa.scalar(timedelta(minutes=5), pa.duration("us"))
 
 
-def read_labels(uri: str, key: str, column: str) -> pa.Table:
+def read_labels(uri: str, key: str, column: str, time_column: str = "") -> pa.Table:
     """Reads labels.
 
     Args:
         uri: A file of CSV, Parquet or JSON lines, or a folder of such files.
         key: The column that has the rows' ids.
         column: The column that has the labels.
+        time_column: The column that tells when what the label says happened; empty: it is not told.
 
     Returns:
-        A table of two columns, `id` and the label. Rows without a label are left out.
+        A table of `id`, the label and, where it is told, its time. Rows without a label are left out.
 
     Raises:
         TaskError: It cannot be read, lacks a column, or gives one id two labels.
@@ -38,7 +42,7 @@ def read_labels(uri: str, key: str, column: str) -> pa.Table:
         for path in paths:
             if reader := _READERS.get(PurePosixPath(path).suffix):
                 with files.open(path, "rb") as file:
-                    tables.append(_selected(reader(file), key, column, path))
+                    tables.append(_selected(reader(file), key, column, time_column, path))
     except TaskError:
         raise
     except Exception as error:  # every filesystem and format has exceptions of its own
@@ -52,7 +56,7 @@ def read_labels(uri: str, key: str, column: str) -> pa.Table:
             f"the labels {redact(uri)} have different types in different files ({error}); use one type in all of them"
         ) from error
     table = table.filter(pc.and_(table.column("id").is_valid(), table.column(LABEL).is_valid()))
-    unique = table.group_by(["id", LABEL]).aggregate([])
+    unique = table.group_by(["id", LABEL]).aggregate([(TOLD, "min")] if time_column else [])
     ids = pc.value_counts(unique.column("id"))
     twice = ids.filter(pc.greater(ids.field("counts"), 1))
     if len(twice):
@@ -62,13 +66,22 @@ def read_labels(uri: str, key: str, column: str) -> pa.Table:
     return unique
 
 
-def _selected(table: pa.Table, key: str, column: str, path: str) -> pa.Table:
-    for name in (key, column):
+def _selected(table: pa.Table, key: str, column: str, time_column: str, path: str) -> pa.Table:
+    for name in filter(None, (key, column, time_column)):
         if name not in table.column_names:
             raise TaskError(
-                f"the labels {redact(path)} have no column {name!r} (they have: {', '.join(table.column_names)}); correct label_key or label_column"
+                f"the labels {redact(path)} have no column {name!r} (they have: {', '.join(table.column_names)}); correct label_key, label_column or label_time_column"
             )
-    return pa.table({"id": table.column(key).cast(pa.string()), LABEL: table.column(column)})
+    columns = {"id": table.column(key).cast(pa.string()), LABEL: table.column(column)}
+    if time_column:
+        told = table.column(time_column)
+        try:
+            columns[TOLD] = told.cast(TIME if pa.types.is_temporal(told.type) or pa.types.is_string(told.type) else pa.null())
+        except pa.ArrowException as error:
+            raise TaskError(
+                f"the column {time_column} of the labels {redact(path)} holds no times ({error}); correct label_time_column"
+            ) from error
+    return pa.table(columns)
 
 
 class LabeledRows:
@@ -77,16 +90,20 @@ class LabeledRows:
     Args:
         labels: What `read_labels` returned.
         columns: The features that are kept: those that slices are cut by, and weights. None: all.
+        due: Rows that are later do not count, for their labels may still come; None: all count.
 
     Attributes:
-        rows: The rows with an answer that were seen, by fingerprint.
+        rows: The rows with an answer that were seen and count, by fingerprint.
+        early: The rows that are later than their labels.
         log_id: An id of the log; None where it has none.
         label_id: An id of the labels.
     """
 
-    def __init__(self, labels: pa.Table, columns: set[str] | None) -> None:
+    def __init__(self, labels: pa.Table, columns: set[str] | None, due: datetime | None = None) -> None:
         self._ids, self._labels = (labels.column(name).combine_chunks() for name in ("id", LABEL))
-        self._columns = columns
+        self._columns, self._due = columns, due
+        self._told = labels.column(f"{TOLD}_min").combine_chunks() if f"{TOLD}_min" in labels.column_names else None
+        self.early = 0
         self._kept: list[pa.Table] = []
         self.rows: dict[str, int] = {}
         self.log_id: str | None = None
@@ -95,6 +112,8 @@ class LabeledRows:
     def keep(self, batch: LoggedRows) -> None:
         """Keeps those that have labels."""
         answered = batch.filter(batch.about.column("error").is_null())
+        if self._due is not None:
+            answered = answered.filter(pc.less_equal(answered.about.column("time"), pa.scalar(self._due, TIME)).fill_null(True))
         ids = answered.about.column("id")
         for found in pc.value_counts(answered.about.column("fingerprint").fill_null("")).to_pylist():
             self.rows[found["values"]] = self.rows.get(found["values"], 0) + found["counts"]
@@ -102,6 +121,9 @@ class LabeledRows:
         places = pc.index_in(ids, self._ids)
         has = places.is_valid()
         found_rows = answered.filter(has)
+        if self._told is not None:
+            ahead = pc.subtract(found_rows.about.column("time"), self._told.take(places.filter(has)))
+            self.early += int(pc.sum(pc.greater(ahead, _CLOCKS_DIFFER)).as_py() or 0)
         names = [name for name in found_rows.features.schema.names if self._columns is None or name in self._columns]
         table = pa.table(
             {"__id__": found_rows.about.column("id"), "__fingerprint__": found_rows.about.column("fingerprint").fill_null("")}

@@ -108,6 +108,11 @@ def measure(
         return found | {"reasons": [], "unknown": [f"no label has an id of the log: {ids}, the labels have {labeled.label_id!r:.60}"]}
     if table.num_rows < config.min_labels:
         return found | {"reasons": [], "unknown": [f"{table.num_rows:,} rows with labels are fewer than min_labels, {config.min_labels:,}"]}
+    doubts = []
+    if found["share"] < config.min_labeled_share:
+        doubts.append(f"labels of {found['share']:.1%} of the rows have come, fewer than min_labeled_share, {config.min_labeled_share:.1%}")
+    if labeled.early:
+        doubts.append(f"{labeled.early:,} labels are older than their rows: the clocks of log and labels differ; correct one")
     try:
         now = figures_of(evaluated(eval_config, table, schema))
     except NotVectorized as reason:
@@ -120,7 +125,7 @@ def measure(
         for key, figures in now.items()
         if key
     }
-    unknown = [
+    unknown = doubts + [
         f"{one.metric} could not be computed on the rows with labels"
         for one in asked
         if now.get((), {}).get(one.metric, (None, None))[0] is None

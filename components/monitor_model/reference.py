@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -65,6 +66,31 @@ def read_reference(batches: Batches, schema: schema_pb2.Schema | None, excluded:
     domains = {domain.name: list(domain.value) for domain in schema.string_domain} if schema else {}
     bins |= {name: CategoryBins.of_counts(counted, _domain(described.get(name), domains)) for name, counted in categories.items()}
     return Reference(bins, count_all(batches(), bins), total)
+
+
+def only_rows(batches: Batches, wanted: dict[str, list[Any]]) -> Batches:
+    """Returns the batches with those rows alone whose features have one of some values.
+
+    Raises:
+        TaskError: The reference has no such feature, or its values are of another type.
+    """
+
+    def filtered() -> Iterator[pa.RecordBatch]:
+        for batch in batches():
+            rows = batch
+            for name, values in wanted.items():
+                if name not in rows.schema.names:
+                    raise TaskError(f"monitoring_config: reference_rows names {name}, which the reference lacks; correct it")
+                column = rows.column(name)
+                try:
+                    rows = rows.filter(pc.is_in(column, pa.array(values, column.type)))
+                except (pa.ArrowException, TypeError, ValueError) as error:
+                    raise TaskError(
+                        f"monitoring_config: reference_rows.{name} has values that are no {column.type}; correct them"
+                    ) from error
+            yield rows
+
+    return filtered if wanted else batches
 
 
 def count_all(batches: Iterable[pa.RecordBatch], bins: dict[str, Bins]) -> dict[str, Counts]:

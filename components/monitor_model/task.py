@@ -32,8 +32,9 @@ from .logs.reading import Log, with_ids
 from .logs.window import Window
 from .prometheus import metrics_text
 from .publishing import publish
-from .reference import Reference, read_reference, served
+from .reference import Reference, only_rows, read_reference, served
 from .report import write_report
+from .serving import read_serving
 from .verdict import decide
 from .window_counts import ModelCounts, count_window
 
@@ -84,6 +85,8 @@ def monitor_model(
     labels: str = "",
     label_key: str = "id",
     label_column: str = "",
+    label_time_column: str = "",
+    metrics_url: str = "",
     champion_alias: str = "",
     tracking_uri: str = "",
     registry_uri: str = "",
@@ -105,14 +108,22 @@ def monitor_model(
     which_model = fingerprint if evaluation is None else _blessed(evaluation, fingerprint)
     if not 0 <= trend_windows <= _MOST_WINDOWS:
         raise TaskError(f"trend_windows is {trend_windows}; give 0 to {_MOST_WINDOWS}")
-    quality = _Quality.of(eval_config, labels, label_key, label_column, evaluation, predecessor is not None)
+    quality = _Quality.of(
+        eval_config,
+        labels,
+        label_key,
+        label_column,
+        label_time_column,
+        evaluation,
+        now - timedelta(hours=config.label_delay_hours),
+        predecessor is not None,
+    )
     with _examples(reference, reference_uri) as examples:
         texts = _texts(examples, reference_split, schema)
         log = Log(logs, log_format, model_name, texts)
         excluded = {*config.exclude, *served(schema), *quality.labels, *([log_key] if log_key else [])}
-        against = _against(
-            log, examples, reference_split, reference_window, schema, excluded, now, redact(reference.uri if reference else reference_uri)
-        )
+        uri = redact(reference.uri if reference else reference_uri)
+        against = _against(log, examples, reference_split, reference_window, schema, excluded, now, uri, config.reference_rows)
     view = _View(log, log_key, against, quality, config, excluded, schema)
     now_seen = view.of(window, which_model)
     facts, which, model = _log_facts(log), now_seen.fingerprint, now_seen.model
@@ -139,6 +150,7 @@ def monitor_model(
         "not_compared": _not_compared(model, against, excluded),
         "quality": now_seen.measured,
         "predecessor": judged,
+        "serving": read_serving(metrics_url, which) if metrics_url else None,
         "trend": trend,
         "champion": champion,
         "estimate": estimate(np.concatenate(model.scores)) if quality.is_given and model.scores else None,
@@ -167,11 +179,17 @@ class _Quality:
     """
 
     def __init__(
-        self, eval_config: Any, labels: pa.Table | None, label_key: str, evaluation: Input | None, keeps_features: bool = False
+        self,
+        eval_config: Any,
+        labels: pa.Table | None,
+        label_key: str,
+        evaluation: Input | None,
+        due: datetime | None = None,
+        keeps_features: bool = False,
     ) -> None:
         self._eval_config, self.is_given = eval_config, eval_config is not None
         self.labels = {label_key} - {""}
-        self._came, self._columns = labels, None
+        self._came, self._columns, self._due = labels, None, due
         self._before: Any = None
         if labels is not None:
             from .quality import needed_columns, read_evaluation
@@ -181,7 +199,15 @@ class _Quality:
 
     @classmethod
     def of(
-        cls, eval_config: str, labels: str, label_key: str, label_column: str, evaluation: Input | None, keeps_features: bool
+        cls,
+        eval_config: str,
+        labels: str,
+        label_key: str,
+        label_column: str,
+        label_time_column: str,
+        evaluation: Input | None,
+        due: datetime | None,
+        keeps_features: bool,
     ) -> "_Quality":
         """Reads the EvalConfig, the labels and the evaluation before.
 
@@ -199,7 +225,8 @@ class _Quality:
 
         parsed = parse_eval_config(eval_config)
         label = label_key_of(parsed)
-        return cls(parsed, read_labels(labels, label_key, label_column or label) if labels else None, label, evaluation, keeps_features)
+        read = read_labels(labels, label_key, label_column or label, label_time_column) if labels else None
+        return cls(parsed, read, label, evaluation, due, keeps_features)
 
     def rows(self) -> "LabeledRows | None":
         """Returns what keeps the rows of a window that have labels; None where there are no labels."""
@@ -207,7 +234,7 @@ class _Quality:
             return None
         from .labels import LabeledRows
 
-        return LabeledRows(self._came, self._columns)
+        return LabeledRows(self._came, self._columns, self._due)
 
     def measure(
         self, labeled: "LabeledRows | None", fingerprint: str, schema: schema_pb2.Schema | None, config: MonitoringConfig
@@ -298,7 +325,7 @@ class _View:
         compared = _compared(model, self.against, self.config, self.excluded) if model.rows else {}
         measured = self.quality.measure(labeled, which, self.schema, self.config) if model.rows else None
         both = compared["features"] | compared["predictions"] if compared else {}
-        word, reasons = decide(model.rows, nothing, both, measured, self.config)
+        word, reasons = decide(model.rows, nothing, both, measured, self.config, self.log.found.ahead)
         return _Seen(window, which, models, model, compared, labeled, measured, word, reasons)
 
 
@@ -353,15 +380,16 @@ def _against(
     excluded: set[str],
     now: datetime,
     uri: str,
+    wanted: dict[str, list[Any]],
 ) -> _Against:
     if examples is not None:
-        read = read_reference(lambda: read_batches(examples, split), schema, excluded)
+        read = read_reference(only_rows(lambda: read_batches(examples, split), wanted), schema, excluded)
         return _Against(read, None, {"kind": "examples", "uri": uri, "split": split})
     start, _, end = window.partition("/")
     earlier = Window.read(start, end, 0.0, now) if start and end else None
     if earlier is None:
         raise TaskError(f"reference_window is {window!r:.60}; give START/END, such as 2026-11-01/2026-11-08")
-    features = read_reference(lambda: (rows.features for rows in log.read(earlier)), schema, excluded)
+    features = read_reference(only_rows(lambda: (rows.features for rows in log.read(earlier)), wanted), schema, excluded)
     answered = read_reference(
         lambda: (rows.predictions.filter(rows.about.column("error").is_null()) for rows in log.read(earlier)), None, set()
     )
@@ -465,5 +493,5 @@ def _models(models: dict[str, ModelCounts], against: _Against, config: Monitorin
 
 def _log_facts(log: Log) -> dict[str, Any]:
     found = log.found
-    counted = ("files", "rows", "unreadable", "cut_short", "unanswered", "unasked", "untimed", "vanished", "untold")
+    counted = ("files", "rows", "unreadable", "cut_short", "unanswered", "unasked", "untimed", "ahead", "vanished", "untold")
     return {name: getattr(found, name) for name in counted}

@@ -9,7 +9,7 @@ from .drift import DRIFTED, NO_VALUES
 
 
 def decide(
-    rows: int, nothing: str, compared: dict[str, dict[str, Any]], quality: dict[str, Any] | None, config: MonitoringConfig
+    rows: int, nothing: str, compared: dict[str, dict[str, Any]], quality: dict[str, Any] | None, config: MonitoringConfig, ahead: int = 0
 ) -> tuple[str, list[str]]:
     """Gives the verdict.
 
@@ -19,6 +19,7 @@ def decide(
         compared: What `drift.compare` says of each feature and prediction.
         quality: What was found where labels have come; None where none were given.
         config: How many rows a verdict needs.
+        ahead: The rows of the log that are later than now.
 
     Returns:
         The word, and the reasons: none where all is well.
@@ -31,6 +32,8 @@ def decide(
     drifted = [reason for found in compared.values() if found["status"] == DRIFTED for reason in found["reasons"]]
     unknown = [reason for found in compared.values() if found["status"] == NO_VALUES for reason in found["reasons"]]
     unknown += list(quality["unknown"]) if quality else []
+    if ahead:
+        unknown.append(f"{ahead:,} rows of the log are later than now: the clocks of the server and of this machine differ; correct one")
     if not compared:
         unknown.append("no feature was compared")
     for word, reasons in ((DEGRADED, degraded), (DRIFT, drifted), (TOO_FEW, unknown)):

@@ -10,6 +10,9 @@ from penstock.components.protocol import TaskError
 
 from .logged_rows import TIME, LoggedRows
 
+# Clocks of machines that are set by the network differ by less.
+_CLOCKS_DIFFER = timedelta(minutes=5)
+
 
 @dataclass(frozen=True)
 class Window:
@@ -63,6 +66,7 @@ class Found:
         unanswered: Requests without an answer that were logged.
         unasked: Answers without a request that were logged.
         untimed: Rows whose time the log does not tell.
+        ahead: Rows that are later than now by more than what clocks differ.
         vanished: Files that were gone before they could be read.
         untold: What the log does not tell, in words.
     """
@@ -75,6 +79,7 @@ class Found:
     unanswered: int = 0
     unasked: int = 0
     untimed: int = 0
+    ahead: int = 0
     vanished: int = 0
     untold: list[str] = field(default_factory=list)
 
@@ -83,6 +88,7 @@ class Found:
         times = rows.about.column("time")
         self.rows += len(rows)
         self.untimed += times.null_count
+        self.ahead += int(pc.sum(pc.greater(times, pa.scalar(datetime.now(timezone.utc) + _CLOCKS_DIFFER, TIME))).as_py() or 0)
         latest = pc.max(times).as_py()
         if latest is not None:
             self.newest = max(self.newest or latest, latest)
