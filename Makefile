@@ -12,7 +12,7 @@ MERMAID := mermaid-11.12.2
 MERMAID_SHA256 := c4ab1840638b1735135090c667382e89cc353b46b56761514a3d0a8a80963832
 
 .DEFAULT_GOAL := help
-.PHONY: help sdk setup envs kubernetes prometheus run test test-alerts test-kfp e2e chaos parity identity lint check compile bench images audit docs infra-test infra-scan clean
+.PHONY: help sdk setup envs kubernetes prometheus run test test-alerts test-kfp e2e chaos parity identity loop lint check compile bench images audit docs infra-test infra-scan clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -67,6 +67,9 @@ parity: setup data/flights ## Run the flights pipeline in virtualenvs and in con
 
 identity: setup ## Run a small pipeline here, through Kubeflow's API and through Vertex AI's, compare what comes back
 	@$(BIN)/python -m tests.identity $(ARGS)
+
+loop: setup data/flights ## Monitor a model of the flights, train it again, and replace it if the new one is better; draw it (minutes)
+	@$(BIN)/python -m tests.loop $(ARGS)
 
 lint: $(SDK) ## Check style and types
 	@$(BIN)/ruff check .
