@@ -8,12 +8,12 @@ from rich.console import Console
 
 from penstock.local.envs import environment
 
-from . import machine, measure, peer_kserve, peer_tfx, scale, startup
+from . import machine, measure, peer_evidently, peer_kserve, peer_tfx, scale, startup
 from .ours import Place
 
 FLIGHTS = Path("data/flights")
 FOLDER = Path("build/benchmarks")
-_PARTS = ("tfx", "kserve", "scale", "startup")
+_PARTS = ("tfx", "kserve", "scale", "monitor", "startup")
 _WIDTH = 130
 _HEAVY = {
     "tf": "tensorflow_model_analysis, tensorflow_transform, mlflow",
@@ -27,7 +27,8 @@ _HEAVY = {
 @click.argument("parts", nargs=-1, type=click.Choice(_PARTS))
 @click.option("--rows", default=0, help="A sample of about so many rows, for a quick look; 0: all of them.")
 def main(parts: tuple[str, ...], rows: int) -> None:
-    """Measure Penstock against TFX's LocalDagRunner, its server against KServe's, how it scales, and how its images start.
+    """Measure Penstock against TFX's LocalDagRunner, its server against KServe's, its monitoring against Evidently, how it scales, and
+    how its images start.
 
     All PARTS unless some are named.
 
@@ -44,7 +45,7 @@ def main(parts: tuple[str, ...], rows: int) -> None:
         startup.compare(FOLDER / "startup", console)
     if wanted == {"startup"}:
         return
-    _warm_up()
+    _warm_up(wanted)
     flights, csv, repeated = FOLDER / "flights", FOLDER / "csv", FOLDER / "repeated"
     _make("sample", FLIGHTS, flights, rows)
     _make("csv", flights, csv)
@@ -56,8 +57,11 @@ def main(parts: tuple[str, ...], rows: int) -> None:
             run = place.run("served")
             place.stop()
             peer_kserve.compare(run, FOLDER / "kserve", console)
-    if "scale" in wanted:
+    if wanted & {"scale", "monitor"}:
         _make("repeat", flights, repeated, scale.TIMES)
+    if "monitor" in wanted:
+        _against_evidently(flights, repeated, console)
+    if "scale" in wanted:
         scale.compare(flights, repeated, FOLDER / "scale", console)
         scale.ingest_csv(csv, FOLDER / "scale" / "csv", console)
 
@@ -68,9 +72,21 @@ def _against_tfx(flights: Path, csv: Path, console: Console) -> None:
     peer_tfx.compare(runs, csv, FOLDER / "tfx", console)
 
 
-def _warm_up() -> None:
-    """Makes every environment, and imports the heavy libraries once: neither side is to wait for the disk."""
-    for env, modules in [(environment(family), modules) for family, modules in _HEAVY.items()] + [(peer_tfx.environment(), peer_tfx.HEAVY)]:
+def _against_evidently(flights: Path, repeated: Path, console: Console) -> None:
+    sides = []
+    for name, source in {"x1": flights, f"x{peer_evidently.TIMES}": repeated}.items():
+        folder = FOLDER / "monitored" / name
+        _make("monitored", source, folder)
+        sides.append(peer_evidently.Tables(folder / "log", folder / "window.parquet", folder / "reference.parquet", folder / "examples"))
+    peer_evidently.compare(*sides, FOLDER / "monitor", console)
+
+
+def _warm_up(parts: set[str]) -> None:
+    """Makes the environments, and imports the heavy libraries once: neither side is to wait for the disk."""
+    peers = {"tfx": (peer_tfx.environment, peer_tfx.HEAVY), "monitor": (peer_evidently.environment, "evidently.presets")}
+    families = ["tf"] if parts == {"monitor"} else list(_HEAVY)
+    made = [(environment(family), _HEAVY[family]) for family in families]
+    for env, modules in made + [(make(), modules) for part, (make, modules) in peers.items() if part in parts]:
         env.make()
         measure.run([env.python, "-c", f"import {modules}"], FOLDER / f"{env.family}.log")
 

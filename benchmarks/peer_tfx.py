@@ -1,6 +1,5 @@
 """The flights' pipeline against TFX's LocalDagRunner: the same rows, modules, Schema and EvalConfig, step by step."""
 
-import hashlib
 import json
 import os
 import subprocess
@@ -10,12 +9,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from penstock.local.caches import cache_root
 from penstock.local.envs import Environment
-from penstock.local.interpreters import find_python
 
 from . import measure
 from .ours import PUSH, Place, Run
+from .peers import peer_environment
 
 FOLDER = Path(__file__).parent / "tfx"
 EXAMPLE = Path("pipelines/flight_delay")
@@ -84,10 +82,7 @@ def environment() -> Environment:
     Raises:
         UserError: This machine has no Python that TFX 1.16 runs on.
     """
-    lock = FOLDER / "requirements.txt"
-    version, python = find_python("3.11", "3.10")
-    digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
-    return Environment("tfx", lock, version, python, cache_root() / "envs" / f"tfx-{digest}-py{version.replace('.', '')}")
+    return peer_environment("tfx", "3.11", "3.10")
 
 
 def run_ours(place: Place) -> OurRuns:

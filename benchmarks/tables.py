@@ -1,6 +1,7 @@
 """Makes what the benchmarks read from the example's table. Runs in the `tf` environment, which has pandas and pyarrow."""
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,9 @@ JITTERED = ["temperature", "dew_point", "pressure"]
 
 
 def main() -> None:
-    """Makes one table: `sample`, `csv` or `repeat`."""
+    """Makes one table: `sample`, `csv`, `repeat` or `monitored`."""
     parser = argparse.ArgumentParser(description="Makes a benchmark's table.")
-    parser.add_argument("make", choices=[make.__name__ for make in (sample, csv, repeat)])
+    parser.add_argument("make", choices=[make.__name__ for make in (sample, csv, repeat, monitored)])
     parser.add_argument("source", type=Path, help="the example's table, one Parquet file per month")
     parser.add_argument("target", type=Path)
     parser.add_argument("count", type=int, nargs="?", default=0, help="sample: how many rows; repeat: how many times")
@@ -53,6 +54,26 @@ def repeat(source: Path, target: Path, times: int) -> None:
         with pq.ParquetWriter(target / file.name, table.schema, compression="zstd") as writer:
             for _ in range(times):
                 writer.write_table(_jittered(table, rng))
+
+
+def monitored(source: Path, target: Path, _: int) -> None:
+    """Writes the months to train as a reference, and those to evaluate as a window: Parquet, Examples, and a prediction log."""
+    reference, window = _months(source, "train").drop_columns([SPLIT_KEY]), _months(source, "eval")
+    (target / "examples" / "Split-train").mkdir(parents=True)
+    (target / "log").mkdir()
+    pq.write_table(reference, target / "reference.parquet")
+    pq.write_table(reference, target / "examples" / "Split-train" / "part-00000.parquet", row_group_size=16_384)
+    pq.write_table(window, target / "window.parquet")
+    with (target / "log" / "rows.jsonl").open("w", encoding="utf-8") as file:
+        for number, row in enumerate(row for batch in window.to_batches() for row in batch.to_pylist()):
+            about = {"id": f"F{number}", "time": row.pop(SPLIT_KEY).isoformat() + "+00:00", "model_name": "flights", "version": "1"}
+            del row["is_late"]
+            line = about | {"fingerprint": "9d1d" * 16, "instance": row, "prediction": [0.2]}
+            file.write(json.dumps(line, separators=(",", ":")) + "\n")
+
+
+def _months(source: Path, split: str) -> pa.Table:
+    return pa.concat_tables(pq.read_table(source / f"2013-{month:02d}.parquet") for month in MONTHS[split])
 
 
 def _jittered(table: pa.Table, rng: np.random.Generator) -> pa.Table:
