@@ -52,7 +52,8 @@ def monitoring(
         model_name: The name under which the model is served and registered.
         destination: The place where the model serves: `local://serving?port=8501`, `kserve://NAMESPACE/NAME` or
             `vertex://PROJECT/LOCATION/ENDPOINT`.
-        reference_uri: Path or URI of the Examples that the model was trained on.
+        reference_uri: Path or URI of the Examples that the model was trained on. Empty, and without `reference_window`: those that
+            the registry names for the champion.
         reference_split: The Split of the Examples.
         reference_window: An earlier window of the same log, instead of Examples: `START/END` in ISO 8601.
         schema_file: The Schema as text, path or URI.

@@ -88,7 +88,8 @@ def monitor_model(
         verdict: `ok`, `drifted`, `degraded`, `not_enough_data` or `no_data`.
         logs: Path or URI of the log: a folder or bucket of the model server's prediction log or of KServe's inference logger, or
             Vertex AI's table `bq://PROJECT.DATASET.TABLE`.
-        reference: The Examples that the model was trained on.
+        reference: The Examples that the model was trained on. Without any reference, and with `champion_alias`, they are those that
+            the registry names for the champion.
         evaluation: The Evaluation that blessed the model. Its metrics are what the quality is compared with, and without
             `fingerprint` its model is the one that is monitored.
         predecessor: The model that served before, such as the `baseline` of resolve_baseline. If the verdict is `degraded`, it answers

@@ -23,6 +23,7 @@ from penstock.components.data.schema_file import read_schema_file
 from penstock.components.evidence import blessing
 from penstock.components.evidence.monitoring import DEGRADED, FILE
 from penstock.components.protocol import Input, Output, TaskError, figure, redact
+from penstock.components.protocol import fingerprint as fingerprint_of_folder
 
 from .champion import read_champion
 from .config import MonitoringConfig, read_config
@@ -33,6 +34,7 @@ from .logs.window import Window
 from .prometheus import metrics_text
 from .publishing import publish
 from .reference import Reference, only_rows, read_reference, served
+from .registered import RegisteredExamples, read_registered
 from .report import write_report
 from .serving import read_serving
 from .verdict import decide
@@ -103,9 +105,13 @@ def monitor_model(
     champion = read_champion(model_name, champion_alias, tracking_uri, registry_uri) if champion_alias else None
     window = Window.read(window_start, window_end, window_hours, now)
     schema = read_schema_file(schema_file) if schema_file else None
-    if sum(map(bool, (reference, reference_uri, reference_window))) != 1:
-        raise TaskError("set exactly one of reference, reference_uri and reference_window")
     which_model = fingerprint if evaluation is None else _blessed(evaluation, fingerprint)
+    given = sum(map(bool, (reference, reference_uri, reference_window)))
+    if given > 1 or not (given or champion_alias):
+        raise TaskError("set exactly one of reference, reference_uri and reference_window, or none and champion_alias, whose Examples the registry names")
+    registered = None if given else read_registered(model_name, champion_alias, tracking_uri, registry_uri, which_model)
+    if registered:
+        reference_uri, which_model = registered.uri, registered.model
     if not 0 <= trend_windows <= _MOST_WINDOWS:
         raise TaskError(f"trend_windows is {trend_windows}; give 0 to {_MOST_WINDOWS}")
     quality = _Quality.of(
@@ -119,6 +125,8 @@ def monitor_model(
         predecessor is not None,
     )
     with _examples(reference, reference_uri) as examples:
+        if registered and examples:
+            _require_same(examples, registered)
         texts = _texts(examples, reference_split, schema)
         log = Log(logs, log_format, model_name, texts)
         excluded = {*config.exclude, *served(schema), *quality.labels, *([log_key] if log_key else [])}
@@ -340,6 +348,13 @@ def _examples(reference: Input | None, uri: str) -> Iterator[Path | None]:
     else:
         with tempfile.TemporaryDirectory(prefix="penstock-reference-") as scratch:
             yield _fetched(uri, Path(scratch))
+
+
+def _require_same(examples: Path, registered: RegisteredExamples) -> None:
+    if registered.fingerprint and fingerprint_of_folder(examples) != registered.fingerprint:
+        raise TaskError(
+            f"the Examples at {redact(registered.uri)} differ from those that the model {registered.model[:12]} was made from; give reference_uri"
+        )
 
 
 def _fetched(uri: str, scratch: Path) -> Path:

@@ -50,6 +50,7 @@ def _lineage(blessing: dict[str, Any], check: dict[str, Any], run_id: str, reaso
     return Lineage(
         run=f"runs:/{run_id}" if run_id else "",
         data_fingerprint=_text(blessing, "examples", "fingerprint"),
+        data_uri=_text(blessing, "examples", "uri"),
         data_span=_text(blessing, "examples", "span"),
         baseline_version=_text(blessing, "baseline", "version"),
         baseline_fingerprint=_text(blessing, "baseline", "fingerprint"),

@@ -69,7 +69,7 @@ class Log:
         self.found = Found(untold=list(_UNTOLD[self.kind]))
         batches = read_bigquery(self._uri, window, self.found) if self.kind == VERTEX else self._batches(window)
         for rows in batches:
-            self.found.count(rows)
+            self.found.count(rows, window)
             kept = rows.filter(window.holds(rows.about.column("time")).fill_null(True))
             if len(kept):
                 yield kept

@@ -83,12 +83,13 @@ class Found:
     vanished: int = 0
     untold: list[str] = field(default_factory=list)
 
-    def count(self, rows: LoggedRows) -> None:
-        """Counts some rows."""
+    def count(self, rows: LoggedRows, window: Window) -> None:
+        """Counts some rows. What is later than the window and than now has the time of another clock."""
         times = rows.about.column("time")
         self.rows += len(rows)
         self.untimed += times.null_count
-        self.ahead += int(pc.sum(pc.greater(times, pa.scalar(datetime.now(timezone.utc) + _CLOCKS_DIFFER, TIME))).as_py() or 0)
+        latest_known = max(datetime.now(timezone.utc) + _CLOCKS_DIFFER, window.end)
+        self.ahead += int(pc.sum(pc.greater(times, pa.scalar(latest_known, TIME))).as_py() or 0)
         latest = pc.max(times).as_py()
         if latest is not None:
             self.newest = max(self.newest or latest, latest)

@@ -15,6 +15,7 @@ class Lineage:
     Attributes:
         run: The run that trained it, as `runs:/ID`.
         data_fingerprint: The fingerprint of the Examples that it was evaluated on.
+        data_uri: Their URI.
         data_span: Their span.
         baseline_version: The version that it was compared with.
         baseline_fingerprint: That version's fingerprint.
@@ -28,6 +29,7 @@ class Lineage:
 
     run: str = ""
     data_fingerprint: str = ""
+    data_uri: str = ""
     data_span: str = ""
     baseline_version: str = ""
     baseline_fingerprint: str = ""

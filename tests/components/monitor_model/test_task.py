@@ -176,7 +176,10 @@ def test_labels_that_are_too_few(monitor, write_log, tmp_path, lines, word, reas
     ("lines", "said"),
     [
         ("id,is_late\nr1,0\nr1,1\n", "give 1 ids more than one label, such as 'r1'; give one for each"),
-        ("flight,is_late\nr1,0\n", "have no column 'id' (they have: flight, is_late); correct label_key or label_column"),
+        (
+            "flight,is_late\nr1,0\n",
+            "have no column 'id' (they have: flight, is_late); correct label_key, label_column or label_time_column",
+        ),
         ("id,is_late\n" + "".join(f"r{number},late\n" for number in range(300)), "the label column is_late holds string, not numbers"),
     ],
 )
