@@ -164,7 +164,7 @@ def evaluated(
     for name in needed_columns(eval_config, spec.label_key):
         if name not in table.column_names:
             raise TaskError(f"eval_config names the column {name}, which the log lacks; log it, or leave it out of eval_config")
-        columns[name] = _whole(table.column(name).combine_chunks())
+        columns[name] = whole(table.column(name).combine_chunks())
     rows = Rows(
         columns,
         {_MODEL: {}},
@@ -176,7 +176,7 @@ def evaluated(
     return engine.evaluate(asked, rows, schema or schema_pb2.Schema(), rubber_stamp=True)
 
 
-def _whole(column: pa.Array) -> pa.Array:
+def whole(column: pa.Array) -> pa.Array:
     """Returns whole numbers as such, for slices are named by them: JSON does not tell 7 from 7.0."""
     if not pa.types.is_floating(column.type):
         return column

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -25,6 +25,7 @@ from penstock.components.evidence.monitoring import DEGRADED, FILE
 from penstock.components.protocol import Input, Output, TaskError, figure, redact
 from penstock.components.protocol import fingerprint as fingerprint_of_folder
 
+from .bins import Bins
 from .champion import read_champion
 from .config import MonitoringConfig, read_config
 from .drift import DRIFTED, NO_VALUES, compare
@@ -38,10 +39,11 @@ from .registered import RegisteredExamples, read_registered
 from .report import write_report
 from .serving import read_serving
 from .verdict import decide
-from .window_counts import ModelCounts, count_window
+from .window_counts import ModelCounts, by_fingerprint, count_window
 
 if TYPE_CHECKING:  # what it needs takes seconds to import
     from .labels import LabeledRows
+    from .slices import SlicedCounts
 
 METRICS_FILE = "monitoring.prom"
 # Each is a pass over the log.
@@ -61,6 +63,7 @@ class _Against:
     features: Reference
     predictions: Reference | None
     described: dict[str, Any] = field(default_factory=dict)
+    slices: "SlicedCounts | None" = None
 
 
 def monitor_model(
@@ -108,7 +111,9 @@ def monitor_model(
     which_model = fingerprint if evaluation is None else _blessed(evaluation, fingerprint)
     given = sum(map(bool, (reference, reference_uri, reference_window)))
     if given > 1 or not (given or champion_alias):
-        raise TaskError("set exactly one of reference, reference_uri and reference_window, or none and champion_alias, whose Examples the registry names")
+        raise TaskError(
+            "set exactly one of reference, reference_uri and reference_window, or none and champion_alias, whose Examples the registry names"
+        )
     registered = None if given else read_registered(model_name, champion_alias, tracking_uri, registry_uri, which_model)
     if registered:
         reference_uri, which_model = registered.uri, registered.model
@@ -131,7 +136,7 @@ def monitor_model(
         log = Log(logs, log_format, model_name, texts)
         excluded = {*config.exclude, *served(schema), *quality.labels, *([log_key] if log_key else [])}
         uri = redact(reference.uri if reference else reference_uri)
-        against = _against(log, examples, reference_split, reference_window, schema, excluded, now, uri, config.reference_rows)
+        against = _against(log, examples, reference_split, reference_window, schema, excluded, now, uri, config.reference_rows, quality)
     view = _View(log, log_key, against, quality, config, excluded, schema)
     now_seen = view.of(window, which_model)
     facts, which, model = _log_facts(log), now_seen.fingerprint, now_seen.model
@@ -157,6 +162,7 @@ def monitor_model(
         "predictions": now_seen.compared.get("predictions", {}),
         "not_compared": _not_compared(model, against, excluded),
         "quality": now_seen.measured,
+        "slices": view.slices(window, now_seen),
         "predecessor": judged,
         "serving": read_serving(metrics_url, which) if metrics_url else None,
         "trend": trend,
@@ -235,6 +241,16 @@ class _Quality:
         label = label_key_of(parsed)
         read = read_labels(labels, label_key, label_column or label, label_time_column) if labels else None
         return cls(parsed, read, label, evaluation, due, keeps_features)
+
+    def sliced(self, bins: dict[str, Bins], rows: Callable[[], Iterable[pa.RecordBatch]]) -> "SlicedCounts | None":
+        """Counts rows by the slices of the EvalConfig; None where there are no slices."""
+        if self._eval_config is None:
+            return None
+        from penstock.components.evidence.eval_config import slicing_columns
+
+        from .slices import sliced
+
+        return sliced(self._eval_config, bins, rows()) if slicing_columns(self._eval_config) else None
 
     def rows(self) -> "LabeledRows | None":
         """Returns what keeps the rows of a window that have labels; None where there are no labels."""
@@ -316,6 +332,18 @@ class _View:
     excluded: set[str]
     schema: schema_pb2.Schema | None
 
+    def slices(self, window: Window, seen: _Seen) -> dict[str, Any]:
+        """Compares the slices of the model's rows; a pass of its own, for which model it is shows at the end of the first."""
+        if self.against.slices is None or not seen.model.rows:
+            return {}
+        from .slices import compare_slices
+
+        rows = (with_ids(rows, self.log_key) for rows in self.log.read(window))
+        mine = (found.features for each in rows for name, found in by_fingerprint(each) if name == seen.fingerprint)
+        counted = self.quality.sliced(self.against.features.bins, lambda: mine)
+        assert counted
+        return compare_slices(self.against.slices, counted, seen.compared["features"], self.against.features.bins, self.config)
+
     def of(self, window: Window, wanted: str) -> _Seen:
         """Looks at a window in one pass.
 
@@ -396,19 +424,23 @@ def _against(
     now: datetime,
     uri: str,
     wanted: dict[str, list[Any]],
+    quality: _Quality,
 ) -> _Against:
     if examples is not None:
-        read = read_reference(only_rows(lambda: read_batches(examples, split), wanted), schema, excluded)
-        return _Against(read, None, {"kind": "examples", "uri": uri, "split": split})
+        rows = only_rows(lambda: read_batches(examples, split), wanted)
+        read = read_reference(rows, schema, excluded)
+        return _Against(read, None, {"kind": "examples", "uri": uri, "split": split}, quality.sliced(read.bins, rows))
     start, _, end = window.partition("/")
     earlier = Window.read(start, end, 0.0, now) if start and end else None
     if earlier is None:
         raise TaskError(f"reference_window is {window!r:.60}; give START/END, such as 2026-11-01/2026-11-08")
-    features = read_reference(only_rows(lambda: (rows.features for rows in log.read(earlier)), wanted), schema, excluded)
+    asked = only_rows(lambda: (rows.features for rows in log.read(earlier)), wanted)
+    features = read_reference(asked, schema, excluded)
     answered = read_reference(
         lambda: (rows.predictions.filter(rows.about.column("error").is_null()) for rows in log.read(earlier)), None, set()
     )
-    return _Against(features, answered, {"kind": "window", "start": earlier.start.isoformat(), "end": earlier.end.isoformat()})
+    described = {"kind": "window", "start": earlier.start.isoformat(), "end": earlier.end.isoformat()}
+    return _Against(features, answered, described, quality.sliced(features.bins, asked))
 
 
 def _blessed(evaluation: Input, fingerprint: str) -> str:

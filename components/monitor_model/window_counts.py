@@ -59,7 +59,7 @@ def count_window(batches: Iterable[LoggedRows], bins: dict[str, Bins], outputs: 
     models: dict[str, ModelCounts] = {}
     for batch in batches:
         keep(batch)
-        for fingerprint, rows in _by_fingerprint(batch):
+        for fingerprint, rows in by_fingerprint(batch):
             _add(models.setdefault(fingerprint, ModelCounts(_empty(bins), _empty(outputs))), rows, bins, outputs)
     return models
 
@@ -68,7 +68,8 @@ def _empty(bins: dict[str, Bins]) -> dict[str, Counts]:
     return {name: each.empty() for name, each in bins.items()}
 
 
-def _by_fingerprint(batch: LoggedRows) -> Iterator[tuple[str, LoggedRows]]:
+def by_fingerprint(batch: LoggedRows) -> Iterator[tuple[str, LoggedRows]]:
+    """Yields the rows of each model."""
     fingerprints = batch.about.column("fingerprint").fill_null("")
     found = pc.unique(fingerprints).to_pylist()
     for fingerprint in found:

@@ -261,3 +261,14 @@ def test_a_reference_whose_kinds_differ(monitor, write_log, tmp_path):
     assert result.found["features"]["hour"]["kind"] == "category"
     assert result.found["features"]["hour"]["new"] == 0
     assert result.parameters == {"verdict": "ok"}
+
+
+def test_features_by_slice(monitor, write_log):
+    requests = rows(6_000)
+    for row in requests:
+        row["distance"] += 20 if row["carrier"] == "UA" else 0
+    lines = logged(requests) + logged(rows(1_000, shift=3), CANARY)
+    slices = monitor(write_log(lines), eval_config=EVAL_CONFIG, fingerprint=FINGERPRINT).found["slices"]
+    assert {title: found["drifted"] for title, found in slices.items()} == {"carrier=AA": [], "carrier=B6": [], "carrier=UA": ["distance"]}
+    assert sum(found["rows"] for found in slices.values()) == 6_000
+    assert set(slices["carrier=UA"]["features"]) == {"distance", "hour"}

@@ -1,17 +1,19 @@
 """Trainings on Kubeflow Pipelines, on Vertex AI and on this machine: what the place has then."""
 
 import time
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
+import penstock.components as library
 from penstock.components.data.local_runs import local_runs
 
 from ...command import COMMAND, WARM_COMMAND
 from ...doubles.kubeflow.double import KubeflowDouble
 from ...penstock.remote.backends import Backend, Kubeflow, Vertex
 from ...penstock.remote.conftest import kubeflow, person, trusting, vertex  # noqa: F401 - fixtures
-from .conftest import PIPELINE
+from .conftest import NAME, PIPELINE
 
 
 @pytest.fixture(params=["kubeflow", "vertex"])
@@ -24,6 +26,13 @@ def place(request: pytest.FixtureRequest, person, monkeypatch) -> tuple[Backend,
         return Kubeflow(double), f"kubeflow://?host={double.url}"
     person.writes_context(backend := Vertex(double))
     return backend, f"vertex://{double.project}/{double.location}?pipeline_root=gs://bucket/root"
+
+
+@pytest.fixture(autouse=True)
+def _interface_again() -> Iterator[None]:
+    """Running a task in this process puts its package where the interface of its name is, which other tests of the SDK read."""
+    yield
+    vars(library).pop(NAME, None)
 
 
 def names(backend: Backend) -> list[str]:
@@ -134,3 +143,17 @@ def test_a_training_on_this_machine_that_cannot_begin(trigger, tmp_path, monkeyp
     monkeypatch.setenv("PENSTOCK_COMMAND", WARM_COMMAND)
     result = trigger("drifted", runs_at=f"local://{tmp_path}/runs", parameters={"input_uri": "x", "settled_minutes": "soon"})
     assert (result.code, result.error) == (1, "error: parameter settled_minutes must be a number, not 'soon'")
+
+
+def test_no_right_to_submit(vertex, person, trigger, monkeypatch):  # noqa: F811
+    person.writes_context(Vertex(vertex))
+    monkeypatch.chdir(person.folder)
+    monkeypatch.setenv("PENSTOCK_COMMAND", WARM_COMMAND)
+    vertex.denied.add("aiplatform.pipelineJobs.create")
+    try:
+        result = trigger("drifted", runs_at=f"vertex://{vertex.project}/{vertex.location}?pipeline_root=gs://bucket/root")
+    finally:
+        vertex.denied.clear()
+    assert result.code == 1
+    assert "aiplatform.pipelineJobs.create" in result.error
+    assert "\n" not in result.error
