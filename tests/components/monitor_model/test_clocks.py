@@ -82,7 +82,7 @@ def test_a_reference_of_the_same_season(monitor, write_log, tmp_path):
         ("{reference_rows: {season: [1]}}", "reference_rows names season, which the reference lacks; correct it"),
         ("{reference_rows: {hour: [noon]}}", "reference_rows.hour has values that are no int64; correct them"),
         ("{reference_rows: {hour: 7}}", "reference_rows is no object of lists"),
-        ("{reference_rows: {hour: [99]}}", "the reference has no rows; give one that has"),
+        ("{reference_rows: {hour: [99]}}", "the reference has no rows; give one with rows"),
         ("{min_labeled_share: 2}", "min_labeled_share is 2; give a number of at least 0 and at most 1"),
     ],
 )

@@ -313,8 +313,8 @@ def test_a_table_that_is_not_there(bigquery):
     ("place", "kind", "said"),
     [
         ("bq://my-project", "", "which does not name a table; give bq://PROJECT.DATASET.TABLE"),
-        ("bq://my-project.logs.table", "penstock", "Vertex AI's log is a table"),
-        ("log", "vertex", "Vertex AI's log is a table"),
+        ("bq://my-project.logs.table", "penstock", "Vertex AI logs to a BigQuery table"),
+        ("log", "vertex", "Vertex AI logs to a BigQuery table"),
         ("log", "fluentd", "log_format is 'fluentd'; give penstock, kserve, vertex, or leave it empty"),
         ("ftp2://log", "", "cannot be listed"),
     ],

@@ -38,7 +38,7 @@ def test_examples_that_have_changed(champion, reference):
 
 def test_examples_that_are_gone(champion, tmp_path):
     result = champion(Lineage(data_uri=str(tmp_path / "gone"), data_fingerprint="d" * 64))
-    assert "the reference is gone" in result.error
+    assert "gone does not exist; give existing Examples" in result.error
 
 
 def test_a_champion_without_examples(champion):
