@@ -23,19 +23,19 @@ _TESTS = (
     "tests/penstock/spec",
     "tests/penstock/test_kfp_versions.py",
 )
-# Without what runs a pipeline here as well, to compare.
+# Without what runs a pipeline here as well, to compare, and without the platform settings that need kfp-kubernetes 2.16.
 _TESTS_OF_SUBMISSIONS = (
     "tests/penstock/remote/kubeflow",
     "tests/penstock/remote/test_accelerators.py",
-    "tests/penstock/remote/test_platform.py",
     "tests/penstock/remote/test_submit.py",
 )
-# With kfp 2.17 and later: `penstock run`.
+# With kfp 2.17 and later: `penstock run`, and all platform settings.
 _TESTS_OF_RUNS = (
     "tests/penstock/kfp_adapter/test_orchestrator.py",
     "tests/penstock/local/test_control_flow.py",
     "tests/penstock/local/test_run.py",
     "tests/penstock/remote/test_gates.py",
+    "tests/penstock/remote/test_platform.py",
     "tests/penstock/remote/test_portable.py",
 )
 _IMPORTS_OF_RUNS = ("penstock.local.run",)
