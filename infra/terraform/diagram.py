@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+# What a module without resources is for.
+_OUTPUTS = {"settings": ["penstock.toml", "platform settings"], "alert_rules": ["rules.yaml"]}
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parents[1] / "docs" / "infrastructure.md"
 BEGIN, END = "<!-- diagram: written by infra/terraform/diagram.py -->", "<!-- /diagram -->"
@@ -90,9 +92,7 @@ def draw(name: str) -> str:
                 lines.append(f"{indent}end")
                 arrows.update((end, place) for end in rests_on)
             else:
-                lines.append(
-                    f'{indent}{place}["{"<br/>".join([f"<b>{call}</b>", *(kinds(called) or ["penstock.toml", "platform settings"])])}"]'
-                )
+                lines.append(f'{indent}{place}["{"<br/>".join([f"<b>{call}</b>", *(kinds(called) or _OUTPUTS[call])])}"]')
                 arrows.update((end, place) for end in rests_on)
 
     boxes(root, "", "  ", set())

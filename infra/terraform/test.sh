@@ -16,7 +16,8 @@ if command -v python3 >/dev/null 2>&1; then python3 -B diagram.py --check; fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
-tar -cf - --exclude=.terraform --exclude=.terraform.lock.hcl . | tar -xf - -C "$work"
+# with what lies beside it: the alerts of infra/monitoring
+tar -C .. -cf - --exclude=.terraform --exclude=.terraform.lock.hcl terraform monitoring | tar -xf - -C "$work"
 mkdir "$work/.providers"
 # Each provider comes from the registry once; there is no lock file for this to disagree with.
 export TF_PLUGIN_CACHE_DIR="$work/.providers" TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE=1
@@ -27,7 +28,7 @@ for directory; do
   directory=${directory%/}
   log=$work/log
   if (
-    cd "$work/$directory" &&
+    cd "$work/terraform/$directory" &&
       terraform init -backend=false -no-color ${TERRAFORM_MIRROR:+-plugin-dir="$TERRAFORM_MIRROR"} &&
       terraform validate -no-color &&
       terraform test -no-color
@@ -38,6 +39,6 @@ for directory; do
     failed="$failed $directory"
     echo "$directory: FAILED"
   fi
-  rm -rf "$work/$directory/.terraform"
+  rm -rf "$work/terraform/$directory/.terraform"
 done
 [ -z "$failed" ] || { echo "infra-test: failed:$failed"; exit 1; }

@@ -55,6 +55,7 @@ module "services" {
   operators          = var.operators
   experiment         = var.experiment
   metrics            = "google"
+  alert_limits       = var.alert_limits
   ingress_namespaces = var.ingress_namespaces
   labels             = var.labels
 

@@ -20,6 +20,7 @@ module "services" {
   cert_manager_version        = var.cert_manager_version
   gateway_class               = var.gateway_class
   metrics                     = var.metrics
+  alert_limits                = var.alert_limits
   quota                       = var.quota
   ingress_namespaces          = var.ingress_namespaces
   labels                      = var.labels

@@ -160,6 +160,12 @@ variable "gateway_class" {
   default     = null
 }
 
+variable "alert_limits" {
+  type        = map(number)
+  description = "Other limits than those of infra/monitoring/rules.yaml, by the alert's name, such as { PenstockErrorRate = 0.05 }."
+  default     = {}
+}
+
 variable "metrics" {
   type        = string
   description = "The collector of the metrics of the models: google (managed Prometheus on GKE) or prometheus-operator (the cluster has its kind PodMonitor). Null: none."

@@ -16,6 +16,7 @@ module "foundation" {
   emails            = var.emails
   budget            = var.budget
   uptime_hosts      = var.uptime_hosts
+  alert_limits      = var.alert_limits
   labels            = var.labels
 }
 

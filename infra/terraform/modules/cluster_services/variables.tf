@@ -159,6 +159,12 @@ variable "metrics" {
   }
 }
 
+variable "alert_limits" {
+  type        = map(number)
+  description = "Other limits than those of infra/monitoring/rules.yaml, by the alert's name, such as { PenstockErrorRate = 0.05 }."
+  default     = {}
+}
+
 variable "ingress_namespaces" {
   type        = map(set(string))
   description = "Additional namespaces that may connect to the pods of kubeflow, models and mlflow, for a gateway, an ingress or a service mesh of the cluster, such as { models = [\"istio-system\"], kubeflow = [\"ingress-nginx\"] }."

@@ -62,6 +62,8 @@ module "monitoring" {
   region       = var.region
   emails       = var.emails
   uptime_hosts = var.uptime_hosts
+  alert_limits = var.alert_limits
+  vertex       = var.vertex
   kms_key_id   = module.kms.key_ids["storage"]
   labels       = var.labels
 

@@ -63,6 +63,12 @@ variable "emails" {
   default     = []
 }
 
+variable "alert_limits" {
+  type        = map(number)
+  description = "Other limits than those of infra/monitoring/rules.yaml, by the alert's name, such as { PenstockErrorRate = 0.05 }."
+  default     = {}
+}
+
 variable "uptime_hosts" {
   type        = map(object({ host = string, path = optional(string, "/v2/health/ready") }))
   description = "The HTTPS hosts that an uptime check requests every minute, by a name of your choice."

@@ -1,13 +1,17 @@
-# What a release looks like: who answers, how fast, how well, in which batches.
+# The panels of Grafana's dashboard of the fleet, and what a release looks like, for those who have Cloud Monitoring alone.
 locals {
-  panels = {
-    "Requests per second, by model and version" = "sum by (model_name, version) (rate(penstock_requests_total[${local.minutes}]))"
-    "Share of failed requests, by version"      = "sum by (model_name, version) (rate(penstock_requests_total{code=~\"5..\"}[${local.minutes}])) / sum by (model_name, version) (rate(penstock_requests_total[${local.minutes}]))"
-    "99th percentile of a request, seconds"     = "histogram_quantile(0.99, sum by (le, model_name, version) (rate(penstock_request_seconds_bucket[${local.minutes}])))"
-    "Median of a request, seconds"              = "histogram_quantile(0.5, sum by (le, model_name, version) (rate(penstock_request_seconds_bucket[${local.minutes}])))"
-    "Rows of a batch, mean"                     = "sum by (model_name) (rate(penstock_batch_rows_sum[${local.minutes}])) / sum by (model_name) (rate(penstock_batch_rows_count[${local.minutes}]))"
-    "GPU duty cycle, percent"                   = "avg by (node_name) (kubernetes_io:node_accelerator_duty_cycle)"
-  }
+  fleet = jsondecode(file("${path.module}/../../../monitoring/dashboards/fleet.json")).panels
+
+  panels = merge(
+    { for panel in local.fleet : panel.title => replace(panel.targets[0].expr, "$__rate_interval", "5m") },
+    {
+      "Requests per second, by model and version" = "sum by (model_name, version) (rate(penstock_requests_total[5m]))"
+      "Share of failed requests, by version"      = "sum by (model_name, version) (rate(penstock_requests_total{code=~\"5..\"}[5m])) / sum by (model_name, version) (rate(penstock_requests_total[5m]))"
+      "Features that have drifted"                = "sum by (model_name) (max by (model_name, feature) (penstock_monitoring_drifted))"
+      "GPU duty cycle, percent"                   = "avg by (node_name) (kubernetes_io:node_accelerator_duty_cycle)"
+    },
+    { for name, query in local.vertex_queries : "Vertex AI: ${name}" => query if var.vertex },
+  )
 
   dashboard = {
     displayName = "${var.name}: serving"

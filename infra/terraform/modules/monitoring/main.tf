@@ -1,34 +1,33 @@
-# The server's metrics (penstock_*) come by managed Prometheus: gke turns it on, and alerts ask in its language.
-locals {
-  labels  = merge(var.labels, { component = "monitoring" })
-  minutes = "${var.limits.minutes}m"
+# The server's metrics (penstock_*) and what monitor_model pushes come by managed Prometheus: gke turns it on, and alerts ask in its language.
+module "alert_rules" {
+  source = "../alert_rules"
+  limits = var.alert_limits
+}
 
-  alerts = {
-    prediction-errors = {
-      severity = "CRITICAL"
-      minutes  = var.limits.minutes
-      query    = "sum by (model_name) (rate(penstock_requests_total{code=~\"5..\"}[${local.minutes}])) / sum by (model_name) (rate(penstock_requests_total[${local.minutes}])) > ${var.limits.error_rate}"
-      help     = "More predictions fail than may. Who released last: `penstock status DESTINATION`. Back to the model before: `penstock rollback DESTINATION`."
-    }
-    prediction-latency = {
-      severity = "WARNING"
-      minutes  = var.limits.minutes
-      query    = "histogram_quantile(0.99, sum by (le, model_name) (rate(penstock_request_seconds_bucket[${local.minutes}]))) > ${var.limits.p99_seconds}"
-      help     = "Predictions are slow. Look at replicas and batch sizes on the dashboard; go back with `penstock rollback DESTINATION` if it began with a release."
-    }
-    two-models-answer = {
-      severity = "WARNING"
-      minutes  = 120
-      query    = "count by (model_name) (count by (model_name, fingerprint) (rate(penstock_requests_total[${local.minutes}]) > 0)) > 1"
-      help     = "A rollout has not ended: two models have answered for two hours. `penstock promote DESTINATION` or `penstock rollback DESTINATION`."
-    }
+locals {
+  labels     = merge(var.labels, { component = "monitoring" })
+  severities = { critical = "CRITICAL", warning = "WARNING" }
+  seconds    = { m = 60, h = 3600 }
+  runbook    = "https://github.com/penstock/penstock/blob/main/docs/runbook.md"
+
+  # Nobody is sent a mail for what is only good to know.
+  rules = { for name, rule in module.alert_rules.alerts : name => rule if contains(keys(local.severities), rule.labels.severity) }
+
+  written = { for name, rule in local.rules : name => {
+    severity = local.severities[rule.labels.severity]
+    seconds  = can(rule.for) ? tonumber(regex("^[0-9]+", rule.for)) * local.seconds[substr(rule.for, -1, 1)] : 0
+    query    = rule.expr
+    help     = "What it means, what to look at and what to type: ${rule.annotations.runbook_url}"
+  } }
+
+  alerts = merge(local.written, var.vertex ? local.vertex_alerts : {}, {
     pods-waiting = {
       severity = "WARNING"
-      minutes  = var.limits.pods_waiting_minutes
+      seconds  = var.pods_waiting_minutes * 60
       query    = "sum by (namespace) (kube_pod_status_phase{phase=\"Pending\", namespace=~\"kubeflow|kserve|models|mlflow\"}) > 0"
       help     = "Pods find no node: a GPU that is not to be had, a quota, an image that cannot be pulled. `kubectl describe pod` says which."
     }
-  }
+  })
 }
 
 resource "google_monitoring_notification_channel" "email" {
@@ -54,7 +53,7 @@ resource "google_monitoring_alert_policy" "prometheus" {
 
     condition_prometheus_query_language {
       query                     = each.value.query
-      duration                  = "${each.value.minutes * 60}s"
+      duration                  = "${each.value.seconds}s"
       evaluation_interval       = "60s"
       disable_metric_validation = true # the metrics come with the first served model
     }

@@ -40,20 +40,27 @@ variable "emails" {
   }
 }
 
-variable "limits" {
-  type = object({
-    error_rate           = optional(number, 0.01)
-    p99_seconds          = optional(number, 0.5)
-    minutes              = optional(number, 5)
-    pods_waiting_minutes = optional(number, 15)
-  })
-  description = "The thresholds of the alerts: the share of failed predictions, the 99th percentile of the latency in seconds, for how many minutes either must last, and for how many minutes a pod may wait."
+variable "alert_limits" {
+  type        = map(number)
+  description = "Other limits than those of infra/monitoring/rules.yaml, by the alert's name, such as { PenstockErrorRate = 0.05 }. PenstockErrorRate and PenstockLatency are for Vertex AI too."
   default     = {}
+}
+
+variable "pods_waiting_minutes" {
+  type        = number
+  description = "The minutes that a pod may wait for a node before an alert fires."
+  default     = 15
 
   validation {
-    condition     = var.limits.error_rate > 0 && var.limits.error_rate < 1 && var.limits.p99_seconds > 0 && var.limits.minutes >= 1 && var.limits.pods_waiting_minutes >= 1
-    error_message = "error_rate must be between 0 and 1, p99_seconds above 0, and the minutes at least 1."
+    condition     = var.pods_waiting_minutes >= 1
+    error_message = "pods_waiting_minutes must be at least 1."
   }
+}
+
+variable "vertex" {
+  type        = bool
+  description = "Whether models serve, or are monitored, on Vertex AI."
+  default     = true
 }
 
 variable "uptime_hosts" {

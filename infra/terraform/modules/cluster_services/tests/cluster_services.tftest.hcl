@@ -112,6 +112,38 @@ run "metrics_are_collected_where_the_server_gives_them" {
   }
 }
 
+run "alerts_are_evaluated_where_metrics_are_collected" {
+  command = plan
+
+  variables {
+    metrics      = "google"
+    alert_limits = { PenstockErrorRate = 0.05 }
+  }
+
+  assert {
+    condition     = yamldecode(helm_release.metrics["google"].values[0]).objects[1].kind == "ClusterRules" && length(yamldecode(helm_release.metrics["google"].values[0]).objects[1].spec.groups) == 3
+    error_message = "managed Prometheus has the rules of infra/monitoring"
+  }
+
+  assert {
+    condition     = strcontains(helm_release.metrics["google"].values[0], "> 0.05") && !strcontains(helm_release.metrics["google"].values[0], "> 0.01")
+    error_message = "the limit is the variable's"
+  }
+}
+
+run "an_operator_has_the_same_rules" {
+  command = plan
+
+  variables {
+    metrics = "prometheus-operator"
+  }
+
+  assert {
+    condition     = yamldecode(helm_release.metrics["prometheus-operator"].values[0]).objects[1].kind == "PrometheusRule" && yamldecode(helm_release.metrics["prometheus-operator"].values[0]).objects[1].metadata.namespace == "models"
+    error_message = "the operator's rules lie in a namespace"
+  }
+}
+
 run "nobody_is_reached_who_need_not_be" {
   command = plan
 

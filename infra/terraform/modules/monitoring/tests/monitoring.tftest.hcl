@@ -6,27 +6,32 @@ variables {
   emails     = ["on-call@example.com"]
 }
 
-run "alerts_ask_what_the_server_counts" {
+run "alerts_are_those_of_the_rules" {
   command = plan
 
   assert {
-    condition     = alltrue([for name in ["prediction-errors", "prediction-latency", "two-models-answer"] : strcontains(output.alerts[name], "penstock_request")])
-    error_message = "alerts ask for the model server's own metrics"
+    condition     = alltrue([for name in ["PenstockModelDegraded", "PenstockModelDrifted", "PenstockErrorRate", "PenstockNotChampion", "pods-waiting", "vertex-errors"] : contains(keys(output.alerts), name)]) && !contains(keys(output.alerts), "PenstockModelOld")
+    error_message = "critical alerts and warnings have a policy, and what is only good to know has none"
   }
 
   assert {
-    condition     = endswith(output.alerts["prediction-errors"], "> 0.01") && endswith(output.alerts["prediction-latency"], "> 0.5")
-    error_message = "alerts fire at the limits"
+    condition     = google_monitoring_alert_policy.prometheus["PenstockErrorRate"].severity == "CRITICAL" && google_monitoring_alert_policy.prometheus["PenstockErrorRate"].conditions[0].condition_prometheus_query_language[0].duration == "300s" && google_monitoring_alert_policy.prometheus["PenstockReleaseUnfinished"].conditions[0].condition_prometheus_query_language[0].duration == "7200s" && google_monitoring_alert_policy.prometheus["PenstockModelDrifted"].conditions[0].condition_prometheus_query_language[0].duration == "0s"
+    error_message = "a policy waits as long as the rule"
   }
 
   assert {
-    condition     = alltrue([for policy in google_monitoring_alert_policy.prometheus : length(policy.documentation[0].content) > 40])
-    error_message = "who is woken up is told what to type"
+    condition     = alltrue([for name, policy in google_monitoring_alert_policy.prometheus : strcontains(policy.documentation[0].content, "docs/runbook.md#${lower(name)}") || strcontains(name, "-")])
+    error_message = "who is woken up is led to what to type"
   }
 
   assert {
-    condition     = length(jsondecode(google_monitoring_dashboard.serving.dashboard_json).mosaicLayout.tiles) == 6
-    error_message = "the dashboard shows every panel"
+    condition     = google_monitoring_alert_policy.verdict["drifted"].conditions[0].condition_matched_log[0].filter == file("tests/drifted_filter.txt")
+    error_message = "a verdict on Vertex AI is found in the task's log"
+  }
+
+  assert {
+    condition     = length(jsondecode(google_monitoring_dashboard.serving.dashboard_json).mosaicLayout.tiles) == 14 && !strcontains(google_monitoring_dashboard.serving.dashboard_json, "$__")
+    error_message = "the dashboard shows every panel, without Grafana's variables"
   }
 }
 
@@ -34,12 +39,25 @@ run "limits_move_the_alerts" {
   command = plan
 
   variables {
-    limits = { error_rate = 0.05, minutes = 10 }
+    alert_limits = { PenstockErrorRate = 0.05, PenstockLatency = 2 }
   }
 
   assert {
-    condition     = endswith(output.alerts["prediction-errors"], "> 0.05") && strcontains(output.alerts["prediction-errors"], "[10m]") && google_monitoring_alert_policy.prometheus["prediction-errors"].conditions[0].condition_prometheus_query_language[0].duration == "600s"
-    error_message = "the limit is the variable's"
+    condition     = endswith(output.alerts["PenstockErrorRate"], "> 0.05") && endswith(output.alerts["vertex-errors"], "> 0.05") && endswith(output.alerts["vertex-latency"], "> 2000")
+    error_message = "the limit is the variable's, on Vertex AI in milliseconds"
+  }
+}
+
+run "without_vertex_nobody_asks_for_it" {
+  command = plan
+
+  variables {
+    vertex = false
+  }
+
+  assert {
+    condition     = !contains(keys(output.alerts), "vertex-errors") && length(google_monitoring_alert_policy.verdict) == 0 && length(jsondecode(google_monitoring_dashboard.serving.dashboard_json).mosaicLayout.tiles) == 12
+    error_message = "no alert and no panel is about Vertex AI"
   }
 }
 
@@ -75,12 +93,12 @@ run "a_host_that_does_not_answer_wakes_somebody" {
   }
 }
 
-run "an_error_rate_above_one_is_refused" {
+run "a_pod_may_wait_a_minute_at_least" {
   command = plan
 
   variables {
-    limits = { error_rate = 5 }
+    pods_waiting_minutes = 0
   }
 
-  expect_failures = [var.limits]
+  expect_failures = [var.pods_waiting_minutes]
 }
