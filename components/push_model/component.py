@@ -64,7 +64,7 @@ def push_model(
             runs its prebuilt TensorFlow container. With Penstock's server: `prediction_log` (a bucket, or for `local://` a
             folder, for a sample of requests and answers), `prediction_log_sample` (the share to keep, 0 to 1, default 0.1) and
             `prediction_log_key` (the field of each row that is its id in the log; the model does not see it. Without it the
-            server makes ids).
+            server makes ids), and `monitoring` (the folder or bucket of monitor_model's figures, which the server shows).
         champion_alias: The alias of the version that serves.
         previous_alias: The alias of the version that served before.
         tracking_uri: URI of MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.

@@ -119,6 +119,7 @@ class ServerInfo(Stored):
         prediction_log: Where it keeps some of the requests and answers; empty: nowhere.
         prediction_log_sample: The share of the ids that it keeps there.
         prediction_log_key: The field of a request that is the id of its row; empty: the server makes ids of its own.
+        monitoring: Where it finds monitor_model's figures; empty: nowhere.
         version: Its version of Penstock; empty: 0.1.0, which cannot read what a later version writes.
     """
 
@@ -129,6 +130,7 @@ class ServerInfo(Stored):
     prediction_log: str = ""
     prediction_log_sample: float = 0.0
     prediction_log_key: str = ""
+    monitoring: str = ""
     version: str = ""
 
     def __post_init__(self) -> None:

@@ -68,7 +68,7 @@ def _server(folder: Path, parameters: dict[str, Any]) -> tuple[list[str], list[P
     port = split(parameters["destination"])[2].get("port", _DEFAULT_PORT)
     log = PredictionLogOptions.from_options(parameters.get("serving_options") or {}, in_container=False)
     command = ["python", "-m", "penstock.server", str(folder), "--host", "127.0.0.1", "--port", port, *log.arguments()]
-    kept = [Path(log.uri)] if log.uri.startswith("/") else []
+    kept = [Path(uri) for uri in (log.uri, log.monitoring) if uri.startswith("/")]
     for path in kept:
         path.mkdir(parents=True, exist_ok=True)
     return command, [folder, *kept]

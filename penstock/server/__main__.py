@@ -49,7 +49,7 @@ def _announced(options: Options) -> Iterator[None]:
     folder = options.folder
     assert folder
     log = options.prediction_log, options.prediction_log_sample if options.prediction_log else 0.0, options.prediction_log_key
-    info = serving.ServerInfo(os.getpid(), options.host, options.http_port, time.time(), *log, penstock.__version__)
+    info = serving.ServerInfo(os.getpid(), options.host, options.http_port, time.time(), *log, options.monitoring, penstock.__version__)
     with serving.announced(folder, info) as is_first:
         if not is_first:
             sys.exit(f"error: another model server runs in {folder}; stop it: penstock serve stop {folder}")

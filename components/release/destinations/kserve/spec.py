@@ -71,8 +71,10 @@ def check_serving_options(options: dict[str, Any], mode: str) -> None:
         raise TaskError(
             "serving options runtime and image exclude each other, because a ServingRuntime has its own image; give one of them"
         )
-    if PredictionLogOptions.from_options(options).uri and options.get("runtime"):
-        raise TaskError("serving option prediction_log works only with Penstock's server, which runtime replaces; omit one of them")
+    given = PredictionLogOptions.from_options(options)
+    for name, location in ((prediction_log.URI, given.uri), (prediction_log.MONITORING, given.monitoring)):
+        if location and options.get("runtime"):
+            raise TaskError(f"serving option {name} works only with Penstock's server, which runtime replaces; omit one of them")
 
 
 def _check_kind(name: str, value: Any) -> None:

@@ -60,7 +60,7 @@ class LocalServer:
                 f"penstock serve stop {self._folder}"
             )
         wanted = self._prediction_log
-        if info and wanted.uri and wanted != (kept := _log_of(info)):
+        if info and (wanted.uri or wanted.monitoring) and wanted != (kept := _log_of(info)):
             raise TaskError(
                 f"the model server of {self._folder} keeps its prediction log {kept}; push with the same options, or first run: "
                 f"penstock serve stop {self._folder}"
@@ -155,4 +155,4 @@ class LocalServer:
 
 
 def _log_of(info: ServerInfo) -> PredictionLogOptions:
-    return PredictionLogOptions(info.prediction_log, info.prediction_log_sample, info.prediction_log_key)
+    return PredictionLogOptions(info.prediction_log, info.prediction_log_sample, info.prediction_log_key, info.monitoring)

@@ -84,6 +84,8 @@ class Serving:
             raise TaskError(f"serving option scale_target is {self.scale_target}; give a percentage of 1 to 100")
         if self.log.uri and not self.image:
             raise TaskError("serving option prediction_log needs image, because Vertex AI's prebuilt container has no such log")
+        if self.log.monitoring and not self.image:
+            raise TaskError("serving option monitoring needs image, because Vertex AI's prebuilt container has no such metrics")
 
     def container(self, location: str, model_name: str, version: str = "", fingerprint: str = "") -> ModelContainerSpec:
         """Returns the serving container: the prebuilt one, or Penstock's server with the routes on which it answers.

@@ -119,6 +119,11 @@ def test_pods_have_time_to_end_their_requests_and_knative_gives_it_itself():
     assert "terminationGracePeriodSeconds" not in version(1, runtime="kserve-tensorflow-serving").predictor
 
 
+def test_the_server_is_told_where_monitor_models_figures_are():
+    (container,) = version(1, monitoring="gs://verdicts/churn").predictor["containers"]
+    assert container["args"][-2:] == ["--monitoring", "gs://verdicts/churn"]
+
+
 def test_the_server_is_told_where_to_keep_its_prediction_log():
     (container,) = version(1, **LOG).predictor["containers"]
     assert container["args"][-4:] == ["--prediction_log", "s3://logs/churn", "--prediction_log_sample", "0.25"]
@@ -158,6 +163,8 @@ def test_scale_to_zero_is_a_minimum_of_no_replicas():
         (STANDARD, {"prediction_log_key": "customer"}, "prediction_log_key needs prediction_log"),
         (STANDARD, {**LOG, "prediction_log_key": 7}, "prediction_log_key=7 is not a string"),
         (STANDARD, {"prediction_log": 7}, "prediction_log=7 is not a string"),
+        (STANDARD, {"monitoring": "verdicts"}, "monitoring='verdicts' is not a location that the server reaches; give gs://… or s3://…"),
+        (STANDARD, {"runtime": "a", "monitoring": "gs://verdicts"}, "monitoring works only with Penstock's server, which runtime replaces"),
         (STANDARD, {"prediction_log": "/var/log"}, "give gs://… or s3://…"),
         (STANDARD, LOG | {"prediction_log_sample": 1.5}, "prediction_log_sample=1.5 is not a share"),
         (STANDARD, LOG | {"prediction_log_sample": True}, "prediction_log_sample=True is not a share"),
