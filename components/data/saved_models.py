@@ -48,6 +48,7 @@ def settle_fingerprint(folder: Path) -> None:
     """
     file = folder / _FINGERPRINT
     if file.exists():
+        # TensorFlow's API reads fingerprints (tf.saved_model.experimental.read_fingerprint), but writes them only while it exports a model.
         made = fingerprint_pb2.FingerprintDef.FromString(fingerprinting.CreateFingerprintDef(str(folder)))
         made.uuid = str(int(hashlib.sha256((folder / _GRAPH).read_bytes()).hexdigest()[:32], 16))
         file.write_bytes(made.SerializeToString(deterministic=True))

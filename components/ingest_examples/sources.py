@@ -117,8 +117,16 @@ def _open(input_uri: str) -> tuple[Any, str]:
     if Path(input_uri).exists():
         return LocalFileSystem(), str(Path(input_uri).absolute())
     if "://" not in input_uri:
-        return LocalFileSystem(), LocalFileSystem._strip_protocol(input_uri.rstrip("/"))
+        return LocalFileSystem(), str(_expanded(input_uri).absolute())
     return open_store(input_uri.rstrip("/"))
+
+
+def _expanded(path: str) -> Path:
+    """Returns a path with the home directory that it names; as it is, if there is no such user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def _files_below(filesystem: Any, folder: str) -> list[str]:

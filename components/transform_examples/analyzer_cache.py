@@ -77,6 +77,7 @@ class AnalyzerCache:
         """
         self._cache = pipeline | "ReadCache" >> tft_cache.ReadAnalysisCacheFromFS(str(self._folder), self._datasets)
         specs = TensorAdapter(config).TypeSpecs()
+        # As TFX's Transform does; tf.Transform has no public name for it (test_dataset_keys_are_not_public).
         needed = analysis_graph_builder.get_analysis_dataset_keys(
             preprocessing_fn, specs, self._datasets, self._cache, force_tf_compat_v1=False
         )

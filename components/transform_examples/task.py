@@ -49,7 +49,8 @@ def transform_examples(
     function = load_function(module_file, preprocessing_fn)
     if names_runner(beam_pipeline_args):
         for module in own_modules():
-            cloudpickle.register_pickle_by_value(module)  # workers elsewhere cannot import it
+            # Workers elsewhere cannot import it. Beam pickles with its own copy of cloudpickle, so that the package's registry has no effect.
+            cloudpickle.register_pickle_by_value(module)
     AnalyzerCache.start(updated_analyzer_cache.path, analyzer_cache)
     cache = _cache(examples, updated_analyzer_cache.path, analyze_splits) if analyzer_cache or write_analyzer_cache else None
     files = {split: split_files(examples.path, split) for split in splits}

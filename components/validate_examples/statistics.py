@@ -40,6 +40,7 @@ def compute(examples: Path, split: str, schema: schema_pb2.Schema | None, observ
         schema: Says which numbers are categories; None if nothing is known.
         observers: Who sees each batch as well.
     """
+    # TFDV's generators without Beam, which TFDV itself uses for DataFrames; its API takes no batches one by one (test_generators_are_not_public).
     generators = stats_impl.get_generators(tfdv.StatsOptions(schema=schema), in_memory=True)
     accumulators = [generator.create_accumulator() for generator in generators]
     for batch in read_batches(examples, split):

@@ -50,3 +50,7 @@ def test_minio_is_s3_at_the_endpoint_that_is_named(fail, monkeypatch):
     assert "minio://bucket/rows.csv: the address of MinIO is unknown; set AWS_ENDPOINT_URL_S3" in fail("minio://bucket/rows.csv")
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
     assert "http://127.0.0.1:9/bucket/rows.csv" in fail("minio://bucket/rows.csv")
+
+
+def test_the_home_of_somebody_unknown_is_a_path_that_matches_no_file(fail):
+    assert "input_uri matches no file" in fail("~nobody-of-that-name/rows.csv")

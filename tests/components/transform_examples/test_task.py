@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
+import tensorflow_transform.beam as tft_beam
 
 from penstock.components.data import pack
 from penstock.components.data.examples import SplitWriter
@@ -337,3 +338,8 @@ def test_a_split_without_labels_passes_through(run_task: Any, tmp_path: Path, op
         assert read(made, "train").column_names == ["both", "label", "y"]
     refused = run_task(NAME, {"module_file": LABELS, "analyze_splits": ["train", "serving"]} | options, inputs)
     assert "Split 'serving' lacks the column 'label'" in refused.error
+
+
+def test_dataset_keys_are_not_public():
+    """When this fails, `analyzer_cache` can take the function from where tf.Transform exports it."""
+    assert not [module for module in (tft, tft_beam) if hasattr(module, "get_analysis_dataset_keys")]

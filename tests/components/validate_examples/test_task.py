@@ -347,3 +347,8 @@ def test_an_inferred_schema_knows_what_an_environment_lacks(examples, validate):
     assert {feature.name: list(feature.not_in_environment) for feature in schema.feature if feature.not_in_environment} == {
         "late": ["SERVING"]
     }
+
+
+def test_generators_are_not_public():
+    """When this fails, `statistics` can take them from where TFDV exports them."""
+    assert not {"get_generators", "extract_statistics_output"} & {*dir(tfdv)}
