@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from penstock.components.data.local_runs import local_runs
+
 from ...command import COMMAND, variables
 from ..lint.traps import DAMAGES, cut, saying
 from ..pipelines import (
@@ -47,6 +49,16 @@ def test_gate_opens(run, tmp_path):
     done = run(gate)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "said").read_text() == "open\n"
+
+
+def test_a_run_has_the_name_that_it_is_given(run, tmp_path):
+    assert run(gate, "--name", "tonight", "--label", "reason=drifted").returncode == 0
+    [found] = local_runs(tmp_path / "local_outputs")
+    assert (found.name, found.pipeline, found.state, found.labels) == ("tonight", "gate", "done", {"reason": "drifted"})
+    again = run(gate, "--name", "tonight")
+    assert again.returncode == 1
+    assert re.match(r"error: there is a run tonight in .*/local_outputs; give another --name", again.stderr)
+    assert run(gate, "--name", "../tonight").returncode == 2
 
 
 def test_gate_closes_and_says_why(run, tmp_path):

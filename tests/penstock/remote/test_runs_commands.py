@@ -1,5 +1,6 @@
 """`penstock runs`: what a person sees of runs that somebody made, and does with them."""
 
+import json
 import re
 
 import pytest
@@ -96,3 +97,18 @@ def test_somebody_elses_condition_is_not_handed_to_python(kubeflow: KubeflowDoub
     assert "runs only if [c for c in" in shown.stdout
     assert "Traceback" not in shown.stdout + shown.stderr
     assert not ran.exists()
+
+
+def test_lists_those_with_a_text_in_their_names_for_a_program(backend: Backend, person: Person) -> None:
+    person.submits(gate, "--wait", "--name", "retrain-1", "--label", "reason=drifted")
+    person.submits(gate, "--wait", "--name", "another")
+    lines = person.types("runs", "list", "--named", "retrain", "--json").stdout.splitlines()
+    assert [(run["name"], run["state"]) for run in map(json.loads, lines)] == [("retrain-1", "done")]
+
+
+def test_a_name_that_is_to_be_used_once(backend: Backend, person: Person) -> None:
+    first = person.submits(gate, "--wait", "--name", "retrain-1", "--once")
+    again = person.submits(gate, "--name", "retrain-1", "--once")
+    assert run_id(again.stdout) == run_id(first.stdout)
+    refused = person.submits(gate, "--once")
+    assert (refused.returncode, "--once needs --name" in refused.stderr) == (2, True)
