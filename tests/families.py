@@ -29,7 +29,7 @@ FAMILIES = ("tf", "tfdv", "deploy", "serve")
 _PYTEST, _DOUBLES = "pytest", {"deploy": "doubles"}
 # What commands import in the end, as they do it.
 IMPORTS = [
-    "penstock.kfp_adapter.lean:import_kfp",
+    "penstock.kfp_adapter.lazy_import:import_kfp",
     "penstock.cli",
     "penstock.local.run",
     "penstock.lint",

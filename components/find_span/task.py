@@ -51,8 +51,8 @@ def find_span(
             break
         waiting.append(span)
     is_new = latest is not None and (not known or latest > int(known))
-    said = "no Span is complete" if latest is None else f"Span {latest} is {'new' if is_new else 'known'}"
-    figure(said + (f"; incomplete: {', '.join(map(str, waiting[:3]))}" if waiting else ""))
+    finding = "no Span is complete" if latest is None else f"Span {latest} is {'new' if is_new else 'known'}"
+    figure(finding + (f"; incomplete: {', '.join(map(str, waiting[:3]))}" if waiting else ""))
     return Outputs("" if latest is None else str(latest), str(is_new).lower())
 
 

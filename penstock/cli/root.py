@@ -13,7 +13,7 @@ import penstock
 from penstock.components.protocol import TaskError, redact
 
 from ..errors import UserError, before_anything_starts, disk_full_explained
-from ..kfp_adapter.lean import import_kfp
+from ..kfp_adapter.lazy_import import import_kfp
 from .images import images
 from .lint import lint
 from .options import CompiledFile, label_option, name_value_pairs, parameter_options, verbose_option

@@ -49,7 +49,7 @@ class VersionedDataPlane(DataPlane):
             model.require_version(version)
 
     def decode(self, body: Any, headers: Any, *arguments: Any, **named: Any) -> tuple[Any, dict[str, Any]]:
-        """Reads a request that did not come by the short way: a CloudEvent.
+        """Reads a request that did not come by the fast path: a CloudEvent.
 
         Raises:
             InvalidInput: It cannot be read; KServe knows only some of the reasons.

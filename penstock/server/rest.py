@@ -1,4 +1,4 @@
-"""KServe's REST server, within limits, with a short way for predictions."""
+"""KServe's REST server, within limits, with a fast path for predictions."""
 
 import asyncio
 import functools
@@ -21,11 +21,11 @@ from uvicorn.importer import import_from_string
 from .bodies import Bodies
 from .connection import LimitedConnection
 from .data_plane import VersionedDataPlane
+from .fast_path import FastPath
 from .limits import BACKLOG
 from .models import Models
 from .options import Options
 from .repository import ClosedRepository, add_endpoints
-from .short_way import ShortWay
 
 # Connections are checked once a second.
 _TICKS = 10
@@ -57,13 +57,13 @@ class Rest(RESTServer):
         return self._server.is_draining
 
     def create_application(self) -> None:
-        """Makes KServe's application, and puts the short way before it."""
+        """Makes KServe's application, and puts the fast path before it."""
         super().create_application()
         app = import_from_string(FASTAPI_APP_IMPORT_STRING)
         if self._options.health_route:
             app.add_api_route(self._options.health_route, self._health, methods=["GET"])
         route = self._options.predict_route
-        self.config.app = ShortWay(app, self._data_plane, self.models, self._bodies, self.is_draining, route)
+        self.config.app = FastPath(app, self._data_plane, self.models, self._bodies, self.is_draining, route)
 
     def _register_endpoints(self, app: FastAPI) -> None:
         """Registers KServe's endpoints after those that take their places."""

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from ..errors import WrongUsage
-from ..kfp_adapter.lean import import_kfp
+from ..kfp_adapter.lazy_import import import_kfp
 from .yaml_text import load_documents
 
 Spec = dict[str, Any]

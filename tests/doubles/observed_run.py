@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from penstock.kfp_adapter.lean import import_kfp
+from penstock.kfp_adapter.lazy_import import import_kfp
 
 import_kfp()
 

@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def _kubeflow(given: argparse.Namespace) -> int:
-    from penstock.kfp_adapter.lean import import_kfp
+    from penstock.kfp_adapter.lazy_import import import_kfp
     from penstock.remote.contexts import find_settings
     from penstock.remote.kubeflow.connection import Connection
     from penstock.remote.settings import KubeflowSettings

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...errors import before_anything_starts
-from ...kfp_adapter.lean import import_kfp
+from ...kfp_adapter.lazy_import import import_kfp
 from ..options import CompiledFile, parameter_options, verbose_option
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import Any
 from penstock.components.protocol.logs import is_verbose
 
 from ...errors import UserError
-from ...kfp_adapter.lean import import_kfp
+from ...kfp_adapter.lazy_import import import_kfp
 from ..settings import KubeflowSettings
 from .login import log_in
 

@@ -54,7 +54,7 @@ def test_kfp_does_not_export(name):
 
 
 def test_importing_kfp_imports_its_client():
-    """When this fails, `import kfp` is quick, and `lean` can go."""
+    """When this fails, `import kfp` is quick, and `lazy_import` can go."""
     kfp = importlib.util.find_spec("kfp")
     assert "kfp.client.Client" in imports_of(Path(kfp.origin).read_text(encoding="utf-8"), "kfp")
 

@@ -1,4 +1,4 @@
-"""A short way for predictions, V1 and V2.
+"""A fast path for predictions, V1 and V2.
 
 KServe's own endpoints go through FastAPI, three timers and two middlewares: more than everything that a small model costs.
 """
@@ -34,7 +34,7 @@ _Scope = MutableMapping[str, Any]
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
-class ShortWay:
+class FastPath:
     """Answers predictions itself, whatever type the body says it has (curl says a form), and hands everything else to KServe's application.
 
     Args:
