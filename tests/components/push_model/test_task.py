@@ -420,6 +420,7 @@ def _old_or_new_answers(push: Push) -> None:
     assert any(push.answers_as(answers, name) for name in ("first", "second"))
 
 
+@pytest.mark.slow
 def test_a_push_killed_in_each_phase_and_run_again(push: Push, folder: Path):
     assert push("first").code == 0
     old, new = "first", "second"
