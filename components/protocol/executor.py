@@ -100,10 +100,8 @@ def _run(package: str, argv: list[str] | None) -> tuple[str, int | str]:
     text = parser.parse_args(argv).executor_input
     if argv is None:
         del sys.argv[1:]  # a user's module that parses the arguments gets its defaults, not ours
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a pod's end cleans up the way an error does
     try:
-        configure_logging()
-        _set_quiet_defaults()
+        _prepare_process()
         executor_input = parse(text)
         given = execute(_import_task(package), executor_input)
     except TaskError as error:
@@ -114,6 +112,27 @@ def _run(package: str, argv: list[str] | None) -> tuple[str, int | str]:
     reason = redact(reason)
     _terminate_with(reason)
     return marks.ERROR + reason, f"error: {reason}"
+
+
+def import_ahead(package: str) -> bool:
+    """Does what `command` begins with, for a task whose arguments are not known yet.
+
+    Returns:
+        Whether all of it went well. If not, the process is not fit for the task.
+    """
+    redact_logging()
+    try:
+        _prepare_process()
+        _import_task(package)
+    except Exception:  # whoever runs the task will see it
+        return False
+    return True
+
+
+def _prepare_process() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a pod's end cleans up the way an error does
+    configure_logging()
+    _set_quiet_defaults()
 
 
 def _terminate_with(reason: str) -> None:

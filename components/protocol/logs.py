@@ -5,6 +5,7 @@ unless it is set, and WARNING for libraries. DEBUG adds what libraries say from 
 """
 
 import contextlib
+import functools
 import logging
 import os
 import sys
@@ -53,6 +54,7 @@ def log_figure(text: str) -> None:
     _figures.info("%s", text)
 
 
+@functools.cache  # once per process
 def redact_logging() -> None:
     """Keeps secrets out of what libraries log, warn of and let fail in a thread: an HTTP client names the URL that it asks again."""
 

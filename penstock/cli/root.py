@@ -72,6 +72,13 @@ for command in (serve, images, lint, submit, upload, schedule, runs):
 )
 @click.option("--name", default="", metavar="NAME", help="The name of the run and its folder. Default: the pipeline's and the time.")
 @label_option
+@click.option(
+    "--parallel",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many independent tasks run at the same time. Default: one per processor, at most 4. "
+    "1: one process at a time; the next task's process does not start ahead either.",
+)
 @verbose_option
 def run(
     file: Path,
@@ -83,6 +90,7 @@ def run(
     extra_packages: Path | None,
     name: str,
     labels: tuple[str, ...],
+    parallel: int | None,
 ) -> None:
     """Run a compiled pipeline, or one compiled component, on this machine.
 
@@ -109,6 +117,7 @@ def run(
     from ..local.report import report
     from ..local.run import Interrupted, Named, make_runner
     from ..local.run import run as run_pipeline
+    from ..local.side_by_side import default_limit
     from ..remote.release_names import check_names
     from ..spec.pipeline_file import PipelineFile, read_values
 
@@ -123,7 +132,9 @@ def run(
         refuse(pipeline, arguments)
         check_names(pipeline.document, arguments)
     try:
-        result = run_pipeline(pipeline, arguments, root, fresh, make_runner(runner, extra_packages), _out, named)
+        limit = parallel or default_limit()
+        ours = make_runner(runner, extra_packages, ahead=parallel != 1)
+        result = run_pipeline(pipeline, arguments, root, fresh, ours, limit, _out, named)
     except Interrupted as interruption:
         click.echo("interrupted; finished tasks are cached", err=True)
         sys.exit(128 + interruption.number)

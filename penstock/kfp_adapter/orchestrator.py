@@ -28,6 +28,7 @@ from .patch_point import PatchPoint
 __all__ = [
     "LocalCache",
     "Status",
+    "is_root",
     "is_there",
     "make_random_id",
     "pipeline_root",
@@ -47,7 +48,8 @@ resolve_io_placeholders = placeholder_utils.resolve_io_placeholders
 # Runs any task of a DAG. local.bindings: a task with `ignore_upstream_failure` fails for want of a failed task's output, although it has a
 # default (test_a_default_does_not_stand_in_for_a_lost_output). local.faults: an error of a nested pipeline ends the run. local.placeholders: no task has a name of its own.
 EXECUTE_TASK = PatchPoint(enhanced_dag_orchestrator, "execute_task")
-# Runs a component. local.single_tasks: which task runs, and how it ended, is only logged.
+# Runs a component. local.single_tasks: which task runs, and how it ended, is only logged. local.side_by_side: one task runs at a time
+# (test_independent_tasks_run_one_after_the_other). local.spares: which task comes next is not told.
 EXECUTE_SINGLE_TASK = PatchPoint(task_executor, "execute_single_task")
 # Runs a DAG. local.condition_scope: the evaluator is only told the condition, not the task that carries it.
 RUN_DAG = PatchPoint(enhanced_dag_orchestrator, "run_enhanced_dag")
@@ -106,6 +108,11 @@ def make_task_arguments(task_inputs_spec: Any, io_store: Any) -> dict[str, Any]:
 def is_there(io_store: Any, task: str, output: str) -> bool:
     """Tells whether a task of the pipeline that is being run has given an output; upstream only raises if it has not."""
     return output in io_store._task_output_data.get(task, {})
+
+
+def is_root(io_store: Any) -> bool:
+    """Tells whether a store is the pipeline's own, not one of a pipeline within it."""
+    return io_store._parent is None
 
 
 def serialize_outputs(outputs: dict[str, Any]) -> dict[str, Any]:

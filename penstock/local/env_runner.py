@@ -4,35 +4,42 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from rich.console import Console
 
-from ..spec.containers import component_of, family_of
+from ..spec.containers import component_of, family_of, never_cached
 from ..spec.pipeline_file import PipelineFile
 from .commands import check, localize
 from .fork_server import ForkServer
 from .identity import code_of, measured_here, other_server, packages
-from .processes import Processes, start_process
+from .processes import Process, Processes
 from .runner import Job
 from .serving import STARTS_SERVERS
+from .spares import Planned, Spares
 from .task_code import module_variables
 from .task_environment import make_environments, set_serve_python
 
 # They are never cached, and MLflow takes longer to import than they to ask it.
 _ASK_REGISTRY = {"resolve_baseline", "register_model", "push_model"}
 _REGISTRY = "penstock.components.release.registry.imported"
+# Its tasks import next to nothing, or MLflow as above.
+_LIGHT = "deploy"
 
 
 class EnvRunner:
     """Runs tasks in their families' environments, which are made if need be."""
 
-    def __init__(self, extra_packages: Path | None = None) -> None:
+    def __init__(self, extra_packages: Path | None = None, ahead: bool = True) -> None:
         """Starts nothing yet.
 
         Args:
             extra_packages: Hashed requirements of packages for users' modules.
+            ahead: Whether a process may import what the next task imports while another task runs.
         """
         self._extra_packages = extra_packages
+        self._ahead = ahead
+        self._spares = Spares([])
         self._pythons: dict[str, Path] = {}
         self._fork_servers: dict[str, ForkServer] = {}
 
@@ -51,14 +58,16 @@ class EnvRunner:
 
     @contextmanager
     def ready(self, pipeline: PipelineFile) -> Iterator[None]:
-        """Has MLflow imported once, beside what the run does first, for the tasks that ask the registry."""
+        """Has the next task's process started ahead, and MLflow imported once for the tasks that ask the registry."""
         families = {
             family_of(container.image) for _, container in pipeline.containers() if component_of(container.command) in _ASK_REGISTRY
         }
         try:
             for python in {str(self._pythons[family]) for family in families}:
                 self._fork_servers[python] = ForkServer(Path(python), [_REGISTRY], module_variables({}))
-            yield
+            self._spares = Spares(self._planned(pipeline) if self._ahead else [])
+            with self._spares.kept():
+                yield
         finally:
             while self._fork_servers:
                 self._fork_servers.popitem()[1].close()
@@ -75,5 +84,22 @@ class EnvRunner:
         everything = os.environ | job.variables | {"PYTHONUNBUFFERED": "1"}
         # MLflow reads variables when it is imported: a task that has its own imports it itself.
         forks = None if job.variables or job.component not in _ASK_REGISTRY else self._fork_servers.get(local.command[0])
-        start = forks.start if forks else start_process
+
+        def start(command: list[str], variables: dict[str, str], sink: IO[bytes]) -> Process:
+            start_it = forks.start if forks else self._spares.take(command, variables)
+            if not never_cached(job.command):  # a run that reuses everything else needs no spare
+                self._spares.prepare()
+            return start_it(command, variables, sink)
+
         return processes.run(local.command, module_variables(job.variables) if local.isolated else everything, log, on_line, start)
+
+    def _planned(self, pipeline: PipelineFile) -> Iterator[Planned]:
+        """Yields the tasks that are sure to run, and import much."""
+        containers = dict(pipeline.containers())
+        for task in pipeline.plan():
+            if task.looped or task.conditions or task.name not in containers:
+                continue
+            container = containers[task.name]
+            if (family := family_of(container.image)) and family != _LIGHT:
+                variables = module_variables({variable.name: variable.value for variable in container.env})
+                yield Planned(task.name, self._pythons[family], container.command[2], variables)

@@ -22,7 +22,7 @@ from ..errors import UserError
 from ..kfp_adapter.orchestrator import RUN_NAME, run_local_pipeline
 from ..spec.pipeline_file import PipelineFile
 from ..spec.portable import portable
-from . import cache, faults, handler, single_tasks, tasks
+from . import cache, faults, handler, side_by_side, single_tasks, tasks
 from .display import Display
 from .env_runner import EnvRunner
 from .patches import patched
@@ -57,18 +57,19 @@ class Interrupted(BaseException):
         self.number = number
 
 
-def make_runner(name: str, extra_packages: Path | None = None) -> Runner:
+def make_runner(name: str, extra_packages: Path | None = None, ahead: bool = True) -> Runner:
     """Returns a runner.
 
     Args:
         name: `env` or `docker`.
         extra_packages: Hashed requirements of packages for users' modules.
+        ahead: Whether the next task's process may be started while another task runs, where that is possible.
 
     Raises:
         UserError: Its container engine does not answer, or images would have to have the packages.
     """
     if name == "env":
-        return EnvRunner(extra_packages)
+        return EnvRunner(extra_packages, ahead)
     if extra_packages:
         raise UserError(
             "--extra-packages works only with virtual environments: with --runner docker, build your own image with the packages "
@@ -80,7 +81,14 @@ def make_runner(name: str, extra_packages: Path | None = None) -> Runner:
 
 
 def run(
-    pipeline: PipelineFile, arguments: dict[str, Any], root: Path, fresh: bool, runner: Runner, console: Console, named: Named = Named()
+    pipeline: PipelineFile,
+    arguments: dict[str, Any],
+    root: Path,
+    fresh: bool,
+    runner: Runner,
+    parallel: int,
+    console: Console,
+    named: Named = Named(),
 ) -> Result:
     """Runs a pipeline through kfp.local.
 
@@ -90,6 +98,7 @@ def run(
         root: The folder for runs, cached outputs and the tracking database.
         fresh: Whether to run every task, whatever is cached.
         runner: What runs its tasks.
+        parallel: How many of them may run at the same time.
         console: Where to show it.
         named: Its name and labels.
 
@@ -121,6 +130,7 @@ def run(
         stack.enter_context(single_tasks.watched(display, run_name))
         stack.enter_context(display)
         stack.callback(display.ended)
+        stack.enter_context(side_by_side.running(pipeline, parallel))
         with _recorded(record, folder) as ended:
             failed = _orchestrate(pipeline, portable(pipeline.document, arguments)[1])
             ended.append(FAILED if failed else DONE)

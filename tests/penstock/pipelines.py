@@ -98,6 +98,28 @@ def hold(folder: str):
 
 
 @dsl.component(base_image="python:3.11")
+def meet(folder: str, name: str, patience: float, fails: bool = False):
+    import os
+    import time
+    from pathlib import Path
+
+    place = Path(folder[3:])
+    (place / f"{name}.pid").write_text(str(os.getpid()))
+    (place / f"is-here-{name}").touch()
+    last = time.monotonic() + patience
+    while time.monotonic() < last and len(list(place.glob("is-here-*"))) < 2:
+        time.sleep(0.02)
+    met = len(list(place.glob("is-here-*")))
+    if not fails:
+        time.sleep(patience / 60)  # longer than who fails
+        (place / f"is-here-{name}").unlink()
+    (place / f"{name}.met").write_text(str(met))
+    print(f"[penstock] {name} met {met - 1}")
+    if fails:
+        raise SystemExit(1)
+
+
+@dsl.component(base_image="python:3.11")
 def complain(reason: str):
     print(f"[penstock-error] {reason}")
     raise SystemExit(1)
@@ -200,6 +222,13 @@ def waiting(folder: str):
 def holding(folder: str):
     held = hold(folder=folder)
     say(text="late", folder=folder).after(held)
+
+
+@dsl.pipeline(name="independent")
+def independent(folder: str, patience: float = 60.0, one_fails: bool = False):
+    one = meet(folder=folder, name="one", patience=patience, fails=one_fails)
+    other = meet(folder=folder, name="other", patience=patience)
+    say(text="after both", folder=folder).after(one, other)
 
 
 @dsl.pipeline(name="complaining")

@@ -69,7 +69,7 @@ def artifact_loop(document: Document) -> Iterator[tuple[str, str]]:
 def parallelism(document: Document) -> Iterator[tuple[str, str]]:
     """Locally, two iterations of a loop run at the same time, whatever its parallelism is.
 
-    Independent tasks run one after the other there. The results are the same, but take longer.
+    The results are the same, but take longer.
     """
     for task in document.tasks():
         if (limit := task.spec.get("iteratorPolicy", {}).get("parallelismLimit", 0)) > _LOCAL_LOOPS:

@@ -1,5 +1,6 @@
 """Each test fails when kfp has fixed a defect that penstock.local patches: then remove the patch that `kfp_adapter.orchestrator` names."""
 
+import inspect
 import sys
 from types import SimpleNamespace
 
@@ -8,7 +9,7 @@ from google.protobuf import struct_pb2
 from kfp import dsl
 from kfp.compiler import pipeline_spec_builder
 from kfp.local import cache, config, executor_input_utils, executor_output_utils, io, placeholder_utils, subprocess_task_handler
-from kfp.local.orchestrator import task_spec_utils
+from kfp.local.orchestrator import enhanced_dag_orchestrator, task_spec_utils
 from kfp.local.orchestrator.enhanced_dag_orchestrator import ConditionEvaluator
 from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
 from kfp.pipeline_spec import pipeline_spec_pb2
@@ -44,6 +45,12 @@ def test_loops_overwrite_other_outputs():
     task.parameter_iterator.item_input = "item"
     made = task_spec_utils.create_parameter_loop_iteration_task_spec(task, "the item", "for-loop-1")
     assert made.inputs.parameters["beside"].runtime_value.constant.string_value == "the item"
+
+
+def test_independent_tasks_run_one_after_the_other():
+    source = inspect.getsource(enhanced_dag_orchestrator.run_enhanced_dag)
+    assert "while sorted_body_tasks:" in source
+    assert "submit" not in source
 
 
 def test_none_defaults_are_unknown_values():

@@ -24,6 +24,7 @@ from ..pipelines import (
     failing,
     gate,
     handled,
+    independent,
     loop,
     nested_gates,
     optional,
@@ -416,6 +417,45 @@ def test_an_interrupted_run_ends_its_task_and_leaves_nothing_finished(tmp_path, 
     assert not _alive(task)
     assert not list((tmp_path / "local_outputs").rglob("executor_output.json"))
     assert not list((tmp_path / "local_outputs" / ".cache").glob("*"))
+
+
+def test_independent_tasks_run_side_by_side(run, tmp_path):
+    done = run(independent)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [(tmp_path / f"{name}.met").read_text() for name in ("one", "other")] == ["2", "2"]
+    ends = [line.split()[0] for line in done.stdout.splitlines() if " done " in line]
+    assert {*ends[:2]} == {"meet", "meet-2"}, "each line says whose it is"
+    assert ends[2] == "say"
+    assert (tmp_path / "said").read_text() == "after both\n"
+
+
+def test_as_many_run_as_somebody_says(run, tmp_path):
+    done = run(independent, "--parallel", "1", patience=0.1)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [(tmp_path / f"{name}.met").read_text() for name in ("one", "other")] == ["1", "1"]
+
+
+def test_what_runs_beside_a_task_that_fails_goes_on_to_its_end(run, tmp_path):
+    done = run(independent, one_fails="true")
+    assert done.returncode == 1
+    assert (tmp_path / "other.met").read_text() == "2"
+    assert not (tmp_path / "said").exists()
+    assert re.search(r"^meet-2 +done ", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_an_interruption_ends_all_that_run_side_by_side(tmp_path):
+    given = ["--param", f"folder={to(tmp_path)}", "--param", "patience=3600"]
+    process = subprocess.Popen(
+        [COMMAND, "run", str(compiled(independent, tmp_path)), *given], cwd=tmp_path, env=variables(), stdout=subprocess.DEVNULL
+    )
+    pids = [tmp_path / f"{name}.pid" for name in ("one", "other")]
+    deadline = time.monotonic() + 30
+    while not all(pid.exists() and pid.read_text() for pid in pids):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    assert not any(_alive(int(pid.read_text())) for pid in pids)
 
 
 def test_a_killed_task_fails_the_run(tmp_path):

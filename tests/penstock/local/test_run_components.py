@@ -2,12 +2,17 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from kfp import dsl
 
+from penstock.components import ingest_examples, validate_examples
+
+from ...command import COMMAND, variables
 from ..pipelines import compiled, read, to
 
 COMPILED = Path(__file__).resolve().parents[3] / "compiled" / "components"
@@ -71,6 +76,46 @@ def test_artifact_of_an_earlier_run_as_input(ingest, penstock, tmp_path):
     (page,) = (tmp_path / "local_outputs").glob("validate-examples-*/reports/validate-examples.html")
     assert page.as_uri() in done.stdout
     assert "<html" in page.read_text()
+
+
+@dsl.pipeline(name="validated")
+def validated(input_uri: str):
+    validate_examples(examples=ingest_examples(input_uri=input_uri).outputs["examples"])
+
+
+def _run_watched(tmp_path: Path, *options: str) -> tuple[int, set[str]]:
+    """Runs the pipeline, and returns its exit code and the components for which a process waited meanwhile; none is left."""
+    command = [COMMAND, "run", str(compiled(validated, tmp_path)), "--param", f"input_uri={tmp_path / 'rows.csv'}", *options]
+    ours, seen = f"sqlite:///{tmp_path}/", set()
+
+    def waiting() -> set[str]:
+        listed = subprocess.run(["ps", "axeww", "-o", "stat=,args="], capture_output=True, text=True, check=True).stdout
+        found = (line for line in listed.splitlines() if ours in line and not line.startswith("Z"))
+        return {name for line in found for name in re.findall(r"protocol\.spare penstock\.components\.(\w+)", line)}
+
+    with subprocess.Popen(command, cwd=tmp_path, env=variables(), stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            seen |= waiting()
+    assert not waiting()
+    return process.returncode, seen
+
+
+def test_a_process_that_was_started_ahead_gives_the_same_bytes(rows, tmp_path):
+    assert _run_watched(tmp_path) == (0, {"validate_examples"})
+    assert _run_watched(tmp_path) == (0, set()), "of what is cached, nothing is started"
+    assert _run_watched(tmp_path, "--fresh", "--parallel", "1") == (0, set())
+    for task in ("ingest-examples", "validate-examples"):
+        said = [json.loads(path.read_text()) for path in sorted(tmp_path.glob(f"local_outputs/validated-*/{task}/executor_output.json"))]
+        ahead, one_by_one = (
+            {name: entry["artifacts"][0]["metadata"].get("fingerprint") for name, entry in each["artifacts"].items()} for each in said
+        )
+        assert ahead == one_by_one
+        assert any(ahead.values())
+
+
+def test_after_a_failure_no_process_waits(rows, tmp_path):
+    rows.write_text("a,b\n1,2\n3\n")
+    assert _run_watched(tmp_path)[0] == 1
 
 
 def test_an_artifact_that_was_changed_is_refused(ingest, penstock, tmp_path):
