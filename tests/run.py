@@ -18,6 +18,7 @@ from penstock.local.envs import environment
 from penstock.local.interpreters import running_version
 
 from . import coverage
+from .apiserver.programs import variables as kubernetes_variables
 from .families import ROOT, pythons, run, variables, warm_programs
 from .folders import SDK_TEST, SHARED, files_by_family
 from .prometheus.fetching import variables as prometheus_variables
@@ -118,7 +119,7 @@ def _sdk() -> Suite:
         Path(sys.executable),
         running_version(),
         sorted(file for file in files if not any(file.is_relative_to(folder) for folder in shared)),
-        pythons() | prometheus_variables(),
+        pythons() | kubernetes_variables() | prometheus_variables(),
     )
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import urllib3
 
 _LONGEST_SECONDS = 300.0
+_CONNECTIONS = 1024  # each watch keeps one
 MERGE, APPLY = "application/merge-patch+json", "application/apply-patch+yaml"
 
 
@@ -38,7 +39,7 @@ class Api:
     def __init__(self, url: str, certificate: Path, token: str) -> None:
         self.url = url
         self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-        self._pool = urllib3.PoolManager(maxsize=32, ca_certs=str(certificate), cert_reqs="CERT_REQUIRED", retries=False)
+        self._pool = urllib3.PoolManager(maxsize=_CONNECTIONS, ca_certs=str(certificate), cert_reqs="CERT_REQUIRED", retries=False)
 
     def call(self, method: str, path: str, body: Any = None, *, content: str = "application/json", **query: str) -> Any:
         """Returns what a call is answered with.
@@ -56,7 +57,7 @@ class Api:
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         headers = self._headers | ({"Content-Type": content} if data else {})
         answer = self._pool.request(
-            method, self._url(path, query), body=data, headers=headers, timeout=urllib3.Timeout(10.0, read=_LONGEST_SECONDS)
+            method, self._url(path, query), body=data, headers=headers, timeout=urllib3.Timeout(connect=10.0, read=_LONGEST_SECONDS)
         )
         return _checked(answer.status, answer.data)
 
@@ -67,7 +68,9 @@ class Api:
             ApiError: It is refused, or too much has happened since then.
         """
         url = self._url(path, query | {"watch": "true"})
-        answer = self._pool.request("GET", url, headers=self._headers, preload_content=False, timeout=urllib3.Timeout(10.0, read=3600.0))
+        answer = self._pool.request(
+            "GET", url, headers=self._headers, preload_content=False, timeout=urllib3.Timeout(connect=10.0, read=3600.0)
+        )
         try:
             if answer.status != 200:
                 _checked(answer.status, answer.read())

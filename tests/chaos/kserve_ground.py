@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 
-from ..doubles.kubernetes.double import DEFAULT_NAMESPACE, KubernetesDouble
+from ..doubles.kubernetes.double import KubernetesDouble
 from ..doubles.kubernetes.faults import Action, Call, Disconnect, Fail, Fault, Hang, Kill
 from ..doubles.kubernetes.resources import DEPLOYMENTS, INFERENCE_SERVICES
 from ..doubles.models import ModelServers
@@ -45,18 +45,16 @@ class KServeGround:
             folder: For the kubeconfig.
         """
         self.name = f"kserve-{mode}"
-        self._mode, self._servers, self._kubeconfig = mode, servers, folder / "kubeconfig"
+        self._mode, self._kubeconfig = mode, folder / "kubeconfig"
         self._saved: dict | None = None
         self._client = httpx.Client(trust_env=False, timeout=60)
-        self._cluster = self._start()
-
-    def _start(self) -> KubernetesDouble:
-        cluster = KubernetesDouble(self._servers, resolve)
-        cluster.write_kubeconfig(self._kubeconfig)
-        return cluster
+        self._cluster = KubernetesDouble(servers, resolve, models=(_NAME,))
+        self._cluster.write_kubeconfig(self._kubeconfig)
 
     def destination(self, storage: str) -> str:
-        return f"kserve://{DEFAULT_NAMESPACE}/{_NAME}?mode={self._mode}&storage=pvc://models/{storage}&lease=3&timeout=20&call_timeout=3"
+        return (
+            f"kserve://{self._cluster.namespace}/{_NAME}?mode={self._mode}&storage=pvc://models/{storage}&lease=3&timeout=20&call_timeout=3"
+        )
 
     def environment(self) -> dict[str, str]:
         return {"KUBECONFIG": str(self._kubeconfig)}
@@ -68,10 +66,9 @@ class KServeGround:
         self._saved = {"metadata": metadata, "spec": item["spec"]}
 
     def restore(self) -> None:
-        self._cluster.close()
-        self._cluster = self._start()
+        self._cluster.reset()
         if self._saved:
-            self._cluster.store.create(INFERENCE_SERVICES, DEFAULT_NAMESPACE, copy.deepcopy(self._saved))
+            self._cluster.store.create(INFERENCE_SERVICES, self._cluster.namespace, copy.deepcopy(self._saved))
 
     def strike(self, fault: str, boundaries: Boundaries, kill: Callable[[], None]) -> None:
         def meets(call: Call) -> bool:
@@ -89,7 +86,7 @@ class KServeGround:
         self._cluster.faults.clear()
 
     def ask(self, instances: Rows) -> Rows:
-        url = f"{self._cluster.url}/serving/{DEFAULT_NAMESPACE}/{_NAME}/v1/models/{_NAME}:predict"
+        url = f"{self._cluster.url}/serving/{self._cluster.namespace}/{_NAME}/v1/models/{_NAME}:predict"
         answer = self._client.post(url, params=_CLIENT, json={"instances": instances})
         if answer.is_error:
             raise NoAnswer(f"{answer.status_code} {answer.text[:100]}")
@@ -98,7 +95,7 @@ class KServeGround:
     def left_over(self) -> list[str]:
         item = self._cluster.isvc(_NAME)
         assert item
-        deployments = self._cluster.store.list(DEPLOYMENTS) if self._mode == "standard" else []
+        deployments = self._cluster.store.list(DEPLOYMENTS, self._cluster.namespace) if self._mode == "standard" else []
         canaries = [f"canary {canary['predictor'].get('name')}" for canary in item["spec"].get("canary") or []]
         shares = ["canaryTrafficPercent"] if "canaryTrafficPercent" in item["spec"]["predictor"] else []
         return canaries + shares + [f"Deployment {one['metadata']['name']}" for one in deployments[1:]]

@@ -28,7 +28,7 @@ SAMPLE = (
 )
 
 
-def test_a_sample_of_the_campaign(tmp_path: Path):
+def test_a_sample_of_the_campaign(kubernetes_api: None, tmp_path: Path):
     command = [sys.executable, "-m", "tests.chaos", "--jobs", "2", *(word for case in SAMPLE for word in ("--only", case))]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([*filter(None, sys.path), str(ROOT)])}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..kubernetes.answer import Answer, Request, refusal
+from ..kubernetes.answer import Answer, Request
 from ..kubernetes.faults import Call as Seen
 from ..kubernetes.faults import Fault
 from ..kubernetes.server import Server
@@ -142,7 +142,7 @@ class KubeflowDouble:
         try:
             return self._enter(request)
         except KfpError as error:
-            return refusal(error)
+            return error.answer
         except Exception as error:
             return panic(error)
 

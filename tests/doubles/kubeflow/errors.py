@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..kubernetes.answer import Answer
-from ..kubernetes.errors import ApiError
+from ..kubernetes.faults import Refused
 
 INVALID, NOT_FOUND, EXISTS, DENIED, ABORTED, INTERNAL, UNAVAILABLE, UNAUTHENTICATED = 3, 5, 6, 7, 10, 13, 14, 16
 UNKNOWN, EXHAUSTED, UNIMPLEMENTED = 2, 8, 12
@@ -29,27 +29,25 @@ _HTTP = {
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
-class KfpError(ApiError):
+class KfpError(Refused):
     """A refusal.
 
     Attributes:
         grpc: gRPC's code.
+        message: What a person reads.
         external: The message without what it is wrapped in, which stands in the details.
     """
 
     def __init__(self, grpc: int, message: str, external: str) -> None:
-        super().__init__(_HTTP[grpc], "", message)
+        detail = {"@type": "type.googleapis.com/google.rpc.Status", "code": grpc, "message": external}
+        super().__init__(Answer(_HTTP[grpc], {"code": grpc, "message": message, "details": [detail]}))
         self.grpc = grpc
+        self.message = message
         self.external = external
 
     def wrapped(self, context: str) -> "KfpError":
         """Says in what the error came up."""
         return KfpError(self.grpc, f"{context}: {self.message}", self.external)
-
-    def status(self) -> dict[str, Any]:
-        """Returns the `google.rpc.Status`."""
-        detail = {"@type": "type.googleapis.com/google.rpc.Status", "code": self.grpc, "message": self.external}
-        return {"code": self.grpc, "message": self.message, "details": [detail]}
 
 
 def invalid(message: str) -> KfpError:

@@ -7,6 +7,9 @@ from ...apiserver.role import Rule, rules, rules_from_outside
 
 ACCOUNT = "penstock-pusher"
 _WAIT_SECONDS = 30.0
+_TOKEN_SECONDS = 86400  # a campaign takes longer than the default, an hour
+# A verb and a kind's name in paths, such as `("get", "deployments")`.
+Right = tuple[str, str]
 _RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces"
 
 
@@ -31,21 +34,18 @@ class Access:
         accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
         admin.call("POST", accounts, {"metadata": {"name": ACCOUNT}})
         self._bind()
-        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": _TOKEN_SECONDS}}
         self.token = admin.call("POST", f"{accounts}/{ACCOUNT}/token", asked)["status"]["token"]
         self._await(self._rules[-1], allowed=True)
 
-    def deny(self, verb: str, resource: str) -> None:
-        """Takes a right away."""
-        without = [
-            rule | {"verbs": [one for one in rule["verbs"] if one != verb]} if resource in rule["resources"] else rule
-            for rule in self._rules
-        ]
-        changed = {"metadata": {"name": "penstock-release"}, "rules": [rule for rule in without if rule["verbs"]]}
+    def deny(self, *rights: Right) -> None:
+        """Takes rights away, and gives those back that were taken before."""
+        single = [rule | {"verbs": [verb]} for rule in self._rules for verb in rule["verbs"]]
+        denied = [rule for rule in single if (rule["verbs"][0], rule["resources"][0]) in rights]
+        changed = {"metadata": {"name": "penstock-release"}, "rules": [rule for rule in single if rule not in denied]}
         self._admin.call("PUT", f"{_RBAC}/{self._namespace}/roles/penstock-release", changed)
-        for rule in self._rules:
-            if resource in rule["resources"] and verb in rule["verbs"]:
-                self._await(rule | {"verbs": [verb]}, allowed=False)
+        for rule in denied:
+            self._await(rule, allowed=False)
 
     def _bind(self) -> None:
         role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "penstock-release"}

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import logging
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +11,7 @@ from typing import Any
 
 from . import webhook
 
+_log = logging.getLogger(__name__)
 _MUTATE, _VALIDATE = "/mutate-serving-kserve-io-v1beta1-inferenceservice", "/validate-serving-kserve-io-v1beta1-inferenceservice"
 _KSERVE = Path(__file__).parents[2] / "apiserver" / "kserve"
 
@@ -55,10 +57,18 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         request = review["request"]
-        answer = {"uid": request["uid"]} | self.owner.review(self.path.partition("?")[0], request)
-        content = json.dumps({"apiVersion": review["apiVersion"], "kind": review["kind"], "response": answer}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
+        try:
+            answer = {"uid": request["uid"]} | self.owner.review(self.path.partition("?")[0], request)
+        except Exception as error:  # which the API tells the caller
+            _log.warning("the webhook fails", exc_info=True)
+            self._send(500, f"this double is at fault: {error!r}".encode(), "text/plain")
+            return
+        content = {"apiVersion": review["apiVersion"], "kind": review["kind"], "response": answer}
+        self._send(200, json.dumps(content).encode(), "application/json")
+
+    def _send(self, code: int, content: bytes, content_type: str) -> None:
+        self.send_response(code)
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

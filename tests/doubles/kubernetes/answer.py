@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import ApiError
-
 
 @dataclass(frozen=True)
 class Request:
@@ -18,6 +16,7 @@ class Request:
         query: The query, parsed.
         headers: The headers, by lower-case name.
         body: The body.
+        target: The path and the query as they came.
         dialed: The host that the sender took for one that it can reach, where a proxy stands for the network that resolves it; empty: this one.
     """
 
@@ -26,6 +25,7 @@ class Request:
     query: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    target: str = ""
     dialed: str = ""
 
 
@@ -38,14 +38,14 @@ class Answer:
         body: The body: what is to be JSON, or bytes.
         content_type: The body's type.
         headers: More headers.
-        lines: What follows the headers in chunks of JSON, for as long as it takes, instead of a body.
+        chunks: What follows the headers for as long as it takes, instead of a body.
     """
 
     code: int
     body: Any = b""
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
-    lines: Iterator[Any] | None = None
+    chunks: Iterator[bytes] | None = None
 
     @property
     def content(self) -> bytes:
@@ -53,6 +53,12 @@ class Answer:
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
 
 
-def refusal(error: ApiError) -> Answer:
-    """Returns the answer that an error is."""
-    return Answer(error.code, error.status(), headers=error.headers)
+def refusal(code: int, reason: str, message: str, headers: dict[str, str] | None = None) -> Answer:
+    """Returns the API's `Status` of a failure."""
+    status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
+    return Answer(code, status | {"message": message, "reason": reason, "code": code}, headers=headers or {})
+
+
+def own_fault(error: Exception) -> Answer:
+    """Returns the refusal of a double that has done something wrong: nobody tries it again, or waits for what will not come."""
+    return refusal(501, "NotImplemented", f"this double is at fault: {error!r}")

@@ -7,17 +7,18 @@ from typing import Any
 import httpx
 from kserve import KServeClient
 
+from ...apiserver.server import ADMIN_TOKEN
 from .double import KubernetesDouble
 from .store import Object
 
-PLACE = ("serving.kserve.io", "v1beta1", "models", "inferenceservices")
+_client = httpx.Client(trust_env=False, timeout=30)
 ROWS = [{"distance": 100.0, "carrier": "AA", "month": 1}]
 
 
 def isvc(stored: str = "first", annotations: dict[str, str] | None = None, **predictor: Any) -> Object:
     """Makes an InferenceService of one of the models."""
     spec = {"model": {"modelFormat": {"name": "tensorflow"}, "storageUri": f"gs://bucket/{stored}"}} | predictor
-    metadata = {"name": "flights", "namespace": "models", "annotations": annotations or {}}
+    metadata = {"name": "flights", "annotations": annotations or {}}
     return {"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService", "metadata": metadata, "spec": {"predictor": spec}}
 
 
@@ -27,25 +28,29 @@ def canary(model: str, name: str, percent: int, **predictor: Any) -> Object:
 
 
 class Client:
-    """KServe's client and Kubernetes'."""
+    """KServe's client and Kubernetes', for somebody who may do everything."""
 
     def __init__(self, cluster: KubernetesDouble) -> None:
-        self.cluster = cluster
-        self.kserve = KServeClient(config_dict=cluster.kubeconfig(), persist_config=False)
+        self.cluster, self.namespace = cluster, cluster.namespace
+        self.kserve = KServeClient(config_dict=cluster.kubeconfig(ADMIN_TOKEN), persist_config=False)
         self.objects = self.kserve.api_instance
-        self.core = self.kserve.core_api
+        self.core, self.apps = self.kserve.core_api, self.kserve.app_api
+        self.place = ("serving.kserve.io", "v1beta1", self.namespace, "inferenceservices")
 
     def create(self, item: Object, **options: Any) -> Object:
-        return self.objects.create_namespaced_custom_object(*PLACE, item, **options)
+        return self.objects.create_namespaced_custom_object(*self.place, item, **options)
 
     def get(self) -> Object:
-        return self.objects.get_namespaced_custom_object(*PLACE, "flights")
+        return self.objects.get_namespaced_custom_object(*self.place, "flights")
 
     def patch(self, spec: Object, **options: Any) -> Object:
-        return self.objects.patch_namespaced_custom_object(*PLACE, "flights", {"spec": spec}, **options)
+        return self.objects.patch_namespaced_custom_object(*self.place, "flights", {"spec": spec}, **options)
 
     def replace(self, item: Object) -> Object:
-        return self.objects.replace_namespaced_custom_object(*PLACE, "flights", item)
+        return self.objects.replace_namespaced_custom_object(*self.place, "flights", item)
+
+    def pods(self, selector: str = "") -> list[Any]:
+        return self.core.list_namespaced_pod(self.namespace, label_selector=selector).items
 
     def wait(self, holds: Callable[[Object], bool], seconds: float = 60) -> Object:
         """Waits until something holds of the InferenceService's status; returns the status."""
@@ -79,7 +84,7 @@ def find(status: Object, kind: str) -> Object:
 
 def ask(url: str) -> httpx.Response:
     """Asks for a prediction."""
-    return httpx.post(f"{url}/v1/models/flights:predict", json={"instances": ROWS}, trust_env=False, timeout=30)
+    return _client.post(f"{url}/v1/models/flights:predict", json={"instances": ROWS})
 
 
 def answers(url: str, count: int = 1) -> list[float]:

@@ -1,19 +1,14 @@
 """The cluster of the double's own tests."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from ..models import ModelServers
+from ..models import ModelDoesNotLoad, ModelServers
 from .client import Client
 from .double import KubernetesDouble
-
-
-@pytest.fixture(scope="session")
-def model_servers() -> Iterator[ModelServers]:
-    with ModelServers() as servers:
-        yield servers
 
 
 @pytest.fixture(scope="session")
@@ -28,8 +23,18 @@ def models(saved_models: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
     }
 
 
+@pytest.fixture(scope="session")
+def model_servers(models: dict[str, Path]) -> Iterator[ModelServers]:
+    """The model servers behind the URLs, which run already: a test's own patience is not for what they take to start."""
+    with ModelServers() as servers:
+        for model in models.values():
+            with suppress(ModelDoesNotLoad):
+                servers.get(model, "flights")
+        yield servers
+
+
 @pytest.fixture
-def cluster(model_servers: ModelServers, models: dict[str, Path]) -> Iterator[KubernetesDouble]:
+def cluster(kubernetes_api: None, model_servers: ModelServers, models: dict[str, Path]) -> Iterator[KubernetesDouble]:
     with KubernetesDouble(model_servers, models) as double:
         yield double
 

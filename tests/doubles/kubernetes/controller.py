@@ -9,23 +9,33 @@ Both modes keep what surprises in the real one:
 """
 
 import hashlib
+import logging
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import urllib3
+
+from ...apiserver.api import ApiError
 from ..models import ModelServers
 from . import conditions, knative, standard, webhook
-from .errors import ApiError
 from .pods import delete_owned, tell, write_autoscalers, write_deployments, write_pods, write_routes
 from .resources import INFERENCE_SERVICES
 from .store import Object, Store, now
 from .workload import Behavior, Storage, Workload, behavior_of
 
+_log = logging.getLogger(__name__)
 Backends = list[tuple[Workload, int]]
 TICK_SECONDS = 0.02
 _STORAGES = ("gs://", "s3://", "pvc://", "file://", "https://", "http://", "hdfs://", "webhdfs://", "oci://", "oci+native://", "hf://")
 _NO_STORAGE = "StorageURI not supported: storageUri, must be one of: [" + ", ".join(_STORAGES) + "] storageUri [{}] is not supported."
 _NO_KNATIVE = "It is not possible to use Knative deployment mode when Knative Services are not available"
+FINALIZER = "inferenceservice.finalizers"
+# What the API says of what nobody may ask for; all else (somebody was faster, it is busy, the namespace ends) is no fault of who asks.
+_WRONG = (400, 405, 415, 422)
+_CONFLICT = 409
 _NOT_PROPAGATED = {
     "autoscaling.knative.dev/min-scale",
     "autoscaling.knative.dev/max-scale",
@@ -108,8 +118,10 @@ class Controller:
     """Looks at every InferenceService again and again, in a thread of its own.
 
     Attributes:
+        namespace: Where; empty: everywhere.
         behaviors: How pods behave, by model.
         storage: Where their models come from.
+        default_mode: KServe's deployment mode for InferenceServices that name none.
         base_url: Where services are reached.
         progress_deadline: A Deployment's `progressDeadlineSeconds`.
         domain: The domain of the ingress; empty: URLs name services by path.
@@ -118,13 +130,15 @@ class Controller:
         unsupported: What storage URIs begin with that this KServe does not know, besides those that none knows.
         autoscaler_seconds: How often HorizontalPodAutoscalers look; 15 in a real cluster.
         lag: By how many seconds the gateway follows a change.
+        fault: What this double itself has done wrong first; None if nothing.
     """
 
-    def __init__(self, store: Store, servers: ModelServers, storage: Storage, default_mode: str, domain: str) -> None:
+    def __init__(self, store: Store, namespace: str, servers: ModelServers, storage: Storage, domain: str) -> None:
         self.store = store
+        self.namespace = namespace
         self.servers = servers
         self.storage = storage
-        self.default_mode = default_mode
+        self.default_mode = webhook.KNATIVE
         self.domain = domain
         self.behaviors: list[Behavior] = []
         self.base_url = ""
@@ -134,6 +148,8 @@ class Controller:
         self.unsupported: tuple[str, ...] = ()
         self.autoscaler_seconds = 0.2
         self.lag = 0.0
+        self.fault: Exception | None = None
+        self._failed: dict[str, str] = {}
         self._services: dict[tuple[str, str], Service] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -178,29 +194,54 @@ class Controller:
 
     def _run(self) -> None:
         while not self._stopping.wait(TICK_SECONDS):
-            items = self.store.list(INFERENCE_SERVICES)
-            for item in items:
-                try:
-                    self._reconcile(item)
-                except ApiError as error:
-                    if error.code not in (404, 409):  # somebody was faster: look again, as the real one does
-                        raise
-            alive = {item["metadata"]["uid"] for item in items}
-            for key in [key for key, service in self._services.items() if service.uid not in alive]:
-                service = self._services.pop(key)
-                write_pods(self.store, service.namespace, service.name, [])
-                write_deployments(self.store, service.namespace, service.name, [])
-                delete_owned(self.store, service.namespace, service.uid)
+            with self._trying("all"):
+                self._look()
+
+    def _look(self) -> None:
+        items = self.store.list(INFERENCE_SERVICES, self.namespace)
+        for item in items:
+            with self._trying(item["metadata"]["uid"]):
+                self._reconcile(item)
+        alive = {item["metadata"]["uid"] for item in items}
+        for key in [key for key, service in self._services.items() if service.uid not in alive]:
+            with self._trying(self._services[key].uid):
+                self._collect(key)
+
+    @contextmanager
+    def _trying(self, what: str) -> Iterator[None]:
+        """Goes on after an error, as the real one does, which tries again; the log has each once, and who has done wrong is remembered."""
+        try:
+            yield
+        except Exception as error:
+            if self._failed.get(what) != repr(error):
+                is_common = isinstance(error, ApiError) and error.code == _CONFLICT
+                _log.log(logging.DEBUG if is_common else logging.WARNING, "the controller tries again", exc_info=error)
+            self._failed[what] = repr(error)
+            if _is_own_fault(error):
+                self.fault = self.fault or error
+
+    def _collect(self, key: tuple[str, str]) -> None:
+        """Takes away what was made for an InferenceService that is gone."""
+        uid = self._services[key].uid
+        write_pods(self.store, *key, [])
+        write_deployments(self.store, *key, [])
+        delete_owned(self.store, key[0], uid)
+        del self._services[key]
 
     def _reconcile(self, item: Object) -> None:
         metadata = item["metadata"]
-        if "deletionTimestamp" in metadata:
-            self.store.delete(INFERENCE_SERVICES, metadata["namespace"], metadata["name"])
-            return
         key = (metadata["namespace"], metadata["name"])
-        service = self._services.get(key)
-        if service is None or service.uid != metadata["uid"]:
-            service = self._services[key] = Service(item, self)
+        if "deletionTimestamp" in metadata:
+            self.store.replace(INFERENCE_SERVICES, key[0], item | {"metadata": metadata | {"finalizers": []}})
+            return
+        if FINALIZER not in metadata.get("finalizers", []):
+            self.store.replace(INFERENCE_SERVICES, key[0], item | {"metadata": metadata | {"finalizers": [FINALIZER]}})
+            return
+        if key in self._services and self._services[key].uid != metadata["uid"]:
+            self._collect(key)
+        if key not in self._services:
+            self._services[key] = Service(item, self)
+        service = self._services[key]
         if self._is_stale(service, item):
             return
         mode = metadata.get("annotations", {}).get(webhook.MODE, self.default_mode)
@@ -208,12 +249,12 @@ class Controller:
         status = self._status(service, item, mode)
         service.tell_gateway(self.lag)
         _keep_times(status, item.get("status", {}))
-        if status != item.get("status"):
-            self.store.replace(INFERENCE_SERVICES, key[0], item | {"status": status}, status=True)
-        write_pods(self.store, *key, service.knative.workloads + service.standard.workloads)
         write_deployments(self.store, *key, service.standard.objects(service))
         write_routes(self.store, key[0], service.standard.route_objects(service))
         write_autoscalers(self.store, key[0], service.standard.autoscaler_objects(service))
+        write_pods(self.store, *key, service.knative.workloads + service.standard.workloads)
+        if status != item.get("status"):  # which tells of what is there
+            self.store.replace(INFERENCE_SERVICES, key[0], item | {"status": status}, status=True)
 
     def _status(self, service: Service, item: Object, mode: str) -> dict[str, Any]:
         """Makes what an InferenceService asks for, unless something keeps KServe from it; returns the new status."""
@@ -261,6 +302,11 @@ class Controller:
             return True
         service.generation, service.changed_at = item["metadata"]["generation"], 0.0
         return False
+
+
+def _is_own_fault(error: Exception) -> bool:
+    """Tells whether this double has done something wrong, and the API or the way to it has not refused it for another reason."""
+    return error.code in _WRONG if isinstance(error, ApiError) else not isinstance(error, urllib3.exceptions.HTTPError)
 
 
 def _owner(item: Object) -> dict[str, Any]:

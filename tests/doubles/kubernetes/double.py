@@ -1,34 +1,39 @@
-"""A Kubernetes cluster with KServe on this machine: one port for its API and for the URLs of its InferenceServices.
+"""A Kubernetes cluster with KServe on this machine: a real API, KServe's and Kubernetes' controllers by their behavior, and an ingress.
 
     with ModelServers() as servers, KubernetesDouble(servers, {"gs://bucket/models": folder}) as cluster:
         cluster.write_kubeconfig(path)
         cluster.behaviors.append(Behavior("second", ready_after=2))
         cluster.faults.append(Fault(Fail(429), nth=3))
 
-What it does and refuses is what the API server and KServe's controller do and refuse; what goes wrong is programmed.
+Each one is a namespace of its own of the process's one API, behind a port of its own, for the API and for the URLs of InferenceServices.
+What the API does and refuses it does itself; what goes wrong on the way to it is programmed.
 """
 
+import itertools
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ...apiserver.api import ApiError
 from ..models import ModelServers
-from .api import Api
+from .access import Access, Right
+from .answer import Answer, Request, own_fault
 from .controller import Controller
-from .errors import ApiError
 from .faults import Call, Fault
+from .forward import Forward
 from .front import Front
-from .resources import INFERENCE_SERVICES, NAMESPACES
+from .installation import installation
+from .resources import AUTOSCALERS, DEPLOYMENTS, HTTP_ROUTES, INFERENCE_SERVICES, LEASES, PODS
 from .server import Server
-from .store import Object, Store
-from .webhook import KNATIVE
+from .store import Cache, Object, Store
 from .workload import Behavior, Storage, stored
 
-TOKEN = "penstock-token"
-USER = "system:serviceaccount:models:pusher"
-DEFAULT_NAMESPACE = "models"
+_numbers = itertools.count(1)
+_RESET_SECONDS = 30.0
+_MADE = (INFERENCE_SERVICES, PODS, DEPLOYMENTS, HTTP_ROUTES, AUTOSCALERS)
 
 
 class KubernetesDouble:
@@ -37,8 +42,8 @@ class KubernetesDouble:
     Attributes:
         faults: What goes wrong at the boundary of calls.
         behaviors: How the pods of models behave.
-        tokens: The bearer tokens that are taken, and whose they are; take one out and it has expired.
-        denied: What nobody may do: pairs of a verb and a plural, such as `("patch", "inferenceservices")`.
+        namespace: The namespace, in which the account that releases has the rights that Terraform gives it.
+        store: What there is, as somebody who may do everything sees and changes it; no fault meets this.
     """
 
     def __init__(
@@ -47,9 +52,9 @@ class KubernetesDouble:
         storage: Storage | Mapping[str, Path],
         *,
         port: int = 0,
-        default_mode: str = KNATIVE,
-        namespaces: tuple[str, ...] = (DEFAULT_NAMESPACE,),
+        models: tuple[str, ...] = ("flights",),
         domain: str = "",
+        everywhere: bool = False,
     ) -> None:
         """Starts it.
 
@@ -57,23 +62,26 @@ class KubernetesDouble:
             servers: What real model servers come from.
             storage: Gives the folder of a model for its URI, None where nothing is; or the folders, by URI or by the start of it.
             port: The port of this machine; 0 for any.
-            default_mode: KServe's deployment mode for InferenceServices that name none: `Knative` or `Standard`.
-            namespaces: The namespaces that there are.
+            models: The names of the models that may be released.
             domain: `example.com` for URLs such as http://NAME.NAMESPACE.example.com, which are answered to whoever sends that Host to
                 this port; empty for URLs that name the service by path.
+            everywhere: Whether its controllers look at every namespace, and not at its own alone.
         """
         fetch = stored(storage) if isinstance(storage, Mapping) else storage
-        self.store = Store()
-        self._controller = Controller(self.store, servers, fetch, default_mode, domain)
+        shared = installation()
+        self.namespace = f"models-{next(_numbers)}"
+        self._admin = shared.server.admin
+        self._access = Access(self._admin, self.namespace, models)
+        self._default_modes = shared.admission.default_modes
+        self.store = Store(self._admin)
+        watched = "" if everywhere else self.namespace
+        self._cache = Cache(self._admin, watched)
+        self._controller = Controller(self._cache, watched, servers, fetch, domain)
         front = Front(self._controller)
-        self.tokens = {TOKEN: USER}
-        self._api = Api(self.store, front, self.tokens, default_mode)
-        self._server = Server(port, self._api.answer, front.answer, front.takes)
+        self._forward = Forward(shared.server.url, shared.server.certificate[0], front)
+        self._server = Server(port, self._answer, front.answer, front.takes)
         self._controller.base_url = self.url
         self._controller.start()
-        for name in ("default", *namespaces):
-            self.store.create(NAMESPACES, "", {"metadata": {"name": name}})
-        self.denied = self._api.denied
         self.faults: list[Fault] = self._server.faults
         self.behaviors: list[Behavior] = self._controller.behaviors
 
@@ -133,39 +141,72 @@ class KubernetesDouble:
     def domain(self, domain: str) -> None:
         self._controller.domain = domain
 
+    @property
+    def default_mode(self) -> str:
+        """KServe's deployment mode for InferenceServices that name none: `Knative` or `Standard`; set it before one is made."""
+        return self._controller.default_mode
+
+    @default_mode.setter
+    def default_mode(self, mode: str) -> None:
+        self._controller.default_mode = self._default_modes[self.namespace] = mode
+
+    @property
+    def token(self) -> str:
+        """The bearer token of the account that releases."""
+        return self._access.token
+
     def close(self) -> None:
-        """Ends it."""
-        self._api.stopping.set()
+        """Ends it; its objects stay in their namespace, where nobody looks any more.
+
+        Raises:
+            Exception: What this double has done wrong.
+        """
+        self._forward.stopping.set()
         self._server.stop()
         self._controller.stop()
+        self._cache.close()
+        self._check()
 
-    def kubeconfig(self) -> dict[str, Any]:
-        """Returns what a client needs to come in."""
+    def kubeconfig(self, token: str = "") -> dict[str, Any]:
+        """Returns what a client needs to come in: the account that releases, unless it is given another token."""
         cluster = {"name": "double", "cluster": {"server": self.url}}
-        user = {"name": "pusher", "user": {"token": TOKEN}}
-        context = {"name": "double", "context": {"cluster": "double", "user": "pusher", "namespace": DEFAULT_NAMESPACE}}
+        user = {"name": "pusher", "user": {"token": token or self.token}}
+        context = {"name": "double", "context": {"cluster": "double", "user": "pusher", "namespace": self.namespace}}
         lists = {"clusters": [cluster], "users": [user], "contexts": [context]}
         return {"apiVersion": "v1", "kind": "Config", "current-context": "double"} | lists
 
-    def write_kubeconfig(self, path: Path) -> Path:
+    def write_kubeconfig(self, path: Path, token: str = "") -> Path:
         """Writes it to a file, for `KUBECONFIG`."""
-        path.write_text(json.dumps(self.kubeconfig(), indent=1), encoding="utf-8")
+        path.write_text(json.dumps(self.kubeconfig(token), indent=1), encoding="utf-8")
         return path
+
+    def deny(self, *rights: Right) -> None:
+        """Takes rights from the account that releases, such as `("get", "deployments")`, and gives those back that were taken before."""
+        self._access.deny(*rights)
 
     def reset_calls(self) -> None:
         """Numbers the calls from 1 again."""
         self._server.reset_calls()
 
-    def isvc(self, name: str, namespace: str = DEFAULT_NAMESPACE) -> Object | None:
+    def reset(self) -> None:
+        """Takes away what was released, and every fault."""
+        self.faults.clear()
+        for resource in (INFERENCE_SERVICES, LEASES):
+            for item in self.store.list(resource, self.namespace):
+                self.store.delete(resource, self.namespace, item["metadata"]["name"])
+        deadline = time.monotonic() + _RESET_SECONDS
+        while left := [item["metadata"]["name"] for resource in _MADE for item in self.store.list(resource, self.namespace)]:
+            self._check()
+            assert time.monotonic() < deadline, f"still there: {left}"
+            time.sleep(0.01)
+
+    def isvc(self, name: str) -> Object | None:
         """Returns an InferenceService as it is now; None if there is none."""
+        self._check()
         try:
-            return self.store.get(INFERENCE_SERVICES, namespace, name)
+            return self.store.get(INFERENCE_SERVICES, self.namespace, name)
         except ApiError:
             return None
-
-    def forget(self) -> None:
-        """Drops the history: a watch from before now is answered with 410 Gone."""
-        self.store.forget()
 
     @contextmanager
     def refusing(self) -> Iterator[None]:
@@ -175,3 +216,14 @@ class KubernetesDouble:
             yield
         finally:
             self._server.listen()
+
+    @property
+    def _fault(self) -> Exception | None:
+        return self._controller.fault or self._server.fault
+
+    def _answer(self, request: Request) -> Answer:
+        return own_fault(self._fault) if self._fault else self._forward.answer(request)
+
+    def _check(self) -> None:
+        if self._fault:
+            raise self._fault

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from .errors import ApiError
+from .answer import Answer, refusal
 
 REASONS = {
     401: ("Unauthorized", "Unauthorized"),
@@ -53,12 +53,24 @@ class Call:
         return f"{self.number}. {self.method} {self.path}"
 
 
+class Refused(Exception):
+    """The call is answered with an error.
+
+    Attributes:
+        answer: The error.
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(str(answer.code))
+        self.answer = answer
+
+
 class Dropped(Exception):
     """The connection ends without an answer."""
 
 
 class Action(Protocol):
-    """What a fault does; it may raise `ApiError` or `Dropped`."""
+    """What a fault does; it may raise `Refused` or `Dropped`."""
 
     applied: bool
 
@@ -79,7 +91,7 @@ class Fail:
     def __call__(self, call: Call) -> None:
         """Raises the error."""
         reason, message = REASONS[self.code]
-        raise ApiError(self.code, self.reason or reason, self.message or message, self.headers)
+        raise Refused(refusal(self.code, self.reason or reason, self.message or message, self.headers))
 
 
 @dataclass

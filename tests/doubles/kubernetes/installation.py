@@ -17,6 +17,7 @@ from .admission import Admission
 
 _WEBHOOKS = Path(__file__).parents[2] / "apiserver" / "kserve" / "webhooks.yaml"
 INFERENCE_SERVICES = "/apis/serving.kserve.io/v1beta1/namespaces/{}/inferenceservices"
+_WEBHOOK_SECONDS = 30  # the longest that there is: this process may be busy
 _lock = threading.Lock()
 _CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1"
 
@@ -42,7 +43,7 @@ class Installation:
         for configuration in yaml.safe_load_all(_WEBHOOKS.read_text(encoding="utf-8")):
             for one in configuration["webhooks"]:
                 path = one["clientConfig"].pop("service")["path"]
-                one["clientConfig"] = {"url": f"{self.admission.url}{path}", "caBundle": trusted}
+                one |= {"clientConfig": {"url": f"{self.admission.url}{path}", "caBundle": trusted}, "timeoutSeconds": _WEBHOOK_SECONDS}
             plural = f"{configuration['kind'].lower()}s"
             self.server.apply(f"{_CONFIGURATIONS}/{plural}", configuration["metadata"]["name"], json.dumps(configuration).encode())
         deadline = time.monotonic() + START_SECONDS

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .errors import ApiError
+from ...apiserver.api import ApiError
 from .resources import AUTOSCALERS, DEPLOYMENTS, EVENTS, HTTP_ROUTES, PODS
 from .store import Object, Resource, Store, now
 from .workload import Trouble, Workload
@@ -51,7 +51,7 @@ def _add(store: Store, resource: Resource, namespace: str, wanted: list[Object])
 
 def _write(store: Store, resource: Resource, namespace: str, service: str, wanted: list[Object]) -> None:
     """Adds, changes and removes an InferenceService's objects of a kind, until they are the ones that are wanted."""
-    mine = [item for item in store.list(resource, namespace) if item["metadata"]["labels"].get(ISVC_LABEL) == service]
+    mine = [item for item in store.list(resource, namespace) if item["metadata"].get("labels", {}).get(ISVC_LABEL) == service]
     existing = {item["metadata"]["name"]: item for item in mine}
     for name in existing.keys() - {item["metadata"]["name"] for item in wanted}:
         store.delete(resource, namespace, name)
@@ -63,9 +63,10 @@ def _put(store: Store, resource: Resource, namespace: str, old: Object | None, i
     """Writes an object; what has changed is observed at the next look: until then `generation` is ahead of the status."""
     if old is None:
         store.create(resource, namespace, item)
-    elif old["spec"] != item["spec"]:
-        store.replace(resource, namespace, old | {"spec": item["spec"]})
-    elif old.get("status") != (status := _observed(item["status"], old["metadata"]["generation"])):
+        return
+    new = store.replace(resource, namespace, old | {"spec": item["spec"]})
+    if new["metadata"]["resourceVersion"] == old["metadata"]["resourceVersion"]:
+        status = _observed(item["status"], old["metadata"].get("generation", 1))
         store.replace(resource, namespace, old | {"status": status}, status=True)
 
 

@@ -1,6 +1,5 @@
-"""The wire: an HTTP/1.1 server that counts every call, lets the faults in, and can be away altogether."""
+"""What stands before the API and before the URLs of InferenceServices: it counts every call, lets the faults in, and can be away altogether."""
 
-import json
 import select
 import socket
 import threading
@@ -9,9 +8,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from .answer import Answer, Request, refusal
-from .errors import ApiError
-from .faults import Call, Dropped, Fault, Hang
+import httpx
+import urllib3
+
+from .answer import Answer, Request, own_fault, refusal
+from .faults import Call, Dropped, Fault, Hang, Refused
 
 Handle = Callable[[Request], Answer]
 
@@ -23,11 +24,13 @@ class Server:
         port: The port; it stays the same when the server comes back.
         faults: What goes wrong; each call takes the first that meets it.
         calls: Every call since `reset_calls`.
+        fault: What was wrong first in what answers, or in a fault that a test has programmed; None if nothing.
     """
 
     def __init__(self, port: int, api: Handle, front: Handle, is_serving: Callable[[Request], bool]) -> None:
         self.faults: list[Fault] = []
         self.calls: list[Call] = []
+        self.fault: Exception | None = None
         self.stopping = threading.Event()
         self._planes = {"api": api, "serving": front}
         self._is_serving = is_serving
@@ -82,23 +85,29 @@ class Server:
             number = 1 + sum(call.plane == plane for call in self.calls)
             call = Call(number, request.method, request.path, request.query, plane)
             self.calls.append(call)
-            fault = next((fault for fault in self.faults if fault.meets(call)), None)
-        answer = self._apply(request, call, fault, connection)
+        try:
+            answer = self._apply(request, call, connection)
+        except Dropped:
+            raise
+        except (urllib3.exceptions.HTTPError, httpx.HTTPError) as error:
+            answer = refusal(503, "ServiceUnavailable", f"what answers cannot be reached: {error!r}")
+        except Exception as error:
+            self.fault = self.fault or error
+            answer = own_fault(error)
         call.code = answer.code
         return answer
 
-    def _apply(self, request: Request, call: Call, fault: Fault | None, connection: socket.socket) -> Answer:
+    def _apply(self, request: Request, call: Call, connection: socket.socket) -> Answer:
+        with self._lock:
+            fault = next((fault for fault in self.faults if fault.meets(call)), None)
         try:
             if fault and not fault.action.applied:
                 self._act(fault, call, connection)
             answer = self._planes[call.plane](request)
-        except ApiError as error:
-            answer = refusal(error)
-        try:
             if fault and fault.action.applied:
                 self._act(fault, call, connection)
-        except ApiError as error:
-            return refusal(error)
+        except Refused as refused:
+            return refused.answer
         return answer
 
     def _act(self, fault: Fault, call: Call, connection: socket.socket) -> None:
@@ -109,11 +118,17 @@ class Server:
     def _hang(self, seconds: float, connection: socket.socket) -> None:
         """Waits for as long as the caller does."""
         for _ in range(int(seconds * 10)):
-            if self.stopping.wait(0.1):
+            if self.stopping.wait(0.1) or _has_gone(connection):
                 return
-            readable, _, _ = select.select([connection], [], [], 0)
-            if readable and not connection.recv(1, socket.MSG_PEEK):
-                return
+
+
+def _has_gone(connection: socket.socket) -> bool:
+    """Tells whether the other side of a connection has ended it, or this one."""
+    try:
+        readable, _, _ = select.select([connection], [], [], 0)
+        return bool(readable) and not connection.recv(1, socket.MSG_PEEK)
+    except (OSError, ValueError):
+        return True
 
 
 def end(connection: socket.socket) -> None:
@@ -150,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {key.lower(): value for key, value in self.headers.items()}
         query = dict(parse_qsl(url.query, keep_blank_values=True))
-        request = Request(self.command, unquote(url.path), query, headers, body, dialed=url.netloc)
+        request = Request(self.command, unquote(url.path), query, headers, body, self.path, dialed=url.netloc)
         try:
             answer = self.owner.answer(request, self.connection)
         except Dropped:
@@ -162,22 +177,16 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = serve
 
     def _send(self, answer: Answer) -> None:
-        content = b"" if answer.lines else answer.content
-        length = {"Transfer-Encoding": "chunked"} if answer.lines else {"Content-Length": str(len(content))}
+        length = {"Transfer-Encoding": "chunked"} if answer.chunks else {"Content-Length": str(len(answer.content))}
         self.send_response(answer.code)
         for key, value in ({"Content-Type": answer.content_type} | length | answer.headers).items():
             self.send_header(key, value)
         self.end_headers()
-        if answer.lines:
-            self._send_lines(answer.lines)
-        else:
-            self.wfile.write(content)
-
-    def _send_lines(self, lines: Any) -> None:
-        for line in lines:
-            if line is not None:
-                data = json.dumps(line).encode() + b"\n"
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        if answer.chunks is None:
+            self.wfile.write(answer.content)
+            return
+        for chunk in answer.chunks:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
         self.wfile.write(b"0\r\n\r\n")
 
     def log_message(self, format: str, *args: Any) -> None:

@@ -1,21 +1,22 @@
-"""The objects of a cluster, their versions, and what has happened to them.
-
-`resourceVersion` is one counter for the whole store, `generation` counts changes of anything but metadata and status, and a change
-that changes nothing makes no new version: as etcd and the API server have it.
-"""
+"""The objects in a cluster, as a controller sees and changes them: what it reads was watched, and costs no call."""
 
 import copy
 import datetime
+import logging
 import threading
-import time
-import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from . import errors
+import urllib3
 
+from ...apiserver.api import MERGE, Api, ApiError
+
+_log = logging.getLogger(__name__)
 Object = dict[str, Any]
+_STRICT = "Strict"  # a field that the real API does not know is a fault of the double
+_PAUSE_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -43,31 +44,19 @@ class Resource:
         """What objects have as `apiVersion`."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happened to an object: `ADDED`, `MODIFIED` or `DELETED`."""
-
-    number: int
-    type: str
-    resource: Resource
-    object: Object
+    def path(self, namespace: str, name: str = "") -> str:
+        """Returns the path of one object, or of all in a namespace."""
+        root = f"/apis/{self.api_version}" if self.group else f"/api/{self.version}"
+        place = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
+        return f"{root}{place}/{self.plural}{'/' if name else ''}{name}"
 
 
 class Store:
-    """Keeps objects; every method may be called from any thread."""
+    """The objects of a cluster; every method may be called from any thread."""
 
-    def __init__(self) -> None:
-        self.changed = threading.Condition(threading.RLock())
-        self._objects: dict[tuple[str, str, str, str], Object] = {}
-        self._events: list[Event] = []
-        self._version = 0
-        self._forgotten = 0
-
-    @property
-    def version(self) -> int:
-        """The newest version of anything."""
-        return self._version
+    def __init__(self, api: Api) -> None:
+        """Sees and changes what somebody may see and change."""
+        self._api = api
 
     def get(self, resource: Resource, namespace: str, name: str) -> Object:
         """Returns an object.
@@ -75,118 +64,201 @@ class Store:
         Raises:
             ApiError: There is none.
         """
-        with self.changed:
-            if found := self._objects.get(_key(resource, namespace, name)):
-                return copy.deepcopy(found)
-        raise errors.not_found(resource.plural, resource.group, name)
+        return self._api.call("GET", resource.path(namespace, name))
 
     def list(self, resource: Resource, namespace: str = "") -> list[Object]:
         """Returns the objects of a kind, of one namespace or of all, by name."""
-        with self.changed:
-            found = sorted(self._objects.items())
-            mine = [item for key, item in found if key[:2] == (resource.group, resource.plural) and namespace in ("", key[2])]
-            return copy.deepcopy(mine)
+        listed = self._api.call("GET", resource.path(namespace))
+        kind = {"apiVersion": resource.api_version, "kind": resource.kind}
+        return sorted((kind | item for item in listed["items"]), key=lambda item: item["metadata"]["name"])
 
     def create(self, resource: Resource, namespace: str, item: Object) -> Object:
-        """Adds an object.
+        """Adds an object, with its status if it says one.
 
         Raises:
-            ApiError: There is one of its name.
+            ApiError: There is one of its name, or it is not as it must be.
         """
-        with self.changed:
-            item = copy.deepcopy(item)
-            metadata = item["metadata"]
-            key = _key(resource, namespace, metadata["name"])
-            if key in self._objects:
-                raise errors.already_exists(resource.plural, resource.group, metadata["name"])
-            metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": now(), "generation": 1}
-            if resource.namespaced:
-                metadata["namespace"] = namespace
-            item |= {"apiVersion": resource.api_version, "kind": resource.kind}
-            return self._put(key, "ADDED", resource, item)
+        kind = {"apiVersion": resource.api_version, "kind": resource.kind}
+        status = item.get("status")
+        body = {key: value for key, value in item.items() if key != "status"} | kind
+        made = self._api.call("POST", resource.path(namespace), body, fieldValidation=_STRICT)
+        return self.replace(resource, namespace, made | {"status": status}, status=True) if status and resource.has_status else made
 
     def replace(self, resource: Resource, namespace: str, item: Object, *, status: bool = False) -> Object:
-        """Replaces an object, or only its status; what the server manages stays as it is.
+        """Replaces an object, or only its status: the version that the given one is of, or whichever there is if it names none.
 
         Raises:
-            ApiError: There is none, or it is newer than the given one.
+            ApiError: There is none, or it is newer than the given one, or it is not as it must be.
         """
-        with self.changed:
-            name = item["metadata"]["name"]
-            key = _key(resource, namespace, name)
-            old = self.get(resource, namespace, name)
-            asked = item["metadata"].get("resourceVersion")
-            if asked and asked != old["metadata"]["resourceVersion"]:
-                raise errors.conflict(resource.plural, resource.group, name)
-            new = old | {"status": item.get("status", {})} if status else _keep_managed(resource, old, copy.deepcopy(item))
-            if new == old:
-                return old
-            if _content(new) != _content(old):
-                new["metadata"]["generation"] += 1
-            return self._put(key, "MODIFIED", resource, new)
+        path = resource.path(namespace, item["metadata"]["name"])
+        if "resourceVersion" not in item["metadata"]:
+            now_there = self._api.call("GET", path)
+            item = now_there | {key: value for key, value in item.items() if key != "metadata"} if status else _over(item, now_there)
+        body = {"apiVersion": resource.api_version, "kind": resource.kind} | item
+        return self._api.call("PUT", f"{path}/status" if status else path, body, fieldValidation=_STRICT)
 
-    def delete(self, resource: Resource, namespace: str, name: str, expected: Object | None = None) -> Object:
-        """Takes an object away, if it is as expected (`uid`, `resourceVersion`).
+    def change(self, resource: Resource, namespace: str, name: str, change: Object) -> Object:
+        """Merges a change into an object, whichever version there is: nobody who writes meanwhile is in its way.
 
         Raises:
-            ApiError: There is none, or it is another.
+            ApiError: There is none, or it is not as it must be.
         """
-        with self.changed:
-            old = self.get(resource, namespace, name)
-            if any(old["metadata"][field] != value for field, value in (expected or {}).items()):
-                raise errors.conflict(resource.plural, resource.group, name)
-            del self._objects[_key(resource, namespace, name)]
-            return self._record("DELETED", resource, old)
+        return self._api.call("PATCH", resource.path(namespace, name), change, content=MERGE, fieldValidation=_STRICT)
 
-    def mark_deleted(self, resource: Resource, namespace: str, name: str) -> Object:
-        """Gives an object its deletion time; whoever has a finalizer on it takes it away.
+    def delete(self, resource: Resource, namespace: str, name: str) -> None:
+        """Takes an object away, or has whoever has a finalizer on it do so.
 
         Raises:
             ApiError: There is none.
         """
-        with self.changed:
-            item = self.get(resource, namespace, name)
-            if "deletionTimestamp" in item["metadata"]:
-                return item
-            item["metadata"]["deletionTimestamp"] = now()
-            return self._put(_key(resource, namespace, name), "MODIFIED", resource, item)
+        self._api.call("DELETE", resource.path(namespace, name))
 
-    def forget(self) -> None:
-        """Drops the history, as etcd's compaction does: a watch from before now is answered with 410 Gone."""
-        with self.changed:
-            self._forgotten = self._version
-            self._events.clear()
 
-    def watch(self, since: int, seconds: float, stopping: threading.Event) -> Iterator[Event | None]:
-        """Yields what happens after a version until the time is over; None while nothing does.
+class Cache(Store):
+    """The same, but what is read was watched; what was written here is read at once."""
 
-        Raises:
-            ApiError: That version is forgotten.
-        """
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and not stopping.is_set():
-            with self.changed:
-                if since < self._forgotten:
-                    raise errors.expired(since, self._forgotten)
-                news = [event for event in self._events if event.number > since]
-                if not news:
-                    self.changed.wait(min(0.2, max(0.0, deadline - time.monotonic())))
-            if not news:
-                yield None
-            for event in news:
-                since = event.number
-                yield event
+    def __init__(self, api: Api, namespace: str) -> None:
+        """Watches what is read, from when it is read first, in one namespace, or in all."""
+        super().__init__(api)
+        self._namespace = namespace
+        self._watched: dict[Resource, _Watched] = {}
+        self._written: dict[tuple[Resource, str, str, bool], tuple[Any, Any]] = {}
 
-    def _put(self, key: tuple[str, str, str, str], event: str, resource: Resource, item: Object) -> Object:
-        self._objects[key] = item
-        return self._record(event, resource, item)
+    def close(self) -> None:
+        """Ends all watches."""
+        for watched in self._watched.values():
+            watched.closed.set()
 
-    def _record(self, event: str, resource: Resource, item: Object) -> Object:
-        self._version += 1
-        item["metadata"]["resourceVersion"] = str(self._version)
-        self._events.append(Event(self._version, event, resource, copy.deepcopy(item)))
-        self.changed.notify_all()
+    def get(self, resource: Resource, namespace: str, name: str) -> Object:
+        found = self._of(resource).find(namespace, name)
+        if found is None:
+            raise ApiError(404, "NotFound", f'{resource.plural} "{name}" not found')
+        return found
+
+    def list(self, resource: Resource, namespace: str = "") -> list[Object]:
+        return self._of(resource).items(namespace)
+
+    def create(self, resource: Resource, namespace: str, item: Object) -> Object:
+        made = super().create(resource, namespace, item)
+        for status in (False, True):
+            self._written[resource, namespace, item["metadata"]["name"], status] = _part(item, status), _part(made, status)
+        return self._of(resource).put(made)
+
+    def replace(self, resource: Resource, namespace: str, item: Object, *, status: bool = False) -> Object:
+        """Does nothing where this was written last, and nobody has changed since what the API made of it."""
+        watched, name = self._of(resource), item["metadata"]["name"]
+        key, asked = (resource, namespace, name, status), _part(item, status)
+        there = watched.find(namespace, name)
+        if there and self._written.get(key) == (asked, _part(there, status)):
+            return there
+        made = super().replace(resource, namespace, item, status=status)
+        self._written[key] = asked, _part(made, status)
+        return watched.put(made)
+
+    def delete(self, resource: Resource, namespace: str, name: str) -> None:
+        super().delete(resource, namespace, name)
+        self._of(resource).drop(namespace, name)
+
+    def _of(self, resource: Resource) -> "_Watched":
+        if resource not in self._watched:
+            self._watched[resource] = _Watched(self._api, resource, self._namespace)
+        return self._watched[resource]
+
+
+class _Watched:
+    """The objects of one kind, as the API's last event has them.
+
+    Attributes:
+        closed: Set when nobody looks any more.
+    """
+
+    def __init__(self, api: Api, resource: Resource, namespace: str) -> None:
+        self.closed = threading.Event()
+        self._fault: Exception | None = None
+        self._api, self._resource, self._path = api, resource, resource.path(namespace)
+        self._lock = threading.Lock()
+        self._objects: dict[tuple[str, str], Object] = {}
+        self._gone: set[str] = set()
+        self._since = self._read()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def items(self, namespace: str) -> list[Object]:
+        with self._now():
+            return copy.deepcopy([item for key, item in sorted(self._objects.items()) if namespace in ("", key[0])])
+
+    def find(self, namespace: str, name: str) -> Object | None:
+        with self._now():
+            return copy.deepcopy(self._objects.get((namespace, name)))
+
+    def put(self, item: Object) -> Object:
+        """Takes an object as it was written, unless a newer one is there or it is gone."""
+        item = {"apiVersion": self._resource.api_version, "kind": self._resource.kind} | item
+        metadata = item["metadata"]
+        with self._lock:
+            known = self._objects.get(_key(item), {"metadata": {"resourceVersion": "0"}})
+            if metadata["uid"] not in self._gone and int(metadata["resourceVersion"]) > int(known["metadata"]["resourceVersion"]):
+                self._objects[_key(item)] = item
         return copy.deepcopy(item)
+
+    def drop(self, namespace: str, name: str) -> None:
+        """Forgets an object that was deleted, unless a finalizer keeps it."""
+        with self._lock:
+            item = self._objects.get((namespace, name))
+            if item and not item["metadata"].get("finalizers"):
+                self._forget(item)
+
+    def _read(self) -> str:
+        listed = self._api.call("GET", self._path)
+        kind = {"apiVersion": self._resource.api_version, "kind": self._resource.kind}
+        with self._lock:
+            self._objects = {_key(item): kind | item for item in listed["items"]}
+        return listed["metadata"]["resourceVersion"]
+
+    @contextmanager
+    def _now(self) -> Iterator[None]:
+        """Holds what there is; raises what has ended the watch, for what was true then may not be any more."""
+        if self._fault:
+            raise self._fault
+        with self._lock:
+            yield
+
+    def _run(self) -> None:
+        pause = 0.0
+        while not self.closed.wait(pause):
+            try:
+                self._follow()
+                pause = 0.0
+            except ApiError as error:  # too much has happened since then, or the API is busy
+                _log.info("what there is is read again: %s", error)
+                self._since, pause = "", _PAUSE_SECONDS
+            except urllib3.exceptions.HTTPError as error:  # the API has ended, or this watch has
+                _log.info("a watch begins again: %s", error)
+                pause = _PAUSE_SECONDS
+            except Exception as error:
+                self._fault = error
+                return
+
+    def _follow(self) -> None:
+        """Takes what happens until the API ends the watch; reads first what there is if it is not known since when."""
+        self._since = self._since or self._read()
+        for event in self._api.watch(self._path, resourceVersion=self._since, timeoutSeconds="60"):
+            if self.closed.is_set():
+                return
+            self._take(event["type"], event["object"])
+
+    def _take(self, kind: str, item: Object) -> None:
+        self._since = item["metadata"]["resourceVersion"]
+        if kind != "DELETED":
+            self.put(item)
+            return
+        with self._lock:
+            self._forget(item)
+
+    def _forget(self, item: Object) -> None:
+        """Forgets an object for good: a watch may still tell of it."""
+        self._gone.add(item["metadata"]["uid"])
+        if (known := self._objects.get(_key(item))) and known["metadata"]["uid"] == item["metadata"]["uid"]:
+            del self._objects[_key(item)]
 
 
 def now() -> str:
@@ -194,21 +266,19 @@ def now() -> str:
     return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _keep_managed(resource: Resource, old: Object, new: Object) -> Object:
-    for field in ("uid", "creationTimestamp", "generation", "resourceVersion", "namespace", "deletionTimestamp"):
-        new["metadata"].pop(field, None)
-        if field in old["metadata"]:
-            new["metadata"][field] = old["metadata"][field]
-    if resource.has_status:
-        new.pop("status", None)
-        if "status" in old:
-            new["status"] = old["status"]
-    return new | {"apiVersion": resource.api_version, "kind": resource.kind}
+def _key(item: Object) -> tuple[str, str]:
+    return item["metadata"].get("namespace", ""), item["metadata"]["name"]
 
 
-def _content(item: Object) -> Object:
-    return {key: value for key, value in item.items() if key not in ("metadata", "status")}
+def _over(item: Object, there: Object) -> Object:
+    """Returns an object as a change of the one that is there."""
+    return item | {"metadata": {"resourceVersion": there["metadata"]["resourceVersion"]} | item["metadata"]}
 
 
-def _key(resource: Resource, namespace: str, name: str) -> tuple[str, str, str, str]:
-    return resource.group, resource.plural, namespace if resource.namespaced else "", name
+def _part(item: Object, status: bool) -> Object:
+    """Returns a copy of the status of an object, or of all that is not: what one write changes."""
+    if status:
+        return copy.deepcopy(item.get("status", {}))
+    written = {key: value for key, value in item.items() if key not in ("metadata", "status", "apiVersion", "kind")}
+    metadata = {key: item["metadata"].get(key) for key in ("labels", "annotations", "ownerReferences", "finalizers")}
+    return copy.deepcopy(written | metadata)

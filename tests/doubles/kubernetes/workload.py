@@ -112,15 +112,24 @@ class Workload:
         self.counted_before: dict[str, float] = {}
         self._ready_at = 0.0
         self._has_ended = False
+        self._fault: Exception | None = None
         self._service = service
         self._fetch = fetch
         self._servers = servers
-        threading.Thread(target=self._start, daemon=True).start()
+        threading.Thread(target=self._run, daemon=True).start()
 
     @property
     def is_ready(self) -> bool:
-        """Whether they answer."""
-        return self.server is not None and time.monotonic() >= self._ready_at and not self._has_ended
+        """Whether they answer.
+
+        Raises:
+            Exception: What has gone wrong here, and not in the pods that these stand for.
+        """
+        if self._has_ended:
+            return False
+        if self._fault:
+            raise self._fault
+        return self.server is not None and time.monotonic() >= self._ready_at
 
     def end(self) -> None:
         """Ends them: they answer nobody any more."""
@@ -172,6 +181,12 @@ class Workload:
         self.failures += fails
         return fails
 
+    def _run(self) -> None:
+        try:
+            self._start()
+        except Exception as error:  # whoever asks is told
+            self._fault = error
+
     def _start(self) -> None:
         started = time.monotonic()
         uri = webhook.storage_uri(self.template["predictor"])
@@ -197,14 +212,15 @@ class Workload:
         return next(iter(containers[0].get("args") or []), "") if is_penstocks and not containers[0].get("command") else ""
 
     def _load(self, uri: str, started: float) -> None:
-        model = self._fetch(uri)
-        if model is None:
-            missing = f"RuntimeError: Failed to fetch model. No model found in {uri}."
-            self.trouble = Trouble("CrashLoopBackOff", missing, exit_code=1, is_storage=True)
-            return
         try:
+            model = self._fetch(uri)
+            if model is None:
+                raise FileNotFoundError(uri)
             server = self._servers.get(model, self.model_name, self._told("fingerprint"))
             self.counted_before = server.counters()
+        except OSError:  # it is not there, or is taken away just now
+            missing = f"RuntimeError: Failed to fetch model. No model found in {uri}."
+            self.trouble = Trouble("CrashLoopBackOff", missing, exit_code=1, is_storage=True)
         except ModelDoesNotLoad as failure:
             self.trouble = Trouble("CrashLoopBackOff", failure.log, failure.exit_code)
         else:

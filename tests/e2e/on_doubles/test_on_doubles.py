@@ -31,7 +31,7 @@ SUBMITTED = {"training", "flight_delay_training", "promote_or_rollback"}
 
 
 @pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def ground(kubernetes_api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A cluster with KServe and a bucket; the environment that leads there."""
     folder = tmp_path_factory.mktemp("ground")
     command = [sys.executable, "-m", "tests.families", "deploy", "-m", "tests.e2e.on_doubles.ground", str(folder)]
@@ -96,7 +96,7 @@ def test_runs_on_kubeflow(ground: dict[str, str], tmp_path: Path) -> None:
         with KubeflowDouble(tmp_path / "kubeflow") as kubeflow:
             place = {
                 "PENSTOCK_E2E_KUBEFLOW_HOST": kubeflow.url,
-                "PENSTOCK_E2E_NAMESPACE": "models",
+                "PENSTOCK_E2E_NAMESPACE": ground["NAMESPACE"],
                 "PENSTOCK_E2E_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
             }
             code, said = e2e(ground | place, "-k", "test_kubeflow and (training or gate_of_the_data or control_release)")

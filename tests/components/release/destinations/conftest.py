@@ -69,7 +69,9 @@ def local_site(tmp_path: Path, free_port: int) -> Iterator[Callable[[dict[str, A
 
 
 @pytest.fixture
-def kserve_cluster(tmp_path: Path, model_servers: ModelServers, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesDouble]:
+def kserve_cluster(
+    kubernetes_api: None, tmp_path: Path, model_servers: ModelServers, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[KubernetesDouble]:
     """A cluster with KServe; models travel through a volume."""
     (tmp_path / "volumes" / "models").mkdir(parents=True)
     monkeypatch.setenv("PENSTOCK_PVC_ROOT", str(tmp_path / "volumes"))
@@ -82,11 +84,13 @@ def kserve_cluster(tmp_path: Path, model_servers: ModelServers, monkeypatch: pyt
 def kserve_site(kserve_cluster: KubernetesDouble, tmp_path: Path) -> Callable[[dict[str, Any], str], Site]:
     """Makes a cluster with KServe a site."""
 
+    namespace, gateway = kserve_cluster.namespace, f"&gateway={kserve_cluster.url}"
+
     def make(common: dict[str, Any], mode: str) -> Site:
         return Site(
             **common,
-            destination=f"kserve://models/flights?mode={mode}&storage=pvc://models/released&lease=5&timeout=30&gateway={kserve_cluster.url}",
-            url=f"{kserve_cluster.url}/serving/models/flights/v1/models/flights:predict",
+            destination=f"kserve://{namespace}/flights?mode={mode}&storage=pvc://models/released&lease=5&timeout=30{gateway}",
+            url=f"{kserve_cluster.url}/serving/{namespace}/flights/v1/models/flights:predict",
             kept=f"{tmp_path}/volumes/models/released/flights",
         )
 

@@ -22,15 +22,13 @@ from penstock.components.release import serving
 from penstock.components.release.destinations.kserve import record as kserve_record
 from penstock.components.release.destinations.vertex import record as vertex_record
 
-from ....doubles.kubernetes import webhook
-from ....doubles.kubernetes.resources import INFERENCE_SERVICES, find
+from ....doubles.kubernetes.resources import INFERENCE_SERVICES, LEASES
 from ....doubles.vertex.double import VertexDouble
 from ....waiting import until
 from ...releasing import NAME
 from .sites import Site
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "0.1.0"
-LEASES = find("coordination.k8s.io", "v1", "leases")
 TOMORROW = {"tomorrow": {"deep": [None, 0, ""]}}
 Grow = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -81,23 +79,24 @@ def _name(version: Path) -> str:
 
 def _kserve(request: pytest.FixtureRequest, site: Site, golden: Path, grow: Grow) -> None:
     _place(golden / "volumes", site.root / "volumes", grow)
-    store = request.getfixturevalue("kserve_cluster").store
+    cluster = request.getfixturevalue("kserve_cluster")
+    store = cluster.store
     for lease in json.loads((golden / "leases.json").read_text()):
-        store.create(LEASES, "models", {"metadata": {"name": lease["metadata"]["name"]}, "spec": lease["spec"]})
+        store.create(LEASES, cluster.namespace, {"metadata": {"name": lease["metadata"]["name"]}, "spec": lease["spec"]})
     for number, written in enumerate(json.loads((golden / "writes.json").read_text())):
         for predictor in (written["spec"]["predictor"], *(canary["predictor"] for canary in written["spec"].get("canary", ()))):
             text = predictor["annotations"][kserve_record.RECORD]
             predictor["annotations"][kserve_record.RECORD] = json.dumps(grow(json.loads(text)))
         write = store.replace if number else store.create
-        webhook.default(written, webhook.KNATIVE)  # as the API did when 0.1.0 wrote it
-        write(INFERENCE_SERVICES, "models", copy.deepcopy(written))
+        own = written["metadata"] | {"namespace": cluster.namespace}
+        write(INFERENCE_SERVICES, cluster.namespace, copy.deepcopy(written) | {"metadata": own})
         wanted = (
             "second"
             if number and "canary" not in written["spec"] and "canaryTrafficPercent" not in written["spec"]["predictor"]
             else "first"
         )
         until(partial(_answers, site, wanted))
-    until(lambda: site.state().percent in (0, 25) and _is_settled(store.get(INFERENCE_SERVICES, "models", NAME)))
+    until(lambda: site.state().percent in (0, 25) and _is_settled(store.get(INFERENCE_SERVICES, cluster.namespace, NAME)))
 
 
 def _answers(site: Site, name: str) -> bool:

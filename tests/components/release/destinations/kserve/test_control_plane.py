@@ -29,13 +29,13 @@ def push(site: Site, name: str, plan: Plan, **serving: Any) -> Any:
 
 
 def names(site: Site, resource: Any) -> set[str]:
-    return {item["metadata"]["name"] for item in site.cluster.store.list(resource, "models")}
+    return {item["metadata"]["name"] for item in site.cluster.store.list(resource, site.cluster.namespace)}
 
 
 @contextmanager
 def asking(site: Site) -> Iterator[list[str]]:
     """Asks as clients do for as long as the block runs; gives what went wrong."""
-    url = f"{site.cluster.url}/serving/models/flights/v1/models/flights:predict"
+    url = f"{site.cluster.url}/serving/{site.cluster.namespace}/flights/v1/models/flights:predict"
     instances, failed = site.release("first").probe["instances"], []
     with httpx.Client(trust_env=False, timeout=60) as client:
 
@@ -87,7 +87,7 @@ def test_what_kserve_leaves_behind_is_told_where_it_may_not_be_removed(
     mode: str,
     capsys: pytest.CaptureFixture,
 ):
-    site.cluster.denied |= {("list", "horizontalpodautoscalers"), ("delete", "httproutes")}
+    site.cluster.deny(("list", "horizontalpodautoscalers"), ("delete", "httproutes"))
     site.cluster.play(kserve="0.20.0")
     for name in ("first", "second"):
         assert site.push(name) == "pushed"
@@ -105,7 +105,7 @@ def test_a_canary_has_its_replicas_before_its_share(site: Site, mode: str):
 
     def look() -> None:
         for canary in site.spec.get("canary", []):
-            for deployment in site.cluster.store.list(DEPLOYMENTS, "models"):
+            for deployment in site.cluster.store.list(DEPLOYMENTS, site.cluster.namespace):
                 if canary["predictor"]["name"] in deployment["metadata"]["name"]:
                     had.setdefault(canary["trafficPercent"], deployment["status"].get("availableReplicas", 0))
 
@@ -119,7 +119,7 @@ def test_a_canary_has_its_replicas_before_its_share(site: Site, mode: str):
 
 def fewest_pods(site: Site, name: str) -> int:
     """Returns how many pods the autoscaler of a predictor keeps at least."""
-    (found,) = [one for one in site.cluster.store.list(AUTOSCALERS, "models") if name in one["metadata"]["name"]]
+    (found,) = [one for one in site.cluster.store.list(AUTOSCALERS, site.cluster.namespace) if name in one["metadata"]["name"]]
     return int(found["spec"]["minReplicas"])
 
 
@@ -163,9 +163,8 @@ def test_a_share_goes_to_nothing_before_a_canary_is_replaced(site: Site, mode: s
 @ONLY_STANDARD
 def test_what_can_never_be_promoted_is_refused_before_it_is_staged(site: Site, mode: str):
     site.push("first")
-    theirs = site.cluster.isvc("flights")
-    del theirs["spec"]["predictor"]["annotations"]
-    theirs = site.cluster.store.replace(INFERENCE_SERVICES, "models", theirs)
+    unmarked = {"spec": {"predictor": {"annotations": None}}}
+    theirs = site.cluster.store.change(INFERENCE_SERVICES, site.cluster.namespace, "flights", unmarked)
     with (
         pytest.raises(TaskError, match=r"KServe does not promote a canary with the predictor's storageUri.*destination option storage"),
         site.open() as target,
@@ -191,7 +190,7 @@ def test_a_conflict_of_two_writers_is_no_trouble(site: Site):
     site.push("first")
     involved = {
         "kind": "InferenceService",
-        "namespace": "models",
+        "namespace": site.cluster.namespace,
         "name": "flights",
         "uid": site.cluster.isvc("flights")["metadata"]["uid"],
     }
@@ -199,7 +198,7 @@ def test_a_conflict_of_two_writers_is_no_trouble(site: Site):
     event = {"involvedObject": involved, "reason": "InternalError", "type": "Warning", "message": message, "count": 1}
 
     def say(_: Call) -> None:
-        site.cluster.store.create(EVENTS, "models", {"metadata": {"name": f"flights.{len(names(site, EVENTS))}"}} | event)
+        site.cluster.store.create(EVENTS, site.cluster.namespace, {"metadata": {"name": f"flights.{len(names(site, EVENTS))}"}} | event)
 
     is_write = lambda call: call.method == "PUT" and "inferenceservices" in call.path  # noqa: E731
     site.cluster.faults.append(Fault(Do(say), times=0, when=is_write))
@@ -209,9 +208,8 @@ def test_a_conflict_of_two_writers_is_no_trouble(site: Site):
 @BOTH
 def test_what_somebody_has_stopped_is_not_released_to(site: Site, mode: str):
     site.push("first")
-    service = site.cluster.isvc("flights")
-    service["metadata"]["annotations"]["serving.kserve.io/stop"] = "true"
-    stopped = site.cluster.store.replace(INFERENCE_SERVICES, "models", service)
+    stop = {"metadata": {"annotations": {"serving.kserve.io/stop": "true"}}}
+    stopped = site.cluster.store.change(INFERENCE_SERVICES, site.cluster.namespace, "flights", stop)
     with site.open() as destination:
         for act in (lambda: site.stage(destination, "second"), destination.rollback):
             with pytest.raises(TaskError, match=r"is stopped: it has the annotation serving\.kserve\.io/stop"):
@@ -224,8 +222,7 @@ def test_a_right_that_judging_needs_is_asked_for_before_anything_is_changed(site
     site.push("first")
     before = site.spec
     for resource, plan in (("deployments", AT_ONCE), ("httproutes", CANARY)):
-        site.cluster.denied.clear()
-        site.cluster.denied.add(("get", resource))
+        site.cluster.deny(("get", resource))
         with pytest.raises(TaskError, match=f'cannot get resource "{resource}".*have the permission granted'):
             push(site, "second", plan)
     assert site.spec == before

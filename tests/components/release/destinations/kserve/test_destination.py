@@ -19,33 +19,32 @@ from penstock.components.evidence.answers import is_close
 from penstock.components.protocol import Input, TaskError, fingerprint, redact
 from penstock.components.release import settling
 from penstock.components.release.destinations import StepFailed, parse
+from penstock.components.release.destinations.kserve import plane as kserve_plane
 from penstock.components.release.destinations.kserve.destination import KServeDestination
 from penstock.components.release.release import Release
 from penstock.components.release.rollout import Plan, go_back, promote, roll_out
 
 from .....doubles.kubernetes.double import KubernetesDouble
 from .....doubles.kubernetes.faults import Call, Disconnect, Do, Fail, Fault, Hang
-from .....doubles.kubernetes.resources import find
+from .....doubles.kubernetes.resources import INFERENCE_SERVICES, LEASES, PODS
 from .....doubles.kubernetes.workload import Behavior
 from .....doubles.models import ModelServers
 from .....waiting import until
 
-LEASES = find("coordination.k8s.io", "v1", "leases")
-PODS = find("", "v1", "pods")
 AT_ONCE = Plan(bake_seconds=0)
 BOTH = pytest.mark.parametrize("mode", ["knative", "standard"])
 
 
 @dataclass
 class Site:
-    """An InferenceService `models/flights`, its cluster and the models for it."""
+    """An InferenceService `flights`, its cluster and the models for it."""
 
     cluster: KubernetesDouble
     models: Path
     mode: str = "knative"
 
     def open(self, options: str = "", mode: str = "", **serving: Any) -> KServeDestination:
-        uri = f"kserve://models/flights?mode={mode or self.mode}&storage=pvc://claim/models&timeout=30{options}"
+        uri = f"kserve://{self.cluster.namespace}/flights?mode={mode or self.mode}&storage=pvc://claim/models&timeout=30{options}"
         return parse(uri, "flights", serving)
 
     def model(self, name: str) -> Input:
@@ -74,7 +73,7 @@ class Site:
 
     def serves(self) -> str:
         """Returns which model answers clients."""
-        url = f"{self.cluster.url}/serving/models/flights/v1/models/flights:predict"
+        url = f"{self.cluster.url}/serving/{self.cluster.namespace}/flights/v1/models/flights:predict"
         return self._who(lambda instances: httpx.post(url, json={"instances": instances}, trust_env=False).json()["predictions"])
 
     def _who(self, ask: Callable[[list[Any]], list[Any]]) -> str:
@@ -93,11 +92,13 @@ class Site:
 
     @property
     def pods(self) -> set[str]:
-        return {pod["metadata"]["name"] for pod in self.cluster.store.list(PODS, "models")}
+        return {pod["metadata"]["name"] for pod in self.cluster.store.list(PODS, self.cluster.namespace)}
 
 
 @pytest.fixture
-def cluster(model_servers: ModelServers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesDouble]:
+def cluster(
+    kubernetes_api: None, model_servers: ModelServers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[KubernetesDouble]:
     claim = tmp_path / "pvc" / "claim"
     claim.mkdir(parents=True)
     monkeypatch.setenv("PENSTOCK_PVC_ROOT", str(claim.parent))
@@ -120,7 +121,7 @@ def test_the_first_version_serves_and_is_a_candidate_until_it_is_promoted(site: 
         assert (staged.serving, staged.candidate, staged.percent) == (None, site.release("first"), 0)
         destination.shift(100)
         assert destination.current().serving == site.release("first")
-        assert destination.url == f"{site.cluster.url}/serving/models/flights/v1/models/flights:predict"
+        assert destination.url == f"{site.cluster.url}/serving/{site.cluster.namespace}/flights/v1/models/flights:predict"
     assert site.serves() == "first"
     assert "canaryTrafficPercent" not in site.spec["predictor"]
 
@@ -178,7 +179,7 @@ def test_what_keeps_a_version_from_starting_is_said_and_harms_nobody(site: Site,
         with pytest.raises(StepFailed) as failed:
             site.stage(destination, "second")
         assert words in str(failed.value)
-        assert time.monotonic() - started < 15
+        assert time.monotonic() - started < 25
         assert site.serves() == "first"
         assert destination.rollback() == site.release("first")
         assert destination.current().candidate is None
@@ -235,7 +236,7 @@ def test_the_version_before_serves_again_at_once_while_it_is_kept_warm(site: Sit
     with site.open() as destination:
         site.stage(destination, "second")
         destination.shift(100)
-        site.behaves("first", ready_after=5)  # should it have to start again
+        site.behaves("first", ready_after=30)  # should it have to start again
         started = time.monotonic()
         watched = []
         until = threading.Event()
@@ -249,7 +250,7 @@ def test_the_version_before_serves_again_at_once_while_it_is_kept_warm(site: Sit
         assert go_back(destination) == site.release("first")
         until.set()
         watcher.join()
-    assert next(seconds for seconds, who in watched if who == "first") < 4
+    assert next(seconds for seconds, who in watched if who == "first") < 20
     assert {who for _, who in watched} <= {"first", "second"}
     assert site.serves() == "first"
 
@@ -319,7 +320,8 @@ def test_pods_that_serve_other_bytes_are_found_out_by_what_they_say(
 
 
 @BOTH
-def test_metrics_that_vanish_on_the_way_roll_back(site: Site, mode: str):
+def test_metrics_that_vanish_on_the_way_roll_back(site: Site, mode: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(kserve_plane, "PATIENCE_SECONDS", 1.0)
     site.push("first")
 
     def is_lost(call: Call) -> bool:
@@ -393,14 +395,13 @@ def test_somebody_elses_change_meanwhile_is_kept(site: Site, mode: str):
     site.push("first")
 
     def label(_: Call) -> None:
-        now = site.cluster.isvc("flights")
-        now["metadata"].setdefault("labels", {})["team"] = "flights"
-        site.cluster.store.replace(find("serving.kserve.io", "v1beta1", "inferenceservices"), "models", now)
-        while mode == "knative" and rolled_out(site.cluster.isvc("flights")) == rolled_out(now):
+        before = rolled_out()
+        site.cluster.store.change(INFERENCE_SERVICES, site.cluster.namespace, "flights", {"metadata": {"labels": {"team": "flights"}}})
+        while mode == "knative" and rolled_out() == before:
             time.sleep(0.02)
 
-    def rolled_out(service: dict[str, Any]) -> str:
-        return service["status"]["components"]["predictor"]["latestRolledoutRevision"]
+    def rolled_out() -> str:
+        return site.cluster.isvc("flights")["status"]["components"]["predictor"].get("latestRolledoutRevision", "")
 
     site.cluster.faults.append(Fault(Do(label), when=lambda call: call.method == "PUT" and "inferenceservices" in call.path))
     assert site.push("second") == "pushed"
@@ -431,9 +432,10 @@ def lease(site: Site, holder: str, seconds: int, age: float = 0.0) -> None:
     renewed = (datetime.now(timezone.utc) - timedelta(seconds=age)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     spec = {"holderIdentity": holder, "leaseDurationSeconds": seconds, "renewTime": renewed}
     metadata = {"name": "penstock-flights"}
-    known = {item["metadata"]["name"] for item in site.cluster.store.list(LEASES, "models")}
-    write = site.cluster.store.replace if metadata["name"] in known else site.cluster.store.create
-    write(LEASES, "models", {"metadata": metadata, "spec": spec})
+    if site.cluster.store.list(LEASES, site.cluster.namespace):
+        site.cluster.store.change(LEASES, site.cluster.namespace, metadata["name"], {"spec": spec})
+    else:
+        site.cluster.store.create(LEASES, site.cluster.namespace, {"metadata": metadata, "spec": spec})
 
 
 # The holder's clock is right, five minutes behind, or five minutes ahead.
@@ -442,12 +444,11 @@ CLOCKS = pytest.mark.parametrize("age", [0, 300, -300])
 
 @CLOCKS
 def test_a_push_beside_another_one_says_so(site: Site, age: int):
-    lease(site, "somebody", 2, age)
-    renewing = threading.Timer(1.0, lease, (site, "somebody", 2, age))
-    renewing.start()
-    with pytest.raises(TaskError, match=r"another push to kserve://models/flights is in progress \(somebody\)"), site.open():
+    lease(site, "somebody", 60, age)
+    renewed_at_each_look = Do(lambda _: lease(site, "somebody", 60, age))
+    site.cluster.faults.append(Fault(renewed_at_each_look, times=0, when=lambda call: call.method == "GET" and "leases" in call.path))
+    with pytest.raises(TaskError, match=r"another push to kserve://[\w-]+/flights is in progress \(somebody\)"), site.open():
         pass
-    renewing.join()
 
 
 @CLOCKS
@@ -460,7 +461,7 @@ def test_a_push_that_died_keeps_the_next_one_waiting_for_its_lease_only(site: Si
     took = time.monotonic()
     with site.open():  # which was given back
         pass
-    assert time.monotonic() - took < 2
+    assert time.monotonic() - took < 20
 
 
 @BOTH
@@ -472,18 +473,18 @@ def test_a_push_whose_lease_was_taken_changes_nothing_more(site: Site, mode: str
         site.cluster.reset_calls()
         until(lambda: any("leases" in call.path and call.code for call in site.cluster.calls))  # it is to be renewed
         before = site.spec
-        with pytest.raises(TaskError, match="another push has taken kserve://models/flights over"):
+        with pytest.raises(TaskError, match=r"another push has taken kserve://[\w-]+/flights over"):
             destination.shift(100)
         with pytest.raises(TaskError, match="taken"):
             destination.rollback()
         assert site.spec == before
-    (held,) = site.cluster.store.list(LEASES, "models")
+    (held,) = site.cluster.store.list(LEASES, site.cluster.namespace)
     assert held["spec"]["holderIdentity"] == "the next one"
 
 
 def _wait_for_renewal(site: Site) -> None:
     def renewed() -> str:
-        (held,) = site.cluster.store.list(LEASES, "models")
+        (held,) = site.cluster.store.list(LEASES, site.cluster.namespace)
         return held["spec"]["renewTime"]
 
     before = renewed()
@@ -503,12 +504,10 @@ def test_a_service_that_penstock_has_not_made_is_the_rollback_point_of_the_first
     theirs = site.cluster.isvc("flights")
     del theirs["spec"]["predictor"]["annotations"]
     theirs["spec"]["predictor"].pop("name", None)
-    services = find("serving.kserve.io", "v1beta1", "inferenceservices")
-    site.cluster.store.delete(services, "models", "flights")
-    until(lambda: not site.cluster.store.list(services, "models"))
+    site.cluster.reset()
     for field in ("resourceVersion", "uid", "generation"):
         theirs["metadata"].pop(field)
-    site.cluster.store.create(services, "models", theirs | {"status": {}})
+    site.cluster.store.create(INFERENCE_SERVICES, site.cluster.namespace, theirs | {"status": {}})
     with site.open() as destination:
         assert destination.current().serving == Release("")
         site.stage(destination, "second")
@@ -584,7 +583,7 @@ def test_no_cluster_at_all(site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 def test_an_expired_token(site: Site):
-    site.cluster.tokens.clear()
+    site.cluster.write_kubeconfig(Path(os.environ["KUBECONFIG"]), token="expired")
     assert "401 Unauthorized): the token is invalid or expired; log in again" in refused_by(site)
 
 
@@ -596,7 +595,7 @@ def test_a_missing_namespace(site: Site):
 
 @pytest.mark.parametrize(("verb", "plural"), [("create", "inferenceservices"), ("get", "inferenceservices"), ("create", "leases")])
 def test_a_permission_that_is_missing_is_named(site: Site, verb: str, plural: str):
-    site.cluster.denied.add((verb, plural))
+    site.cluster.deny((verb, plural))
     said = refused_by(site)
     assert f'cannot {verb} resource "{plural}"' in said
     assert "have the permission granted" in said

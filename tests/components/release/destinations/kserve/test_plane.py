@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,8 @@ from penstock.components.release import settling
 from penstock.components.release.destinations.kserve.plane import Address
 from penstock.components.release.registry import open_registry
 
-from .....doubles.kubernetes.double import TOKEN, KubernetesDouble
+from .....doubles.kubernetes.double import KubernetesDouble
 from .....doubles.kubernetes.webhook import KNATIVE, STANDARD
-from .....doubles.models import ModelServers
-from .....doubles.storage import resolve
 from ..sites import Site
 
 HALF = {"strategy": "canary", "traffic_steps": [50, 100], "bake_seconds": 0}
@@ -86,10 +83,10 @@ def test_a_rollback_is_judged_once_the_gateway_has_followed_and_loses_nobody(sit
 def test_a_gateway_that_never_follows_is_named_as_the_reason(site: Site, kserve_cluster: KubernetesDouble, monkeypatch: pytest.MonkeyPatch):
     site("first")
     kserve_cluster.lag = 1000
-    monkeypatch.setattr(settling, "SETTLE_SECONDS", 2.0)
+    monkeypatch.setattr(settling, "SETTLE_SECONDS", 5.0)
     done = site("second", parameters={"strategy": "blue_green"})
     assert done.parameters.get("outcome") == "rolled_back", reason(done)
-    assert "for 2 s all 20 of 20 answers should have come from v2, but the last were" in reason(done)
+    assert "for 5 s all 20 of 20 answers should have come from v2, but the last were" in reason(done)
     assert {site.who() for _ in range(20)} == {"first"}
 
 
@@ -99,7 +96,7 @@ def inside(kserve_cluster: KubernetesDouble, monkeypatch: pytest.MonkeyPatch) ->
 
     def load(client_configuration: client.Configuration) -> None:
         client_configuration.host = kserve_cluster.url
-        client_configuration.api_key = {"authorization": f"Bearer {TOKEN}"}
+        client_configuration.api_key = {"authorization": f"Bearer {kserve_cluster.token}"}
 
     monkeypatch.setattr(config, "load_incluster_config", load)
     monkeypatch.delenv("KUBECONFIG")
@@ -186,30 +183,22 @@ def test_the_command_that_a_push_prints_works_as_it_is(
         assert json.loads(answer.stdout)["predictions"][0] == pytest.approx(nowhere.ask(name)[0], abs=1e-6)
 
 
+@pytest.mark.parametrize("site", ["kserve-knative"], indirect=True)
 @pytest.mark.parametrize("default", [STANDARD, KNATIVE])
-def test_without_a_mode_the_clusters_own_is_taken(
-    kserve_site: Callable[..., Site],
-    site_parts: dict[str, Any],
-    model_servers: ModelServers,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    default: str,
-):
-    with KubernetesDouble(model_servers, resolve, default_mode=default) as cluster:
-        monkeypatch.setenv("KUBECONFIG", str(cluster.write_kubeconfig(tmp_path / "other")))
-        site = kserve_site(site_parts, "")
-        site.destination = site.destination.replace("mode=&", "").partition("&gateway=")[0]
-        assert site.control("status").code == 0
-        assert site("first").parameters["outcome"] == "pushed"
-        assert cluster.isvc("flights")["status"]["deploymentMode"] == default
-        assert site("second", parameters=HALF).parameters["outcome"] == "pushed"
-        assert site.control("rollback").parameters["outcome"] == "rolled_back"
+def test_without_a_mode_the_clusters_own_is_taken(nowhere: Site, kserve_cluster: KubernetesDouble, default: str):
+    nowhere.destination = nowhere.destination.replace("mode=knative&", "")
+    kserve_cluster.default_mode = default
+    assert nowhere.control("status").code == 0
+    assert nowhere("first").parameters["outcome"] == "pushed"
+    assert kserve_cluster.isvc("flights")["status"]["deploymentMode"] == default
+    assert nowhere("second", parameters=HALF).parameters["outcome"] == "pushed"
+    assert nowhere.control("rollback").parameters["outcome"] == "rolled_back"
 
 
 @pytest.mark.parametrize("site", ["kserve-knative"], indirect=True)
 def test_a_mode_that_nobody_may_ask_for_is_an_error_in_one_line(nowhere: Site, kserve_cluster: KubernetesDouble):
-    nowhere.destination = nowhere.destination.replace("mode=standard&", "").replace("mode=knative&", "")
-    kserve_cluster.denied.add(("create", "inferenceservices"))
+    nowhere.destination = nowhere.destination.replace("mode=knative&", "")
+    kserve_cluster.deny(("create", "inferenceservices"))
     done = nowhere("first")
     assert done.code == 1
     assert 'cannot create resource "inferenceservices"' in done.error
