@@ -1,8 +1,8 @@
 """The objects in a cluster, as a controller sees and changes them: what it reads was watched, and costs no call."""
 
-import copy
 import datetime
 import logging
+import pickle
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -184,21 +184,21 @@ class _Watched:
 
     def items(self, namespace: str) -> list[Object]:
         with self._now():
-            return copy.deepcopy([item for key, item in sorted(self._objects.items()) if namespace in ("", key[0])])
+            return _copied([item for key, item in sorted(self._objects.items()) if namespace in ("", key[0])])
 
     def find(self, namespace: str, name: str) -> Object | None:
         with self._now():
-            return copy.deepcopy(self._objects.get((namespace, name)))
+            return _copied(self._objects.get((namespace, name)))
 
     def put(self, item: Object) -> Object:
         """Takes an object as it was written, unless a newer one is there or it is gone."""
-        item = {"apiVersion": self._resource.api_version, "kind": self._resource.kind} | item
+        item = {"apiVersion": self._resource.api_version, "kind": self._resource.kind} | _lean(item)
         metadata = item["metadata"]
         with self._lock:
             known = self._objects.get(_key(item), {"metadata": {"resourceVersion": "0"}})
             if metadata["uid"] not in self._gone and int(metadata["resourceVersion"]) > int(known["metadata"]["resourceVersion"]):
                 self._objects[_key(item)] = item
-        return copy.deepcopy(item)
+        return _copied(item)
 
     def drop(self, namespace: str, name: str) -> None:
         """Forgets an object that was deleted, unless a finalizer keeps it."""
@@ -211,7 +211,7 @@ class _Watched:
         listed = self._api.call("GET", self._path)
         kind = {"apiVersion": self._resource.api_version, "kind": self._resource.kind}
         with self._lock:
-            self._objects = {_key(item): kind | item for item in listed["items"]}
+            self._objects = {_key(item): kind | _lean(item) for item in listed["items"]}
         return listed["metadata"]["resourceVersion"]
 
     @contextmanager
@@ -266,6 +266,16 @@ def now() -> str:
     return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _copied(item: Any) -> Any:
+    """Copies what is of JSON, many times faster than `deepcopy`: controllers look at everything many times a second."""
+    return pickle.loads(pickle.dumps(item))
+
+
+def _lean(item: Object) -> Object:
+    """Returns an object without what the API notes of who has written what, which is most of it, and which the API keeps for itself."""
+    return item | {"metadata": {key: value for key, value in item["metadata"].items() if key != "managedFields"}}
+
+
 def _key(item: Object) -> tuple[str, str]:
     return item["metadata"].get("namespace", ""), item["metadata"]["name"]
 
@@ -278,7 +288,7 @@ def _over(item: Object, there: Object) -> Object:
 def _part(item: Object, status: bool) -> Object:
     """Returns a copy of the status of an object, or of all that is not: what one write changes."""
     if status:
-        return copy.deepcopy(item.get("status", {}))
+        return _copied(item.get("status", {}))
     written = {key: value for key, value in item.items() if key not in ("metadata", "status", "apiVersion", "kind")}
     metadata = {key: item["metadata"].get(key) for key in ("labels", "annotations", "ownerReferences", "finalizers")}
-    return copy.deepcopy(written | metadata)
+    return _copied(written | metadata)
