@@ -28,7 +28,7 @@ from .....doubles.kubernetes.double import KubernetesDouble
 from .....doubles.kubernetes.faults import Call, Disconnect, Do, Fail, Fault, Hang
 from .....doubles.kubernetes.resources import INFERENCE_SERVICES, LEASES, PODS
 from .....doubles.kubernetes.workload import Behavior
-from .....doubles.models import ModelServers
+from .....doubles.models import ModelDoesNotLoad, ModelServers
 from .....waiting import until
 
 AT_ONCE = Plan(bake_seconds=0)
@@ -288,11 +288,23 @@ def test_a_version_kept_warm_that_answers_wrongly_does_not_get_its_place_back(si
     assert {site.serves() for _ in range(10)} == {"second"}
 
 
+@pytest.fixture
+def other(site: Site, model_servers: ModelServers, tmp_path: Path) -> Path:
+    """The second model with more bytes; the servers of it run, or have ended, before a rollout waits for what they take to start."""
+    folder = tmp_path / "other"
+    shutil.copytree(site.models / "second" / "model", folder)
+    (folder / "more").write_text("bytes")
+    model_servers.get(folder, "flights")
+    with pytest.raises(ModelDoesNotLoad):
+        model_servers.get(folder, "flights", site.release("second").fingerprint)
+    return folder
+
+
 @BOTH
-def test_a_pod_does_not_start_with_other_bytes_than_were_pushed(site: Site, mode: str):
+def test_a_pod_does_not_start_with_other_bytes_than_were_pushed(site: Site, mode: str, other: Path):
     """They change after the push has read them back."""
     site.push("first")
-    change = Do(lambda _: (site.kept("second") / "model" / "more").write_text("bytes"))
+    change = Do(lambda _: shutil.copy(other / "more", site.kept("second") / "model"))
     site.cluster.faults.append(Fault(change, when=lambda call: call.method == "PUT" and "inferenceservices" in call.path))
     with site.open() as destination:
         done = roll_out(destination, site.model("second"), site.release("second"), AT_ONCE)
@@ -303,13 +315,8 @@ def test_a_pod_does_not_start_with_other_bytes_than_were_pushed(site: Site, mode
 
 
 @BOTH
-def test_pods_that_serve_other_bytes_are_found_out_by_what_they_say(
-    site: Site, mode: str, saved_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_pods_that_serve_other_bytes_are_found_out_by_what_they_say(site: Site, mode: str, other: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(settling, "SETTLE_SECONDS", 3.0)
-    other = tmp_path / "other"
-    shutil.copytree(saved_models / "second" / "model", other)
-    (other / "more").write_text("bytes")
     site.push("first")
     site.behaves("second", serves=other)
     with site.open() as destination:
