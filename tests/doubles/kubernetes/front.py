@@ -22,7 +22,7 @@ class Front:
 
     def __init__(self, controller: Controller) -> None:
         self._controller = controller
-        self._client = httpx.Client(trust_env=False, timeout=120)
+        self._client = httpx.Client(trust_env=False, verify=False, timeout=120)
         self._lock = threading.Lock()
         self._credits: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
 
