@@ -35,7 +35,7 @@ _NO_KNATIVE = "It is not possible to use Knative deployment mode when Knative Se
 FINALIZER = "inferenceservice.finalizers"
 # What the API says of what nobody may ask for; all else (somebody was faster, it is busy, the namespace ends) is no fault of who asks.
 _WRONG = (400, 405, 415, 422)
-_CONFLICT = 409
+_OVERTAKEN = (404, 409)
 _NOT_PROPAGATED = {
     "autoscaling.knative.dev/min-scale",
     "autoscaling.knative.dev/max-scale",
@@ -214,7 +214,7 @@ class Controller:
             yield
         except Exception as error:
             if self._failed.get(what) != repr(error):
-                is_common = isinstance(error, ApiError) and error.code == _CONFLICT
+                is_common = isinstance(error, ApiError) and error.code in _OVERTAKEN
                 _log.log(logging.DEBUG if is_common else logging.WARNING, "the controller tries again", exc_info=error)
             self._failed[what] = repr(error)
             if _is_own_fault(error):
