@@ -52,9 +52,8 @@ class KServeGround:
         self._cluster.write_kubeconfig(self._kubeconfig)
 
     def destination(self, storage: str) -> str:
-        return (
-            f"kserve://{self._cluster.namespace}/{_NAME}?mode={self._mode}&storage=pvc://models/{storage}&lease=3&timeout=20&call_timeout=3"
-        )
+        options = f"mode={self._mode}&storage=pvc://models/{storage}&lease=5&timeout=60&call_timeout=10"
+        return f"kserve://{self._cluster.namespace}/{_NAME}?{options}"
 
     def environment(self) -> dict[str, str]:
         return {"KUBECONFIG": str(self._kubeconfig)}
