@@ -1,5 +1,6 @@
 """The cases of a fault campaign, and what must hold in each."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from .place import NEW, OLD, Place, Seen
 # At which calls a model that answers wrongly is pushed, and what goes wrong then.
 WRONG_EVERY = 4
 WRONG = "wrong"
+# What a task may log before it says what is wrong.
+_RECORD = re.compile(r"\d{4}-\d\d-\d\d [\d:,]{12} WARNING ")
 # The exit code of a task that has heard SIGTERM.
 TERMINATED = 143
 
@@ -84,7 +87,8 @@ def _faulty(case: Case, seen: Seen) -> Iterator[str]:
         if not case.fault.startswith(ENDS) or not seen.met:
             yield "it did not end in time"
     elif ended.code:
-        if ended.code != 1 or outcome or not ended.error.startswith("error: ") or "\n" in ended.error:
+        *logged, error = ended.error.splitlines() or [""]
+        if ended.code != 1 or outcome or not error.startswith("error: ") or not all(map(_RECORD.match, logged)):
             yield "it failed without saying why in one line"
     else:
         truth = {"pushed": NEW, "rolled_back": OLD}.get(outcome, "")

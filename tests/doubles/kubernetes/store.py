@@ -17,6 +17,7 @@ _log = logging.getLogger(__name__)
 Object = dict[str, Any]
 _STRICT = "Strict"  # a field that the real API does not know is a fault of the double
 _PAUSE_SECONDS = 0.1
+_CONFLICT = 409
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,18 @@ class Store:
             ApiError: There is none, or it is newer than the given one, or it is not as it must be.
         """
         path = resource.path(namespace, item["metadata"]["name"])
-        if "resourceVersion" not in item["metadata"]:
+        if "resourceVersion" in item["metadata"]:
+            return self._put(resource, path, item, status)
+        while True:
             now_there = self._api.call("GET", path)
-            item = now_there | {key: value for key, value in item.items() if key != "metadata"} if status else _over(item, now_there)
+            over = now_there | {key: value for key, value in item.items() if key != "metadata"} if status else _over(item, now_there)
+            try:
+                return self._put(resource, path, over, status)
+            except ApiError as error:
+                if error.code != _CONFLICT:
+                    raise
+
+    def _put(self, resource: Resource, path: str, item: Object, status: bool) -> Object:
         body = {"apiVersion": resource.api_version, "kind": resource.kind} | item
         return self._api.call("PUT", f"{path}/status" if status else path, body, fieldValidation=_STRICT)
 
