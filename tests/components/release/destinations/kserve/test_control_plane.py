@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from penstock.components.protocol import TaskError
+from penstock.components.protocol.logs import configure_logging
 from penstock.components.release.destinations import StepFailed
 from penstock.components.release.rollout import Plan, go_back, roll_out
 
@@ -87,6 +88,7 @@ def test_what_kserve_leaves_behind_is_told_where_it_may_not_be_removed(
     mode: str,
     capsys: pytest.CaptureFixture,
 ):
+    configure_logging()
     site.cluster.deny(("list", "horizontalpodautoscalers"), ("delete", "httproutes"))
     site.cluster.play(kserve="0.20.0")
     for name in ("first", "second"):

@@ -17,6 +17,7 @@ import pytest
 
 from penstock.components.evidence.answers import is_close
 from penstock.components.protocol import Input, TaskError, fingerprint, redact
+from penstock.components.protocol.logs import configure_logging
 from penstock.components.release import settling
 from penstock.components.release.destinations import StepFailed, parse
 from penstock.components.release.destinations.kserve import plane as kserve_plane
@@ -192,6 +193,7 @@ def test_what_keeps_a_version_from_starting_is_said_and_harms_nobody(site: Site,
 
 @BOTH
 def test_a_pod_that_waits_for_a_node_says_so_once(site: Site, mode: str, capsys: pytest.CaptureFixture[str]):
+    configure_logging()
     site.behaves("first", unscheduled="0/1 nodes are available: 1 Insufficient cpu.", ready_after=1.0)
     with site.open() as destination:
         site.stage(destination, "first")
