@@ -19,8 +19,9 @@ from .pusher import Ended, Pusher
 
 OLD, NEW = "first", "second"
 NOBODY = "nobody"
-# The longest that a push may take: some calls that hang, a lease that runs out, and the machine's other work.
-LONGEST_SECONDS = 120.0
+# The longest that a push may take: a step and answers that it gives up waiting for, both ways, calls that hang, a lease that runs out, and the
+# machine's other work.
+LONGEST_SECONDS = 300.0
 _PAUSE_SECONDS = 0.02
 _LAST_REQUESTS = 8
 _CANARY = {"strategy": "canary", "traffic_steps": [50, 100], "bake_seconds": 0}

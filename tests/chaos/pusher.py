@@ -3,9 +3,13 @@
 A server process imports what a pusher needs, and each pusher is forked from it; the server itself opens no connection.
 """
 
+import faulthandler
 import multiprocessing
 import os
+import signal
 import threading
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -13,6 +17,7 @@ from typing import Any
 
 _COMPONENTS = "penstock.components"
 _LEFT_SECONDS = 0.6
+_TELLS_SECONDS = 1.0
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(
     [
@@ -47,7 +52,7 @@ class Ended:
 
     def __str__(self) -> str:
         """Says how it ended, for messages."""
-        return f"exit code {self.code}: {self.error[-600:] or self.figure}"
+        return f"exit code {self.code}: {self.error[-3000:] or self.figure}"
 
 
 class Pusher:
@@ -81,8 +86,11 @@ class Pusher:
         threading.Timer(_LEFT_SECONDS, self.kill).start()
 
     def wait(self, seconds: float) -> Ended:
-        """Waits until it ends; one that does not end in time is killed."""
+        """Waits until it ends; one that does not end in time says where it is, and is killed."""
         if not wait([self._process.sentinel], seconds):
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGUSR1)
+            time.sleep(_TELLS_SECONDS)
             self.kill()
         with _lock:
             self._process.join()
@@ -101,4 +109,5 @@ def _run(package: str, executor_input: str, environment: dict[str, str], folder:
     folder.mkdir(parents=True, exist_ok=True)
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(folder / name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o644), descriptor)
+    faulthandler.register(signal.SIGUSR1, file=2)
     protocol.main(package, ["--executor_input", executor_input])
