@@ -89,7 +89,7 @@ def kserve_site(kserve_cluster: KubernetesDouble, tmp_path: Path) -> Callable[[d
     def make(common: dict[str, Any], mode: str) -> Site:
         return Site(
             **common,
-            destination=f"kserve://{namespace}/flights?mode={mode}&storage=pvc://models/released&lease=5&timeout=30{gateway}",
+            destination=f"kserve://{namespace}/flights?mode={mode}&storage=pvc://models/released&lease=5&timeout=90{gateway}",
             url=f"{kserve_cluster.url}/serving/{namespace}/flights/v1/models/flights:predict",
             kept=f"{tmp_path}/volumes/models/released/flights",
         )

@@ -45,7 +45,7 @@ class Site:
     mode: str = "knative"
 
     def open(self, options: str = "", mode: str = "", **serving: Any) -> KServeDestination:
-        uri = f"kserve://{self.cluster.namespace}/flights?mode={mode or self.mode}&storage=pvc://claim/models&timeout=30{options}"
+        uri = f"kserve://{self.cluster.namespace}/flights?mode={mode or self.mode}&storage=pvc://claim/models&timeout=90{options}"
         return parse(uri, "flights", serving)
 
     def model(self, name: str) -> Input:
