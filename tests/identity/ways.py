@@ -107,8 +107,8 @@ def _run(file: Path, folder: Path, values: dict[str, Any]) -> _Run:
 
 def _monitored(place: SmallTraining) -> dict[str, Any]:
     """Returns the parameters of a monitoring that finds drift and starts a pipeline of one task, whose window is the reference's log."""
-    log = place.folder / "log"
-    log.mkdir()
+    log = place.folder / "log" / "small"
+    log.mkdir(parents=True)
     lines = []
     for day, farther in ((21, 0.0), (22, 900.0)):
         for number, (_, distance, hour, carrier, _) in enumerate(rows(farther=farther)):
@@ -116,7 +116,7 @@ def _monitored(place: SmallTraining) -> dict[str, Any]:
             lines.append(about | {"instance": {"distance": distance, "hour": hour, "carrier": carrier}, "prediction": [0.5]})
     (log / "rows.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
     return {
-        "logs": str(log),
+        "logs": str(log.parent),
         "model_name": "small",
         "destination": place.values()["destination"],
         "log_format": "penstock",
