@@ -88,7 +88,7 @@ def main() -> int:
         stopped = lambda: _tell(stopped=True)  # noqa: E731
         runner = Launcher(pipeline.document, given.workflow, stopped) if given.workflow else run.make_runner("env")
         with replaced(run, "Display", functools.partial(Told, uploads_failed=not given.drop_failed)):
-            result = run.run(pipeline, arguments, given.root, given.fresh, runner, Console(file=sys.stderr, soft_wrap=True))
+            result = run.run(pipeline, arguments, given.root, given.fresh, runner, 1, Console(file=sys.stderr, soft_wrap=True))
     except UserError as error:
         _tell(error=error.message)
         return 1
