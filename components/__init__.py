@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # else a type checker takes each for the package of the same 
     from .register_model.component import register_model
     from .require_verdict.component import require_verdict
     from .resolve_baseline.component import resolve_baseline
+    from .score_batch.component import score_batch
     from .train_model.component import train_model
     from .transform_examples.component import transform_examples
     from .trigger_training.component import trigger_training
@@ -38,6 +39,7 @@ __all__ = [  # noqa: RUF022 - in the order of the path
     "push_model",
     "control_release",
     "monitor_model",
+    "score_batch",
     "choose_response",
     "find_span",
     "trigger_training",

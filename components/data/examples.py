@@ -75,17 +75,24 @@ def read_schema(examples: Path, split: str) -> pa.Schema:
     files = split_files(examples, split)
     if not files:
         raise TaskError(f"Split {split!r} of the Examples at {examples} has no files; ingest the rows again")
-    with _open(files[0]) as file:
+    return read_file_schema(files[0])
+
+
+def read_file_schema(path: Path) -> pa.Schema:
+    """Returns the Arrow schema of one file of a Split of Parquet Examples."""
+    with _open(path) as file:
         return file.schema_arrow
 
 
 def count_rows(examples: Path, split: str) -> int:
     """Returns a Split's number of rows from the Parquet footers, without reading the rows."""
-    total = 0
-    for path in split_files(examples, split):
-        with _open(path) as file:
-            total += file.metadata.num_rows
-    return total
+    return sum(count_file_rows(path) for path in split_files(examples, split))
+
+
+def count_file_rows(path: Path) -> int:
+    """Returns the number of rows of one file of a Split of Parquet Examples, from its footer."""
+    with _open(path) as file:
+        return int(file.metadata.num_rows)
 
 
 def _open(path: Path) -> pq.ParquetFile:

@@ -125,6 +125,17 @@ class Tensors:
                 )
         return lists
 
+    def misfits(self, batch: pa.RecordBatch) -> dict[str, np.ndarray]:
+        """Returns, for each column that the Schema gives a shape, the rows for which there is no tensor: a bool per row."""
+        found = {}
+        for name, (length, has_default) in self._dense.items():
+            column = batch.column(name)
+            is_list = pa.types.is_nested(column.type)
+            lengths = pc.list_value_length(column) if is_list else pa.array(np.ones(len(column), np.int32))
+            wrong = np.asarray(pc.fill_null(pc.not_equal(lengths, length), False))
+            found[name] = wrong if has_default else wrong | np.asarray(column.is_null())
+        return found
+
     def to_tensors(self, batch: pa.RecordBatch) -> dict[str, Any]:
         """Returns eager tensors by name: `tf.Tensor` [rows, ...], `tf.SparseTensor` [rows, longest] or `tf.RaggedTensor`.
 

@@ -1,15 +1,10 @@
 """Finds the Baseline: the registered model that the alias points to."""
 
-import errno
-import shutil
-from pathlib import Path
 from typing import NamedTuple
 
-from penstock.components.data.filesystems import fetch_folder
 from penstock.components.evidence.baseline import NO_BASELINE
-from penstock.components.protocol import Input, Output, TaskError, figure, fingerprint, local_path
-from penstock.components.protocol.folders import copy_folder
-from penstock.components.release.registry import RegisteredVersion, Registry, open_registry
+from penstock.components.protocol import Input, Output, TaskError, figure
+from penstock.components.release.registry import BrokenVersion, RegisteredVersion, Registry, fetch_version, open_registry
 
 # The same bytes and metadata for every reason, so that later tasks can be cached.
 _NONE = "no registered model to compare with"
@@ -19,10 +14,6 @@ class Outputs(NamedTuple):
     """The output parameters of resolve_baseline."""
 
     version: str
-
-
-class _BrokenBaseline(Exception):
-    """A Baseline whose bytes are not the ones that were registered."""
 
 
 def resolve_baseline(
@@ -47,8 +38,8 @@ def resolve_baseline(
         version, reason = _find(open_registry(model_name, tracking_uri, registry_uri), candidate, alias)
         if version is None:
             return _none(baseline, _NONE, reason)
-        _copy(version, baseline.path)
-    except _BrokenBaseline as error:
+        fetch_version(version, baseline.path)
+    except BrokenVersion as error:
         if on_broken_baseline == "fail":
             raise TaskError(
                 f"the Baseline of {model_name} is broken: {error}; restore it, move the alias {alias}, or set on_broken_baseline=ignore"
@@ -78,37 +69,8 @@ def _find(registry: Registry, candidate: Input | None, alias: str) -> tuple[Regi
 def _version(registry: Registry, number: str) -> RegisteredVersion:
     version = registry.version(number)
     if version is None:
-        raise _BrokenBaseline(f"version {number} is no longer in the registry")
+        raise BrokenVersion(f"version {number} is no longer in the registry")
     return version
-
-
-def _copy(version: RegisteredVersion, destination: Path) -> None:
-    """Copies a version's files, and checks that they are the ones that were registered."""
-    shutil.rmtree(destination, ignore_errors=True)
-    source = Path(local_path(version.source))
-    if source.is_dir():
-        try:
-            copy_folder(source, destination)
-        except (FileNotFoundError, PermissionError) as error:
-            raise _BrokenBaseline(f"the files of version {version.version} cannot be read ({error})") from error
-    elif "://" in version.source and not version.source.startswith("file://"):
-        _download(version.source, destination)
-    else:
-        raise _BrokenBaseline(f"the files of version {version.version} are missing at {version.source}")
-    if fingerprint(destination) != version.fingerprint:
-        shutil.rmtree(destination)
-        raise _BrokenBaseline(f"the files of version {version.version} at {version.source} differ from the registered bytes")
-
-
-def _download(uri: str, destination: Path) -> None:
-    try:
-        fetch_folder(uri, destination)
-    except TaskError:
-        raise
-    except Exception as error:  # every store has its own errors
-        if getattr(error, "errno", None) == errno.ENOSPC:  # this machine's trouble, not the Baseline's
-            raise
-        raise _BrokenBaseline(f"the files at {uri} cannot be read ({type(error).__name__}: {error})") from error
 
 
 def _none(baseline: Output, reason: str, details: str) -> Outputs:

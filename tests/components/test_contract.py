@@ -21,7 +21,16 @@ CORE = ("images", *(f"protocol/{path.stem}" for path in sorted((COMPONENTS / "pr
 ROOMS = ("protocol", "data", "evidence", "release")
 _CLASSES = {kind.schema_title: kind for kind in (dsl.Artifact, dsl.Dataset, dsl.Model)}
 # What changes the world or says what is so in it.
-ABOUT_THE_WORLD = {"control_release", "find_span", "monitor_model", "push_model", "register_model", "resolve_baseline", "trigger_training"}
+ABOUT_THE_WORLD = {
+    "control_release",
+    "find_span",
+    "monitor_model",
+    "push_model",
+    "register_model",
+    "resolve_baseline",
+    "score_batch",
+    "trigger_training",
+}
 TYPES = {"String": "str", "Integer": "int", "Float": "float", "Boolean": "bool", "Dict": "dict", "List": "list"}
 
 
@@ -120,6 +129,8 @@ def _any(item: Any) -> Any:
     return (
         dsl.importer(artifact_uri="gs://bucket/file", artifact_class=_CLASSES[item.type.partition("@")[0]]).output
         if "." in item.type
+        else ["x"]
+        if item.type == "List"
         else "x"
     )
 

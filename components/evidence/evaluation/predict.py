@@ -30,6 +30,8 @@ class ModelError(TaskError):
 SIGNATURES = ("serving_examples", "serving_default")
 # What TFMA calls where `preprocessing_function_names` is empty, if the model has it.
 PREPROCESSING = ("transformed_features", "transformed_labels")
+# How the lines begin in which TensorFlow says where in a graph an error was.
+_WHERE = ("Graph execution error", "Detected at node", "<stack traces unavailable>", "File ", "Stack trace for op definition")
 
 
 class Predictor:
@@ -119,7 +121,20 @@ class Predictor:
         Raises:
             ModelError: The model cannot answer, or answers NaN.
         """
-        return {name: self._check(name, answer.numpy(), batch.rows) for name, answer in self._answer(batch).items()}
+        return {name: self._check_nan(name, answer, batch.rows) for name, answer in self.answers(batch).items()}
+
+    def answers(self, batch: "Batch") -> dict[str, np.ndarray]:
+        """Answers a batch, as `predict` does; NaN may be among the answers.
+
+        Raises:
+            ModelError: The model cannot answer.
+        """
+        return {name: self._check_rows(name, answer.numpy(), batch.rows) for name, answer in self._answer(batch).items()}
+
+    @property
+    def outputs(self) -> dict[str, tf.TensorSpec]:
+        """The outputs of the signature by name."""
+        return dict(self._call.structured_outputs)
 
     def transform(self, batch: "Batch", wanted: Collection[str]) -> dict[str, np.ndarray]:
         """Answers some of a batch's transformed features, [rows, ...], as the model's preprocessing functions make them.
@@ -154,8 +169,7 @@ class Predictor:
             )
         return answer
 
-    def _check(self, name: str, answer: np.ndarray, rows: int) -> np.ndarray:
-        self._check_rows(name, answer, rows)
+    def _check_nan(self, name: str, answer: np.ndarray, rows: int) -> np.ndarray:
         if answer.dtype.kind == "f" and np.isnan(answer).any():
             raise ModelError(
                 self.name,
@@ -223,7 +237,11 @@ def _dense_tensor(answer: Any) -> np.ndarray:
 
 
 def _first_line(error: Exception) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__).strip()[:300]
+    """Returns the line of an error that says something: of TensorFlow's, the first after those about where in the graph it was."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if lines and lines[0].startswith("Graph execution error"):
+        lines = [line for line in lines if not line.startswith(_WHERE)] or lines
+    return next(iter(lines), type(error).__name__)[:300]
 
 
 def resolve_output(answers: dict[str, Any], prediction_key: str, name: str) -> str:

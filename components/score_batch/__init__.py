@@ -1,0 +1,1 @@
+"""score_batch as a package: the interface is in component.py, the work in task.py."""

@@ -1,0 +1,178 @@
+"""score_batch: a blessed model answers a table, part by part."""
+
+import json
+import tempfile
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from penstock.components.data import stored
+from penstock.components.data.examples import read_file
+from penstock.components.protocol import Input, Output, TaskError, figure, redact
+
+from .blessed_model import BlessedModel, found_evaluation, given_model, registered_model
+from .columns import Columns
+from .distribution import Distribution, compare, evaluated_scores, score_columns
+from .files import FORMATS
+from .keys import check_types, check_unique
+from .limit import Limit
+from .models import Models
+from .parts import Part, check_columns, find_parts
+from .place import Place
+from .report import write_report
+from .run import MANIFEST_FILE, RUN_FILE, Run
+
+_MOST_REASONS = 20
+
+
+class Outputs(NamedTuple):
+    """The output parameters of score_batch."""
+
+    rows: int
+    errors: int
+
+
+def score_batch(
+    examples: Input,
+    predictions: Output,
+    report: Output,
+    key_columns: list,
+    schema: Input | None = None,
+    model: Input | None = None,
+    evaluation: Input | None = None,
+    model_name: str = "",
+    alias: str = "champion",
+    evaluation_uri: str = "",
+    output_uri: str = "",
+    output_format: str = "parquet",
+    passthrough_columns: list = [],  # noqa: B006 - the interface's default; nothing changes it
+    partition_by: str = "",
+    splits: list = [],  # noqa: B006
+    max_error_share: float = 0.0,
+    tracking_uri: str = "",
+    registry_uri: str = "",
+) -> Outputs:
+    """Scores a table; the interface's docstring says what the parameters mean.
+
+    Raises:
+        TaskError: The rows, the model or a parameter cannot be used, or more rows than `max_error_share` cannot be scored.
+    """
+    if output_format not in FORMATS:
+        raise TaskError(f"output_format is {output_format!r:.80}; give {', '.join(FORMATS)}")
+    parts, found = find_parts(examples, splits)
+    check_columns(found, "key_columns", key_columns)
+    check_columns(found, "passthrough_columns", passthrough_columns)
+    check_columns(found, "partition_by", [partition_by] if partition_by else [])
+    check_types(found, key_columns)
+    limit = Limit(sum(part.rows for part in parts), max_error_share)
+    with (
+        tempfile.TemporaryDirectory(prefix="penstock-score-") as folder,
+        found_evaluation(evaluation, evaluation_uri, Path(folder)) as judged,
+    ):
+        if model is not None:
+            chosen = given_model(model, judged, model_name)
+        else:
+            chosen = registered_model(model_name, alias, judged, tracking_uri, registry_uri, Path(folder))
+        models = Models(chosen.path, schema, found)
+        columns = Columns.of(found, key_columns, passthrough_columns, partition_by, models.outputs, chosen)
+        parameters = {"key_columns": key_columns, "passthrough_columns": passthrough_columns, "partition_by": partition_by}
+        described = _describe(chosen, alias if model is None else "", parts, parameters | {"output_format": output_format})
+        place = Place(output_uri or str(predictions.path))
+        begun = _begun(place, described, output_uri)
+        check_unique(parts, key_columns)
+        evaluated = evaluated_scores(judged, score_columns(columns.scored, list(models.outputs)))
+        sample = next(batch for part in parts for batch in read_file(part.path) if batch.num_rows)
+        models.try_faster(sample)
+        ends = begun["bins"] if begun else _bins(models, columns, evaluated, sample)
+        if not begun:
+            with place.scratch() as scratch:
+                place.write(scratch, RUN_FILE, described | {"bins": ends})
+        scorers = cache(lambda: models.scorers(key_columns, limit))
+
+        def empty() -> dict[str, Distribution]:
+            return {name: Distribution(np.array(each)) for name, each in ends.items()}
+
+        records = Run(place, scorers, columns, output_format, limit, limit.rows, empty).score(parts)
+    scored, failed = (sum(record[key] for record in records) for key in ("rows", "errors"))
+    if scored + failed != limit.rows:
+        raise TaskError(
+            f"of {limit.rows:,} rows {scored:,} were scored and {failed:,} were not; run the task again with an empty output_uri"
+        )
+    manifest = described | {
+        "output_uri": redact(output_uri),
+        "output_format": output_format,
+        "examples": {"fingerprint": examples.fingerprint, "uri": redact(examples.uri)},
+        "input_rows": limit.rows,
+        "rows": scored,
+        "errors": failed,
+        "parts": [{key: value for key, value in record.items() if key not in ("scores", "reasons")} for record in records],
+        "scores": compare(_summed(empty(), records), evaluated),
+    }
+    with place.scratch() as scratch:
+        place.write(scratch, MANIFEST_FILE, manifest)
+    if output_uri:
+        predictions.path.mkdir(parents=True)
+        (predictions.path / MANIFEST_FILE).write_text(stored.dump(manifest, indent=1, allow_nan=False), encoding="utf-8")
+    predictions.metadata |= {
+        "format": output_format,
+        "rows": scored,
+        "errors": failed,
+        "model_fingerprint": chosen.fingerprint,
+        "model_version": chosen.version,
+        "output_uri": redact(output_uri),
+    }
+    reasons = Counter({reason: 0 for record in records for reason in record["reasons"]})
+    for record in records:
+        reasons.update(record["reasons"])
+    write_report(report.path, manifest, reasons.most_common(_MOST_REASONS))
+    figure(f"{scored:,} rows scored by {chosen.name or 'the model'}{f' v{chosen.version}' if chosen.version else ''}, {failed:,} errors")
+    return Outputs(scored, failed)
+
+
+def _describe(chosen: BlessedModel, alias: str, parts: list[Part], parameters: dict[str, Any]) -> dict[str, Any]:
+    """Says what the run is: two runs for which this is the same give the same output."""
+    return {
+        "model": {"fingerprint": chosen.fingerprint, "name": chosen.name, "version": chosen.version, "alias": alias, "uri": chosen.uri},
+        "input": {part.name: part.sha256 for part in parts},
+        "parameters": parameters,
+    }
+
+
+def _begun(place: Place, described: dict[str, Any], output_uri: str) -> dict[str, Any] | None:
+    """Returns what `run.json` has of an earlier attempt at the same run; None for a new one.
+
+    Raises:
+        TaskError: The place has something else.
+    """
+    there = place.read(RUN_FILE)
+    where = redact(output_uri)
+    if there is None:
+        if not place.is_empty():
+            raise TaskError(f"output_uri {where} is not empty, and has no {RUN_FILE}; give an empty folder")
+        return None
+    ours, theirs = ({**content, "model": {**content.get("model", {}), "uri": "", "alias": ""}} for content in (described, there))
+    for key, what in (("model", "another model"), ("input", "other rows"), ("parameters", "other parameters")):
+        if json.dumps(ours[key], sort_keys=True) != json.dumps(theirs.get(key), sort_keys=True):
+            said = f"{str(theirs['model'].get('fingerprint'))[:12]}, not {ours['model']['fingerprint'][:12]}" if key == "model" else ""
+            raise TaskError(f"output_uri {where} has the output of a run with {what}{f' ({said})' if said else ''}; give an empty folder")
+    return there
+
+
+def _bins(models: Models, columns: Columns, evaluated: dict[str, np.ndarray], sample: pa.RecordBatch) -> dict[str, list[float]]:
+    """Chooses the bins of the scores: by those of the Evaluation, or of the first rows."""
+    names = score_columns(columns.scored, list(models.outputs))
+    answers = models.try_some(sample) if set(names) - evaluated.keys() else {}
+    known = {name: evaluated.get(name, answers.get(name, np.empty(0)).reshape(-1)) for name in names}
+    return {name: Distribution.over(values[np.isfinite(values)]).ends.tolist() for name, values in known.items()}
+
+
+def _summed(scores: dict[str, Distribution], records: list[dict[str, Any]]) -> dict[str, Distribution]:
+    for record in records:
+        for name, each in record["scores"].items():
+            scores[name].counts = scores[name].counts + np.array(each["counts"])
+            scores[name].total += each["total"]
+    return scores
