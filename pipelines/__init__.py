@@ -3,4 +3,4 @@
 `flight_delay.parameters()` gives the values that make `training` the worked example.
 """
 
-__all__ = ["flight_delay", "monitoring", "promote_or_rollback", "training"]
+__all__ = ["batch_scoring", "flight_delay", "monitoring", "promote_or_rollback", "training"]

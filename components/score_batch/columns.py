@@ -57,7 +57,8 @@ class Columns:
         for name in kept:
             if name in outputs or name in _MODEL:
                 raise TaskError(
-                    f"the output has a column {name!r} already, of the model; leave it out of key_columns, passthrough_columns and partition_by"
+                    f"the output has a column {name!r} already, of the model; leave it out of key_columns, passthrough_columns and "
+                    "partition_by"
                 )
         said = [("model_fingerprint", pa.string()), ("model_version", pa.string()), ("scored_at", pa.timestamp("us", "UTC"))]
         answers = [(name, _arrow_type(spec)) for name, spec in sorted(outputs.items())]

@@ -86,7 +86,8 @@ class PartFiles:
             if name not in self._writers:
                 if len(self._writers) == _MOST_PARTITIONS:
                     raise TaskError(
-                        f"partition_by {self._partition_by!r} has more than {_MOST_PARTITIONS:,} values in one part; name a column with fewer"
+                        f"partition_by {self._partition_by!r} has more than {_MOST_PARTITIONS:,} values in one part; "
+                        "name a column with fewer"
                     )
                 self._writers[name] = self._open(self._scratch / name)
             self._writers[name].write_table(rows.select(self._schema.names))

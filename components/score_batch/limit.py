@@ -36,6 +36,7 @@ class Limit:
             self._count += count
             if self._count > self._share * self.rows:
                 raise TaskError(
-                    f"more rows cannot be scored than max_error_share, {self._share:g} of {self.rows:,} rows, allows; the last one: {reason}; "
+                    f"more rows cannot be scored than max_error_share, {self._share:g} of {self.rows:,} rows, allows; "
+                    f"the last one: {reason}; "
                     "correct the rows, or raise max_error_share"
                 )

@@ -96,7 +96,8 @@ class Run:
                     if time.monotonic() - said > _SECONDS_BETWEEN_FIGURES:
                         said = time.monotonic()
                         figure(
-                            f"scored {before + scored_rows + failed_rows:,} of {self.total:,} rows, {scored_rows / (said - started):,.0f} rows/s"
+                            f"scored {before + scored_rows + failed_rows:,} of {self.total:,} rows, "
+                            f"{scored_rows / (said - started):,.0f} rows/s"
                         )
             record = {
                 "name": part.name,
@@ -130,8 +131,9 @@ def _check_rows(part: Part, record: dict[str, Any], files: list[dict[str, Any]])
     rows, errors = (sum(file["rows"] for file in files if file["name"].startswith(folder)) for folder in ("predictions/", "errors/"))
     if (rows, errors) != (record["rows"], record["errors"]) or rows + errors != part.rows:
         raise TaskError(
-            f"{part.path} has {part.rows:,} rows, of which {rows:,} were scored and {errors:,} were not; the file changed while it was read: run "
-            "the task again, and let nothing write there"
+            f"{part.path} has {part.rows:,} rows, of which {rows:,} were scored and {errors:,} were not; "
+            "the file changed while it was read: "
+            "run the task again, and let nothing write there"
         )
 
 

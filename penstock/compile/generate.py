@@ -18,6 +18,7 @@ from .reference import markdown, names, table
 def catalog() -> dict[str, tuple[Any, dict[str, Any]]]:
     """Returns the pipelines by the name of their compiled file, each with the defaults that its compilation fixes."""
     from penstock.pipelines import flight_delay
+    from penstock.pipelines.batch_scoring import batch_scoring
     from penstock.pipelines.monitoring import monitoring
     from penstock.pipelines.promote_or_rollback import promote_or_rollback
     from penstock.pipelines.training import training
@@ -26,6 +27,7 @@ def catalog() -> dict[str, tuple[Any, dict[str, Any]]]:
         "training": (training, {}),
         "flight_delay_training": (training, flight_delay.parameters()),
         "promote_or_rollback": (promote_or_rollback, {}),
+        "batch_scoring": (batch_scoring, {}),
         "monitoring": (monitoring, {}),
     }
 

@@ -30,6 +30,7 @@ GIVEN = {
     },
     "flight_delay_training": {"input_uri": "gs://bucket/rows"},
     "promote_or_rollback": {"action": "rollback", "model_name": "m"},
+    "batch_scoring": {"input_uri": "gs://bucket/rows", "key_columns": ["id"], "model_name": "m", "schema_file": "gs://b/s"},
     "monitoring": {"logs": "gs://bucket/log", "model_name": "m"},
 }
 
@@ -67,7 +68,8 @@ def test_kfp_client_takes_it(path):
 
 @pytest.mark.parametrize("path", PIPELINES, ids=lambda path: path.stem)
 def test_vertex_ai_takes_it(path):
-    given = {"destination": "vertex://project/europe-west4/endpoint"} | GIVEN[path.stem]
+    destination = {} if path.stem == "batch_scoring" else {"destination": "vertex://project/europe-west4/endpoint"}
+    given = destination | GIVEN[path.stem]
     job = aiplatform.PipelineJob(
         display_name="job",
         template_path=str(path),
