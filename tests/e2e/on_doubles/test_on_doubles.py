@@ -24,7 +24,8 @@ from ..cases import test_kubeflow
 from ..cluster import ISVC
 from ..settings import PAGE, PREFIX, VARIABLES, Settings, table
 
-pytestmark = pytest.mark.slow
+# Each of the slow tests runs the whole of `make e2e`, with a time limit of its own.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 # The pipelines that a case submits.
 SUBMITTED = {"training", "flight_delay_training", "promote_or_rollback"}
