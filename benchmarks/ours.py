@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from . import measure
 PIPELINE = Path("compiled/flight_delay_training.yaml")
 MODEL = "flight_delay"
 PUSH = "push-model"
+CHECK = "check-serving"
 _EVENT = re.compile(r"^(?P<task>[a-z][a-z0-9-]*) +(?P<state>running|done|cached)\b")
 _RUN = re.compile(r"^run +(?P<folder>\S.*)$")
 _NOT_RELEASED = 3
@@ -26,12 +28,14 @@ class Run:
     Attributes:
         cost: What it cost; the tasks' processes included.
         seconds: Each task that was not cached, from the start of its process until the orchestrator had its outputs.
+        busy: How long at least one of them ran; some run side by side.
         reused: The tasks that were cached.
         folder: The run's folder.
     """
 
     cost: measure.Cost
     seconds: dict[str, float]
+    busy: float
     reused: set[str]
     folder: Path
 
@@ -41,9 +45,14 @@ class Run:
         return self.cost.seconds - self.seconds.get(PUSH, 0.0)
 
     @property
+    def without_check(self) -> float:
+        """The same, less check_serving, beside which nothing runs."""
+        return self.without_push - self.seconds.get(CHECK, 0.0)
+
+    @property
     def rest(self) -> float:
         """What no task accounts for: the command's start and end, and what the orchestrator does between tasks."""
-        return self.cost.seconds - sum(self.seconds.values())
+        return self.cost.seconds - self.busy
 
     @property
     def evaluation(self) -> Path:
@@ -83,7 +92,9 @@ class Place:
         cost = measure.run(command, self.folder / f"{name}.log", good=(0, _NOT_RELEASED))
         folder = next(Path(match["folder"]) for _, line in cost.lines if (match := _RUN.match(line)))
         events = [(at, match["task"], match["state"]) for at, line in cost.lines if (match := _EVENT.match(line))]
-        return Run(cost, _task_seconds(events), {task for _, task, state in events if state == "cached"}, folder)
+        spans = _task_spans(events)
+        seconds = {task: end - start for task, (start, end) in spans.items()}
+        return Run(cost, seconds, _covered(spans.values()), {task for _, task, state in events if state == "cached"}, folder)
 
     def stop(self) -> None:
         """Stops the model server, if there is one."""
@@ -109,10 +120,19 @@ def _penstock() -> list[str]:
     return [str(Path(sys.executable).with_name("penstock"))]
 
 
-def _task_seconds(events: list[tuple[float, str, str]]) -> dict[str, float]:
-    """Returns how long each task took; a running task has several events."""
+def _task_spans(events: list[tuple[float, str, str]]) -> dict[str, tuple[float, float]]:
+    """Returns when each task started and ended; a running task has several events."""
     started: dict[str, float] = {}
     for at, task, state in events:
         if state == "running":
             started.setdefault(task, at)
-    return {task: at - started[task] for at, task, state in events if state == "done"}
+    return {task: (started[task], at) for at, task, state in events if state == "done"}
+
+
+def _covered(spans: Iterable[tuple[float, float]]) -> float:
+    """Returns the seconds that lie in any of the spans."""
+    covered, until = 0.0, 0.0
+    for start, end in sorted(spans):
+        covered += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return covered
