@@ -11,7 +11,8 @@ from . import single_task
 from .single_task import TaskRun
 
 TIMES = 10
-_MOST_MEMORY = 1.5
+_MOST_SECONDS = 6
+_MOST_MEMORY = 1.3
 _INGEST = ["input_format", "split_by", "split_key", "splits", "exclude_columns"]
 _MIB = 2.0**20
 
@@ -39,7 +40,14 @@ def compare(flights: Path, repeated: Path, folder: Path, console: Console) -> No
         title_justify="left",
     )
     overhead = Table(
-        "", "whole, s", "imports", "own work", "overhead", title="what a task's process costs beside its work", title_justify="left"
+        "",
+        "whole, s",
+        "imports",
+        "own work",
+        "overhead",
+        "hashing",
+        title="what a task's process costs beside its work",
+        title_justify="left",
     )
     for column in [*table.columns[1:], *overhead.columns[1:]]:
         column.justify = "right"
@@ -47,9 +55,15 @@ def compare(flights: Path, repeated: Path, folder: Path, console: Console) -> No
         other = large[name]
         seconds, peaks = (run.cost.seconds, other.cost.seconds), (run.cost.peak_bytes / _MIB, other.cost.peak_bytes / _MIB)
         table.add_row(name, *_pair(*seconds, digits=2), *_pair(*peaks, digits=0))
-        overhead.add_row(name, *(f"{value:.2f}" for value in (run.cost.seconds, run.imports, run.work, run.overhead)))
-    console.print(table, f"goals: time at most x{TIMES}, memory at most x{_MOST_MEMORY}\n", highlight=False)
-    console.print(overhead, "goal: under 1 s, with what the orchestrator adds between tasks\n", highlight=False)
+        overhead.add_row(
+            name,
+            *(f"{value:.2f}" for value in (run.cost.seconds, run.imports, run.work, run.overhead)),
+            f"{run.hashing / run.cost.seconds:.1%}",
+        )
+    console.print(table, f"goals: time at most x{_MOST_SECONDS}, memory at most x{_MOST_MEMORY}\n", highlight=False)
+    console.print(
+        overhead, "goals: overhead under 1 s, with what the orchestrator adds between tasks; hashing at most 2 %\n", highlight=False
+    )
 
 
 def ingest_csv(csv: Path, folder: Path, console: Console) -> None:

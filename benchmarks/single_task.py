@@ -21,6 +21,7 @@ class TaskRun:
         cost: What its process cost.
         imports: Seconds that it took to import the task and the libraries that it names at the top.
         work: Seconds inside the task's function; what that imports on the way is in here.
+        hashing: Seconds that hashing what it reads and writes took, in its own work or beside it.
         outputs: The path of each output artifact.
         metadata: Each output artifact's metadata.
     """
@@ -28,6 +29,7 @@ class TaskRun:
     cost: measure.Cost
     imports: float
     work: float
+    hashing: float
     outputs: dict[str, Path]
     metadata: dict[str, dict[str, Any]]
 
