@@ -53,7 +53,9 @@ def _excess(found: dict[str, Any]) -> float:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
 
 
 def _share(value: float | None) -> str:
