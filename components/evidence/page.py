@@ -25,5 +25,12 @@ def write_page(template: Path, destination: Path, **context: Any) -> None:
     destination.write_text(page, encoding="utf-8")
 
 
+def number(value: float | None) -> str:
+    """Returns a number as pages show it: four significant digits, whole from 10,000 on, a dash where it is unknown."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+
+
 def _shown(value: Any) -> Any:
     return redact(value) if type(value) is str else value

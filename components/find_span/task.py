@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from penstock.components.data.filesystems import open_filesystem
 from penstock.components.data.input_pattern import InputPattern
 from penstock.components.protocol import TaskError, figure, redact
-from penstock.components.release.registry import open_registry
+from penstock.components.release.registry import Lineage, open_registry
 
 # What each filesystem calls the time of a file's last change.
 _CHANGED = ("mtime", "LastModified", "last_modified", "updated", "timeModified")
@@ -120,6 +120,5 @@ def _changed(about: dict[str, Any]) -> datetime | None:
 
 
 def _trained(model_name: str, alias: str, tracking_uri: str, registry_uri: str) -> str:
-    registry = open_registry(model_name, tracking_uri, registry_uri)
-    serving = registry.resolve(alias)
-    return registry.lineage(serving.version).data_span if serving else ""
+    serving = open_registry(model_name, tracking_uri, registry_uri).resolve(alias)
+    return Lineage.from_tags(serving.tags).data_span if serving else ""

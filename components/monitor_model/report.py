@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from penstock.components.evidence.page import write_page
+from penstock.components.evidence.page import number, write_page
 
 _MOST_DRAWN = 9
 _MOST_TREND = 5
@@ -28,7 +28,7 @@ def write_report(path: Path, monitoring: dict[str, Any]) -> None:
         drawn=dict(list(drawn.items())[:_MOST_DRAWN]),
         now=_brief(monitoring),
         trend_columns=[*_brief(monitoring)["metrics"], *list(ranked)[:_MOST_TREND]],
-        number=_number,
+        number=number,
         share=_share,
         interval=_interval,
     )
@@ -50,12 +50,6 @@ def _excess(found: dict[str, Any]) -> float:
         return float("inf")
     limit = max(found["threshold"], found["chance"], 1e-12)
     return float(found["value"] / limit) + (1e6 if found["status"] == "drifted" else 0)
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
 
 
 def _share(value: float | None) -> str:

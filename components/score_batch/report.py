@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from penstock.components.evidence.page import write_page
+from penstock.components.evidence.page import number, write_page
 
 
 def write_report(path: Path, manifest: dict[str, Any], reasons: list[tuple[str, int]]) -> None:
@@ -21,7 +21,7 @@ def write_report(path: Path, manifest: dict[str, Any], reasons: list[tuple[str, 
         manifest=manifest,
         reasons=reasons,
         bins=_bins,
-        number=_number,
+        number=number,
     )
 
 
@@ -31,7 +31,3 @@ def _bins(scores: dict[str, Any]) -> list[dict[str, float]]:
     ours, all_theirs = sum(scores["counts"]) or 1, sum(theirs) or 1
     pairs = zip(scores["ends"], scores["ends"][1:], scores["counts"], theirs, strict=False)
     return [{"low": low, "high": high, "now": now / ours, "evaluated": then / all_theirs} for low, high, now, then in pairs]
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"

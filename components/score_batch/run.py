@@ -24,7 +24,8 @@ from .scorer import Scored, Scorer
 
 RUN_FILE, MANIFEST_FILE = "run.json", "manifest.json"
 _SECONDS_BETWEEN_FIGURES = 5.0
-_MOST_REASONS = 20
+# The reasons that are kept of a part, and shown of all.
+MOST_REASONS = 20
 
 
 @dataclass
@@ -37,7 +38,6 @@ class Run:
         columns: The columns of the output.
         kind: `parquet`, `csv` or `jsonl`.
         limit: How many rows may fail.
-        total: The number of all rows.
         scores: Returns empty distributions of the scores.
     """
 
@@ -46,7 +46,6 @@ class Run:
     columns: Columns
     kind: str
     limit: Limit
-    total: int
     scores: Callable[[], dict[str, Distribution]]
 
     def score(self, parts: list[Part]) -> list[dict[str, Any]]:
@@ -96,7 +95,7 @@ class Run:
                     if time.monotonic() - said > _SECONDS_BETWEEN_FIGURES:
                         said = time.monotonic()
                         figure(
-                            f"scored {before + scored_rows + failed_rows:,} of {self.total:,} rows, "
+                            f"scored {before + scored_rows + failed_rows:,} of {self.limit.rows:,} rows, "
                             f"{scored_rows / (said - started):,.0f} rows/s"
                         )
             record = {
@@ -106,7 +105,7 @@ class Run:
                 "rows": scored_rows,
                 "errors": failed_rows,
                 "scored_at": at.isoformat(timespec="microseconds"),
-                "reasons": dict(reasons.most_common(_MOST_REASONS)),
+                "reasons": dict(reasons.most_common(MOST_REASONS)),
                 "scores": {name: {"counts": each.counts.tolist(), "total": each.total} for name, each in scores.items()},
             }
             files = [_described(scratch, name, rows) for name, rows in (good.rows | bad.rows).items()]

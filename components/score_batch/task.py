@@ -24,9 +24,7 @@ from .models import Models
 from .parts import Part, check_columns, find_parts
 from .place import Place
 from .report import write_report
-from .run import MANIFEST_FILE, RUN_FILE, Run
-
-_MOST_REASONS = 20
+from .run import MANIFEST_FILE, MOST_REASONS, RUN_FILE, Run
 
 
 class Outputs(NamedTuple):
@@ -96,7 +94,7 @@ def score_batch(
         def empty() -> dict[str, Distribution]:
             return {name: Distribution(np.array(each)) for name, each in ends.items()}
 
-        records = Run(place, scorers, columns, output_format, limit, limit.rows, empty).score(parts)
+        records = Run(place, scorers, columns, output_format, limit, empty).score(parts)
     scored, failed = (sum(record[key] for record in records) for key in ("rows", "errors"))
     if scored + failed != limit.rows:
         raise TaskError(
@@ -125,10 +123,10 @@ def score_batch(
         "model_version": chosen.version,
         "output_uri": redact(output_uri),
     }
-    reasons = Counter({reason: 0 for record in records for reason in record["reasons"]})
+    reasons: Counter[str] = Counter()
     for record in records:
         reasons.update(record["reasons"])
-    write_report(report.path, manifest, reasons.most_common(_MOST_REASONS))
+    write_report(report.path, manifest, reasons.most_common(MOST_REASONS))
     figure(f"{scored:,} rows scored by {chosen.name or 'the model'}{f' v{chosen.version}' if chosen.version else ''}, {failed:,} errors")
     return Outputs(scored, failed)
 

@@ -15,8 +15,8 @@ from .training_pipeline import TrainingPipeline, read_pipeline
 
 FILE = "decision.json"
 _NEW_DATA = "new_data"
-# Verdicts from which nothing follows for a model.
-_SILENT = {NO_DATA, TOO_FEW}
+# Verdicts from which nothing follows.
+_CALM = {OK, NO_DATA, TOO_FEW}
 
 
 class Outputs(NamedTuple):
@@ -113,9 +113,9 @@ def _of_monitoring(monitoring: Input, in_a_row: int, train_days: int, span: str)
 
 def _undecided(row: list[dict[str, Any]], in_a_row: int) -> Decision | None:
     verdict = row[0]["verdict"]
-    if verdict == OK or verdict in _SILENT:
+    if verdict in _CALM:
         return Decision(NOT_NEEDED, f"the verdict is {verdict.replace('_', ' ')}")
-    bad = next((number for number, one in enumerate(row) if one["verdict"] in {OK, *_SILENT}), len(row))
+    bad = next((number for number, one in enumerate(row) if one["verdict"] in _CALM), len(row))
     if bad >= in_a_row:
         return None
     return Decision(WAITING, f"{bad} of {in_a_row} windows in a row have such a verdict; of {len(row)} windows the verdict is known")

@@ -1,11 +1,11 @@
 """The files of a registered version."""
 
-import errno
 import shutil
 from pathlib import Path
 
 from penstock.components.data.filesystems import fetch_folder
 from penstock.components.protocol.artifacts import local_path
+from penstock.components.protocol.disk_space import is_disk_full
 from penstock.components.protocol.errors import TaskError
 from penstock.components.protocol.fingerprint import fingerprint
 from penstock.components.protocol.folders import copy_folder
@@ -50,6 +50,6 @@ def _download(uri: str, destination: Path) -> None:
     except TaskError:
         raise
     except Exception as error:  # every store has its own errors
-        if getattr(error, "errno", None) == errno.ENOSPC:  # this machine's trouble, not the version's
+        if is_disk_full(error):  # this machine's trouble, not the version's
             raise
         raise BrokenVersion(f"the files at {uri} cannot be read ({type(error).__name__}: {error})") from error

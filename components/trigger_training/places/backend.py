@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from .command import said_by, written
+from .command import label_options, said_by, written
 from .place import StartedRun
 
 # More than anybody starts in the time that a limit looks back.
@@ -30,9 +30,10 @@ class Backend:
 
     def start(self, file: Path, parameters: dict[str, Any], name: str, labels: dict[str, str]) -> StartedRun:
         """Submits it once."""
-        given = [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
         with written(parameters) as values:
-            said = said_by("submit", str(file), "--params", values, "--name", name, "--once", *given, *self._where, *self._how)
+            said = said_by(
+                "submit", str(file), "--params", values, "--name", name, "--once", *label_options(labels), *self._where, *self._how
+            )
         told = dict(line.split(maxsplit=1) for line in said.splitlines() if " " in line)
         return StartedRun(told["submitted"], name, "waiting", datetime.now(timezone.utc), told["page"])
 

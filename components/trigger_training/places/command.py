@@ -61,6 +61,11 @@ def reason(printed: str) -> str:
     return redact(told.partition(": ")[2] if told.lower().startswith("error: ") else told)
 
 
+def label_options(labels: dict[str, str]) -> list[str]:
+    """Returns the options that give a run its labels."""
+    return [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
+
+
 @contextmanager
 def written(parameters: dict[str, Any]) -> Iterator[str]:
     """Gives the path of a file of parameters, which nobody else can read."""

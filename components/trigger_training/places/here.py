@@ -10,7 +10,7 @@ from typing import Any
 from penstock.components.data.local_runs import LocalRun, local_runs
 from penstock.components.protocol import TaskError
 
-from .command import is_on_the_machine, penstock, reason, variables
+from .command import is_on_the_machine, label_options, penstock, reason, variables
 from .place import StartedRun
 
 # Importing kfp takes seconds, on a busy machine many; making an environment takes minutes, and the run begins after that.
@@ -41,8 +41,7 @@ class Here:
         kept.write_bytes(file.read_bytes())
         values = self._root / f"{name}.json"
         _write_privately(values, parameters)
-        given = [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
-        command = penstock("run", str(kept), "--params", str(values), "--root", str(self._root), "--name", name, *given)
+        command = penstock("run", str(kept), "--params", str(values), "--root", str(self._root), "--name", name, *label_options(labels))
         log = self._root / f"{name}.log"
         with log.open("ab") as sink:
             process = subprocess.Popen(
