@@ -17,6 +17,8 @@ from penstock.components.protocol import TaskError
 
 # The maximum time for retries of a transient failure, as a multiple of the timeout of a call.
 PATIENCE = 2.5
+# For how long an operation, such as a deployment or an upload, may take.
+TIMEOUT_SECONDS = 1800.0
 FIRST_LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.1, 5.0
 _PASSING = (exceptions.TooManyRequests, exceptions.ServerError)
 _LASTING = (exceptions.MethodNotImplemented, exceptions.DataLoss)
@@ -123,7 +125,7 @@ class VertexApi:
                     raise exceptions.from_grpc_status(operation.error.code, operation.error.message)
                 return operation
             if time.monotonic() > until:
-                raise exceptions.DeadlineExceeded(f"the operation {name} has not finished after {seconds:g} s; raise the option timeout")
+                raise exceptions.GoogleAPICallError(f"the operation {name} has not finished after {seconds:g} s; raise the option timeout")
             meanwhile()
             time.sleep(pause)
         raise AssertionError("the generator has no end")

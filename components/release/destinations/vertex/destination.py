@@ -16,7 +16,7 @@ from penstock.components.release.release import Release, find_release
 
 from ..destination import Answer, Ask, Check, Current, StepFailed, accept, curl, or_current_serves
 from ..uri import check_options, read_seconds
-from .api import VertexApi
+from .api import TIMEOUT_SECONDS, VertexApi
 from .deploy import Deployments
 from .endpoint import VertexEndpoint
 from .models import Note, VertexModels, read_note
@@ -48,7 +48,7 @@ class VertexDestination:
     URI options:
         storage: Where the model is copied to, `gs://BUCKET/FOLDER`. Without it Vertex AI reads the artifact in place.
         lease: For how many seconds another push is kept out by one that has died. Default 60.
-        timeout: For how many seconds a deployment may take. Default 1800.
+        timeout: For how many seconds an upload or a deployment may take. Default 1800.
         call_timeout: For how many seconds one call waits for its answer, a prediction's too. Default 30.
         api_endpoint: `HOST:PORT` to ask instead of `LOCATION-aiplatform.googleapis.com`, such as a Private Service Connect address.
 
@@ -64,7 +64,7 @@ class VertexDestination:
     ) -> None:
         self._api, self._name, self._serving, self._storage, self._timeout = api, model_name, serving, storage, timeout
         self._endpoint = VertexEndpoint(api, endpoint, lease_seconds, timeout)
-        self._models = VertexModels(api, model_name)
+        self._models = VertexModels(api, model_name, timeout)
         self._releases: dict[str, Release] = {}
         self.stop_command = f"gcloud ai endpoints delete {endpoint} --project {api.project} --region {api.location}"
 
@@ -86,7 +86,7 @@ class VertexDestination:
             raise TaskError(f"vertex:// reads models from Cloud Storage only; give storage=gs://BUCKET/FOLDER, not {storage!r}")
         lease, timeout, call_timeout = (
             read_seconds(name, options.get(name, default))
-            for name, default in (("lease", "60"), ("timeout", "1800"), ("call_timeout", "30"))
+            for name, default in (("lease", "60"), ("timeout", str(TIMEOUT_SECONDS)), ("call_timeout", "30"))
         )
         api = VertexApi(parts[0], parts[1], options.get("api_endpoint", ""), call_timeout)
         return cls(api, parts[2], model_name, Serving.from_options(serving_options), storage, lease, timeout)

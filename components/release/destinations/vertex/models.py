@@ -13,10 +13,9 @@ from penstock.components.data import stored
 from penstock.components.data.stored import Stored
 from penstock.components.protocol import TaskError
 
-from .api import VertexApi
+from .api import TIMEOUT_SECONDS, VertexApi
 
 _LABEL_LENGTH = 63
-_UPLOAD_SECONDS = 1800.0
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,15 @@ class Note(Stored):
 class VertexModels:
     """One Model and its versions. A method raises GoogleAPICallError or GoogleAuthError where the API refuses."""
 
-    def __init__(self, api: VertexApi, model_name: str) -> None:
-        self._api, self._name = api, model_name
+    def __init__(self, api: VertexApi, model_name: str, timeout: float = TIMEOUT_SECONDS) -> None:
+        """Names the Model, and asks nothing yet.
+
+        Args:
+            api: Where it is.
+            model_name: Its display name.
+            timeout: For how many seconds an upload may take.
+        """
+        self._api, self._name, self._timeout = api, model_name, timeout
 
     def versions(self) -> list[Model]:
         """Returns all versions, the oldest first; none where there is no such Model."""
@@ -93,7 +99,7 @@ class VertexModels:
         request = {"parent": self._api.parent, "model": model, **target}
         try:
             begun = self._api.call(self._api.models.upload_model, request)
-            operation = self._api.finish(begun.operation.name, _UPLOAD_SECONDS, meanwhile)
+            operation = self._api.finish(begun.operation.name, self._timeout, meanwhile)
         except exceptions.AlreadyExists:  # the first version of this Model, from another upload or this one's first try
             return self.upload(note, container, meanwhile)
         response = UploadModelResponse.pb(UploadModelResponse())

@@ -322,6 +322,16 @@ def test_a_deployment_that_fails_says_why(place: Place):
     assert place.answers("first")
 
 
+def test_an_upload_that_does_not_end_is_given_up_after_the_timeout(place: Place):
+    place.push("first")
+    place.double.faults.add(Fault("UploadModel.run", hang=True, after=True))
+    with pytest.raises(TaskError, match=r"cannot upload the model: the operation .* has not finished after 1 s; raise the option timeout"):
+        place.push("second", timeout=1)
+    assert place.answers("first")
+    place.double.faults.clear()
+    assert place.push("second").outcome == PUSHED
+
+
 def test_other_projects_regions_and_hosts(place: Place):
     options = f"api_endpoint={place.double.api_endpoint}&call_timeout=2"
     with pytest.raises(TaskError, match="may not use project other-project, or it does not exist"):
