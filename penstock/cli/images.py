@@ -56,7 +56,13 @@ class Build:
 
     def command(self, engine: Engine, target: str, source: Source) -> list[str]:
         """Returns the command that builds one stage of `images/Dockerfile`."""
-        arguments = {"FAMILY": self.family, "VERSION": penstock.__version__, "REVISION": source.revision, "CREATED": source.created}
+        arguments = {
+            "FAMILY": self.family,
+            "NAME": self.name,
+            "VERSION": penstock.__version__,
+            "REVISION": source.revision,
+            "CREATED": source.created,
+        }
         # The tests' image is built, for a build that fails is a test that fails, and never named.
         named = ["--tag", self.name] if target == "production" else []
         return [

@@ -68,7 +68,7 @@ def _run(engine: Engine, family: str, *command: str) -> subprocess.CompletedProc
 
 def test_an_image_is_for_a_user_who_is_not_root_and_for_any_command(configuration):
     assert configuration["User"] == "65532:65532"
-    assert not configuration.get("Entrypoint"), "kfp's local runner passes a task's whole command as CMD"
+    assert configuration["Entrypoint"] == ["/opt/apache/beam/boot"], "kfp's local runner passes a task's whole command as CMD"
 
 
 def test_an_image_says_what_it_is(configuration, family):
@@ -113,7 +113,13 @@ def test_a_build_is_of_a_commit_and_of_no_time(is_podman, dated, monkeypatch):
     command = Build("tf", "registry/penstock-tf:1").command(engine, "production", Source("abc", "1970-01-02T00:00:00Z"))
     assert command[:2] == ["engine", "build"]
     assert command[-1] == "."
-    assert {"FAMILY=tf", "REVISION=abc", "CREATED=1970-01-02T00:00:00Z", "BUILD_PACKAGES=g++ python3-dev"} <= set(command)
+    assert {
+        "FAMILY=tf",
+        "NAME=registry/penstock-tf:1",
+        "REVISION=abc",
+        "CREATED=1970-01-02T00:00:00Z",
+        "BUILD_PACKAGES=g++ python3-dev",
+    } <= set(command)
     assert dated in " ".join(command)
 
 

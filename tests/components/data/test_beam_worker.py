@@ -1,0 +1,88 @@
+"""The program that a container of Penstock's images becomes where Beam starts it, in the place of a container engine."""
+
+import os
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+from apache_beam.portability.api import beam_provision_api_pb2, beam_provision_api_pb2_grpc, beam_runner_api_pb2
+
+SECONDS = 120
+ENTRYPOINT = Path(__file__).resolve().parents[3] / "images" / "entrypoint.sh"
+# What Beam's in-memory runner asks of Docker, answered with a process in this environment.
+DOCKER = """#!/bin/sh
+case "$1" in
+run)
+    while [ "$1" != "a-family" ]; do shift; done
+    shift
+    sh {entrypoint} "$@" > {log} 2>&1 &
+    echo $! ;;
+inspect) kill -0 "$4" 2> /dev/null && echo running || echo exited ;;
+container) tail -n 1 {log} ;;
+kill) kill "$2" ;;
+*) exit 1 ;;
+esac
+"""
+PIPELINE = """
+import os, sys
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from penstock.components.data.examples import SplitWriter
+
+def where(_):
+    return f"{os.getpid()} {SplitWriter.__module__} {os.environ['WORKER_ID']}"
+
+with beam.Pipeline(options=PipelineOptions(sys.argv[2:])) as pipeline:
+    _ = pipeline | beam.Create([0]) | beam.Map(where) | beam.io.WriteToText(sys.argv[1], shard_name_template="")
+"""
+OPTIONS = ["--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=DOCKER", "--environment_config=a-family"]
+
+
+def variables(*folders: Path) -> dict[str, str]:
+    """Returns the environment of a container: `python` is the family's."""
+    path = os.pathsep.join([*map(str, folders), str(Path(sys.executable).parent), os.environ["PATH"]])
+    return os.environ | {"PATH": path, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
+def test_a_worker_is_a_process_of_its_own_that_knows_penstock(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    docker = tmp_path / "bin" / "docker"
+    docker.write_text(DOCKER.format(entrypoint=ENTRYPOINT, log=tmp_path / "worker.log"))
+    docker.chmod(docker.stat().st_mode | stat.S_IXUSR)
+    command = [sys.executable, "-c", PIPELINE, str(tmp_path / "where"), *OPTIONS]
+    submitter = subprocess.Popen(command, cwd=tmp_path, env=variables(docker.parent), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    said, _ = submitter.communicate(timeout=SECONDS)
+    assert submitter.returncode == 0, said.decode()
+    worker, module, name = (tmp_path / "where").read_text().split()
+    assert int(worker) != submitter.pid
+    assert module == "penstock.components.data.examples"
+    assert name
+
+
+class Provision(beam_provision_api_pb2_grpc.ProvisionServiceServicer):
+    """A runner whose submission has staged a file."""
+
+    def GetProvisionInfo(self, request, context):
+        role = beam_runner_api_pb2.ArtifactStagingToRolePayload(staged_name="mine.py")
+        return beam_provision_api_pb2.GetProvisionInfoResponse(info={"dependencies": [{"role_payload": role.SerializeToString()}]})
+
+
+def test_a_worker_installs_nothing() -> None:
+    server = grpc.server(ThreadPoolExecutor(1))
+    beam_provision_api_pb2_grpc.add_ProvisionServiceServicer_to_server(Provision(), server)
+    address = f"localhost:{server.add_insecure_port('localhost:0')}"
+    server.start()
+    command = ["sh", str(ENTRYPOINT), "--id=1-1", f"--provision_endpoint={address}", "--logging_endpoint=localhost:1"]
+    done = subprocess.run(command, env=variables(), capture_output=True, text=True, timeout=SECONDS, check=False)
+    server.stop(None)
+    assert done.returncode == 1
+    said = "error: the worker cannot install mine.py; add the packages to the image that sdk_container_image names"
+    assert done.stderr.splitlines()[-1] == said
+
+
+def test_any_other_command_is_run_as_it_is() -> None:
+    done = subprocess.run(["sh", str(ENTRYPOINT), "echo", "a  b", "--id=1"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "a  b --id=1\n")
