@@ -1,6 +1,7 @@
 """The Examples artifact: `Split-<name>/part-*.parquet`, row groups of 16,384 rows, read as Arrow batches."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
+from penstock.components.protocol.artifacts import is_in_bucket
 from penstock.components.protocol.errors import TaskError
 
 ROW_GROUP_ROWS = 16_384
@@ -56,14 +58,24 @@ def read_batches(examples: Path, split: str, columns: list[str] | None = None) -
         yield from read_file(path, columns)
 
 
-def read_file(path: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-    """Reads one file of a Split of Parquet Examples, as `read_batches` does."""
+def read_file(path: Path | str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Reads one file of a Split of Parquet Examples, at a path or a URI, as `read_batches` does."""
     with _open(path) as file:
-        try:
-            for group in range(file.num_row_groups):  # batches would go on into the next one, however large the rows
-                yield from file.iter_batches(batch_size=ROW_GROUP_ROWS, row_groups=[group], columns=columns)
-        except PARQUET_ERRORS as error:  # pages are looked at only now
-            raise _unreadable(path, error) from error
+        for group in range(file.num_row_groups):  # batches would go on into the next one, however large the rows
+            yield from _read_group(file, group, columns, path)
+
+
+def read_group(path: Path | str, group: int, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Reads one row group of such a file."""
+    with _open(path) as file:
+        yield from _read_group(file, group, columns, path)
+
+
+def _read_group(file: pq.ParquetFile, group: int, columns: list[str] | None, path: Path | str) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from file.iter_batches(batch_size=ROW_GROUP_ROWS, row_groups=[group], columns=columns)
+    except PARQUET_ERRORS as error:  # pages are looked at only now
+        raise _unreadable(path, error) from error
 
 
 def read_schema(examples: Path, split: str) -> pa.Schema:
@@ -78,8 +90,8 @@ def read_schema(examples: Path, split: str) -> pa.Schema:
     return read_file_schema(files[0])
 
 
-def read_file_schema(path: Path) -> pa.Schema:
-    """Returns the Arrow schema of one file of a Split of Parquet Examples."""
+def read_file_schema(path: Path | str) -> pa.Schema:
+    """Returns the Arrow schema of one file of a Split of Parquet Examples, at a path or a URI."""
     with _open(path) as file:
         return file.schema_arrow
 
@@ -89,21 +101,43 @@ def count_rows(examples: Path, split: str) -> int:
     return sum(count_file_rows(path) for path in split_files(examples, split))
 
 
-def count_file_rows(path: Path) -> int:
+def count_file_rows(path: Path | str) -> int:
     """Returns the number of rows of one file of a Split of Parquet Examples, from its footer."""
     with _open(path) as file:
         return int(file.metadata.num_rows)
 
 
-def _open(path: Path) -> pq.ParquetFile:
-    try:
-        # Without pre_buffer=False the whole file stays in memory until the last row group is read.
-        return pq.ParquetFile(path, pre_buffer=False)
-    except PARQUET_ERRORS as error:
-        raise _unreadable(path, error) from error
+def count_groups(path: Path | str) -> int:
+    """Returns the number of row groups of such a file."""
+    with _open(path) as file:
+        return int(file.num_row_groups)
 
 
-def _unreadable(path: Path, error: Exception) -> TaskError:
+@contextmanager
+def _open(path: Path | str) -> Iterator[pq.ParquetFile]:
+    with ExitStack() as stack:
+        try:
+            # Without pre_buffer=False the whole file stays in memory until the last row group is read.
+            file = stack.enter_context(pq.ParquetFile(stack.enter_context(_bytes_at(path)), pre_buffer=False))
+        except PARQUET_ERRORS as error:
+            raise _unreadable(path, error) from error
+        yield file
+
+
+@contextmanager
+def _bytes_at(path: Path | str) -> Iterator[Any]:
+    """Gives what Arrow opens: a path, or a file of a bucket."""
+    if not is_in_bucket(str(path)):
+        yield path
+        return
+    from .filesystems import open_store  # most tasks read no bucket themselves
+
+    files, name = open_store(str(path))
+    with files.open(name, "rb") as file:
+        yield file
+
+
+def _unreadable(path: Path | str, error: Exception) -> TaskError:
     return TaskError(f"{path} cannot be read as Parquet ({str(error)[:200]}); make the Examples again")
 
 

@@ -1,9 +1,13 @@
 """Makes SavedModels reproducible: the same graph and weights give the same bytes, whatever run saved them."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
 from tensorflow.core.framework import attr_value_pb2
 from tensorflow.core.protobuf import fingerprint_pb2, saved_model_pb2
 from tensorflow.python.saved_model.pywrap_saved_model import fingerprinting
@@ -11,12 +15,14 @@ from tensorflow.python.saved_model.pywrap_saved_model import fingerprinting
 from penstock.components.protocol.fingerprint import fingerprint
 
 _GRAPH, _FINGERPRINT, _ASSETS = "saved_model.pb", "fingerprint.pb", "assets"
+_GIVEN_NAME = "_user_specified_name"
 
 
 def settle_transform(folder: Path, scratch: str) -> None:
     """Takes out of tf.Transform's SavedModel what each analysis makes anew.
 
-    The order of a function's nodes, which means nothing, is that of a set. A lookup table is named after the scratch folder of its
+    The names of functions and of what they capture count what the process had made before. The order of the functions and of a function's nodes,
+    which means nothing, is that of a set. A lookup table is named after the scratch folder of its
     vocabulary. Tables of one name are one table to a process that loads two SavedModels, so the name that takes its place is a hash
     of the graph and of every vocabulary.
 
@@ -26,8 +32,14 @@ def settle_transform(folder: Path, scratch: str) -> None:
     """
     saved = saved_model_pb2.SavedModel.FromString((folder / _GRAPH).read_bytes())
     for meta_graph in saved.meta_graphs:
-        for function in meta_graph.graph_def.library.function:
+        functions = meta_graph.graph_def.library.function
+        _replace(meta_graph, _renumbered([function.signature.name for function in functions]))
+        functions.sort(key=lambda function: function.signature.name)
+        for function in functions:
             function.node_def.sort(key=lambda node: node.name)
+            for argument in function.arg_attr.values():
+                if _GIVEN_NAME in argument.attr and argument.attr[_GIVEN_NAME].s.isdigit():  # nobody gave it one
+                    del argument.attr[_GIVEN_NAME]
     names = [name for name in _shared_names(saved) if scratch.encode() in name.s]
     for name in names:
         name.s = name.s.replace(scratch.encode(), b"")
@@ -52,6 +64,42 @@ def settle_fingerprint(folder: Path) -> None:
         made = fingerprint_pb2.FingerprintDef.FromString(fingerprinting.CreateFingerprintDef(str(folder)))
         made.uuid = str(int(hashlib.sha256((folder / _GRAPH).read_bytes()).hexdigest()[:32], 16))
         file.write_bytes(made.SerializeToString(deterministic=True))
+
+
+def _renumbered(names: list[str]) -> dict[str, str]:
+    """Returns names with a number at their end with one that says only which of them was made earlier."""
+    numbered = {name: found for name in names if (found := re.fullmatch(r"(.*_)(\d+)", name))}
+    ordered = sorted(numbered, key=lambda name: int(numbered[name][2]))
+    return {name: f"{numbered[name][1]}{place}" for place, name in enumerate(ordered)}
+
+
+def _replace(message: Message, names: dict[str, str]) -> None:
+    """Replaces every text in a message, and in those inside it, that is one of these names."""
+    for field, value in message.ListFields():
+        is_text = field.type == FieldDescriptor.TYPE_STRING
+        if field.message_type and field.message_type.GetOptions().map_entry:
+            _replace_in_map(value, field.message_type.fields_by_name["value"], names)
+        elif field.message_type:
+            for each in value if field.is_repeated else [value]:
+                _replace(each, names)
+        elif is_text and field.is_repeated:
+            value[:] = [names.get(each, each) for each in value]
+        elif is_text and value in names:
+            setattr(message, field.name, names[value])
+
+
+def _replace_in_map(entries: Any, kind: FieldDescriptor, names: dict[str, str]) -> None:
+    for key in list(entries):
+        if kind.message_type:
+            _replace(entries[key], names)
+        elif kind.type == FieldDescriptor.TYPE_STRING:
+            entries[key] = names.get(entries[key], entries[key])
+    for key in [key for key in entries if key in names]:
+        if kind.message_type:
+            entries[names[key]].CopyFrom(entries[key])
+        else:
+            entries[names[key]] = entries[key]
+        del entries[key]
 
 
 def _shared_names(saved: saved_model_pb2.SavedModel) -> Iterator[attr_value_pb2.AttrValue]:

@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
-from apache_beam.options.pipeline_options import PipelineOptions
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_model_analysis.proto import config_pb2
 
+from penstock.components.data.beam import Engine, fetched, without_step
 from penstock.components.data.tensors import Tensors
 from penstock.components.evidence.eval_config import slicing_columns
 from penstock.components.evidence.evaluation.predict import Batch, ModelError
@@ -24,51 +25,48 @@ from penstock.components.evidence.tfma import (
     writers,
 )
 from penstock.components.protocol import TaskError, redact
+from penstock.components.protocol.disk_space import is_disk_full
 
 from .rows import batches_for_models, load, model_outputs, model_title, transformed_columns
 
-# Beam's default runner would first download another one.
-LOCAL_RUNNER = "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+_MADE = "evaluation"
 
 
 def evaluate(
+    engine: Engine,
     eval_config: config_pb2.EvalConfig,
     files: list[str],
     models: dict[str, str],
     transformed: dict[str, frozenset[str]],
     schema: schema_pb2.Schema,
-    folder: str,
-    beam_pipeline_args: list[str],
+    folder: Path,
     *,
     rubber_stamp: bool,
 ) -> Results:
     """Evaluates Parquet Examples with TFMA's own engine.
 
     Args:
+        engine: What runs it.
         eval_config: With TFMA's defaults filled in.
         files: The Split's Parquet files, as workers see them.
         models: The SavedModels by their names in the EvalConfig, as workers see them.
         transformed: By the same names, the features that the models' preprocessing functions make.
         schema: The Schema.
-        folder: Where TFMA's files go, as workers see it.
-        beam_pipeline_args: Beam options. Without a `--runner` Beam runs in this process.
+        folder: The folder that TFMA's files go to.
         rubber_stamp: Whether change thresholds were left out for want of a Baseline.
 
     Raises:
-        TaskError: A Beam option is unknown, or TFMA cannot compute a metric.
+        TaskError: TFMA cannot compute a metric.
     """
-    named = any(argument.startswith("--runner") for argument in beam_pipeline_args)
-    options = PipelineOptions([*beam_pipeline_args, *([] if named else [LOCAL_RUNNER])])
     config = _with_own_columns(eval_config, transformed)
-    paths = {key: f"{folder}/{key}" for key in (constants.METRICS_KEY, constants.PLOTS_KEY, constants.VALIDATIONS_KEY)}
+    made = f"{engine.scratch_for_tensorflow()}/{_MADE}"
+    paths = {key: f"{made}/{key}" for key in (constants.METRICS_KEY, constants.PLOTS_KEY, constants.VALIDATIONS_KEY)}
     writer = writers.MetricsPlotsAndValidationsWriter(paths, config, rubber_stamp=rubber_stamp, output_file_format="tfrecord")
     try:
-        with beam.Pipeline(options=options) as pipeline:
+        with engine.pipeline() as pipeline:
             _ = (
                 pipeline
-                | "Files" >> beam.Create(files)
-                | "Read" >> beam.io.ReadAllFromParquetBatched()
-                | "Batches" >> beam.FlatMap(lambda table: table.to_batches())
+                | "Rows" >> engine.row_groups(files)
                 | "Predict" >> beam.ParDo(_Predict(models, eval_config, schema))
                 | "Extracts" >> model_eval_lib.BatchedInputsToExtracts()
                 | "Evaluate"
@@ -77,8 +75,13 @@ def evaluate(
                 )
                 | "Write" >> model_eval_lib.WriteResults(writers=[writer])
             )
+    except TaskError:
+        raise
     except Exception as error:  # whatever a runner, a worker or TFMA raises
+        if is_disk_full(error):
+            raise
         raise _explained(error) from error
+    engine.fetch(_MADE, folder)
     return read_results(folder)
 
 
@@ -109,7 +112,7 @@ class _Predict(beam.DoFn):
     def setup(self) -> None:
         self._tensors = Tensors(self._schema)
         specs = {spec.name: spec for spec in self._eval_config.model_specs}
-        self._predictors = [(specs[name], load(specs[name], path)) for name, path in self._models.items()]
+        self._predictors = [(specs[name], load(specs[name], fetched(path))) for name, path in self._models.items()]
 
     def process(self, table: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         for part in batches_for_models(table, self._eval_config):
@@ -159,8 +162,8 @@ def _with_own_columns(eval_config: config_pb2.EvalConfig, transformed: dict[str,
 def _explained(error: Exception) -> TaskError:
     """Finds the error that a user can fix in an exception of Beam, which returns a worker's exception as text."""
     text = redact(str(error))  # before anything is cut short
-    if found := re.search(r"ModelError: (.*?)(?: \[while running|$)", text, re.MULTILINE):
+    if found := re.search(r"ModelError: (.*)", text):
         name = constants.BASELINE_KEY if f"the {constants.BASELINE_KEY}" in found[1] else constants.CANDIDATE_KEY
-        return ModelError(name, found[1])
+        return ModelError(name, without_step(found[1]))
     line = next((line for line in text.splitlines() if line.strip()), "")
     return TaskError(f"TFMA on Beam failed ({type(error).__name__}: {line[:300]}); correct eval_config or beam_pipeline_args")

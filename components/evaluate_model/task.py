@@ -13,6 +13,7 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from penstock.components.data import stored
 from penstock.components.data.examples import count_rows, split_files
+from penstock.components.data.runners import names_runner
 from penstock.components.data.tensors import Tensors, load_schema
 from penstock.components.evidence.baseline import NO_BASELINE
 from penstock.components.evidence.eval_config import check_labels, has_thresholds, parse_eval_config, with_defaults
@@ -21,6 +22,7 @@ from penstock.components.evidence.evaluation.predict import ModelError, Predicto
 from penstock.components.evidence.evaluation.results import Results, write_eval_config, write_results
 from penstock.components.evidence.evaluation.unsupported import NotVectorized
 from penstock.components.evidence.tfma import constants
+from penstock.components.images import image
 from penstock.components.protocol import Input, Output, TaskError, figure, redact
 
 from .blessing import bless
@@ -140,7 +142,7 @@ def _evaluate(
         predictors[specs[True].name] = load(specs[True], baseline.path)
     check_columns(eval_config, predictors, examples.path, split)
     check_inputs(predictors, tensors, examples.path, split)
-    if not any(argument.startswith("--runner") for argument in beam_pipeline_args):
+    if not names_runner(beam_pipeline_args):
         rows = read_rows(eval_config, examples.path, split, tensors, predictors)
         drawn = {model_title(spec): draw(rows, spec.name) for spec in eval_config.model_specs}
         done.curves = {name: curves for name, curves in drawn.items() if curves}
@@ -150,21 +152,33 @@ def _evaluate(
         except NotVectorized as reason:
             figure(f"TFMA evaluates on Beam, for {reason}")
     if done.engine == BEAM:
-        from . import beam_engine
-
-        files = [_for_workers(examples, str(file.relative_to(examples.path))) for file in split_files(examples.path, split)]
-        transformed = {name: predictor.transformed for name, predictor in predictors.items()}
-        places = {name: _for_workers(artifact) for name, artifact in models.items()}
-        done.results = beam_engine.evaluate(
-            eval_config, files, places, transformed, schema, _for_workers(evaluation), beam_pipeline_args, rubber_stamp=without_changes
+        done.results = _evaluate_on_beam(
+            eval_config, examples, split, models, predictors, schema, evaluation, beam_pipeline_args, rubber_stamp=without_changes
         )
     return done
 
 
-def _for_workers(artifact: Input | Output, inside: str = "") -> str:
-    """Returns where Beam's workers find an artifact: in its bucket, or at its path on this machine."""
-    root = artifact.uri if artifact.uri.startswith(("gs://", "s3://")) else str(artifact.path)
-    return f"{root}/{inside}" if inside else root
+def _evaluate_on_beam(
+    eval_config: config_pb2.EvalConfig,
+    examples: Input,
+    split: str,
+    models: dict[str, Input],
+    predictors: dict[str, Predictor],
+    schema: schema_pb2.Schema,
+    evaluation: Output,
+    beam_pipeline_args: list,
+    *,
+    rubber_stamp: bool,
+) -> Results:
+    from penstock.components.data.beam import Engine
+
+    from . import beam_engine
+
+    with Engine(beam_pipeline_args, image("tf"), evaluation) as beam:
+        files = [beam.place(examples, str(file.relative_to(examples.path))) for file in split_files(examples.path, split)]
+        places = {name: beam.place(artifact) for name, artifact in models.items()}
+        transformed = {name: predictor.transformed for name, predictor in predictors.items()}
+        return beam_engine.evaluate(beam, eval_config, files, places, transformed, schema, evaluation.path, rubber_stamp=rubber_stamp)
 
 
 def _no_baseline(baseline: Input | None) -> str:

@@ -105,12 +105,24 @@ class Input(Artifact):
             raise TaskError(f"the artifact at {self.path} cannot be read ({error.filename}: {error.strerror}); make it readable") from error
 
 
+@dataclass
 class Output(Artifact):
-    """An artifact that a task writes. Its path lies in a scratch folder until the task has ended well."""
+    """An artifact that a task writes. Its path lies in a scratch folder until the task has ended well.
+
+    Attributes:
+        hashes: The SHA-256 of files that others have written at its URI for the task, by their relative POSIX paths.
+    """
+
+    hashes: dict[str, str] = field(default_factory=dict)
 
 
 def _written(marks: _Marks) -> dict[str, tuple[int, int]]:
     return {name: (size, modified) for name, (size, modified, _) in marks.items()}
+
+
+def is_in_bucket(uri: str) -> bool:
+    """Returns whether an artifact's URI names an object in a bucket."""
+    return uri.startswith(tuple(_MOUNTS))
 
 
 def local_path(uri: str) -> str:

@@ -299,8 +299,8 @@ def _describe(outputs: dict[str, Output]) -> None:
     """Adds to each artifact's metadata what every artifact carries."""
     for output in outputs.values():
         output.metadata |= {"penstock_version": penstock.__version__} | ({"summary": _last_figure} if _last_figure else {})
-        if os.path.lexists(output.path):  # a link to nothing as well, to be refused
-            output.metadata["fingerprint"] = fingerprint(output.path)
+        if output.hashes or os.path.lexists(output.path):  # a link to nothing as well, to be refused
+            output.metadata["fingerprint"] = fingerprint(output.path, output.hashes)
             _logger.debug("output %s: %s, fingerprint %s", output.name, output.uri, output.metadata["fingerprint"])
         output.metadata = redact_all(output.metadata)
         output.metadata |= {name: _clipped(output.metadata[name]) for name in _PROSE & output.metadata.keys()}

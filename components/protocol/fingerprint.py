@@ -3,26 +3,29 @@
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import BinaryIO
 
 from .folders import files_of
 
 
-def fingerprint(path: str | Path) -> str:
+def fingerprint(path: str | Path, known: Mapping[str, str] = MappingProxyType({})) -> str:
     """Hashes a file, or every file below a folder.
 
     Args:
         path: A file or a folder. Empty folders do not count.
+        known: The SHA-256 of files by their relative POSIX paths, which are not read, and need not be here.
 
     Returns:
         The hexadecimal SHA-256 over the sorted relative POSIX paths and the SHA-256 of each file's contents. A single file
         has the relative path `""`, so that renaming it changes nothing.
 
     Raises:
-        FileNotFoundError: Nothing is at `path`.
+        FileNotFoundError: Nothing is at `path`, and nothing is known.
         TaskError: What is there, or something below it, is neither a file nor a folder: links are not followed.
     """
-    return fingerprint_of({_name(file, path): file_sha256(file) for file in files_of(Path(path))})
+    here = {_name(file, path): file for file in files_of(Path(path))} if not known or Path(path).exists() else {}
+    return fingerprint_of({name: file_sha256(file) for name, file in here.items() if name not in known} | dict(known))
 
 
 def file_marks(path: str | Path) -> dict[str, tuple[int, int, int]]:

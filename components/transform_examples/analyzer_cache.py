@@ -12,10 +12,11 @@ from tensorflow_transform.beam import analyzer_cache as tft_cache
 from tfx_bsl.tfxio.tensor_adapter import TensorAdapter, TensorAdapterConfig
 
 from penstock.components.data import stored
+from penstock.components.data.beam import Engine
 from penstock.components.data.filesystems import fetch_folder
 from penstock.components.protocol import TaskError
 
-_INDEX = "datasets.json"
+_INDEX, _SHARED = "datasets.json", "analyzer_cache"
 _DATASET = re.compile(r"span-\d+-(?P<split>.+)")
 
 
@@ -69,13 +70,14 @@ class AnalyzerCache:
                 f"analyzer_cache: {earlier} is not an analyzer cache ({error}); give an earlier updated_analyzer_cache, or leave it empty"
             ) from error
 
-    def splits_to_read(self, pipeline: beam.Pipeline, preprocessing_fn: Callable, config: TensorAdapterConfig) -> set[str]:
+    def splits_to_read(self, engine: Engine, pipeline: beam.Pipeline, preprocessing_fn: Callable, config: TensorAdapterConfig) -> set[str]:
         """Returns the Splits whose rows the analysis needs.
 
         Raises:
             TaskError: It needs rows of an earlier Span.
         """
-        self._cache = pipeline | "ReadCache" >> tft_cache.ReadAnalysisCacheFromFS(str(self._folder), self._datasets)
+        self._shared = engine.share(self._folder, _SHARED)
+        self._cache = pipeline | "ReadCache" >> tft_cache.ReadAnalysisCacheFromFS(self._shared, self._datasets)
         specs = TensorAdapter(config).TypeSpecs()
         # As TFX's Transform does; tf.Transform has no public name for it (test_dataset_keys_are_not_public).
         needed = analysis_graph_builder.get_analysis_dataset_keys(
@@ -94,8 +96,13 @@ class AnalyzerCache:
         """Analyzes the rows of the Splits that need it together with what is cached, and caches what is new."""
         named = dict.fromkeys(self._datasets) | {self._keys[split]: batches for split, batches in rows.items()}
         transform_fn, new = (named, self._cache, config) | tft_beam.AnalyzeDatasetWithCache(preprocessing_fn, pipeline=pipeline)
-        _ = new | tft_cache.WriteAnalysisCacheToFS(pipeline, str(self._folder))
+        _ = new | tft_cache.WriteAnalysisCacheToFS(pipeline, self._shared)
         return transform_fn
+
+    def fetch(self, engine: Engine) -> None:
+        """Fetches what workers elsewhere have cached."""
+        if self._shared != str(self._folder):
+            engine.fetch(_SHARED, self._folder)
 
 
 def _index(folder: Path) -> dict[str, str]:

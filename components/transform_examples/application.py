@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
@@ -14,11 +15,10 @@ from tensorflow_transform import impl_helper
 from tensorflow_transform.tf_metadata import schema_utils
 from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 
-from penstock.components.data.examples import read_file
+from penstock.components.data.beam import Engine, described, fetched, making
+from penstock.components.data.examples import read_file, read_file_schema
 from penstock.components.data.tensors import Tensors, without
-from penstock.components.protocol import TaskError
-
-from .analysis import names_runner, pipeline_options
+from penstock.components.protocol import Output, TaskError
 
 ENDINGS = {"parquet": ".parquet", "tfrecord": ".gz"}
 
@@ -29,47 +29,58 @@ class Part:
 
     Attributes:
         split: Its Split.
-        source: The Parquet file.
-        destination: The file to write; its ending is one of `ENDINGS`.
+        source: The path or URI of the Parquet file.
+        name: The file to write, relative to the output; its ending is one of `ENDINGS`.
     """
 
     split: str
-    source: Path
-    destination: Path
+    source: str
+    name: str
 
 
-def transform(parts: list[Part], transform_graph: Path, beam_pipeline_args: list[str]) -> Iterator[tuple[str, int]]:
-    """Transforms files: on Beam if its options name a runner, else here, one after the other. Both write the same bytes as Parquet.
+def transform(parts: list[Part], transform_graph: Path, destination: Path) -> Iterator[tuple[str, int]]:
+    """Transforms files in this process, one after the other.
 
     Yields:
         The Split and the number of rows of each file, as it is done.
     """
-    if not names_runner(beam_pipeline_args):
-        graph = _Graph(str(transform_graph))
-        yield from ((part.split, _transform_part(part, graph)) for part in parts)
-        return
-    with beam.Pipeline(options=pipeline_options(beam_pipeline_args)) as pipeline:
-        _ = pipeline | "Parts" >> beam.Create(parts) | "Transform" >> beam.ParDo(_TransformPart(str(transform_graph)))
-    yield from ((part.split, pq.read_metadata(part.source).num_rows) for part in parts)
+    graph = _Graph(str(transform_graph))
+    yield from ((part.split, _transform_part(part, graph, destination / part.name)) for part in parts)
+
+
+def transform_on(engine: Engine, parts: list[Part], transform_graph: Path, output: Output) -> Iterator[tuple[str, int]]:
+    """Transforms files on Beam, each by any worker; as Parquet they are the same bytes.
+
+    Yields:
+        As `transform`, when all are done.
+    """
+    worker = _TransformPart(engine.share(transform_graph, "settled_graph"), engine.destination(output))
+    with engine.pipeline() as pipeline:
+        made = pipeline | "Parts" >> beam.Create(parts) | "Deal" >> beam.Reshuffle() | "Transform" >> beam.ParDo(worker)
+        _ = made | engine.gather("parts")
+    found = {part["name"]: part for part in engine.gathered("parts")}
+    engine.record(output, {name: part["sha256"] for name, part in found.items()})
+    yield from ((part.split, found[part.name]["rows"]) for part in parts)
 
 
 class _TransformPart(beam.DoFn):
-    def __init__(self, transform_graph: str) -> None:
-        self._folder = transform_graph
+    def __init__(self, transform_graph: str, destination: str) -> None:
+        self._folder, self._destination = transform_graph, destination
 
     def setup(self) -> None:
-        self._graph = _Graph(self._folder)
+        self._graph = _Graph(fetched(self._folder))
 
-    def process(self, part: Part) -> Iterator[int]:
-        yield _transform_part(part, self._graph)
+    def process(self, part: Part) -> Iterator[dict[str, Any]]:
+        with making(f"{self._destination}/{part.name}") as path:
+            yield described(path, part.name, _transform_part(part, self._graph, path))
 
 
-def _transform_part(part: Part, graph: "_Graph") -> int:
+def _transform_part(part: Part, graph: "_Graph", path: Path) -> int:
     """Transforms one file, a row group at a time, and returns its number of rows."""
-    part.destination.parent.mkdir(parents=True, exist_ok=True)
-    graph = graph.for_columns(pq.read_schema(part.source).names)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    graph = graph.for_columns(read_file_schema(part.source).names)
     batches = (graph.apply(batch) for batch in read_file(part.source, graph.inputs.columns))
-    return (_write_parquet if part.destination.suffix == ENDINGS["parquet"] else _write_tfrecord)(part.destination, batches, graph)
+    return (_write_parquet if part.name.endswith(ENDINGS["parquet"]) else _write_tfrecord)(path, batches, graph)
 
 
 class _Graph:

@@ -10,14 +10,17 @@ from pathlib import Path
 from apache_beam.internal.cloudpickle import cloudpickle
 
 from penstock.components.data import load_function
+from penstock.components.data.beam import Engine
 from penstock.components.data.examples import count_rows, read_schema, split_files, split_folder, split_names
+from penstock.components.data.runners import names_runner
 from penstock.components.data.tensors import Tensors, load_schema
 from penstock.components.data.user_module import own_modules
+from penstock.components.images import image
 from penstock.components.protocol import Input, Output, TaskError, figure, fingerprint
 
-from .analysis import analyze, names_runner
+from .analysis import analyze
 from .analyzer_cache import AnalyzerCache
-from .application import ENDINGS, Part, transform
+from .application import ENDINGS, Part, transform, transform_on
 from .user_errors import explained
 
 
@@ -53,15 +56,19 @@ def transform_examples(
             cloudpickle.register_pickle_by_value(module)
     AnalyzerCache.start(updated_analyzer_cache.path, analyzer_cache)
     cache = _cache(examples, updated_analyzer_cache.path, analyze_splits) if analyzer_cache or write_analyzer_cache else None
-    files = {split: split_files(examples.path, split) for split in splits}
     started = time.monotonic()
-    with explained(preprocessing_fn):
-        analyzed = {split: files[split] for split in analyze_splits}
-        read = analyze(analyzed, loaded_schema, _bind(function, custom_config), transform_graph.path, cache, beam_pipeline_args)
+    with Engine(beam_pipeline_args, image("tf"), transform_graph) as engine, explained(preprocessing_fn):
+        files = {split: split_files(examples.path, split) for split in splits}
+        analyzed = {split: [engine.place(examples, _name(file)) for file in files[split]] for split in analyze_splits}
+        read = analyze(engine, analyzed, loaded_schema, _bind(function, custom_config), transform_graph.path, cache)
         figure(f"analyzed {', '.join(read) or 'nothing, everything is in the analyzer cache'} in {time.monotonic() - started:.1f} s")
-        parts = _parts(files, transformed_examples.path, ENDINGS[output_format])
+        parts = _parts(engine, examples, files, ENDINGS[output_format])
+        if names_runner(beam_pipeline_args):
+            done = transform_on(engine, parts, transform_graph.path, transformed_examples)
+        else:
+            done = transform(parts, transform_graph.path, transformed_examples.path)
         counts: Counter[str] = Counter()
-        for split, rows in transform(parts, transform_graph.path, beam_pipeline_args):
+        for split, rows in done:
             counts[split] += rows
             figure(f"{counts.total():,} rows transformed")
     kept = {key: value for key, value in examples.metadata.items() if key in ("span", "version")}
@@ -94,8 +101,17 @@ def _bind(function: Callable, custom_config: dict) -> Callable:
     return functools.partial(function, custom_config=custom_config) if takes_config else function
 
 
-def _parts(files: dict[str, list[Path]], destination: Path, ending: str) -> list[Part]:
-    return [Part(split, file, destination / file.parent.name / f"{file.stem}{ending}") for split in files for file in files[split]]
+def _parts(engine: Engine, examples: Input, files: dict[str, list[Path]], ending: str) -> list[Part]:
+    return [
+        Part(split, engine.place(examples, _name(file)), f"{file.parent.name}/{file.stem}{ending}")
+        for split in files
+        for file in files[split]
+    ]
+
+
+def _name(file: Path) -> str:
+    """Returns where a file of a Split is in its Examples."""
+    return f"{file.parent.name}/{file.name}"
 
 
 def _count_features(transform_graph: Path) -> int:

@@ -1,15 +1,14 @@
 """Turns what a user's preprocessing_fn raises, here or on a Beam worker, into one line that names the line in the module."""
 
-import errno
-import logging
-import os
 import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from penstock.components.data.beam import without_step
 from penstock.components.data.user_module import own_lines, refuse_end
 from penstock.components.protocol import TaskError
+from penstock.components.protocol.disk_space import is_disk_full
 
 
 @contextmanager
@@ -23,7 +22,6 @@ def explained(function: str) -> Iterator[None]:
         TaskError: The module, or rows that do not fit the Schema.
         OSError: No space is left.
     """
-    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # it logs at length what it then raises
     try:
         yield
     except TaskError:
@@ -31,11 +29,9 @@ def explained(function: str) -> Iterator[None]:
     except SystemExit as end:
         refuse_end(end, f"{function} of module_file raised")
     except Exception as error:
+        if is_disk_full(error):
+            raise
         text = "".join(traceback.format_exception(error))  # Beam's workers hand over their traceback as text
-        if os.strerror(errno.ENOSPC) in text:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error  # TensorFlow and Beam have their own errors for it
-        if found := re.search(rf"\b{TaskError.__name__}: (.*)", text):
-            raise TaskError(_without_step(found[1])) from error
         if lines := own_lines(text):
             raise TaskError(f"{function} of module_file raised {_reason(text)} ({lines[-1]}); correct the module") from error
         if isinstance(error, ValueError | TypeError) or "{{node " in text:
@@ -48,8 +44,4 @@ def _reason(text: str) -> str:
     if in_graph := re.search(r"^(.+)\n\s*\[\[\{\{node (\S+?)\}\}", text, re.MULTILINE):
         return f"{in_graph[1]} (at the node {in_graph[2]})"
     first = re.search(r"^(?:\w+\.)*(\w+(?:Error|Exception): .+)", text, re.MULTILINE)
-    return _without_step(first[1] if first else text.strip().splitlines()[-1])[:300]
-
-
-def _without_step(line: str) -> str:
-    return re.sub(r" \[while running .*", "", line)
+    return without_step(first[1] if first else text.strip().splitlines()[-1])[:300]

@@ -25,6 +25,7 @@ def validate_examples(
     skew_threshold: float = 0.1,
     min_rows: int = 1,
     on_anomalies: str = "fail",
+    beam_pipeline_args: list = [],  # noqa: B006 - kfp reads the default, and nothing changes it
 ):
     """Gate: computes Statistics per Split and checks them against a Schema, the previous Span (drift) and serving (skew).
 
@@ -66,5 +67,7 @@ def validate_examples(
         on_anomalies: The behavior on an Anomaly of severity ERROR. `fail`: the task fails. `penstock run` keeps its evidence;
             Kubeflow keeps only the log of a failed task. `warn`: the task succeeds and reports the failure in `verdict`. Add
             require_verdict after it to stop the run and keep the evidence on every backend.
+        beam_pipeline_args: Apache Beam options. With a `--runner`, Beam reads the rows. The Statistics are the same, except for
+            the quantiles and histograms of numbers, which are approximate on any engine.
     """
     return container("tfdv", "validate_examples")

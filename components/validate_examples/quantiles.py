@@ -50,6 +50,15 @@ class QuantileCounts:
                 places = np.searchsorted(self._reference[name].ends, numbers[~np.isnan(numbers)])
                 self._counts[name] += np.bincount(places, minlength=len(self._counts[name]))
 
+    def counts(self) -> dict[str, list[float]]:
+        """Returns the counts of each feature as a JSON value."""
+        return {name: each.tolist() for name, each in self._counts.items()}
+
+    def add_counts(self, counts: dict[str, list[float]]) -> None:
+        """Adds what `counts` returned elsewhere for other rows."""
+        for name, each in counts.items():
+            self._counts[name] += each
+
     def distance(self, name: str) -> float | None:
         """Returns how far a feature's values lie from the other Statistics; None if that is unknown."""
         total = self._counts[name].sum() if name in self._counts else 0

@@ -32,7 +32,11 @@ class RowHashes:
     def add(self, rows: pa.RecordBatch) -> None:
         """Hashes some rows; the order of their columns does not count."""
         names = sorted(rows.schema.names)
-        self._parts.append(hash_rows(pa.RecordBatch.from_arrays([rows.column(rows.schema.get_field_index(name)) for name in names], names)))
+        self.add_hashes(hash_rows(pa.RecordBatch.from_arrays([rows.column(rows.schema.get_field_index(name)) for name in names], names)))
+
+    def add_hashes(self, hashes: np.ndarray) -> None:
+        """Takes the hashes of some rows."""
+        self._parts.append(hashes)
 
     def sorted(self) -> np.ndarray:
         """Returns all hashes in order."""

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from penstock.components.data import stored
-from penstock.components.data.examples import split_folder, split_names
+from penstock.components.data.examples import count_rows, split_files, split_folder, split_names
+from penstock.components.data.runners import names_runner
 from penstock.components.data.schema_file import read_schema_file
+from penstock.components.images import image
 from penstock.components.protocol import GateFailed, Input, Output, TaskError, figure, redact
 
 from . import report as report_
@@ -52,6 +54,7 @@ def validate_examples(
     skew_threshold: float = 0.1,
     min_rows: int = 1,
     on_anomalies: str = "fail",
+    beam_pipeline_args: list = [],  # noqa: B006 - the interface's default
 ) -> Outputs:
     """Computes Statistics and checks them; the interface's docstring says what the parameters mean.
 
@@ -68,11 +71,9 @@ def validate_examples(
         ("skew", "serving_statistics", serving_statistics, skew_threshold),
     )
     references = {split: [_reference(split, *found) for found in others] for split in splits}
-    hashes = {split: RowHashes() for split in splits}
-    computed = {}
+    compute = partial(_compute_on_beam, beam_pipeline_args, statistics) if names_runner(beam_pipeline_args) else _compute
+    computed, repeats = compute(examples, splits, given and schemas.for_statistics(given), references)
     for split in splits:
-        observers: list[statistics_.Observer] = [hashes[split], *(found.counts for found in references[split] if found.counts)]
-        computed[split] = statistics_.compute(examples.path, split, given and schemas.for_statistics(given), observers)
         figure(f"Split {split}: {int(computed[split].datasets[0].num_examples):,} rows")
     used = given or schemas.infer(_for_schema(computed, schema_split), environments)
     if not given:
@@ -82,7 +83,6 @@ def validate_examples(
         split: check_split(split, computed[split], used, environments.get(split), references[split], min_rows, is_inferred=given is None)
         for split in splits
     }
-    repeats = count_repeats(hashes)
     for split in splits:
         results[split].findings += _repeat_findings(split, repeats[split])
     verdict = _verdict(results, repeats, examples, used, is_inferred=given is None)
@@ -100,6 +100,40 @@ def validate_examples(
     if verdict["verdict"] == "failed" and on_anomalies == "fail":
         raise GateFailed(verdict["reason"])
     return Outputs(verdict["verdict"], verdict["anomaly_count"])
+
+
+def _compute(
+    examples: Input, splits: list[str], schema: schema_pb2.Schema | None, references: dict[str, list[Reference]]
+) -> tuple[dict[str, statistics_.Statistics], dict[str, Repeats]]:
+    """Computes the Statistics and the repeated rows of each Split in one pass over its rows."""
+    hashes = {split: RowHashes() for split in splits}
+    computed = {split: statistics_.compute(examples.path, split, schema, [hashes[split], *_counts(references[split])]) for split in splits}
+    return computed, count_repeats(hashes)
+
+
+def _compute_on_beam(
+    beam_pipeline_args: list[str],
+    beside: Output,
+    examples: Input,
+    splits: list[str],
+    schema: schema_pb2.Schema | None,
+    references: dict[str, list[Reference]],
+) -> tuple[dict[str, statistics_.Statistics], dict[str, Repeats]]:
+    """Does what `_compute` does, on Beam."""
+    from penstock.components.data.beam import Engine
+
+    from . import beam_engine
+
+    with Engine(beam_pipeline_args, image("tfdv"), beside) as engine:
+        files = {
+            split: [engine.place(examples, f"Split-{split}/{file.name}") for file in split_files(examples.path, split)] for split in splits
+        }
+        rows = sum(count_rows(examples.path, split) for split in splits)
+        return beam_engine.compute(engine, files, rows, schema, {split: _counts(references[split]) for split in splits})
+
+
+def _counts(references: list[Reference]) -> list[QuantileCounts]:
+    return [reference.counts for reference in references if reference.counts]
 
 
 def _splits(examples: Input, environments: dict[str, str], exclude_splits: list[str]) -> list[str]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -12,6 +13,7 @@ from tensorflow_model_analysis.api import model_eval_lib
 from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.slicer import slicer_lib
 
+from penstock.components.data.beam import Engine
 from penstock.components.data.examples import read_batches, split_files
 from penstock.components.data.tensors import Tensors, load_schema
 from penstock.components.evaluate_model import beam_engine
@@ -20,7 +22,9 @@ from penstock.components.evidence.eval_config import parse_eval_config, with_def
 from penstock.components.evidence.evaluation import engine
 from penstock.components.evidence.evaluation.predict import Batch
 from penstock.components.evidence.evaluation.results import Results, read_results
+from penstock.components.protocol import Output
 
+RUNNER = "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 TOLERANCE = 1e-6
 SLICES = """
 slicing_specs {}
@@ -144,12 +148,17 @@ def compare(models: Callable[..., Path], schema: Path, write_examples: Callable[
         rows = read_rows(eval_config, examples, "eval", Tensors(described), predictors)
         ours = engine.evaluate(eval_config, rows, described, rubber_stamp=False)
         files = [str(file) for file in split_files(examples, "eval")]
-        folder = str(tmp_path / "tfma")
-        theirs = beam_engine.evaluate(eval_config, files, paths, transformed, described, folder, [], rubber_stamp=False)
+        theirs = on_beam(tmp_path / "tfma", eval_config, files, paths, transformed, described)
         assert_same(ours, theirs)
         return ours, theirs
 
     return run
+
+
+def on_beam(folder: Path, *asked: Any) -> Results:
+    """Evaluates on Beam in this process."""
+    with Engine([], "", Output("evaluation", str(folder), folder)) as beam:
+        return beam_engine.evaluate(beam, *asked, folder, rubber_stamp=False)
 
 
 def assert_same(ours: Results, theirs: Results) -> None:
@@ -295,7 +304,7 @@ def test_tfmas_own_run_agrees(
         eval_config,
         str(tmp_path / "examples.tfrecord"),
         output_path=str(tmp_path / "tfma"),
-        pipeline_options=PipelineOptions([beam_engine.LOCAL_RUNNER]),
+        pipeline_options=PipelineOptions([RUNNER]),
     )
     predictors = {spec.name: load(spec, paths[spec.name]) for spec in eval_config.model_specs}
     rows = read_rows(eval_config, examples, "eval", Tensors(described), predictors)
@@ -303,5 +312,4 @@ def test_tfmas_own_run_agrees(
     assert_same(engine.evaluate(eval_config, rows, described, rubber_stamp=False), theirs)
     transformed = {name: predictor.transformed for name, predictor in predictors.items()}
     files = [str(file) for file in split_files(examples, "eval")]
-    on_beam = beam_engine.evaluate(eval_config, files, paths, transformed, described, str(tmp_path / "beam"), [], rubber_stamp=False)
-    assert_same(on_beam, theirs)
+    assert_same(on_beam(tmp_path / "beam", eval_config, files, paths, transformed, described), theirs)

@@ -155,7 +155,8 @@ def test_the_transform_graph_is_one_that_tf_transform_loads(run_task: Any, input
 def test_the_same_rows_give_the_same_bytes_here_and_on_beam(run_task: Any, inputs: dict[str, Any]) -> None:
     runs = [run_task(NAME, {"module_file": MODULE, "beam_pipeline_args": options}, inputs) for options in ([], [], [RUNNER])]
     assert [run.code for run in runs] == [0, 0, 0], runs[-1].error
-    assert len({run.metadata["transformed_examples"]["fingerprint"] for run in runs}) == 1
+    for name in ("transformed_examples", "transform_graph"):
+        assert len({run.metadata[name]["fingerprint"] for run in runs}) == 1
     assert runs[0].metadata["transformed_examples"]["splits"] == runs[2].metadata["transformed_examples"]["splits"]
 
 

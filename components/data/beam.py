@@ -1,0 +1,401 @@
+"""Apache Beam as tasks use it: options that are checked before a run, and files that a task and Beam's workers both reach.
+
+Workers of a runner may be on other machines. They read artifacts where these are stored, in a bucket or in a folder that all machines
+share, and write outputs there, each file whole or not at all. A task and its workers hand each other everything else in a scratch folder
+there, or below Beam's `temp_location`.
+"""
+
+import atexit
+import base64
+import contextlib
+import errno
+import functools
+import io
+import json
+import logging
+import os
+import re
+import shutil
+import socket
+import tempfile
+import traceback
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.options.pipeline_options import (
+    GoogleCloudOptions,
+    PipelineOptions,
+    PortableOptions,
+    SetupOptions,
+    StandardOptions,
+    TypeOptions,
+    WorkerOptions,
+)
+from apache_beam.runners.runner import create_runner
+
+from penstock.components.protocol.artifacts import Artifact, Output, is_in_bucket
+from penstock.components.protocol.atomic import atomically, remove_scratch
+from penstock.components.protocol.disk_space import is_disk_full
+from penstock.components.protocol.errors import TaskError
+from penstock.components.protocol.fingerprint import file_sha256
+from penstock.components.protocol.redacting import redact
+
+from .examples import count_groups, read_group
+from .filesystems import fetch_folder, open_store
+from .runners import names_runner
+
+# Beam's own default would first download another one.
+_IN_MEMORY = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+_ON_THIS_MACHINE = ("fnapirunner", "directrunner", "bundlebaseddirectrunner", "prismrunner")
+_KNOWN = "DirectRunner, PrismRunner, FlinkRunner, SparkRunner, PortableRunner or DataflowRunner"
+_ANSWER_SECONDS = 10.0
+# Without it Flink and Spark end and start the workers, which import TensorFlow, between two stages of a job.
+_ENVIRONMENT_CACHE_MS = 60_000
+_NOT_FOR_TENSORFLOW = ("s3://", "minio://")
+
+
+class Engine:
+    """Beam for one task. Use it as a context manager: in the end it removes the scratch folder, and after a failure what workers wrote.
+
+    Args:
+        beam_pipeline_args: Beam's options; without a `--runner` everything runs in this process.
+        image: The image of the task's family, which runners that start containers take for the workers unless the options name one.
+        beside: An output; the scratch folder is beside it if the options have no `temp_location`.
+
+    Attributes:
+        options: Beam's options.
+        scratch: The path or URI of the scratch folder.
+
+    Raises:
+        TaskError: An option is missing or invalid, the job server does not answer, or the scratch folder cannot be made.
+    """
+
+    def __init__(self, beam_pipeline_args: list[str], image: str, beside: Output) -> None:
+        self.options = _options(beam_pipeline_args)
+        standard, portable = self.options.view_as(StandardOptions), self.options.view_as(PortableOptions)
+        self._runner = standard.runner.rpartition(".")[2].lower()
+        self._is_here = self._runner in _ON_THIS_MACHINE or portable.environment_type == "LOOPBACK"
+        _check_endpoints(self.options)
+        _set_defaults(self.options, self._runner, image)
+        self._written: list[str] = []
+        logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # it logs at length what it then raises
+        name = f"penstock-beam-{os.urandom(6).hex()}"
+        if self._is_here:
+            self.scratch = f"{tempfile.gettempdir()}/{name}"
+        else:
+            root = self.options.view_as(GoogleCloudOptions).temp_location or self.place(beside).rpartition("/")[0]
+            self.scratch = f"{root.rstrip('/')}/.{name}"
+
+    def __enter__(self) -> "Engine":
+        with _reaching(self.scratch):
+            if is_in_bucket(self.scratch):
+                files, root = open_store(self.scratch)
+                files.pipe_file(f"{root}/begun", b"")
+            else:
+                Path(self.scratch).mkdir(parents=True)
+        return self
+
+    def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:
+        for uri in (self.scratch, *(self._written if error else [])):
+            with contextlib.suppress(Exception):  # what is left in a bucket is no output, and the error is what matters
+                _remove(uri)
+        if isinstance(error, Exception) and not isinstance(error, TaskError | OSError) and not self._is_here:
+            raise TaskError(f"the job on {self._runner} failed ({_first_line(error)}); see the runner's log") from error
+
+    def place(self, artifact: Artifact, inside: str = "") -> str:
+        """Returns where workers find an artifact, or a file inside it: in its bucket, or at its path, which they share with this machine.
+
+        Raises:
+            TaskError: They cannot.
+        """
+        root = artifact.uri if not self._is_here and is_in_bucket(artifact.uri) else str(artifact.path)
+        if self._runner == "dataflowrunner" and not is_in_bucket(root):
+            raise TaskError(f"Dataflow's workers cannot read {root}, which is on this machine; run the pipeline with a gs:// root")
+        return f"{root.rstrip('/')}/{inside}" if inside else root
+
+    def destination(self, output: Output) -> str:
+        """Returns where workers write an output; what an earlier attempt left in a bucket is removed."""
+        root = self.place(output)
+        if is_in_bucket(root):
+            with _reaching(root):
+                _remove(root)
+            self._written.append(root)
+        return root
+
+    def record(self, output: Output, hashes: dict[str, str]) -> None:
+        """Records what workers wrote of an output, the SHA-256 of each file by its relative path, where this machine has no copy."""
+        if is_in_bucket(self.place(output)):
+            output.hashes |= hashes
+        else:
+            for folder in {(output.path / name).parent for name in hashes}:
+                remove_scratch(folder)  # of workers that were killed
+
+    @contextlib.contextmanager
+    def pipeline(self) -> Iterator[beam.Pipeline]:
+        """Gives a pipeline, which runs when the block ends.
+
+        Raises:
+            TaskError: A worker raised it.
+            OSError: A worker's disk is full.
+        """
+        try:
+            with beam.Pipeline(options=self.options) as pipeline:
+                yield pipeline
+        except Exception as error:
+            raise _of_worker(error) or error from error
+
+    def gather(self, name: str) -> "Gather":
+        """Returns a transform that brings elements, few and JSON values, back to the task."""
+        return Gather(f"{self.scratch}/{name}.json")
+
+    def gathered(self, name: str) -> list[Any]:
+        """Returns the elements that were brought back, in no order."""
+        uri = f"{self.scratch}/{name}.json"
+        with _reaching(uri):
+            try:
+                return json.loads(_read(uri))
+            except FileNotFoundError:  # no elements
+                return []
+
+    def share(self, folder: Path, name: str) -> str:
+        """Returns where workers find a folder of this machine's; they read it through `fetched`."""
+        if not is_in_bucket(self.scratch):
+            return str(folder)
+        uri = f"{self.scratch}/{name}"
+        with _reaching(uri):
+            files, root = open_store(uri)
+            files.put(f"{folder}/", f"{root}/", recursive=True)
+        return uri
+
+    def fetch(self, name: str, folder: Path) -> None:
+        """Moves a folder that workers made in the scratch folder to this machine."""
+        uri = f"{self.scratch}/{name}"
+        if is_in_bucket(uri):
+            with _reaching(uri):
+                fetch_folder(uri, folder)
+        else:
+            shutil.copytree(uri, folder, dirs_exist_ok=True)
+
+    def scratch_for_tensorflow(self) -> str:
+        """Returns the scratch folder, if TensorFlow and Beam can write there themselves.
+
+        Raises:
+            TaskError: They cannot.
+        """
+        if self.scratch.startswith(_NOT_FOR_TENSORFLOW):
+            raise TaskError(
+                f"TensorFlow cannot write to {redact(self.scratch.rpartition('/')[0])}; add --temp_location with a gs:// bucket, or a folder "
+                "that all workers share, to beam_pipeline_args"
+            )
+        return self.scratch
+
+    def row_groups(self, files: list[str], columns: list[str] | None = None) -> "ReadRowGroups":
+        """Returns a transform that reads Parquet files, as workers find them: each row group by any worker."""
+        return ReadRowGroups(files, columns)
+
+
+class ReadRowGroups(beam.PTransform):
+    """Reads Parquet Examples as Arrow batches, one for each row group."""
+
+    def __init__(self, files: list[str], columns: list[str] | None) -> None:
+        super().__init__()
+        self._files, self._columns = files, columns
+
+    def expand(self, pipeline: beam.Pipeline) -> beam.PCollection:
+        """Reads the footers, deals the row groups out to the workers, and reads these."""
+        return (
+            pipeline
+            | "Files" >> beam.Create(self._files)
+            | "RowGroups" >> beam.FlatMap(_groups)
+            | "Deal" >> beam.Reshuffle()
+            | "Read" >> beam.FlatMapTuple(read_group, columns=self._columns).with_output_types(pa.RecordBatch)
+        )
+
+
+def _groups(file: str) -> list[tuple[str, int]]:
+    return [(file, group) for group in range(count_groups(file))]
+
+
+class Gather(beam.PTransform):
+    """Writes all elements, which are JSON values, to one file.
+
+    Args:
+        uri: The file.
+    """
+
+    def __init__(self, uri: str) -> None:
+        super().__init__()
+        self._uri = uri
+
+    def expand(self, values: beam.PCollection) -> beam.PCollection:
+        """Brings the elements to one worker, which writes them."""
+        return (
+            values
+            | "ToText" >> beam.Map(json.dumps).with_output_types(str)
+            | "Alone" >> beam.WithKeys(0)
+            | "Together" >> beam.GroupByKey()
+            | "Write" >> beam.Map(_write, self._uri)
+        )
+
+
+def _write(keyed: tuple[int, Iterable[str]], uri: str) -> None:
+    with making(uri) as path:
+        path.write_text(f"[{','.join(keyed[1])}]", encoding="utf-8")
+
+
+def as_text(content: bytes) -> str:
+    """Returns bytes as a JSON value."""
+    return base64.b64encode(content).decode()
+
+
+def as_bytes(text: str) -> bytes:
+    """Returns the bytes of `as_text`."""
+    return base64.b64decode(text)
+
+
+@contextlib.contextmanager
+def making(uri: str) -> Iterator[Path]:
+    """Gives a worker a path to make a file at, which then appears at its path or URI: whole, or not at all if the block raises."""
+    if not is_in_bucket(uri):
+        with atomically(Path(uri), concurrent=True) as scratch:
+            yield scratch
+        return
+    with tempfile.TemporaryDirectory(prefix="penstock-beam-") as folder:
+        path = Path(folder) / uri.rpartition("/")[2]
+        yield path
+        with _reaching(uri):
+            files, target = open_store(uri)
+            files.put_file(str(path), target)
+
+
+@functools.cache
+def fetched(uri: str) -> str:
+    """Returns a folder as this process can open it: a path, to which a folder of a bucket is copied once."""
+    if not is_in_bucket(uri):
+        return uri
+    folder = tempfile.mkdtemp(prefix="penstock-beam-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with _reaching(uri):
+        fetch_folder(uri, Path(folder))
+    return folder
+
+
+def _read(uri: str) -> bytes:
+    if not is_in_bucket(uri):
+        return Path(uri).read_bytes()
+    files, path = open_store(uri)
+    return bytes(files.cat_file(path))
+
+
+def _remove(uri: str) -> None:
+    if not is_in_bucket(uri):
+        shutil.rmtree(uri)
+        return
+    files, path = open_store(uri)
+    with contextlib.suppress(FileNotFoundError):
+        files.rm(path, recursive=True)
+
+
+@contextlib.contextmanager
+def _reaching(uri: str) -> Iterator[None]:
+    """Says in one line that a file cannot be reached."""
+    try:
+        yield
+    except (TaskError, FileNotFoundError):
+        raise
+    except Exception as error:  # every filesystem has exceptions of its own
+        if is_disk_full(error):
+            raise
+        raise TaskError(f"{redact(uri)} cannot be read or written ({_first_line(error)}); give access to the bucket or folder") from error
+
+
+def _options(given: list[str]) -> PipelineOptions:
+    """Parses Beam's options.
+
+    Raises:
+        TaskError: One is invalid, or there is no such runner.
+    """
+    named, said = names_runner(given), io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            options = PipelineOptions(given if named else [*given, f"--runner={_IN_MEMORY}"])
+            options.get_all_options(retain_unknown_options=True)
+    except SystemExit:
+        reason = said.getvalue().strip().rpartition("error: ")[2]
+        raise TaskError(f"beam_pipeline_args cannot be read ({reason[:200]}); correct them") from None
+    standard = options.view_as(StandardOptions)
+    if not standard.runner or standard.runner.lower() == "directrunner":
+        standard.runner = _IN_MEMORY
+    if standard.runner == _IN_MEMORY:
+        options.view_as(TypeOptions).pipeline_type_check = False  # it costs half a second for tf.Transform's pipeline
+    try:
+        create_runner(standard.runner)
+    except (ValueError, ImportError, AttributeError):
+        raise TaskError(f"beam_pipeline_args names the runner {standard.runner!r}, which does not exist; give {_KNOWN}") from None
+    return options
+
+
+def _set_defaults(options: PipelineOptions, runner: str, image: str) -> None:
+    """Fills in what a runner elsewhere needs.
+
+    Raises:
+        TaskError: Dataflow needs more.
+    """
+    portable, workers = options.view_as(PortableOptions), options.view_as(WorkerOptions)
+    if runner in _ON_THIS_MACHINE:
+        return
+    portable.environment_cache_millis = int(portable.environment_cache_millis or _ENVIRONMENT_CACHE_MS)
+    if not (portable.environment_type or portable.environment_config or portable.environment_options):
+        workers.sdk_container_image = workers.sdk_container_image or image
+    if runner == "dataflowrunner":
+        cloud, setup = options.view_as(GoogleCloudOptions), options.view_as(SetupOptions)
+        for name in ("project", "region", "temp_location"):
+            if not getattr(cloud, name):
+                raise TaskError(f"beam_pipeline_args names Dataflow, but not its {name}; add --{name}=")
+        if not cloud.temp_location.startswith("gs://"):
+            raise TaskError(f"temp_location in beam_pipeline_args is {cloud.temp_location!r}; give Dataflow a gs:// bucket")
+        setup.sdk_location = "container" if setup.sdk_location == "default" else setup.sdk_location
+
+
+def _check_endpoints(options: PipelineOptions) -> None:
+    """Asks whether somebody answers where the options say that jobs are taken.
+
+    Raises:
+        TaskError: Nobody does.
+    """
+    given = options.get_all_options(retain_unknown_options=True)
+    for name in ("job_endpoint", "flink_master", "spark_master_url"):
+        found = re.fullmatch(r"(?:\w+://)?\[?([^\[\]]+?)\]?:(\d+)", str(given.get(name) or ""))
+        if found:
+            try:
+                socket.create_connection((found[1], int(found[2])), timeout=_ANSWER_SECONDS).close()
+            except (OSError, OverflowError) as error:
+                raise TaskError(f"{name} {given[name]} in beam_pipeline_args does not answer ({error}); start it, or correct it") from error
+
+
+def _of_worker(error: Exception) -> Exception | None:
+    """Finds the error that a person can do something about in what Beam raises: a worker's exception reaches it as text."""
+    text = "".join(traceback.format_exception(error))
+    if os.strerror(errno.ENOSPC) in text:
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if found := re.search(rf"\b{TaskError.__name__}: (.*)", text):
+        return TaskError(without_step(found[1]))
+    return None
+
+
+def without_step(line: str) -> str:
+    """Returns a line of a worker's exception without the name of the step, which Beam adds."""
+    return re.sub(r" \[while running .*", "", line)
+
+
+def _first_line(error: Exception) -> str:
+    text = redact(f"{type(error).__name__}: {error}")  # before anything is cut short
+    return next(line for line in text.splitlines() if line.strip())[:300]
+
+
+def described(path: Path, name: str, rows: int) -> dict[str, Any]:
+    """Describes a file that a worker made, as a JSON value: its name, its rows and its SHA-256."""
+    return {"name": name, "rows": rows, "sha256": file_sha256(path)}
