@@ -26,12 +26,14 @@ class Cost:
     Attributes:
         code: Its exit code.
         seconds: From before its process started until after it ended.
+        processor_seconds: Seconds that processors worked for it and for any process that it waited for.
         peak_bytes: The largest resident set of it and of any process that it waited for, as the kernel counted it.
         lines: What it printed, each line with the seconds since the start.
     """
 
     code: int
     seconds: float
+    processor_seconds: float
     peak_bytes: int
     lines: list[tuple[float, str]]
 
@@ -64,4 +66,4 @@ def run(command: Sequence[object], log: Path, good: Sequence[int] = (0,), variab
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in good:
         raise SystemExit("\n".join([*(text for _, text in lines[-15:]), f"error: {command[0]} failed; all that it said: {log}"]))
-    return Cost(process.returncode, seconds, usage.ru_maxrss * 1024, lines)
+    return Cost(process.returncode, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, lines)

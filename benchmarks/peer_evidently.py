@@ -55,11 +55,11 @@ def compare(small: Tables, large: Tables, folder: Path, console: Console) -> Non
     peer = measure.run(
         [environment().python, FOLDER / "drift.py", small.reference, small.window, folder / "evidently"], folder / "evidently.log"
     )
-    table = Table("", "s", "peak MiB", title="monitoring: drift of 17 features", title_justify="left")
+    table = Table("", "s", "CPU s", "peak MiB", title="monitoring: drift of 17 features", title_justify="left")
     for column in table.columns[1:]:
         column.justify = "right"
     for name, cost in {"monitor_model": ours["x1"], f"monitor_model, x{TIMES} rows": ours[f"x{TIMES}"], "Evidently": peer}.items():
-        table.add_row(name, f"{cost.seconds:.2f}", f"{cost.peak_bytes / _MIB:.0f}")
+        table.add_row(name, f"{cost.seconds:.2f}", f"{cost.processor_seconds:.2f}", f"{cost.peak_bytes / _MIB:.0f}")
     console.print(table)
     first, more = ours["x1"], ours[f"x{TIMES}"]
     console.print(

@@ -72,10 +72,10 @@ class Sample:
 
     def add(self, numbers: np.ndarray) -> None:
         """Takes some of these."""
-        self._parts.append(numbers[:: self._stride])
+        self._parts.append(numbers[:: self._stride].copy())  # a view would keep all of them
         self._size += len(self._parts[-1])
         if self._size > 2 * _SAMPLED:
-            self._parts = [self.values[::2]]
+            self._parts = [self.values[::2].copy()]
             self._stride, self._size = 2 * self._stride, len(self._parts[0])
 
     @property
@@ -104,7 +104,8 @@ class NumberBins:
         """Makes the bins of a sample of the reference."""
         if not len(sample):
             return cls(np.array([0.0]), low, high)
-        quantiles = np.unique(np.quantile(sample, np.linspace(0, 1, _QUANTILES + 1), method="inverted_cdf"))
+        places = np.ceil(np.linspace(0, 1, _QUANTILES + 1) * len(sample) - 1).clip(min=0).astype(int)
+        quantiles = np.unique(np.sort(sample)[places])
         return cls(np.unique(np.concatenate([np.nextafter(quantiles, -np.inf), quantiles])), low, high)
 
     def empty(self) -> Counts:

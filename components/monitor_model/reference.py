@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from penstock.components.data.ahead import ahead
 from penstock.components.protocol import TaskError
 
 from .bins import Bins, CategoryBins, Counts, NumberBins, Sample, numbers_of, texts_of
@@ -48,7 +49,7 @@ def read_reference(batches: Batches, schema: schema_pb2.Schema | None, excluded:
     categories: dict[str, Counter] = {}
     described = {feature.name: feature for feature in schema.feature} if schema else {}
     total = 0
-    for batch in batches():
+    for batch in ahead(batches()):
         total += batch.num_rows
         for name, column in _columns(batch, excluded):
             if _is_number(described.get(name), column.type, name in categories):
@@ -96,7 +97,7 @@ def only_rows(batches: Batches, wanted: dict[str, list[Any]]) -> Batches:
 def count_all(batches: Iterable[pa.RecordBatch], bins: dict[str, Bins]) -> dict[str, Counts]:
     """Counts the features of some rows, those that have bins; a column that a batch lacks is missing in its rows."""
     counts = {name: each.empty() for name, each in bins.items()}
-    for batch in batches:
+    for batch in ahead(batches):
         count_into(counts, batch, bins)
     return counts
 

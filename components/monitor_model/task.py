@@ -20,6 +20,7 @@ from penstock.components.data import stored
 from penstock.components.data.examples import read_batches, read_schema, split_folder
 from penstock.components.data.filesystems import open_filesystem
 from penstock.components.data.schema_file import read_schema_file
+from penstock.components.data.without_pandas import leave_out_pandas
 from penstock.components.evidence import blessing
 from penstock.components.evidence.monitoring import DEGRADED, FILE
 from penstock.components.protocol import Input, Output, TaskError, figure, redact
@@ -44,6 +45,8 @@ from .window_counts import ModelCounts, by_fingerprint, count_window
 if TYPE_CHECKING:  # what it needs takes seconds to import
     from .labels import LabeledRows
     from .slices import SlicedCounts
+
+leave_out_pandas()
 
 METRICS_FILE = "monitoring.prom"
 # Each is a pass over the log.

@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penstock.components.data.ahead import ahead
+
 from .bins import Bins, Counts, numbers_of
 from .logs.logged_rows import LoggedRows
 from .reference import count_into
@@ -57,7 +59,7 @@ def count_window(batches: Iterable[LoggedRows], bins: dict[str, Bins], outputs: 
         The counts by fingerprint; the empty one has the rows of which the log does not tell it.
     """
     models: dict[str, ModelCounts] = {}
-    for batch in batches:
+    for batch in ahead(batches):
         keep(batch)
         for fingerprint, rows in by_fingerprint(batch):
             _add(models.setdefault(fingerprint, ModelCounts(_empty(bins), _empty(outputs))), rows, bins, outputs)

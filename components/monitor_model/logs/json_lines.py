@@ -17,7 +17,7 @@ import pyarrow.json as pj
 from .logged_rows import ABOUT, INSTANCE, PREDICTION, TIME, LoggedRows, Row, batch_of, columns_of
 from .window import Found
 
-_BLOCK = 8 << 20
+_BLOCK = 2 << 20
 # A line that is longer is not a row of a request of 8 MiB at most.
 _LONGEST_LINE = 64 << 20
 _TEXTS = ("id", "time", "model_name", "version", "fingerprint")
@@ -64,6 +64,7 @@ def _blocks(file: BinaryIO, found: Found) -> Iterator[bytes]:
 
 
 def _typed(block: bytes, types: pa.Schema) -> LoggedRows:
+    # In one part: Arrow ends the process if a value has one type in one part and another in the next.
     table = pj.read_json(
         BytesIO(block), pj.ReadOptions(block_size=len(block) + 1, use_threads=False), pj.ParseOptions(explicit_schema=types)
     ).combine_chunks()

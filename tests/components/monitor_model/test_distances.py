@@ -1,5 +1,6 @@
 """Distances whose values are known in closed form, and what chance gives."""
 
+import tracemalloc
 from statistics import NormalDist
 
 import numpy as np
@@ -7,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from penstock.components.evidence import distances
-from penstock.components.monitor_model.bins import CategoryBins, NumberBins
+from penstock.components.monitor_model.bins import CategoryBins, NumberBins, Sample
 from penstock.components.monitor_model.config import KOLMOGOROV_SMIRNOV, POPULATION_STABILITY, WASSERSTEIN, Limit, MonitoringConfig
 from penstock.components.monitor_model.drift import DRIFTED, SAME, compare
 
@@ -129,3 +130,14 @@ def test_infinite_and_missing_values():
     assert missing["status"] == DRIFTED
     assert missing["missing"] == pytest.approx(0.1)
     assert compared(numbers, np.full(5_000, np.nan))["status"] == DRIFTED
+
+
+def test_a_sample_of_a_long_reference_takes_no_more_memory_than_its_numbers():
+    sample = Sample()
+    tracemalloc.start()
+    for start in range(0, 4_000_000, 16_384):
+        sample.add(np.arange(start, start + 16_384, dtype=float))
+    taken = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert 131_072 <= len(sample.values) <= 262_144
+    assert taken < 1.1 * sample.values.nbytes

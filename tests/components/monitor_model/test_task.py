@@ -11,7 +11,7 @@ import pytest
 
 from penstock.components.evidence.verdict import read_verdict
 
-from .conftest import CANARY, EVAL_CONFIG, FINGERPRINT, NAME, START, kserve_records, logged, rows, write_examples
+from .conftest import CANARY, EVAL_CONFIG, FINGERPRINT, NAME, START, WINDOW, kserve_records, logged, rows, write_examples
 
 SCHEMA = """
 feature { name: "distance" type: FLOAT float_domain { min: 0 max: 1000 } }
@@ -245,6 +245,17 @@ def test_the_figures_for_prometheus(monitor, write_log):
     assert all(line.startswith("# ") or sample.fullmatch(line) for line in text.splitlines())
     assert f'penstock_monitoring_verdict{{model_name="flights",fingerprint="{FINGERPRINT}",verdict="ok"}} 1.0' in text
     assert f'penstock_monitoring_drifted{{model_name="flights",fingerprint="{FINGERPRINT}",feature="distance"}} 0.0' in text
+
+
+def test_drift_alone_needs_neither_pandas_nor_tensorflow(monkeypatch, run_task, write_log, reference):
+    """Importing them takes more than half of the time and of the memory."""
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    parameters = WINDOW | {"logs": str(write_log(logged(rows(200)))), "reference_uri": str(reference), "schema_file": SCHEMA}
+    result = run_task(NAME, parameters, subprocess=True)
+    assert result.code == 0, result.error
+    imported = set(re.findall(r"^import time: .* (\S+)$", result.error, re.MULTILINE))
+    assert "pyarrow.compute" in imported
+    assert not imported & {"pandas.core", "tensorflow.python", "requests.models"}
 
 
 def test_examples_as_an_artifact(run_task, write_log, reference):
