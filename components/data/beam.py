@@ -111,10 +111,18 @@ class Engine:
         Raises:
             TaskError: They cannot.
         """
-        root = artifact.uri if not self._is_here and is_in_bucket(artifact.uri) else str(artifact.path)
-        if self._runner == "dataflowrunner" and not is_in_bucket(root):
-            raise TaskError(f"Dataflow's workers cannot read {root}, which is on this machine; run the pipeline with a gs:// root")
+        root = self.reachable(artifact.uri if not self._is_here and is_in_bucket(artifact.uri) else str(artifact.path))
         return f"{root.rstrip('/')}/{inside}" if inside else root
+
+    def reachable(self, place: str) -> str:
+        """Returns a path or URI that workers reach.
+
+        Raises:
+            TaskError: They do not.
+        """
+        if self._runner == "dataflowrunner" and "://" not in place:
+            raise TaskError(f"Dataflow's workers cannot read or write {place}, which is on this machine; use a gs:// bucket")
+        return place
 
     def destination(self, output: Output) -> str:
         """Returns where workers write an output; what an earlier attempt left in a bucket is removed."""
@@ -396,6 +404,6 @@ def _first_line(error: Exception) -> str:
     return next(line for line in text.splitlines() if line.strip())[:300]
 
 
-def described(path: Path, name: str, rows: int) -> dict[str, Any]:
-    """Describes a file that a worker made, as a JSON value: its name, its rows and its SHA-256."""
-    return {"name": name, "rows": rows, "sha256": file_sha256(path)}
+def described(path: Path, name: str) -> dict[str, Any]:
+    """Describes a file that a worker has made, as a JSON value: its name, its SHA-256 and its bytes."""
+    return {"name": name, "sha256": file_sha256(path), "bytes": path.stat().st_size}

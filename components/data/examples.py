@@ -1,7 +1,7 @@
 """The Examples artifact: `Split-<name>/part-*.parquet`, row groups of 16,384 rows, read as Arrow batches."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
-from penstock.components.protocol.artifacts import is_in_bucket
 from penstock.components.protocol.errors import TaskError
 
 ROW_GROUP_ROWS = 16_384
@@ -118,16 +117,16 @@ def _open(path: Path | str) -> Iterator[pq.ParquetFile]:
     with ExitStack() as stack:
         try:
             # Without pre_buffer=False the whole file stays in memory until the last row group is read.
-            file = stack.enter_context(pq.ParquetFile(stack.enter_context(_bytes_at(path)), pre_buffer=False))
+            file = stack.enter_context(pq.ParquetFile(stack.enter_context(open_bytes(path)), pre_buffer=False))
         except PARQUET_ERRORS as error:
             raise _unreadable(path, error) from error
         yield file
 
 
 @contextmanager
-def _bytes_at(path: Path | str) -> Iterator[Any]:
-    """Gives what Arrow opens: a path, or a file of a bucket."""
-    if not is_in_bucket(str(path)):
+def open_bytes(path: Path | str) -> Iterator[Any]:
+    """Gives what Arrow opens: a path, or a file at a URI."""
+    if "://" not in str(path):
         yield path
         return
     from .filesystems import open_store  # most tasks read no bucket themselves
@@ -162,20 +161,39 @@ def _bytes_of_rows(table: pa.Table) -> np.ndarray:
 class SplitWriter:
     """Writes one Split, holding at most a row group in memory. Use it as a context manager.
 
+    A part has `PART_ROWS` rows, the last one fewer, so that whoever knows how many rows come before writes the same parts.
+
+    Args:
+        examples: The Examples' folder.
+        split: The Split.
+        schema: The rows' schema.
+        first_part: The number of the first part.
+        making: Gives a path to write a part at, by its name below the Examples, and puts it there; None: it is written there.
+
     Attributes:
         rows: How many rows were written.
     """
 
-    def __init__(self, examples: Path, split: str, schema: pa.Schema) -> None:
-        self._folder = Path(examples) / f"{_PREFIX}{split}"
-        self._folder.mkdir(parents=True, exist_ok=True)
+    def __init__(
+        self,
+        examples: Path,
+        split: str,
+        schema: pa.Schema,
+        first_part: int = 0,
+        making: Callable[[str], AbstractContextManager[Path]] | None = None,
+    ) -> None:
+        self._folder = f"{_PREFIX}{split}"
+        self._making = making or (lambda name: nullcontext(Path(examples) / name))
+        if making is None:
+            (Path(examples) / self._folder).mkdir(parents=True, exist_ok=True)
         self._schema = schema
         self._has_bytes = any(pt.is_binary(field.type.value_type if pt.is_list(field.type) else field.type) for field in schema)
         self._pending: list[pa.Table] = []
         self._pending_rows = 0
         self._writer: pq.ParquetWriter | None = None
+        self._part = ExitStack()
         self._part_rows = 0
-        self._parts = 0
+        self._next_part = first_part
         self.rows = 0
 
     def write(self, rows: pa.RecordBatch | pa.Table) -> None:
@@ -192,17 +210,18 @@ class SplitWriter:
 
     def _rows_of_group(self) -> int:
         """Returns how many of the pending rows make a row group; 0 if they are too few."""
+        most = min(ROW_GROUP_ROWS, PART_ROWS - self._part_rows)
         if self._has_bytes and self._pending_rows:
             sizes = np.cumsum(np.concatenate([_bytes_of_rows(table) for table in self._pending]))
             if sizes[-1] >= _GROUP_BYTES:
-                return min(int(np.searchsorted(sizes, _GROUP_BYTES)) + 1, ROW_GROUP_ROWS)
-        return ROW_GROUP_ROWS if self._pending_rows >= ROW_GROUP_ROWS else 0
+                return min(int(np.searchsorted(sizes, _GROUP_BYTES)) + 1, most)
+        return most if self._pending_rows >= most else 0
 
     def _write_group(self, table: pa.Table) -> None:
         if self._writer is None:
-            path = self._folder / f"part-{self._parts:05d}.parquet"
+            path = self._part.enter_context(self._making(f"{self._folder}/part-{self._next_part:05d}.parquet"))
             self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
-            self._parts += 1
+            self._next_part += 1
         # In one piece: where the pages break follows the chunks, and the same rows shall give the same bytes however they came.
         self._writer.write_table(table.combine_chunks(), row_group_size=ROW_GROUP_ROWS)
         self._part_rows += table.num_rows
@@ -212,12 +231,18 @@ class SplitWriter:
     def _close_part(self) -> None:
         if self._writer is not None:
             self._writer.close()
+        self._part.close()
         self._writer, self._part_rows = None, 0
 
     def __enter__(self) -> "SplitWriter":
         return self
 
-    def __exit__(self, failure: Any, *_: Any) -> None:
-        if failure is None and (self._pending_rows or not self._parts):
+    def __exit__(self, *failure: Any) -> None:
+        if failure[0] is not None:
+            if self._writer is not None:
+                self._writer.close()
+            self._part.__exit__(*failure)
+            return
+        if self._pending_rows or not self.rows:
             self._write_group(pa.concat_tables(self._pending) if self._pending else self._schema.empty_table())
         self._close_part()

@@ -1,5 +1,6 @@
 """The types that Examples hold, int64, float32, string, binary and lists of these, and how other Arrow types become them."""
 
+import base64
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
@@ -9,6 +10,16 @@ import pyarrow.types as pt
 from penstock.components.protocol import TaskError
 
 _INSTEAD = "leave it out with exclude_columns, or write it as a number, a text, bytes or a list of these"
+
+
+def schema_to_text(schema: pa.Schema) -> str:
+    """Returns an Arrow schema as a JSON value."""
+    return base64.b64encode(schema.serialize()).decode()
+
+
+def schema_from_text(text: str) -> pa.Schema:
+    """Reads what `schema_to_text` returned."""
+    return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(text)))
 
 
 def is_bytes(kind: pa.DataType) -> bool:

@@ -22,6 +22,7 @@ def ingest_examples(
     exclude_columns: list = [],  # noqa: B006
     column_types: dict = {},  # noqa: B006
     schema_file: str = "",
+    beam_pipeline_args: list = [],  # noqa: B006
 ):
     """Reads raw rows into Examples: one folder of Parquet files per Split, with the source and the Span in the metadata.
 
@@ -65,5 +66,7 @@ def ingest_examples(
             field is null.
         schema_file: A Schema as text, path or URI. CSV columns get their types from it if all their values fit;
             validate_examples reports values that do not. Empty: types are inferred from the rows.
+        beam_pipeline_args: Apache Beam options. With a `--runner`, Beam's workers read the files and write the Examples, which
+            have the same bytes. Several workers read one Parquet file; one worker reads a CSV or TFRecord file.
     """
     return container("tf", "ingest_examples")

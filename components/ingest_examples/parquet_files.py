@@ -2,51 +2,59 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from penstock.components.data.examples import PARQUET_ERRORS, rows_at_once
+from penstock.components.data.examples import PARQUET_ERRORS, open_bytes, rows_at_once
 from penstock.components.protocol import TaskError
 
-from .columns import are_texts, as_texts, is_bytes, values_of
+from .columns import are_texts, as_texts, is_bytes, schema_from_text, schema_to_text, values_of
 
 
 class ParquetReader:
     """Reads Parquet files; the types are those that the files declare, but for bytes that are all UTF-8, which are texts."""
 
-    def schemas(self, paths: list[Path]) -> list[pa.Schema]:
-        """Returns the files' Arrow schemas.
+    def look(self, path: Path) -> dict[str, Any]:
+        """Returns a file's Arrow schema and the number of its row groups.
 
         Raises:
-            TaskError: One cannot be read as Parquet.
+            TaskError: It cannot be read as Parquet.
         """
-        return [self._schema(path) for path in paths]
+        schema, groups = self._schema(path)
+        return {"schema": schema_to_text(schema), "chunks": groups, "how": {}}
 
-    def _schema(self, path: Path) -> pa.Schema:
+    def schemas(self, looks: dict[str, dict[str, Any]]) -> list[pa.Schema]:
+        """Returns the files' Arrow schemas."""
+        return [schema_from_text(look["schema"]) for look in looks.values()]
+
+    def _schema(self, path: Path) -> tuple[pa.Schema, int]:
         try:
-            schema = pq.read_schema(path)
+            with pq.ParquetFile(path) as file:
+                schema, groups = file.schema_arrow, file.num_row_groups
         except PARQUET_ERRORS as error:
             raise _unreadable(path, error) from error
         for place, field in enumerate(schema):
-            if is_bytes(values_of(field.type)) and are_texts(batch.column(0) for batch in self._read(path, [field.name])):
+            if is_bytes(values_of(field.type)) and are_texts(batch.column(0) for batch in self._read(path, [field.name], None)):
                 schema = schema.set(place, field.with_type(as_texts(field.type)))
-        return schema
+        return schema, groups
 
-    def batches(self, path: Path, schema: pa.Schema, wanted: pa.Schema) -> Iterator[pa.RecordBatch]:
-        """Reads the wanted columns."""
-        return self._read(path, wanted.names)
+    def batches(self, path: Path | str, _: dict[str, Any], __: pa.Schema, wanted: pa.Schema, chunk: int | None) -> Iterator[pa.RecordBatch]:
+        """Reads the wanted columns of a file, or of one of its row groups."""
+        return self._read(path, wanted.names, chunk)
 
-    def _read(self, path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    def _read(self, path: Path | str, columns: list[str], group: int | None) -> Iterator[pa.RecordBatch]:
         try:
             # Without pre_buffer=False the whole file stays in memory until the last row group is read.
-            with pq.ParquetFile(path, pre_buffer=False) as file:
+            with open_bytes(path) as source, pq.ParquetFile(source, pre_buffer=False) as file:
                 groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
                 row_bytes = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
-                yield from file.iter_batches(batch_size=rows_at_once(row_bytes), columns=columns)
+                chosen = None if group is None else [group]
+                yield from file.iter_batches(batch_size=rows_at_once(row_bytes), columns=columns, row_groups=chosen)
         except PARQUET_ERRORS as error:
             raise _unreadable(path, error) from error
 
 
-def _unreadable(path: Path, error: Exception) -> TaskError:
+def _unreadable(path: Path | str, error: Exception) -> TaskError:
     return TaskError(f"{path} cannot be read as Parquet ({str(error)[:200]}); write it again, or exclude it from input_uri")

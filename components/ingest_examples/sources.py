@@ -4,7 +4,9 @@ import errno
 import hashlib
 import itertools
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -28,14 +30,14 @@ class Source:
 
     Attributes:
         uri: Where it came from, without secrets: what signs a URL differs from day to day.
-        path: Where its bytes are on this machine.
+        path: Where its bytes are read: on this machine, or where Beam's workers find them.
         sha256: The hexadecimal SHA-256 of its bytes.
         bytes: Its size.
         partition: What its folders `key=value` say.
     """
 
     uri: str
-    path: Path
+    path: Path | str
     sha256: str
     bytes: int
     partition: Partition = ()
@@ -43,7 +45,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Selection:
-    """The files of the chosen Spans, not yet here.
+    """The files of the chosen Spans, not yet read.
 
     Attributes:
         filesystem: The fsspec filesystem that has them.
@@ -58,6 +60,49 @@ class Selection:
     span: int
     version: int
     partitions: list[Partition]
+
+    @property
+    def is_local(self) -> bool:
+        """Whether they are files of this machine."""
+        return isinstance(self.filesystem, LocalFileSystem)
+
+
+def uri_of(selection: Selection, number: int) -> str:
+    """Returns where a selected file is: a path of this machine, or a URI."""
+    path = selection.paths[number]
+    return path if selection.is_local else str(selection.filesystem.unstrip_protocol(path))
+
+
+@contextmanager
+def unchanged(selections: list[Selection]) -> Iterator[None]:
+    """Makes sure that no file is written to while the block reads it.
+
+    Raises:
+        TaskError: One was, or is no longer there.
+    """
+    before = [_versions(selection) for selection in selections]
+    yield
+    for selection, earlier in zip(selections, before, strict=True):
+        for path, one, now in zip(selection.paths, earlier, _versions(selection), strict=True):
+            if one != now:
+                raise TaskError(f"{path} changed while it was read; run the task again, and let nothing write there")
+
+
+def _versions(selection: Selection) -> list[str]:
+    """Returns, for each selected file, what changes when it is written again."""
+
+    def one(path: str) -> str:
+        try:
+            return str(selection.filesystem.checksum(path))
+        except Exception as error:  # every filesystem has exceptions of its own
+            raise _unreadable(path, error) from error
+
+    with ThreadPoolExecutor(_PARALLEL_READS) as pool:
+        return list(pool.map(one, selection.paths))
+
+
+def _unreadable(path: str, error: Exception) -> TaskError:
+    return TaskError(f"{path} cannot be read ({type(error).__name__}: {error}); give access, or exclude it from input_uri")
 
 
 def find(input_uri: str, spans: str, version: str) -> Selection:
@@ -151,7 +196,7 @@ def fetch(selection: Selection, folder: Path) -> list[Source]:
     def one(number: int) -> Source:
         path = selection.paths[number]
         try:
-            if isinstance(selection.filesystem, LocalFileSystem):
+            if selection.is_local:
                 local = Path(path)
             else:
                 local = folder / f"{number:06d}-{PurePosixPath(path).name}"
@@ -161,14 +206,17 @@ def fetch(selection: Selection, folder: Path) -> list[Source]:
         except Exception as error:  # every filesystem has exceptions of its own
             if getattr(error, "errno", None) == errno.ENOSPC:
                 raise
-            raise TaskError(
-                f"{path} cannot be read ({type(error).__name__}: {error}); give access, or exclude it from input_uri"
-            ) from error
+            raise _unreadable(path, error) from error
 
     with ThreadPoolExecutor(_PARALLEL_READS) as pool:
         sources = list(pool.map(one, range(len(selection.paths))))
-    figure(f"{len(sources):,} files, {sum(source.bytes for source in sources) / 1e6:,.1f} MB")
+    say_size(sources)
     return sources
+
+
+def say_size(sources: list[Source]) -> None:
+    """Tells how many files there are, and how large they are."""
+    figure(f"{len(sources):,} files, {sum(source.bytes for source in sources) / 1e6:,.1f} MB")
 
 
 def lineage(sources: list[Source]) -> dict[str, Any]:

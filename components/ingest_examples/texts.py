@@ -39,6 +39,25 @@ class Texts:
         self._is_marked = self._is_wide = self._has_point = self._has_bare_exponent = self._overflows = False
         self._lengths: set[int] = set()
 
+    def to_object(self) -> dict[str, Any]:
+        """Returns what was seen as a JSON value."""
+        return {
+            **vars(self),
+            "kind": str(self.kind),
+            "_candidates": [str(kind) for kind in self._candidates],
+            "_lengths": sorted(self._lengths),
+        }
+
+    @classmethod
+    def from_object(cls, content: dict[str, Any]) -> "Texts":
+        """Reads what `to_object` returned elsewhere."""
+        kinds = {str(kind): kind for kind in (*_CANDIDATES, pa.string(), pa.null())}
+        texts = cls()
+        vars(texts).update(content)
+        texts.kind, texts._lengths = kinds[content["kind"]], set(content["_lengths"])
+        texts._candidates = tuple(kinds[name] for name in content["_candidates"])
+        return texts
+
     @property
     def is_number(self) -> bool:
         """Whether all values can be read as numbers."""

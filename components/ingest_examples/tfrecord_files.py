@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ import pyarrow.types as pt
 from penstock.components.data.examples import rows_at_once
 from penstock.components.protocol import TaskError
 
-from .columns import are_texts, is_bytes
+from .columns import are_texts, is_bytes, schema_from_text, schema_to_text
 from .compression import compression_of, open_plain
 from .record_kinds import check_are_examples
 
@@ -23,13 +24,17 @@ from .record_kinds import check_are_examples
 class TfRecordReader:
     """Reads TFRecord files. A feature that never has more than one value in a file is a single value, not a list."""
 
-    def schemas(self, paths: list[Path]) -> list[pa.Schema]:
-        """Returns the types of the files' features, in the order of their names, from all of their rows.
+    def look(self, path: Path) -> dict[str, Any]:
+        """Returns the types of a file's features, in the order of their names, from all of its rows.
 
         Raises:
-            TaskError: A file cannot be read as TFRecord of tf.Example, or a feature changes its type.
+            TaskError: The file cannot be read as TFRecord of tf.Example, or a feature changes its type.
         """
-        return [self._schema(path) for path in paths]
+        return {"schema": schema_to_text(self._schema(path)), "chunks": 1, "how": {}}
+
+    def schemas(self, looks: dict[str, dict[str, Any]]) -> list[pa.Schema]:
+        """Returns the types of the files' features."""
+        return [schema_from_text(look["schema"]) for look in looks.values()]
 
     def _schema(self, path: Path) -> pa.Schema:
         kinds: dict[str, pa.DataType] = {}
@@ -58,7 +63,7 @@ class TfRecordReader:
         kinds = {name: pa.string() if is_bytes(kind) and name not in opaque else kind for name, kind in sorted(kinds.items())}
         return pa.schema([(name, pa.list_(kind) if name in lists else kind) for name, kind in kinds.items()])
 
-    def batches(self, path: Path, schema: pa.Schema, wanted: pa.Schema) -> Iterator[pa.RecordBatch]:
+    def batches(self, path: Path, _: dict[str, Any], __: pa.Schema, wanted: pa.Schema, ___: int | None) -> Iterator[pa.RecordBatch]:
         """Reads the wanted features: as lists where `wanted` says so, otherwise as single values."""
         for batch in _decode(path):
             columns = [_feature(batch, field) for field in wanted]

@@ -72,7 +72,8 @@ class _TransformPart(beam.DoFn):
 
     def process(self, part: Part) -> Iterator[dict[str, Any]]:
         with making(f"{self._destination}/{part.name}") as path:
-            yield described(path, part.name, _transform_part(part, self._graph, path))
+            rows = _transform_part(part, self._graph, path)
+            yield described(path, part.name) | {"rows": rows}
 
 
 def _transform_part(part: Part, graph: "_Graph", path: Path) -> int:
