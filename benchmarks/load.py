@@ -72,7 +72,7 @@ class Client:
 
 
 def connect(port: int) -> socket.socket:
-    """Connects as soon as somebody listens; the answer may take as long as the server takes to load the model."""
+    """Connects as soon as the port is open; the answer may take as long as the server takes to load the model."""
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:

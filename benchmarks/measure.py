@@ -65,5 +65,5 @@ def run(command: Sequence[object], log: Path, good: Sequence[int] = (0,), variab
     seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in good:
-        raise SystemExit("\n".join([*(text for _, text in lines[-15:]), f"error: {command[0]} failed; all that it said: {log}"]))
+        raise SystemExit("\n".join([*(text for _, text in lines[-15:]), f"error: {command[0]} failed; its whole log: {log}"]))
     return Cost(process.returncode, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, lines)

@@ -79,7 +79,7 @@ def _measure(command: tuple[Any, ...], model: Path, instances: list[Any], log: P
 
 
 def _load(port: int, instances: list[Any], concurrency: int, rows: int) -> Load:
-    """Asks for different rows in turn, so that no two requests at the same time are alike."""
+    """Asks for different rows in turn, so that concurrent requests differ."""
     repeated = instances * (1 + rows // len(instances) + 1)
     requests = [load.v1_request(MODEL, repeated[first : first + rows]) for first in range(len(instances))]
     return load.measure(port, requests, concurrency, _WARM_UP, _SECONDS)

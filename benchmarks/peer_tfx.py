@@ -111,8 +111,10 @@ def compare(ours: OurRuns, csv: Path, folder: Path, console: Console) -> None:
     metrics = _metrics(python, [run.evaluation for run in runs] + [peer.evaluation for peer in peers])
     for run, peer, (title, goal), found in zip(runs, peers, GOALS.items(), zip(metrics[:2], metrics[2:], strict=True), strict=True):
         console.print(_table(title, goal, run, peer))
-        console.print(_said("Penstock", found[0], run.blessing["verdict"] == "blessed", bool(run.blessing["baseline"])), highlight=False)
-        console.print(_said("TFX", found[1], peer.blessed, peer.baseline), highlight=False)
+        console.print(
+            _result_line("Penstock", found[0], run.blessing["verdict"] == "blessed", bool(run.blessing["baseline"])), highlight=False
+        )
+        console.print(_result_line("TFX", found[1], peer.blessed, peer.baseline), highlight=False)
         as_meant = bool(run.blessing["baseline"]) == peer.baseline == (title == WITH_BASELINE)
         console.print("" if as_meant else _NOT_COMPARABLE, highlight=False)
     console.print(_parallel(ours.second, parallel), "", sep="\n", highlight=False)
@@ -130,7 +132,7 @@ def _run_peer(python: Path, csv: Path, root: Path, name: str, seed: int, workers
 
 
 def _metrics(python: Path, evaluations: list[Path]) -> list[dict[str, float]]:
-    """Reads the candidates' overall metrics with TFMA, whoever wrote them."""
+    """Reads the candidates' overall metrics with TFMA, whichever program wrote them."""
     command = [str(python), str(FOLDER / "metrics.py"), *map(str, evaluations)]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout)
 
@@ -159,7 +161,7 @@ def _cells(ours: float | None, peer: float | None) -> list[str]:
     return [*numbers, f"{ours / peer:.2f}" if ours is not None and peer is not None and peer >= _LEAST else ""]
 
 
-def _said(name: str, metrics: dict[str, float], blessed: bool, baseline: bool) -> str:
+def _result_line(name: str, metrics: dict[str, float], blessed: bool, baseline: bool) -> str:
     """Says what a side did, so that both can be seen to have done the same."""
     words = ["blessed" if blessed else "not blessed", "compared with a Baseline" if baseline else "no Baseline"]
     return f"{name}: {metrics['example_count']:,.0f} examples, AUC {metrics['auc']:.4f}, {', '.join(words)}"

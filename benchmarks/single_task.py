@@ -66,12 +66,12 @@ def run(
     record = folder / "seconds.json"
     command = [environment(family).python, _TIMED, record, name, "--executor_input", json.dumps(spec)]
     cost = measure.run(command, folder / "log.txt", variables={"PYTHONPATH": str(code_path())})
-    said = json.loads((folder / "executor_output.json").read_text(encoding="utf-8"))["artifacts"]
+    artifacts = json.loads((folder / "executor_output.json").read_text(encoding="utf-8"))["artifacts"]
     return TaskRun(
         cost,
         **json.loads(record.read_text(encoding="utf-8")),
         outputs={key: folder / key for key in outputs},
-        metadata={key: value["artifacts"][0]["metadata"] for key, value in said.items()},
+        metadata={key: value["artifacts"][0]["metadata"] for key, value in artifacts.items()},
     )
 
 

@@ -1,4 +1,4 @@
-"""Reads the overall metrics of Evaluations with TFMA, whoever wrote them. Runs in the benchmark's TFX environment."""
+"""Reads the overall metrics of Evaluations with TFMA, whichever program wrote them. Runs in the benchmark's TFX environment."""
 
 import json
 import sys

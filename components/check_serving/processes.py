@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .servers import ServerKind
 
 _logger = logging.getLogger(__name__)
-# Nobody else has business with a server that is only checked.
+# Only this task sends requests to the server that it checks.
 LOOPBACK = "127.0.0.1"
 # As long as Kubernetes' start-up probes usually give a model server.
 START_SECONDS = 300.0

@@ -1,4 +1,4 @@
-"""What a run on this machine says of itself, in its folder: `penstock run` writes it, and whoever looks for earlier runs reads it."""
+"""The record of a run on this machine, in the run's folder. `penstock run` writes it; the search for earlier runs reads it."""
 
 import os
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ class LocalRun(Stored):
         created: When it began, in ISO 8601.
         ended: When it ended; empty while it runs.
         process: The process that runs it.
-        labels: What is said about it.
+        labels: Its labels.
     """
 
     name: str

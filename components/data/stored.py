@@ -1,8 +1,8 @@
 """JSON objects that a later or an earlier version of Penstock can read.
 
-Each has a `schema` number; one without was written by 0.1.0, and is read as schema 1. A reader passes over the keys that it does not know,
-and whoever writes the object again writes them as they were. A change that an older reader must not pass over raises the number, and that
-reader refuses.
+Each has a `schema` number; one without was written by 0.1.0, and is read as schema 1. A reader ignores the keys that it does not know,
+and writes them back unchanged when it writes the object again. A change that an older reader must not ignore raises the number, so that
+the older reader refuses the object.
 """
 
 import json

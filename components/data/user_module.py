@@ -1,7 +1,7 @@
 """A user's module and the files beside it: read, packed into one parameter, loaded.
 
-A module that is given by its file comes with what it imports of its folder, however deep; a folder or a wheel comes whole. Which of
-their modules is meant, is told by the function that is asked for: the one that defines it.
+A module that is given by its file comes with what it imports of its folder, however deep; a folder or a wheel comes whole. Of
+their modules, the one that defines the requested function is used.
 """
 
 import ast
@@ -381,7 +381,7 @@ def in_user_code(failed: str) -> Iterator[None]:
     """Raises what a user's code raises as one line.
 
     Args:
-        failed: What is said before the error and the line.
+        failed: The beginning of the message, before the error and the line.
 
     Raises:
         TaskError: The code raised something, or tried to end the process.

@@ -65,9 +65,9 @@ class Mismatch:
 def is_close(answer: Any, known: Any, tolerance: float) -> bool:
     """Tells whether two predictions of a V1 response have the same structure, and the same values in it.
 
-    Numbers are alike within the tolerance times the largest magnitude in their output's row, or 1 if that is less: float32 sums differ
-    with what is summed, not with what comes of it. All else is alike if it is of one type and equal. Axes of size one do not
-    count: `0.3` and `[0.3]` are the same prediction, `[[1], [2, 3]]` and `[[1, 2], [3]]` are not.
+    Numbers are close if they differ by no more than the tolerance times the largest magnitude in their output's row, or 1 if that is less:
+    the error of a float32 sum grows with its terms, not with its result. Other values must be of one type and equal. Axes of size one do
+    not count: `0.3` and `[0.3]` are the same prediction, `[[1], [2, 3]]` and `[[1, 2], [3]]` are not.
     """
     return not any(differences(answer, known, tolerance))
 
@@ -78,7 +78,7 @@ def differences(answer: Any, known: Any, tolerance: float) -> Iterator[Mismatch]
         pairs = list(_pairs(left, right))
         allowed = tolerance * max([1.0, *(_magnitude(value) for _, *values in pairs for value in values)])
         for place, ours, theirs in pairs:
-            if not _are_alike(ours, theirs, allowed):
+            if not _are_close(ours, theirs, allowed):
                 yield Mismatch(name + place, ours, theirs, allowed)
 
 
@@ -102,11 +102,11 @@ def largest_difference(answer: Any, known: Any) -> float:
 
 
 def largest_part(answer: Any, known: Any) -> float:
-    """Returns the least tolerance by which two predictions are alike; infinity where they differ in anything but numbers."""
+    """Returns the least tolerance within which two predictions are close; infinity where they differ in anything but numbers."""
     return max((_distance(one.answered, one.known) / one.allowed for one in differences(answer, known, 1e-9)), default=0.0) * 1e-9
 
 
-def _are_alike(left: Any, right: Any, allowed: float) -> bool:
+def _are_close(left: Any, right: Any, allowed: float) -> bool:
     if not _are_numbers(left, right):
         return type(left) is type(right) and left == right
     try:
@@ -123,7 +123,7 @@ def _magnitude(value: Any) -> float:
 
 
 def _distance(left: Any, right: Any) -> float:
-    if _are_alike(left, right, 0.0):
+    if _are_close(left, right, 0.0):
         return 0.0
     try:
         apart = abs(float(left) - float(right)) if _are_numbers(left, right) else math.inf

@@ -15,7 +15,7 @@ def read_monitoring(folder: Path) -> dict[str, Any]:
     """Reads the artifact `monitoring` of monitor_model.
 
     Raises:
-        TaskError: It has no verdict, or one that nobody knows.
+        TaskError: It has no verdict, or an unknown one.
     """
     file = folder / FILE
     try:

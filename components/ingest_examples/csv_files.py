@@ -29,7 +29,7 @@ class CsvReader:
 
     Args:
         delimiter: The one character between fields; `\\t` may be spelled out.
-        types: What is said of the columns' types.
+        types: The types that the user gives for columns.
 
     Raises:
         TaskError: The delimiter is not one character.

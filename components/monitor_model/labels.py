@@ -15,7 +15,7 @@ from penstock.components.protocol import TaskError, redact
 from .logs.logged_rows import TIME, LoggedRows
 
 _READERS = {".csv": pcsv.read_csv, ".parquet": pq.read_table, ".jsonl": pj.read_json, ".json": pj.read_json}
-LABEL, TOLD = "__label__", "__told__"
+LABEL, LABEL_TIME = "__label__", "__label_time__"
 # Clocks of machines that are set by the network differ by less.
 _CLOCKS_DIFFER = pa.scalar(timedelta(minutes=5), pa.duration("us"))
 
@@ -27,10 +27,10 @@ def read_labels(uri: str, key: str, column: str, time_column: str = "") -> pa.Ta
         uri: A file of CSV, Parquet or JSON lines, or a folder of such files.
         key: The column that has the rows' ids.
         column: The column that has the labels.
-        time_column: The column that tells when what the label says happened; empty: it is not told.
+        time_column: The column with the time of the labeled event; empty if there is no such column.
 
     Returns:
-        A table of `id`, the label and, where it is told, its time. Rows without a label are left out.
+        A table of `id`, the label and, with `time_column`, its time. Rows without a label are left out.
 
     Raises:
         TaskError: It cannot be read, lacks a column, or gives one id two labels.
@@ -56,7 +56,7 @@ def read_labels(uri: str, key: str, column: str, time_column: str = "") -> pa.Ta
             f"the labels {redact(uri)} have different types in different files ({error}); use one type in all of them"
         ) from error
     table = table.filter(pc.and_(table.column("id").is_valid(), table.column(LABEL).is_valid()))
-    unique = table.group_by(["id", LABEL]).aggregate([(TOLD, "min")] if time_column else [])
+    unique = table.group_by(["id", LABEL]).aggregate([(LABEL_TIME, "min")] if time_column else [])
     ids = pc.value_counts(unique.column("id"))
     twice = ids.filter(pc.greater(ids.field("counts"), 1))
     if len(twice):
@@ -74,9 +74,9 @@ def _selected(table: pa.Table, key: str, column: str, time_column: str, path: st
             )
     columns = {"id": table.column(key).cast(pa.string()), LABEL: table.column(column)}
     if time_column:
-        told = table.column(time_column)
+        times = table.column(time_column)
         try:
-            columns[TOLD] = told.cast(TIME if pa.types.is_temporal(told.type) or pa.types.is_string(told.type) else pa.null())
+            columns[LABEL_TIME] = times.cast(TIME if pa.types.is_temporal(times.type) or pa.types.is_string(times.type) else pa.null())
         except pa.ArrowException as error:
             raise TaskError(
                 f"the column {time_column} of the labels {redact(path)} holds no times ({error}); correct label_time_column"
@@ -102,7 +102,8 @@ class LabeledRows:
     def __init__(self, labels: pa.Table, columns: set[str] | None, due: datetime | None = None) -> None:
         self._ids, self._labels = (labels.column(name).combine_chunks() for name in ("id", LABEL))
         self._columns, self._due = columns, due
-        self._told = labels.column(f"{TOLD}_min").combine_chunks() if f"{TOLD}_min" in labels.column_names else None
+        times = f"{LABEL_TIME}_min"
+        self._times = labels.column(times).combine_chunks() if times in labels.column_names else None
         self.early = 0
         self._kept: list[pa.Table] = []
         self.rows: dict[str, int] = {}
@@ -121,8 +122,8 @@ class LabeledRows:
         places = pc.index_in(ids, self._ids)
         has = places.is_valid()
         found_rows = answered.filter(has)
-        if self._told is not None:
-            ahead = pc.subtract(found_rows.about.column("time"), self._told.take(places.filter(has)))
+        if self._times is not None:
+            ahead = pc.subtract(found_rows.about.column("time"), self._times.take(places.filter(has)))
             self.early += int(pc.sum(pc.greater(ahead, _CLOCKS_DIFFER)).as_py() or 0)
         names = [name for name in found_rows.features.schema.names if self._columns is None or name in self._columns]
         table = pa.table(

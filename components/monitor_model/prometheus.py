@@ -53,7 +53,11 @@ def _families(monitoring: dict[str, Any], model: dict[str, str]) -> Iterator[tup
     )
     if champion := monitoring["champion"]:
         labels = {name: champion[name] for name in ("fingerprint", "version")} | {"model_name": monitoring["model_name"]}
-        yield "penstock_champion_time_seconds", "When the registry last said that this is the champion.", [(labels, champion["asked"])]
+        yield (
+            "penstock_champion_time_seconds",
+            "When the registry last confirmed this version as the champion.",
+            [(labels, champion["asked"])],
+        )
         yield "penstock_champion_registered_time_seconds", "When the champion was registered.", [(labels, champion["registered"])]
 
 

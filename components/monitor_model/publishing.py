@@ -45,7 +45,7 @@ def _attempt(where: str, send: Callable[[], None]) -> None:
 
 
 def _push(base: str, text: str, name: str, fingerprint: str, window_start: float) -> None:
-    """Replaces the figures of this version, and deletes those of versions of the model that nobody has monitored since the window's start.
+    """Replaces the figures of this version, and deletes those of the model's versions that were last monitored before the window's start.
 
     A group is named by its instance alone: the labels of a group's name would replace those of the figures.
     """

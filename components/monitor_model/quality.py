@@ -68,13 +68,15 @@ def read_evaluation(folder: Path) -> Figures:
     try:
         found = figures_of(read_results(folder), is_evaluation=True)
     except Exception as error:  # TFMA, TensorFlow and protobuf have exceptions of their own
-        raise TaskError(f"the metrics of the Evaluation at {folder} cannot be read ({_said(error)}); evaluate the model again") from error
+        raise TaskError(
+            f"the metrics of the Evaluation at {folder} cannot be read ({_one_line(error)}); evaluate the model again"
+        ) from error
     if not found.get(()):
         raise TaskError(f"the Evaluation at {folder} has no metrics of all rows; evaluate the model again")
     return found
 
 
-def _said(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return f"{type(error).__name__}{': ' if str(error) else ''}{' '.join(str(error).split())[:160]}"
 
 

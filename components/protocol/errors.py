@@ -2,7 +2,7 @@
 
 
 class TaskError(Exception):
-    """Bad input, said in one line: what is wrong, where, and what to do about it."""
+    """Bad input, described in one line: what is wrong, where, and what to do about it."""
 
 
 class GateFailed(TaskError):

@@ -41,7 +41,7 @@ from .values import decode, encode, encode_metadata
 # Where Kubernetes lets a container say why it ended: the pod's status, the workflow's node and Kubeflow's record of the run keep it.
 _TERMINATION_LOG = Path("/dev/termination-log")
 _LONGEST_TERMINATION = 4096
-# What is said for people in an artifact's metadata, all of which reaches consumers in one argument.
+# Metadata written for people. It is cut, because all metadata of an artifact reaches its consumers in one argument.
 _PROSE = {"summary", "reason"}
 _LONGEST_TEXT = 4096
 _last_figure = ""
@@ -124,7 +124,7 @@ def import_ahead(package: str) -> bool:
     try:
         _prepare_process()
         _import_task(package)
-    except Exception:  # whoever runs the task will see it
+    except Exception:  # the task's own process reports it
         return False
     return True
 
@@ -181,7 +181,7 @@ def execute(task: Callable[..., Any], executor_input: dict[str, Any]) -> dict[st
         The JSON form of `ExecutorOutput`.
 
     Raises:
-        TaskError: The executor input does not fit the task's signature, or the task said so.
+        TaskError: The executor input does not fit the task's signature, or the task raised it.
     """
     global _last_figure
     _last_figure = ""

@@ -60,7 +60,7 @@ def copy_folder(source: Path, destination: Path) -> None:
 def settle(root: Path) -> None:
     """Leaves of an output what every backend gives on: Kubeflow drops empty folders, and whether a file may be executed.
 
-    Links stay: whoever hashes the output refuses them.
+    Links stay: the hashing of the output refuses them.
 
     Raises:
         OSError: It cannot be changed.

@@ -51,6 +51,6 @@ def _without_secret(match: re.Match[str]) -> str:
 
 
 def _hidden(query: str) -> str:
-    """Returns what may be said of a query or fragment; the sentence's own marks behind it stay."""
+    """Returns a query or fragment with its content hidden; punctuation of the sentence behind it stays."""
     kept = query.rstrip(_MARKS)
     return f"{query[0]}{_HIDDEN}{query[len(kept) :]}" if len(kept) > 1 else query

@@ -2,9 +2,9 @@
 
 `python -m penstock.components.protocol.spare PACKAGE` imports the task of a component's package. Its stdin is a Unix socket: one byte with
 two files says that the task begins. The first is the rest of its command as a JSON list (a module and its arguments), the second takes stdout and
-stderr from then on, after what the imports have printed. If nobody says so before the socket is closed, the process ends.
+stderr from then on, after what the imports have printed. If the socket is closed before that, the process ends.
 
-Where the imports fail, the process replaces itself with a fresh one, so that the task says itself what is wrong.
+Where the imports fail, the process replaces itself with a fresh one, so that the task itself reports what is wrong.
 """
 
 import contextlib
@@ -36,8 +36,8 @@ def _print_to(log: int) -> None:
     """Gives a log what was printed so far, and all that follows."""
     os.lseek(1, 0, os.SEEK_SET)
     with contextlib.suppress(OSError):  # a full disk may truncate it, as any log
-        while said := os.read(1, 1 << 16):
-            os.write(log, said)
+        while printed := os.read(1, 1 << 16):
+            os.write(log, printed)
     for standard in (1, 2):
         os.dup2(log, standard)
     os.close(log)
@@ -50,7 +50,7 @@ if __name__ == "__main__":
     if not command:
         sys.exit()
     if not is_imported:
-        os.ftruncate(1, 0)  # it is going to be said again
+        os.ftruncate(1, 0)  # the fresh process prints it again
     _print_to(log)
     if not is_imported:
         os.execve(sys.executable, [*sys.orig_argv[:2], *command], variables)  # noqa: S606 - no shell is meant

@@ -1,4 +1,4 @@
-"""The token that a folder's model server wants from whoever has it load or unload a model.
+"""The token that a folder's model server requires of requests to load or unload a model.
 
 It is in a file that only the server's user can read, and is sent in a header: a page in a browser, which can reach the port, knows no
 token, and may not set that header for another origin.

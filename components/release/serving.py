@@ -3,7 +3,7 @@
 server.json                  the running server: process, address; locked for as long as it lives
 server.log                   what it logs; the files before it are server.log.1 and so on
 server.err                   what it, and what it is made of, writes to stdout and stderr
-server.token                 what it wants from whoever has it load or unload a model
+server.token                 what it requires of requests to load or unload a model
 <model>/state.json           which versions serve, wait and served before
 <model>/<version>/model/     a SavedModel, complete before anything refers to it
 <model>/<version>/release.json   its fingerprint, its version in the registry, its probe
@@ -31,7 +31,7 @@ from .modes import group_readable
 from .names import check_model_name, is_model_name
 from .release import Release
 
-# A model under this suffix is the candidate: it answers to whoever asks for it by this name.
+# A model under this suffix is the candidate: it answers requests that ask for it by this name.
 CANDIDATE = "@candidate"
 LOG, ERRORS = "server.log", "server.err"
 STOP_SECONDS = 40.0
@@ -49,7 +49,7 @@ class ServingState(Stored):
         stable: The version that serves.
         candidate: The version that is staged.
         percent: The candidate's share of the traffic.
-        shadow: Whether the candidate receives a copy of the other traffic; whoever asked never sees its answers.
+        shadow: Whether the candidate receives a copy of the other traffic; clients never see its answers.
         history: The versions that served before, the latest first: the first of them is what a rollback goes back to.
         abandoned: The versions that served until they were rolled back, the latest first.
         warm: Whether the server keeps the first of the history loaded, for a quick rollback.
@@ -263,7 +263,7 @@ def announced(folder: Path, info: ServerInfo) -> Iterator[bool]:
 
 
 def _lock_within(file: IO[str], seconds: float) -> bool:
-    """Locks a file, patiently: whoever asks whether a server runs has the lock for an instant."""
+    """Locks a file, with patience: a check whether a server runs holds the lock for an instant."""
     deadline = time.monotonic() + seconds
     while not try_lock(file):
         if time.monotonic() > deadline:

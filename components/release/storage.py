@@ -146,10 +146,10 @@ def _open(uri: str) -> tuple[Any, str]:
 
 
 def _copy(model: Path, files: Any, root: str) -> None:
-    """Copies a model's files, as many at a time as the filesystem likes, and removes those that are none of its."""
+    """Copies a model's files, as many at a time as the filesystem likes, and removes other files."""
     sources = {f"{root}/{path.relative_to(model).as_posix()}": path for path in files_of(model)}
-    if strangers := [name for name in _names(files, root) if name not in sources]:
-        files.rm(strangers)
+    if unexpected := [name for name in _names(files, root) if name not in sources]:
+        files.rm(unexpected)
     files.put([str(path) for path in sources.values()], list(sources))
 
 
@@ -195,7 +195,7 @@ def _names(files: Any, root: str) -> list[str]:
     """Lists the files below a folder; some tools keep an empty object with a slash for each folder."""
     try:
         return [name for name in files.find(root) if not name.endswith("/")]
-    except FileNotFoundError:  # the bucket; it is said when something is written there
+    except FileNotFoundError:  # no bucket; writing to it reports that
         return []
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-# A server that cannot be reached is said within seconds; MLflow's own seven retries take minutes.
+# Reports a server that cannot be reached within seconds; MLflow's own seven retries take minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 

@@ -48,8 +48,8 @@ def found_evaluation(evaluation: Input | None, uri: str, scratch: Path) -> Itera
         except TaskError:
             raise
         except Exception as error:  # every filesystem has exceptions of its own
-            said = " ".join(str(error).split())[:200]
-            raise TaskError(f"the Evaluation at {redact(uri)} cannot be read ({said}); correct evaluation_uri") from error
+            reason = " ".join(str(error).split())[:200]
+            raise TaskError(f"the Evaluation at {redact(uri)} cannot be read ({reason}); correct evaluation_uri") from error
         yield folder
     else:
         yield None
@@ -89,10 +89,10 @@ def registered_model(name: str, alias: str, evaluation: Path | None, tracking_ur
             "may score: register one with register_model"
         )
     if evaluation is not None:
-        said = blessing.field(blessing.read_blessing(evaluation, "only a blessed model may score"), "model", "fingerprint")
-        if said != version.fingerprint:
+        blessed = blessing.field(blessing.read_blessing(evaluation, "only a blessed model may score"), "model", "fingerprint")
+        if blessed != version.fingerprint:
             raise TaskError(
-                f"the Evaluation blesses the model {str(said)[:12]}, and {alias} of {name} is version {version.version} with the "
+                f"the Evaluation blesses the model {str(blessed)[:12]}, and {alias} of {name} is version {version.version} with the "
                 f"fingerprint {version.fingerprint[:12]}; give the Evaluation of that version"
             )
     try:

@@ -28,7 +28,7 @@ class Columns:
         partition_by: The column whose values become folders; may be empty.
         scored: The schema of scored rows.
         failed: The schema of errors.
-        model: What is said of the model in every row.
+        model: The model that every row names.
     """
 
     kept: list[str]
@@ -60,9 +60,9 @@ class Columns:
                     f"the output has a column {name!r} already, of the model; leave it out of key_columns, passthrough_columns and "
                     "partition_by"
                 )
-        said = [("model_fingerprint", pa.string()), ("model_version", pa.string()), ("scored_at", pa.timestamp("us", "UTC"))]
+        about_model = [("model_fingerprint", pa.string()), ("model_version", pa.string()), ("scored_at", pa.timestamp("us", "UTC"))]
         answers = [(name, _arrow_type(spec)) for name, spec in sorted(outputs.items())]
-        scored = pa.schema([*(examples.field(name).remove_metadata() for name in kept), *answers, *said])
+        scored = pa.schema([*(examples.field(name).remove_metadata() for name in kept), *answers, *about_model])
         failed_keys = [examples.field(name).remove_metadata() for name in dict.fromkeys([*keys, *([partition_by] if partition_by else [])])]
         return cls(kept, keys, partition_by, scored, pa.schema([*failed_keys, (REASON, pa.string())]), model)
 
@@ -70,11 +70,11 @@ class Columns:
         """Returns the scored rows of a batch."""
         rows = batch.select(self.kept)
         rows = rows if len(scored.rows) == batch.num_rows else rows.take(pa.array(scored.rows))
-        said = {"model_fingerprint": self.model.fingerprint, "model_version": self.model.version, "scored_at": at}
+        about_model = {"model_fingerprint": self.model.fingerprint, "model_version": self.model.version, "scored_at": at}
         columns = []
         for field in self.scored:
-            if field.name in said:
-                columns.append(pa.repeat(pa.scalar(said[field.name], field.type), len(scored.rows)))
+            if field.name in about_model:
+                columns.append(pa.repeat(pa.scalar(about_model[field.name], field.type), len(scored.rows)))
             elif field.name in self.kept:
                 columns.append(rows.column(field.name))
             else:

@@ -16,7 +16,7 @@ from penstock.components.protocol import TaskError
 
 FORMATS = ("parquet", "csv", "jsonl")
 _NULL = "__HIVE_DEFAULT_PARTITION__"
-# So many files are open at once.
+# At most this many files are open at the same time.
 _MOST_PARTITIONS = 1000
 
 

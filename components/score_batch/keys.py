@@ -32,8 +32,8 @@ def check_unique(parts: list[Part], keys: list[str]) -> None:
             found.update(tuple(row[key] for key in keys) for row in table.filter(np.isin(_hashes(table), again)).to_pylist())
     (key, count), *_ = found.most_common(1)
     if count > 1:
-        said = ", ".join(f"{name}={value!r:.60}" for name, value in zip(keys, key, strict=True))
-        raise TaskError(f"the key is not unique: {count:,} rows have {said}; add a column to key_columns, or remove the rows")
+        values = ", ".join(f"{name}={value!r:.60}" for name, value in zip(keys, key, strict=True))
+        raise TaskError(f"the key is not unique: {count:,} rows have {values}; add a column to key_columns, or remove the rows")
 
 
 def missing_keys(batch: pa.RecordBatch, keys: list[str]) -> np.ndarray:

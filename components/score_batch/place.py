@@ -97,5 +97,5 @@ class Place:
         except Exception as error:  # every filesystem has exceptions of its own
             if is_disk_full(error):
                 raise
-            said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            raise TaskError(f"the output cannot be stored at {self._uri} ({said}); correct output_uri, or give access") from error
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            raise TaskError(f"the output cannot be stored at {self._uri} ({reason}); correct output_uri, or give access") from error

@@ -78,7 +78,7 @@ class Run:
         at, scores = datetime.now(timezone.utc), self.scores()
         scored_rows = failed_rows = 0
         reasons: Counter[str] = Counter()
-        said = started = time.monotonic()
+        shown = started = time.monotonic()
         with self.place.scratch() as scratch:
             good_files = PartFiles(scratch, "predictions", part.name, self.kind, self.columns.scored, self.columns.partition_by)
             with good_files as good, PartFiles(scratch, "errors", part.name, self.kind, self.columns.failed, "") as bad:
@@ -92,11 +92,11 @@ class Run:
                     if scored.reasons:
                         reasons.update(scored.reasons.values())
                         bad.write(self.columns.failed_rows(batch, scored))
-                    if time.monotonic() - said > _SECONDS_BETWEEN_FIGURES:
-                        said = time.monotonic()
+                    if time.monotonic() - shown > _SECONDS_BETWEEN_FIGURES:
+                        shown = time.monotonic()
                         figure(
                             f"scored {before + scored_rows + failed_rows:,} of {self.limit.rows:,} rows, "
-                            f"{scored_rows / (said - started):,.0f} rows/s"
+                            f"{scored_rows / (shown - started):,.0f} rows/s"
                         )
             record = {
                 "name": part.name,

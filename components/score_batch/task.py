@@ -155,8 +155,10 @@ def _begun(place: Place, described: dict[str, Any], output_uri: str) -> dict[str
     ours, theirs = ({**content, "model": {**content.get("model", {}), "uri": "", "alias": ""}} for content in (described, there))
     for key, what in (("model", "another model"), ("input", "other rows"), ("parameters", "other parameters")):
         if json.dumps(ours[key], sort_keys=True) != json.dumps(theirs.get(key), sort_keys=True):
-            said = f"{str(theirs['model'].get('fingerprint'))[:12]}, not {ours['model']['fingerprint'][:12]}" if key == "model" else ""
-            raise TaskError(f"output_uri {where} has the output of a run with {what}{f' ({said})' if said else ''}; give an empty folder")
+            detail = f"{str(theirs['model'].get('fingerprint'))[:12]}, not {ours['model']['fingerprint'][:12]}" if key == "model" else ""
+            raise TaskError(
+                f"output_uri {where} has the output of a run with {what}{f' ({detail})' if detail else ''}; give an empty folder"
+            )
     return there
 
 

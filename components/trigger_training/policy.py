@@ -98,16 +98,16 @@ def decide(cause: Cause, runs: Iterable[StartedRun], last_ok: datetime | None, l
     started = [run for run in runs if cause.is_of_family(run.name)]
     for run in started:
         if run.name == cause.name:
-            return Decision(ALREADY, f"{run.name} was started at {_said(run)} and is {run.state}", run)
+            return Decision(ALREADY, f"{run.name} was started at {_start_time(run)} and is {run.state}", run)
     for run in started:
         if run.state in _GOING:
             return Decision(RUNNING, f"{run.name} is {run.state}", run)
     for run in started:
         if run.name.startswith(cause.episode) and (last_ok is None or run.created >= last_ok):
-            return Decision(SAME_EPISODE, f"{run.name} was started at {_said(run)}, and the verdict has not been ok since", run)
+            return Decision(SAME_EPISODE, f"{run.name} was started at {_start_time(run)}, and the verdict has not been ok since", run)
     for run in started:
         if now - run.created < limits.cooldown:
-            return Decision(COOLING, f"{run.name} was started at {_said(run)}, less than {_hours(limits.cooldown)} ago", run)
+            return Decision(COOLING, f"{run.name} was started at {_start_time(run)}, less than {_hours(limits.cooldown)} ago", run)
     recent = [run for run in started if now - run.created < limits.period]
     if limits.most and len(recent) >= limits.most:
         return Decision(LIMIT, f"{len(recent)} trainings were started in the last {_hours(limits.period)}, and {limits.most} may be")
@@ -118,7 +118,7 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:_DIGITS]
 
 
-def _said(run: StartedRun) -> str:
+def _start_time(run: StartedRun) -> str:
     return run.created.isoformat(timespec="minutes")
 
 

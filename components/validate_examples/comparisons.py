@@ -62,7 +62,7 @@ class Comparison:
         self._theirs = by_name(reference.statistics) if reference.statistics else {}
         self._rows = int(statistics.datasets[0].num_examples)
         self._other_rows = int(reference.statistics.datasets[0].num_examples) if reference.statistics else 0
-        # Nobody left a column out of a Schema that was inferred after the column was gone.
+        # A Schema that was inferred after a column was gone lacks it by accident, not by decision.
         self._gone = set(self._theirs) - set(self._features) if is_inferred and self._check == "drift" else set()
 
     def stated(self, name: str) -> list[str]:

@@ -6,7 +6,7 @@ from kfp.dsl.executor import create_artifact_instance
 from kfp.dsl.pipeline_task import TaskState
 
 __all__ = [
-    "EXECUTOR_MODULE",  # the module that a lightweight component's command runs, by which it is told from any other
+    "EXECUTOR_MODULE",  # the module that a lightweight component's command runs, which distinguishes it from any other
     "WORKSPACE_MOUNT_PATH",  # where the workspace is on Kubernetes; in a compiled file it stands for the workspace
     "TaskState",  # whether a task is in a pipeline or has already run here
     "create_artifact_instance",  # makes dsl.Model and the like by schema title

@@ -49,9 +49,9 @@ resolve_io_placeholders = placeholder_utils.resolve_io_placeholders
 # default (test_a_default_does_not_stand_in_for_a_lost_output). local.faults: an error of a nested pipeline ends the run. local.placeholders: no task has a name of its own.
 EXECUTE_TASK = PatchPoint(enhanced_dag_orchestrator, "execute_task")
 # Runs a component. local.single_tasks: which task runs, and how it ended, is only logged. local.side_by_side: one task runs at a time
-# (test_independent_tasks_run_one_after_the_other). local.spares: which task comes next is not told.
+# (test_independent_tasks_run_one_after_the_other). local.spares: kfp does not announce the next task.
 EXECUTE_SINGLE_TASK = PatchPoint(task_executor, "execute_single_task")
-# Runs a DAG. local.condition_scope: the evaluator is only told the condition, not the task that carries it.
+# Runs a DAG. local.condition_scope: the evaluator gets the condition only, not the task that has it.
 RUN_DAG = PatchPoint(enhanced_dag_orchestrator, "run_enhanced_dag")
 # Runs a loop. local.loops: a named output and a field of an outer item are not found (test_loops_do_not_find_a_named_output,
 # test_loops_overwrite_other_outputs), kubeflow/pipelines#6628; artifacts of nested loops are lists of lists, #10035.
@@ -121,10 +121,10 @@ def serialize_outputs(outputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def pipeline_root() -> str:
-    """Returns where `kfp.local.init` was told to write outputs."""
+    """Returns the folder for outputs that `kfp.local.init` was given."""
     return config.LocalExecutionConfig.instance.pipeline_root
 
 
 def workspace_root() -> str:
-    """Returns where `kfp.local.init` was told that the workspace is."""
+    """Returns the folder of the workspace that `kfp.local.init` was given."""
     return config.LocalExecutionConfig.instance.workspace_root

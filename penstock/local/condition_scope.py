@@ -5,7 +5,7 @@ parameter, not found, and taken for false; any other failure (a value with a quo
 must never be passed over, so the values come from the task's own inputs, as the compiled file binds them, and a condition
 that cannot be evaluated fails the pipeline.
 
-Upstream also puts the values into the text and hands it to Python's `eval`: whoever wrote a pipeline, or chose a value, could run
+Upstream also puts the values into the text and hands it to Python's `eval`: the author of a pipeline, or of a value, could run
 code here. Ours parses it (see `cel`).
 """
 

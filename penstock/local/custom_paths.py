@@ -1,7 +1,7 @@
 """kfp.local loses an artifact that a task has written where it chose (`artifact.set_path`).
 
 Upstream (kfp 2.17): `dsl_artifact_to_artifact_list` gives only the artifact's URI on, where nothing is. Kubeflow uploads what lies at the
-custom path, and whoever reads the artifact finds it at a path of its own (backend/src/v2/component/launcher_v2.go).
+custom path, and a task that reads the artifact finds it at a path of that task's own (backend/src/v2/component/launcher_v2.go).
 """
 
 import shutil

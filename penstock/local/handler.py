@@ -71,7 +71,7 @@ class TaskHandler:
             task.error, code = f"it ended without its outputs: {shlex.join(self.full_command[:3])}", 1
         if code < 0:
             task.error = f"it was ended by signal {-code}"
-        if code and not task.error and shutil.disk_usage(root).free < _LEAST_ROOM:  # what it said is lost with its log
+        if code and not task.error and shutil.disk_usage(root).free < _LEAST_ROOM:  # the reason is lost with its log
             task.error = f"cannot write {task.log}: no space left on the device; free some space and run it again"
         return Status.SUCCESS if code == 0 else Status.FAILURE
 

@@ -38,7 +38,7 @@ class Named:
 
     Attributes:
         name: Its name; empty: the pipeline's and the time.
-        labels: What is said about it.
+        labels: Its labels.
     """
 
     name: str = ""

@@ -25,7 +25,7 @@ _Result = tuple[dict[str, Any], Status]
 
 
 def default_limit() -> int:
-    """Returns how many tasks run at the same time unless somebody says so: one per processor, and no more than four."""
+    """Returns how many tasks run at the same time by default: one per processor, and no more than four."""
     return min(os.cpu_count() or 1, _MOST)
 
 

@@ -51,12 +51,12 @@ class _Spare:
     def __init__(self, task: Planned) -> None:
         self.task = task
         self._socket, theirs = socket.socketpair()
-        with theirs, tempfile.TemporaryFile() as said:
+        with theirs, tempfile.TemporaryFile() as printed:
             self._process = subprocess.Popen(
                 module_command(task.python, _MODULE, task.module),
                 env=task.variables,
                 stdin=theirs.fileno(),
-                stdout=said,
+                stdout=printed,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
@@ -68,7 +68,7 @@ class _Spare:
                 json.dump(command[2:], order)
                 order.seek(0)
                 socket.send_fds(self._socket, [b"."], [order.fileno(), sink.fileno()])
-        except OSError:  # somebody has ended it, or the disk is full
+        except OSError:  # it was ended from outside, or the disk is full
             self.end()
             return start_process(command, variables, sink)
         return self._process
@@ -104,7 +104,7 @@ class Spares:
                 self._end()
 
     def take(self, command: list[str], variables: dict[str, str]) -> Start:
-        """Returns what starts a task: its spare, which is nobody else's from now on, or a new process."""
+        """Returns what starts a task: its spare, which no other task gets, or a new process."""
         with self._lock:
             if self._spare is None or not self._spare.task.is_run_by(command, variables):
                 return start_process

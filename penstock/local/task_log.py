@@ -10,11 +10,11 @@ TRACEBACK = "Traceback (most recent call last):"
 
 
 class TaskLog:
-    """What a task has said so far. Of each kind the last counts: anybody's code may print such lines before the task ends.
+    """What a task has reported so far. Of each kind the last line counts: any code may print such lines before the task ends.
 
     Attributes:
         figure: The figure that matters now.
-        reason: Why it failed, in one line; empty where a traceback tells more, or it has not said so.
+        reason: Why it failed, in one line; empty where a traceback tells more, or no reason was given.
         outputs: What it gave back, as `ExecutorOutput` in its JSON form.
     """
 

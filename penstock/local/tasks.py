@@ -72,8 +72,8 @@ def reason(error: Exception) -> str:
     """Returns why something went wrong, in one line."""
     if isinstance(error, UserError):
         return redact(error.message)
-    said = " ".join(str(error).split())
-    return redact(said if said and isinstance(error, (ValueError, OSError, RuntimeError)) else f"{type(error).__name__}: {said}")
+    message = " ".join(str(error).split())
+    return redact(message if message and isinstance(error, (ValueError, OSError, RuntimeError)) else f"{type(error).__name__}: {message}")
 
 
 def current() -> Task:
@@ -98,10 +98,10 @@ def summary_of(outputs: dict[str, Any]) -> str:
     return decode(next(filter(None, summaries), ""))
 
 
-def figure_of(outputs: dict[str, Any], said: str) -> str:
-    """Returns the one figure that matters: a summary among the outputs, what the task said last, or short output parameters."""
-    if figure := summary_of(outputs) or said:
+def figure_of(outputs: dict[str, Any], latest: str) -> str:
+    """Returns the one figure that matters: a summary among the outputs, the task's latest figure, or short output parameters."""
+    if figure := summary_of(outputs) or latest:
         return figure
-    said_back = {name: decode(value) for name, value in outputs.items() if isinstance(value, (str, int, float))}
-    short = {name: value for name, value in said_back.items() if len(str(value)) < _SHORT}
+    parameters = {name: decode(value) for name, value in outputs.items() if isinstance(value, (str, int, float))}
+    short = {name: value for name, value in parameters.items() if len(str(value)) < _SHORT}
     return ", ".join(f"{name} {value}" for name, value in sorted(short.items()))

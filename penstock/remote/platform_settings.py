@@ -71,7 +71,7 @@ class _Nodes(Record):
 
 
 class TaskShape(_Nodes):
-    """What may be said of a task."""
+    """The settings of a task."""
 
     node_affinity: list[_Affinity] = NOT_GIVEN
     environment_secrets: _Variables = NOT_GIVEN

@@ -32,7 +32,7 @@ class SubmissionOptions:
         pipeline_root: The URI below which artifacts lie.
         platform: A platform settings file.
         caching: False: no task may be taken from the cache.
-        labels: What is said about the run.
+        labels: The run's labels.
         once: Whether the name is the run's alone.
     """
 

@@ -16,7 +16,7 @@ ENDED = {DONE, FAILED, CANCELED}
 
 
 class BackendUnavailable(UserError):
-    """The backend did not answer, or said that it cannot now: the same question may be answered later."""
+    """The backend did not answer, or reported that it cannot answer now: the same request may succeed later."""
 
 
 class NotYet(BackendUnavailable):
@@ -41,7 +41,7 @@ class Submission:
         service_account: Whom its tasks run as; empty for the backend's default.
         pipeline_root: The URI below which artifacts lie; empty for the backend's default.
         caching: False: no task may be taken from the cache. None: as compiled.
-        labels: What is said about the run. Kubeflow Pipelines has no labels of runs: there they are the run's description.
+        labels: The run's labels. Kubeflow Pipelines has no labels of runs: there they are the run's description.
         once: Whether the name is the run's alone: where there is a run with it, no other is made.
     """
 

@@ -21,9 +21,9 @@ def main(arguments: list[str] | None = None) -> None:
     options = read_options(arguments)
     listener = _bind(options.host, options.http_port)  # before the imports that take seconds
     if options.grpc_port:
-        _bind(options.host, options.grpc_port).close()  # gRPC would share it with whoever has it
+        _bind(options.host, options.grpc_port).close()  # gRPC would share it with the process that has it
     if options.folder:
-        listener.listen()  # whoever asks while the models load waits
+        listener.listen()  # requests wait while the models load
     with _announced(options) if options.folder else nullcontext():
         configure_logging(options.folder)
         _ignore_client_errors()

@@ -80,7 +80,7 @@ class Batcher(Generic[Item, Result]):
 
 def _answer(batch: list[_Waiting[Item, Result]], outcomes: list[Result | Exception]) -> None:
     for waiting, outcome in zip(batch, outcomes, strict=True):
-        if waiting.answer.done():  # whoever asked has gone
+        if waiting.answer.done():  # the client has gone
             continue
         if isinstance(outcome, Exception):
             waiting.answer.set_exception(outcome)

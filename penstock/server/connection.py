@@ -26,7 +26,7 @@ def count_refused(code: int) -> None:
 
 
 class _Reading(FlowControl):
-    """Stays paused while what came before is held, whoever wants to go on."""
+    """Stays paused while earlier requests are held, even if uvicorn resumes it."""
 
     _is_held = False
 

@@ -140,7 +140,7 @@ class LimitedRequests(aio.ServerInterceptor):
         return grpc.stream_unary_rpc_method_handler(answer, None, handler.response_serializer)
 
     async def _message(self, messages: AsyncIterator[bytes]) -> bytes:
-        """Waits for a message; where many are coming, whoever has kept the server waiting longest is not waited for any more."""
+        """Waits for a message. Where many are coming, the one that has kept the server waiting longest is given up."""
         now = asyncio.get_running_loop().time()
         oldest, since = next(iter(self._coming.items()), (None, now))
         if oldest and len(self._coming) >= _COMING and since < now - _MOMENT:

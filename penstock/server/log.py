@@ -58,7 +58,7 @@ def configure_logging(folder: Path | None) -> None:
     logging.captureWarnings(True)
     logging.raiseExceptions = False  # a full disk would have the record that it cannot take written to stderr as it is
     logging.getLogger("penstock").setLevel(logging.INFO)
-    warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")  # said by KServe's own code on every start
+    warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")  # KServe's own code causes it on every start
     # TensorFlow's C++ code writes to stderr by itself, and as warnings what it could not read in a request.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if folder and _is_stderr(folder / ERRORS):

@@ -1,4 +1,4 @@
-"""What monitor_model last said of the versions that serve, shown among the server's own metrics."""
+"""monitor_model's latest results for the versions that serve, shown among the server's own metrics."""
 
 import logging
 import threading

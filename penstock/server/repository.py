@@ -46,7 +46,7 @@ class ClosedRepository(ModelRepositoryExtension):
 
 
 def add_endpoints(app: FastAPI, models: Models) -> None:
-    """Takes KServe's paths before KServe does: for whoever sends a folder's token, and else there is nothing at them."""
+    """Handles KServe's paths before KServe does: requests with the folder's token are served, others get 404."""
     if isinstance(models, FolderModels):
         repository = ModelRepositoryExtension(models)
         for verb, act in (("load", repository.load), ("unload", repository.unload)):

@@ -99,7 +99,7 @@ class Rest(RESTServer):
 
 
 class DrainingServer(uvicorn.Server):
-    """Ends some time after the signal: whoever sends requests here needs to learn that it should not."""
+    """Ends some time after the signal, so that load balancers can stop sending requests here."""
 
     def __init__(self, config: uvicorn.Config, drain_seconds: float) -> None:
         super().__init__(config)

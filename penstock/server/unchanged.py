@@ -22,6 +22,6 @@ def unchanged(folder: Path) -> Iterator[None]:
 
 
 def _marks(folder: Path) -> dict[str, tuple[int, int, int]]:
-    with suppress(OSError, TaskError):  # whoever hashes it says what is wrong
+    with suppress(OSError, TaskError):  # the hashing reports what is wrong
         return file_marks(folder)
     return {}

@@ -40,7 +40,7 @@ def content(value: Any) -> Any:
 def names_elsewhere(arguments: dict[str, Any]) -> bool:
     """Tells whether an argument names what lies on no disk of this machine, such as `gs://bucket/rows`.
 
-    It may be something else tomorrow: whoever wants it must look.
+    Its content may change, so it must be read each time.
     """
     return any(_is_elsewhere(value) for name, value in arguments.items() if name not in _WRITTEN)
 

@@ -1,1 +1,1 @@
-"""TFMA's metrics over whole columns: the engine of evaluate_model, and of whoever measures what serves."""
+"""TFMA's metrics over whole columns: the engine of evaluate_model and monitor_model."""

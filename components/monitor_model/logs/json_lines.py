@@ -1,6 +1,6 @@
 """The prediction log of Penstock's model server: JSON lines, in files that begin anew.
 
-`<uri>/<model name>/<date>/<time>-<host>-<process>-<number>.jsonl`. Arrow reads a block of lines at once, as long as a value has one type
+`<uri>/<model name>/<date>/<time>-<host>-<process>-<number>.jsonl`. Arrow parses a whole block of lines if each value has one type
 in all of them; otherwise, and where a line is damaged, the lines are read one by one.
 """
 
@@ -72,7 +72,7 @@ def _typed(block: bytes, types: pa.Schema) -> LoggedRows:
     about = [columns.get(name, pa.nulls(table.num_rows, ABOUT.field(name).type)) for name in ABOUT.names]
     about[ABOUT.get_field_index("time")] = pc.cast(columns["time"], TIME)
     features = columns_of(columns["instance"], INSTANCE)
-    # Arrow makes a column of every text that it is told of, whether or not a line has it.
+    # Arrow makes a column of every text feature in the schema, whether or not a line has it.
     absent = [
         name for name in features.schema.names if features.column(name).null_count == features.num_rows and orjson.dumps(name) not in block
     ]

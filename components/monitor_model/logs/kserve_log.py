@@ -1,7 +1,7 @@
 """What KServe's inference logger keeps: requests and answers as records of their own, joined by their id.
 
 It writes a bucket's objects `<prefix>/<namespace>/<service>/<component>/<id>-<request|response>.<json|csv|parquet>`, of one record or of
-several. Whoever takes its CloudEvents over HTTP may keep them as JSON lines (structured mode). Source: KServe, pkg/logger.
+several. A receiver of its CloudEvents over HTTP may keep them as JSON lines (structured mode). Source: KServe, pkg/logger.
 """
 
 import base64

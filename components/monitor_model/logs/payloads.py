@@ -53,7 +53,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def _tensors(tensors: Any) -> list[dict[str, Any]]:
-    """Returns the rows of V2's tensors. What follows the JSON as bytes cannot be told apart without the headers, which no log keeps."""
+    """Returns the rows of V2's tensors. Binary data after the JSON cannot be parsed without the headers, which no log keeps."""
     if not isinstance(tensors, list) or not tensors:
         raise Unreadable("neither V1 nor V2")
     columns: dict[str, list[Any]] = {}

@@ -99,7 +99,7 @@ class Log:
         self.found.files += 1
         try:
             return self._files.open(path, "rb")
-        except FileNotFoundError:  # whoever keeps a log short takes files away
+        except FileNotFoundError:  # log rotation may delete a file meanwhile
             self.found.vanished += 1
             return _Nothing()
         except Exception as error:  # every filesystem has exceptions of its own

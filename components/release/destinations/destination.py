@@ -75,8 +75,8 @@ class Answer:
 # Fails unless a version, asked by the function, answers as it must.
 Check = Callable[[Release, Callable[[list[Any]], Answer]], None]
 
-# Asks once; returns the fingerprint of the version that answered, or in words what came instead. None where nobody can tell, or need to, for
-# changes have been followed when the verb that made them returns.
+# Asks once; returns the fingerprint of the version that answered, or a description of what came instead. None where it cannot be known, or
+# need not be, because a change has taken effect when the verb that made it returns.
 Ask = Callable[[], str | None]
 
 
@@ -106,7 +106,7 @@ def or_current_serves(undo: Callable[[], None]) -> Iterator[None]:
 class Destination(Protocol):
     """A place where one model serves. Use it as a context manager, which prevents concurrent pushes.
 
-    Whoever is killed leaves it as it is: `current` tells the next one what is staged and with which share of the traffic.
+    A killed push leaves it as it is: `current` tells the next push what is staged and with which share of the traffic.
 
     Attributes:
         stop_command: The command that stops the server, or empty if Penstock does not stop it.

@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from .command import label_options, said_by, written
+from .command import label_options, output_of, written
 from .place import StartedRun
 
 # More than anybody starts in the time that a limit looks back.
@@ -25,17 +25,17 @@ class Backend:
 
     def runs(self, named: str) -> list[StartedRun]:
         """Lists them."""
-        lines = said_by("runs", "list", "--json", "--limit", _LISTED, "--named", named, *self._where).splitlines()
+        lines = output_of("runs", "list", "--json", "--limit", _LISTED, "--named", named, *self._where).splitlines()
         return [_run(json.loads(line)) for line in lines]
 
     def start(self, file: Path, parameters: dict[str, Any], name: str, labels: dict[str, str]) -> StartedRun:
         """Submits it once."""
         with written(parameters) as values:
-            said = said_by(
+            printed = output_of(
                 "submit", str(file), "--params", values, "--name", name, "--once", *label_options(labels), *self._where, *self._how
             )
-        told = dict(line.split(maxsplit=1) for line in said.splitlines() if " " in line)
-        return StartedRun(told["submitted"], name, "waiting", datetime.now(timezone.utc), told["page"])
+        submission = dict(line.split(maxsplit=1) for line in printed.splitlines() if " " in line)
+        return StartedRun(submission["submitted"], name, "waiting", datetime.now(timezone.utc), submission["page"])
 
 
 def _run(about: dict[str, str]) -> StartedRun:

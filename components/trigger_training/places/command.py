@@ -37,8 +37,8 @@ def variables() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in hidden}
 
 
-def said_by(*words: str) -> str:
-    """Runs the command to its end, and returns what it printed.
+def output_of(*words: str) -> str:
+    """Runs the command to its end, and returns its output.
 
     Raises:
         TaskError: It failed, for the reason that it gives.
@@ -57,8 +57,8 @@ def said_by(*words: str) -> str:
 def reason(printed: str) -> str:
     """Returns why the command failed, from what it printed; empty where it does not say."""
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
-    told = next((line for line in reversed(lines) if line.lower().startswith("error: ")), lines[-1] if lines else "")
-    return redact(told.partition(": ")[2] if told.lower().startswith("error: ") else told)
+    last = next((line for line in reversed(lines) if line.lower().startswith("error: ")), lines[-1] if lines else "")
+    return redact(last.partition(": ")[2] if last.lower().startswith("error: ") else last)
 
 
 def label_options(labels: dict[str, str]) -> list[str]:
@@ -68,7 +68,7 @@ def label_options(labels: dict[str, str]) -> list[str]:
 
 @contextmanager
 def written(parameters: dict[str, Any]) -> Iterator[str]:
-    """Gives the path of a file of parameters, which nobody else can read."""
+    """Gives the path of a file of parameters that only this user can read."""
     with tempfile.TemporaryDirectory(prefix="penstock-parameters-") as folder:
         file = Path(folder) / "parameters.yaml"
         file.write_text(json.dumps(parameters), encoding="utf-8")

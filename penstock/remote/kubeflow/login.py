@@ -1,8 +1,8 @@
 """Logs in to a Kubeflow with Dex, in the same way as a browser.
 
 The way is the one of Kubeflow's documentation ("Connect to Kubeflow Pipelines: from outside the cluster"): the proxy before
-Kubeflow (oauth2-proxy, or AuthService in older ones) sends a stranger to Dex; Dex shows a form, takes it, may ask for an
-approval, and sends the user back with a cookie.
+Kubeflow (oauth2-proxy, or AuthService in older ones) sends a user without a session to Dex; Dex shows a form, takes it, may ask
+for an approval, and sends the user back with a cookie.
 """
 
 import os

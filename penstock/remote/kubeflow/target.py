@@ -172,12 +172,12 @@ class KubeflowTarget:
         return experiment.experiment_id
 
     def _first(self, name: str) -> Run | None:
-        """Returns the first run that was made with a name; of those of one second, the same for whoever asks."""
+        """Returns the first run that was made with a name; of those of one second, every caller gets the same."""
         found = [run for run in self.runs(name) if run.name == name]
         return min(found, key=lambda run: (run.created or _NEVER, run.id), default=None)
 
     def _only(self, run: Run) -> Run:
-        """Returns the run that counts for a name. Kubeflow Pipelines takes a name twice, and somebody else may have used it meanwhile."""
+        """Returns the run that counts for a name. Kubeflow Pipelines accepts a name twice, and another process may have used it meanwhile."""
         first = self._first(run.name) or run
         if first.id != run.id:
             self.cancel(run.id)

@@ -20,7 +20,7 @@ from .nodes import FAILED_PHASES, UNKNOWN_PHASE, ManifestNodes, Node, Nodes, Run
 
 _EXIT_TASK = "ALL_UPSTREAM_TASKS_COMPLETED"
 # How Argo words that a container has failed which has found why, as Penstock's do (see `components.protocol.executor`).
-_SAID = re.compile(r"main: Error \(exit code \d+\): (.+)", re.DOTALL)
+_EXIT_MESSAGE = re.compile(r"main: Error \(exit code \d+\): (.+)", re.DOTALL)
 _BEHIND = {"Skipped": SKIPPED, "Omitted": NOT_RUN, UNKNOWN_PHASE: UNKNOWN}
 
 
@@ -244,7 +244,7 @@ def _key(keys: tuple[str, ...]) -> str:
 
 def _reason(message: str) -> str:
     """Returns what a failed container has found, without Argo's words before it; else Argo's words."""
-    found = _SAID.fullmatch(message)
+    found = _EXIT_MESSAGE.fullmatch(message)
     return found[1] if found else message
 
 

@@ -14,8 +14,8 @@ _STATES = {VertexSchedule.State.ACTIVE: "active", VertexSchedule.State.PAUSED: "
 def make_schedule(timetable: Timetable, job: PipelineJob, parent: str) -> VertexSchedule:
     """Returns the schedule that makes runs like this one.
 
-    Runs that find too many others going on are queued if missed runs are to be made up for. What becomes of those missed in a pause is
-    said when the pause ends; until then, `allow_queueing` keeps it. `max_concurrent_run_count`, which is required, counts runs only while
+    A run that would exceed the limit of concurrent runs is queued if missed runs are to be made up for. What happens to runs missed in a
+    pause is decided when the pause ends; until then, `allow_queueing` keeps it. `max_concurrent_run_count`, which is required, counts runs only while
     they are started.
 
     Args:

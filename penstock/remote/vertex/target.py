@@ -20,7 +20,7 @@ _NEWEST_FIRST = "create_time desc"
 _LISTED = {"paths": ["name", "display_name", "state", "create_time", "end_time"]}
 _BY_PAGE = 50
 _DELETION_SECONDS = 60.0
-# How many times the longest answer a call is repeated: what somebody asks again anyway, and what must not be done twice.
+# How long a call is retried, as a multiple of the longest answer: a call that is repeated anyway, and one that must not be done twice.
 _BRIEFLY, _ONCE = 0.2, 0.0
 
 

@@ -34,7 +34,7 @@ class ClusterError(Exception):
 
 
 class Refused(ClusterError):
-    """It said no: nothing was changed."""
+    """The API refused the request: nothing was changed."""
 
 
 class Conflict(ClusterError):

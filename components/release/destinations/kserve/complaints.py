@@ -34,7 +34,7 @@ class Complaints:
             yield is_final or (count > counted and now > since + PATIENCE_SECONDS), text
 
     def _read(self, service: InferenceService) -> Iterator[tuple[str, int, str]]:
-        """Yields the Events with how often each was said; none to whoever may not read them."""
+        """Yields the Events and how often each occurred; none without the right to read them."""
         try:
             events: list[Any] = self._cluster.complaints(service["metadata"]["uid"])
         except ClusterError:

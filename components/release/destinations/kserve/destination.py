@@ -190,7 +190,7 @@ class KServeDestination:
             if reply.code < 400 or reply.code == 404:  # another server than Penstock's, or nothing yet
                 return self._recognize(address, state)
         except NotReached as failure:
-            return f"nobody ({failure})"
+            return f"no answer ({failure})"
         return f"an error {reply.code} of {self._plane.where(address)}"
 
     def _recognize(self, address: Address, state: State) -> str | None:
@@ -414,7 +414,7 @@ class KServeDestination:
             self._finish(*self._mode.withdraw(service), self._release(state.serving))
 
     def _finish(self, steps: list[Step], tidying: list[Step], serving: Release | None = None) -> None:
-        """Takes the steps that matter to whoever asks the service, then the others, which a later push makes good for.
+        """Takes the steps that clients depend on, then the others, which a later push can still take.
 
         What they take away may still be asked by a gateway that has not followed: so they are for when clients are answered by what serves.
         """
@@ -448,7 +448,7 @@ class KServeDestination:
             change(wanted)
             if wanted == service:
                 return
-            self._keep()  # after reading: whoever takes over meanwhile changes the object, and this write is refused
+            self._keep()  # after reading: a push that takes over meanwhile changes the object, and this write is refused
             try:
                 self._cluster.replace(wanted)
                 return

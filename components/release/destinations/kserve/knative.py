@@ -129,8 +129,8 @@ def _bring_in(make: Callable[[InferenceService], KServeVersion]) -> Any:
     """Returns the change that makes a version the latest one, with no traffic.
 
     Args:
-        make: Makes the version from the InferenceService that is written. Another revision may serve than at the first look: a label that
-            somebody adds makes one.
+        make: Makes the version from the InferenceService that is written. Another revision may serve than at the first look: adding a label
+            makes one.
     """
 
     def change(service: InferenceService) -> None:
@@ -216,7 +216,7 @@ def _has_rest(service: InferenceService, percent: int) -> bool:
 
 
 def has_share(percent: int) -> Callable[[Seen], bool]:
-    """Makes a judgement: the latest revision is that of the latest predictor, is ready, and has this share, and so the ingress was told."""
+    """Makes a judgement: the latest revision is that of the latest predictor, is ready, and has this share, which the ingress has been given."""
     return lambda seen: _traffic_is(seen.service, percent) and is_true(seen.service, "RoutesReady")
 
 

@@ -2,8 +2,8 @@
 
 It is not an annotation of the InferenceService, which KServe would copy into its pods: each renewal would restart them all.
 
-Two machines' clocks differ. So a lease has expired for whoever has seen no renewal for as long as it lasts, by a clock of its own that only goes
-forward, as client-go's leader election has it; `renewTime` says when for people, and that there was a renewal.
+Two machines' clocks differ. So an observer treats a lease as expired when it has seen no renewal for the lease's duration by its own monotonic
+clock, as client-go's leader election does. `renewTime` shows people the time, and observers that there was a renewal.
 """
 
 import logging

@@ -140,17 +140,17 @@ def predictor_name(digest: str) -> str:
 def expects_fingerprint(predictor: dict[str, Any], fingerprint: str) -> bool:
     """Tells whether a predictor's server starts with the model of this fingerprint only."""
     words = [" ".join(container.get("args") or []) for container in predictor.get("containers") or []]
-    return any(f"--fingerprint {fingerprint}" in told for told in words)
+    return any(f"--fingerprint {fingerprint}" in line for line in words)
 
 
 def _server(name: str, uri: str, fingerprint: str, version: str, options: dict[str, Any]) -> V1Container:
-    told = ["--model_name", name, "--model_dir", MODEL_FOLDER, "--fingerprint", fingerprint, "--drain_seconds", str(_DRAIN_SECONDS)]
+    arguments = ["--model_name", name, "--model_dir", MODEL_FOLDER, "--fingerprint", fingerprint, "--drain_seconds", str(_DRAIN_SECONDS)]
     variables = {"STORAGE_URI": uri, "PENSTOCK_MODEL_VERSION": version}
     return V1Container(
         name="kserve-container",
         image=options.get("image") or image("serve"),
         command=_COMMAND,
-        args=[*told, *PredictionLogOptions.from_options(options).arguments()],
+        args=[*arguments, *PredictionLogOptions.from_options(options).arguments()],
         env=[V1EnvVar(name=key, value=value) for key, value in variables.items() if value],
         ports=[V1ContainerPort(container_port=HTTP_PORT, protocol="TCP")],
         readiness_probe=V1Probe(http_get=V1HTTPGetAction(path="/v2/health/ready", port=HTTP_PORT)),

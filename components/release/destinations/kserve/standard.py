@@ -185,7 +185,7 @@ def _check_places(serving: dict[str, Any], version: KServeVersion) -> None:
 
 
 def _put_canary(version: KServeVersion, *, even_warm: bool = False) -> Any:
-    """Makes a change that makes a version the canary, unless it is; even if it is kept warm as such, where that is said."""
+    """Makes a change that makes a version the canary, unless it is. With `even_warm`, also if it is a canary that is kept warm."""
 
     def change(service: InferenceService) -> None:
         service["metadata"].setdefault("annotations", {}).update(annotations(STANDARD))

@@ -103,7 +103,7 @@ def _find_trouble(pods: list[Any], complaints: Complaints, seen: Seen, selector:
 
 
 def _pods(cluster: Cluster, selector: str) -> list[Any]:
-    """Returns the pods that must start; none to whoever may not read them, for they only help to say what is wrong."""
+    """Returns the pods that must start; none without the right to read them, because they only explain a failure."""
     with suppress(ClusterError):
         return cluster.pods(selector) if selector else []
     return []
@@ -126,7 +126,7 @@ def _unscheduled(pods: list[Any]) -> Iterator[str]:
 
 
 def _last_words(container: Any) -> str:
-    """Returns what a container said when it last ended; empty if it never ran."""
+    """Returns a container's message from when it last ended; empty if it never ran."""
     ended = container.last_state.terminated if container.last_state else None
     return f"{ended.message or ended.reason} (exit code {ended.exit_code})" if ended else ""
 

@@ -35,7 +35,7 @@ class LocalDestination:
     they count when a push starts it.
 
     Every change is written to the model's `state.json` atomically, and then applied by the server. A push that is killed between the two
-    leaves them at odds: whoever needs the server next has it follow first.
+    leaves them different: the next push has the server follow before anything else.
 
     Attributes:
         url: The URL that answers predictions.
@@ -83,7 +83,7 @@ class LocalDestination:
             self._lock.close()
             raise TaskError(f"another push to {self._folder} is in progress; push again when it has finished")
         try:
-            self._server.find()  # one that cannot follow is said before anything is changed
+            self._server.find()  # an error of a server that cannot follow comes before any change
         except TaskError:
             self._lock.close()
             raise

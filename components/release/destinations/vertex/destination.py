@@ -145,7 +145,7 @@ class VertexDestination:
         """Does nothing: any share can be had."""
 
     def asker(self, *, staged: bool = False) -> Ask:
-        """Returns what says nothing: whoever asks here waits for the answer of the version that it is about, which the answer names."""
+        """Returns a function that returns None: Vertex AI's answers name their version, so the rollout waits for that version's answer."""
         return lambda: None
 
     def stage(self, model: Input, release: Release, *, shadow: bool = False) -> None:

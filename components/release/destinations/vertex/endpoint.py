@@ -32,9 +32,9 @@ class VertexEndpoint:
     """One endpoint, by its ID or its display name. Methods raise GoogleAPICallError or GoogleAuthError where the API refuses.
 
     The lease that keeps other pushes out is three labels: who holds it, for how many seconds, and when it ends by the holder's clock. Two
-    machines' clocks differ, so that this time only says whether there was a renewal (and something to 0.1.0, which believes it): a lease
-    has expired for whoever has seen no renewal for as long as it lasts, by a clock of its own. `update` is guarded: it reads, makes sure that the lease is this push's, and
-    writes with the etag of what it read, so that the API refuses if anybody was faster. DeployModel and UndeployModel take no etag;
+    machines' clocks differ, so this time only shows whether there was a renewal (0.1.0 also takes it for the time of expiry): an observer
+    treats a lease as expired when it has seen no renewal for the lease's duration by its own clock. `update` is guarded: it reads, makes
+    sure that the lease is this push's, and writes with the etag of what it read, so that the API refuses after a concurrent change. DeployModel and UndeployModel take no etag;
     they are called in ways that never change the traffic: a model is deployed without any, and the API refuses to undeploy one that
     has some.
     """

@@ -1,4 +1,4 @@
-# Who does what with which bucket. Nobody has the bucket of Terraform's state: it is for whoever runs Terraform.
+# Who does what with which bucket. The bucket of Terraform's state is not here: only the people who run Terraform need it.
 # What serves reads the bucket of the models alone, where only those may write who release: no training can change what a pod loads.
 locals {
   access = {

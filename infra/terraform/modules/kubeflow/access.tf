@@ -66,7 +66,7 @@ resource "kubernetes_role_binding_v1" "task" {
 
 # What push_model does to an InferenceService (components/release/destinations/kserve/destination.py). Its tests have these rules, too, on a real API server.
 locals {
-  # What is made cannot be told by name beforehand; what is there can: by the names of the models.
+  # A rule for `create` cannot name objects; the others name the models' objects.
   release_rules = [
     for rule in jsondecode(file("${path.module}/release_rules.json")) : {
       group    = rule.group
@@ -124,7 +124,7 @@ resource "kubernetes_role_binding_v1" "release" {
   }
 }
 
-# Who releases by hand, from outside of the cluster, asks a version through the API server. Its Service has a name that nobody knows beforehand: the right is to
+# Who releases by hand, from outside of the cluster, asks a version through the API server. The name of its Service is not known beforehand: the right is to
 # all Services of the namespace, and what runs in the cluster, where names lead to them, has no need of it.
 locals {
   by_hand_rules = jsondecode(file("${path.module}/by_hand_rules.json"))

@@ -1,4 +1,4 @@
-# The database and the object store: those of the manifests, or others, said in the same way to whatever uses them.
+# The database and the object store: those of the manifests or external ones, configured in the same way for their users.
 locals {
   external_store = var.object_store != null && try(var.object_store.secret, null) != null
   root           = var.object_store == null ? "minio://mlpipeline/v2/artifacts" : trimsuffix(var.object_store.url, "/")
@@ -26,7 +26,7 @@ locals {
 
   volumes = toset(concat(var.database == null ? ["mysql-pv-claim"] : [], local.external_store ? [] : ["seaweedfs-pvc"]))
 
-  # How a task reaches its artifacts. With gs:// nothing has to be said: the service account has access, or not.
+  # How a task reaches its artifacts. gs:// needs no configuration: access depends on the service account.
   launcher = merge(
     { defaultPipelineRoot = local.root },
     local.on_s3 ? {

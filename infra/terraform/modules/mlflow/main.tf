@@ -59,7 +59,7 @@ resource "kubernetes_secret_v1" "server" {
   data = { for key in ["admin-password", "session-key"] : key => random_password.this[key].result }
 }
 
-# Who is nobody may do nothing; who is somebody may read, until somebody gives more.
+# Anonymous users may do nothing. Users may read until an administrator grants more.
 resource "kubernetes_config_map_v1" "auth" {
   metadata {
     name      = "mlflow-auth"

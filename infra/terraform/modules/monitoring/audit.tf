@@ -1,4 +1,4 @@
-# Who changed what, who read what, and which task said what, where questions can be asked of it.
+# Audit logs (who changed and read what) and task logs, in BigQuery.
 locals {
   sinks = {
     audit     = "logName:\"cloudaudit.googleapis.com\""

@@ -10,7 +10,7 @@ locals {
   seconds    = { m = 60, h = 3600 }
   runbook    = "https://github.com/penstock/penstock/blob/main/docs/runbook.md"
 
-  # Nobody is sent a mail for what is only good to know.
+  # Alerts of severity info send no mail.
   rules = { for name, rule in module.alert_rules.alerts : name => rule if contains(keys(local.severities), rule.labels.severity) }
 
   written = { for name, rule in local.rules : name => {

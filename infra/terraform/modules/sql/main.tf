@@ -88,5 +88,5 @@ resource "google_sql_user" "this" {
   instance        = google_sql_database_instance.this[each.key].name
   name            = each.value.user
   password        = random_password.this[each.key].result
-  deletion_policy = "ABANDON" # PostgreSQL drops nobody who owns a table
+  deletion_policy = "ABANDON" # PostgreSQL does not drop a user that owns a table
 }
