@@ -82,13 +82,13 @@ def run_task(tmp_path: Path) -> Callable[..., TaskResult]:
         spec = executor_input(name, root, parameters, inputs or {})
         code, error = (_in_subprocess if subprocess else _in_process)(f"penstock.components.{name}", json.dumps(spec))
         file = root / "executor_output.json"
-        said = json.loads(file.read_text()) if file.exists() else {"artifacts": {}, "parameterValues": {}}
+        content = json.loads(file.read_text()) if file.exists() else {"artifacts": {}, "parameterValues": {}}
         return TaskResult(
             code=code,
             error=error,
             outputs={key: root / key for key in spec["outputs"]["artifacts"]},
-            metadata={key: decode_metadata(value["artifacts"][0]["metadata"]) for key, value in said["artifacts"].items()},
-            parameters=decode(said["parameterValues"]),
+            metadata={key: decode_metadata(value["artifacts"][0]["metadata"]) for key, value in content["artifacts"].items()},
+            parameters=decode(content["parameterValues"]),
             executor_output=file,
         )
 

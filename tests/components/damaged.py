@@ -72,11 +72,11 @@ def check_mutations(package: str, whole: dict[str, Any], folder: Path, count: in
     endings = {"outputs": 0, "one line": 0}
     for _ in range(count):
         text = json.dumps(_mutated(whole, chance))
-        with pytest.raises(SystemExit) as end, contextlib.redirect_stdout(io.StringIO()) as said:
+        with pytest.raises(SystemExit) as end, contextlib.redirect_stdout(io.StringIO()) as output:
             main(package, ["--executor_input", text])
         code = end.value.code
         assert code == 0 or (isinstance(code, str) and code.startswith("error: ") and "\n" not in code), (text, code)
-        assert "SECRET" not in f"{code}{said.getvalue()}", text
+        assert "SECRET" not in f"{code}{output.getvalue()}", text
         endings["outputs" if code == 0 else "one line"] += 1
         assert not list(folder.rglob("*.partial")), text
     assert {place: os.lstat(place).st_ino for place in system} == system

@@ -54,13 +54,13 @@ class Done:
 
     Attributes:
         code: Its exit code.
-        said: What it printed.
+        output: What it printed.
         parameters: Its output parameters; empty after a failure.
         metadata: Its output artifacts' metadata; empty after a failure.
     """
 
     code: int
-    said: str
+    output: str
     parameters: dict[str, Any]
     metadata: dict[str, dict[str, Any]]
 
@@ -108,11 +108,11 @@ class Component:
         """Runs it to its end."""
         with self.start() as process:
             try:
-                said, _ = process.communicate(timeout=seconds)
+                printed, _ = process.communicate(timeout=seconds)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
         file = self._root / "executor_output.json"
         output = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"parameterValues": {}, "artifacts": {}}
         metadata = {key: value["artifacts"][0]["metadata"] for key, value in output["artifacts"].items()}
-        return Done(process.returncode, said, output["parameterValues"], metadata)
+        return Done(process.returncode, printed, output["parameterValues"], metadata)

@@ -34,12 +34,12 @@ class Ran:
 
     Attributes:
         code: Its exit code.
-        said: What it printed.
+        output: What it printed.
         run_id: The run.
     """
 
     code: int
-    said: str
+    output: str
     run_id: str
 
 
@@ -155,9 +155,9 @@ class Kubeflow:
         return types(*words, "--target", "kubeflow", *self._host, folder=self._where, seconds=self._settings.run_seconds)
 
 
-def _run_id(said: str) -> str:
-    found = re.search(r"^submitted +(\S+)", said, re.MULTILINE)
-    assert found, said
+def _run_id(output: str) -> str:
+    found = re.search(r"^submitted +(\S+)", output, re.MULTILINE)
+    assert found, output
     return found[1]
 
 

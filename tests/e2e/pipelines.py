@@ -52,10 +52,10 @@ class Pipelines:
 
     def serving_first(self) -> None:
         """Makes sure that the first run's model serves."""
-        assert self.first.code == 0, self.first.said
+        assert self.first.code == 0, self.first.output
         if self._serves is not self.first:
             ran = self._trained()
-            assert ran.code == 0, ran.said
+            assert ran.code == 0, ran.output
             self._serves = self.first
 
     def train(self, **parameters: Any) -> Ran:
@@ -93,8 +93,8 @@ class Pipelines:
 
     def serves_its(self, ran: Ran) -> None:
         """Makes sure that what serves is what a run has released."""
-        version = re.search(r"^version +(\S+)", ran.said, re.MULTILINE)
-        assert version, ran.said
+        version = re.search(r"^version +(\S+)", ran.output, re.MULTILINE)
+        assert version, ran.output
         done = types("status", self.destination, folder=self._folder, seconds=self.settings.timeout)
         assert (done.returncode, f"v{version[1]} " in done.stdout) == (0, True), done.stdout
 

@@ -73,7 +73,7 @@ class Service:
             parameters: push_model's.
         """
         done = self.pusher(model, wrong=wrong, **parameters).run(self.settings.run_seconds)
-        assert "Traceback" not in done.said, done.said
+        assert "Traceback" not in done.output, done.output
         if done.parameters.get("outcome") in ("pushed", "already_serving"):
             self.serves = model
         return done
@@ -93,7 +93,7 @@ class Service:
         """Makes sure that a model serves."""
         if self.serves != model:
             done = self.push(model)
-            assert done.parameters.get("outcome") in ("pushed", "already_serving"), done.said
+            assert done.parameters.get("outcome") in ("pushed", "already_serving"), done.output
 
     def types(self, verb: str, *words: str) -> tuple[int, str]:
         """Types `penstock status`, `promote` or `rollback`; returns the exit code and what is said."""
@@ -106,9 +106,9 @@ class Service:
 
         A gateway may follow for a moment; after that every answer counts.
         """
-        code, said = self.types("status")
-        shown = [model for model in models if self.fingerprint(model)[:12] in _line(said, "serves")]
-        assert (code, len(shown)) == (0, 1), said
+        code, output = self.types("status")
+        shown = [model for model in models if self.fingerprint(model)[:12] in _line(output, "serves")]
+        assert (code, len(shown)) == (0, 1), output
         deadline = time.monotonic() + _SETTLE_SECONDS
         while (seen := self.asked(10)) and set(seen) != set(shown) and time.monotonic() < deadline:
             time.sleep(1)
@@ -164,7 +164,7 @@ class Service:
         if model not in self._versions:
             parameters = {"model_name": REGISTERED, "tracking_uri": self.tracking_uri}
             done = Component("register_model", self.folder, parameters, self._evidence(model)).run(self.settings.timeout)
-            assert done.code == 0, done.said
+            assert done.code == 0, done.output
             self._versions[model] = done.parameters["version"]
         return self._versions[model]
 
@@ -190,8 +190,8 @@ class Service:
         return folder
 
 
-def _line(said: str, name: str) -> str:
-    return next((line for line in said.splitlines() if line.startswith(f"{name} ")), "")
+def _line(output: str, name: str) -> str:
+    return next((line for line in output.splitlines() if line.startswith(f"{name} ")), "")
 
 
 def _number(value: Any) -> float:

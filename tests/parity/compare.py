@@ -117,15 +117,15 @@ def _statistics(one: Path, other: Path) -> Row:
     """Compares every number of the Statistics, where their protobuf is known."""
     script = Path(__file__).with_name("statistics_numbers.py")
     done = subprocess.run([environment("tf").python, script, one, other], capture_output=True, text=True, check=True)
-    said = json.loads(done.stdout.splitlines()[-1])
-    found = f"{said['numbers']:,} numbers at most {said['difference']:.1g} apart, relative" + (
-        f" ({said['worst']})" if said["difference"] else ""
+    content = json.loads(done.stdout.splitlines()[-1])
+    found = f"{content['numbers']:,} numbers at most {content['difference']:.1g} apart, relative" + (
+        f" ({content['worst']})" if content["difference"] else ""
     )
-    good = said["difference"] <= STATISTICS_TOLERANCE and not said["missing"]
+    good = content["difference"] <= STATISTICS_TOLERANCE and not content["missing"]
     return Row(
         "validate-examples",
         "statistics, by number",
-        f"{found}; {said['missing']} in one only",
+        f"{found}; {content['missing']} in one only",
         f"at most {STATISTICS_TOLERANCE} apart",
         good,
     )

@@ -50,10 +50,10 @@ def _fails(done: subprocess.CompletedProcess[str], task: str, *words: str) -> No
     (line,) = (line for line in done.stdout.splitlines() if line.startswith(f"{task}: "))
     for word in words:
         assert word in line
-    said = states(done)
-    assert said[task] == "failed"
+    ended = states(done)
+    assert ended[task] == "failed"
     after = "require-verdict" if task == "check-eval-config" else task  # the validation runs beside it
-    assert {said.get(later, "not run") for later in TASKS[TASKS.index(after) + 1 :]} <= {"not run"}
+    assert {ended.get(later, "not run") for later in TASKS[TASKS.index(after) + 1 :]} <= {"not run"}
     (run,) = (Path(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("run  "))
     assert f"log: {run / task}.log" in line
     assert not (run / task / "executor_output.json").exists()
@@ -275,17 +275,17 @@ def test_a_name_that_the_release_would_refuse_is_refused_before_anything_runs(sm
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"input_url": "x"}, "training.yaml has no parameter input_url; did you mean input_uri?"),
         ({"min_rows": "some"}, "parameter min_rows must be a whole number, not 'some'"),
     ],
     ids=["unknown", "wrong type"],
 )
-def test_parameter_that_does_not_fit(small, changed, said):
+def test_parameter_that_does_not_fit(small, changed, message):
     done = small.run(**changed)
     assert done.returncode == 2
-    assert done.stderr == f"error: {said}\n"
+    assert done.stderr == f"error: {message}\n"
     assert done.stdout == ""
 
 

@@ -142,9 +142,9 @@ def test_what_needs_no_environment(person):
     assert examined.returncode in (0, 1)
     assert examined.stdout
     assert all(line.startswith(("ok ", "MISSING ")) for line in examined.stdout.splitlines()), examined.stderr
-    said = [person.succeeds(line) for line in others]
-    assert "0 errors" in said[0]
-    assert "pipelineInfo" in said[2]
+    output = [person.succeeds(line) for line in others]
+    assert "0 errors" in output[0]
+    assert "pipelineInfo" in output[2]
     for path in compiled_files().values():
         made, ours = (_any_kfp((folder / path.relative_to(ROOT)).read_text(encoding="utf-8")) for folder in (person.folder, ROOT))
         assert made == ours, "the same text on every machine"
@@ -155,7 +155,7 @@ def test_what_needs_no_environment(person):
 
 
 @pytest.mark.parametrize(
-    ("line", "code", "said"),
+    ("line", "code", "message"),
     [
         (
             "penstock compile",
@@ -168,10 +168,10 @@ def test_what_needs_no_environment(person):
         ("penstock status local://serving", 2, "has no model yet"),
     ],
 )
-def test_what_cannot_be_done_is_told(person_with_environments, line, code, said):
+def test_what_cannot_be_done_is_told(person_with_environments, line, code, message):
     done = person_with_environments.types(line)
     assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 def test_what_needs_environments(person_with_environments):

@@ -32,8 +32,8 @@ def make() -> str:
     try:
         keep(_folder(), _fetch)
     except subprocess.CalledProcessError as error:
-        said = (error.stderr or "").strip().splitlines()[-1:]
-        return f"Prometheus cannot be fetched ({' '.join([*error.cmd[:2], *said])}); run `apt-get update`, or {HOW}"
+        output = (error.stderr or "").strip().splitlines()[-1:]
+        return f"Prometheus cannot be fetched ({' '.join([*error.cmd[:2], *output])}); run `apt-get update`, or {HOW}"
     return ""
 
 

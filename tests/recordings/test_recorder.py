@@ -44,8 +44,8 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     monkeypatch.chdir(tmp_path)
     with KubeflowDouble(tmp_path / "kubeflow") as double:
         where = ["--target", "kubeflow", "--host", double.url]
-        _, said = types("submit", str(compiled(gate, tmp_path)), *where, "-p", f"folder={to(tmp_path)}", "--wait")
-        run_id = re.search(r"^submitted +(\S+)$", said, re.MULTILINE)[1]
+        _, output = types("submit", str(compiled(gate, tmp_path)), *where, "-p", f"folder={to(tmp_path)}", "--wait")
+        run_id = re.search(r"^submitted +(\S+)$", output, re.MULTILINE)[1]
         done = recorder("kubeflow", run_id, tmp_path / "recorded.json.gz", "--host", double.url)
         assert done.returncode == 0, done.stderr
         assert f"run {run_id}, SUCCEEDED, logs of " in done.stdout
@@ -61,13 +61,13 @@ def test_a_recorded_run_is_told_as_the_run_itself(told: dict[str, Any], tmp_path
     with KubeflowDouble(tmp_path / "another") as another:
         another.replay(recorded)
         for verb, words in TOLD.items():
-            code, said = types("runs", verb, told["run_id"], *words, "--target", "kubeflow", "--host", another.url)
-            assert (code, _without_ports(said)) == (told[verb][0], _without_ports(told[verb][1]))
+            code, output = types("runs", verb, told["run_id"], *words, "--target", "kubeflow", "--host", another.url)
+            assert (code, _without_ports(output)) == (told[verb][0], _without_ports(told[verb][1]))
         assert len(recorded.asked) == 1
 
 
-def _without_ports(said: str) -> str:
-    return re.sub(r"127\.0\.0\.1:\d+", "HOST", said)
+def _without_ports(output: str) -> str:
+    return re.sub(r"127\.0\.0\.1:\d+", "HOST", output)
 
 
 def test_a_run_that_is_not_there_is_one_line(tmp_path: Path) -> None:
@@ -79,8 +79,8 @@ def test_a_run_that_is_not_there_is_one_line(tmp_path: Path) -> None:
 
 
 def test_secrets_are_left_out() -> None:
-    said = {"env": [{"name": "AWS_SECRET_ACCESS_KEY", "value": "a"}, {"name": "PORT", "value": "b"}], "password": "c", "secretName": "d"}
-    assert cleaned(said) == {
+    pod = {"env": [{"name": "AWS_SECRET_ACCESS_KEY", "value": "a"}, {"name": "PORT", "value": "b"}], "password": "c", "secretName": "d"}
+    assert cleaned(pod) == {
         "env": [{"name": "AWS_SECRET_ACCESS_KEY", "value": "***"}, {"name": "PORT", "value": "b"}],
         "password": "***",
         "secretName": "d",

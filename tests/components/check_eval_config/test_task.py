@@ -34,7 +34,7 @@ def test_what_a_preprocessing_function_makes_is_left_to_the_model(check: Callabl
 
 
 @pytest.mark.parametrize(
-    ("text", "late", "said"),
+    ("text", "late", "message"),
     [
         (
             GOOD.replace('"late"', '"lat"'),
@@ -49,8 +49,8 @@ def test_what_a_preprocessing_function_makes_is_left_to_the_model(check: Callabl
         (TFX, (), "is empty; provide rows to evaluate"),
     ],
 )
-def test_what_it_cannot_is_said(check: Callable[..., Any], text: str, late: tuple[int, ...], said: str) -> None:
+def test_what_it_cannot_is_said(check: Callable[..., Any], text: str, late: tuple[int, ...], message: str) -> None:
     result = check(text, late)
     assert result.code == 1
-    assert said in result.error
+    assert message in result.error
     assert "\n" not in result.error.strip()

@@ -261,7 +261,7 @@ def test_what_a_newer_version_has_recorded_goes_through_every_verb(
 
 @pytest.mark.parametrize("name", ["state.json", "release.json"])
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ('{"schema": 2}', "it was written by a newer version: upgrade Penstock"),
         ("", "cannot be read"),
@@ -279,7 +279,7 @@ def test_what_a_newer_version_has_recorded_goes_through_every_verb(
         ('{"fingerprint": "f", "stable": [], "probe": {"instances": 1}}', "its probe does not contain requests|is \\[\\], not of type str"),
     ],
 )
-def test_a_record_that_cannot_be_used_is_one_line(push: Push, folder: Path, tmp_path: Path, name: str, content: str, said: str):
+def test_a_record_that_cannot_be_used_is_one_line(push: Push, folder: Path, tmp_path: Path, name: str, content: str, message: str):
     version = folder / NAME / "1-aaa"
     version.mkdir(parents=True)
     serving.write_state(folder, NAME, serving.ServingState("1-aaa"))
@@ -289,5 +289,5 @@ def test_a_record_that_cannot_be_used_is_one_line(push: Push, folder: Path, tmp_
         done = push.control(action)
         assert done.code == 1
         assert "\n" not in done.error
-        assert re.search(said, done.error), done.error
+        assert re.search(message, done.error), done.error
         assert str(folder / NAME) in done.error

@@ -93,7 +93,7 @@ def test_folders_and_wheels_come_whole(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("files", "value", "said"),
+    ("files", "value", "message"),
     [
         ({"a.py": "def run_fn(x): pass", "b.py": "run_fn = print"}, "", "a.py, b.py do; name one, as in a@PATH"),
         ({"a.py": "def other(x): pass"}, "", "none does; define it"),
@@ -109,8 +109,8 @@ def test_folders_and_wheels_come_whole(tmp_path):
         ({"a.py": "def run_fn(x): pass", "b.bin": "x" * (17 << 20)}, "", "larger than 16 MiB; give a folder"),
     ],
 )
-def test_folders_that_cannot_be_used(tmp_path, files, value, said):
-    with pytest.raises(TaskError, match=said) as error:
+def test_folders_that_cannot_be_used(tmp_path, files, value, message):
+    with pytest.raises(TaskError, match=message) as error:
         load_function(f"{value}{write(tmp_path / 'code', files)}", "run_fn")
     assert str(error.value).startswith("module_file")
 
@@ -172,7 +172,7 @@ def run_fn(fn_args: TrainerFnArgs):
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         ("", "cannot read '' .it does not name a file"),
         ("bz2+base64:???", "cannot be unpacked"),
@@ -187,7 +187,7 @@ def run_fn(fn_args: TrainerFnArgs):
         ("run_fn = 3\n", "has no function run_fn"),
     ],
 )
-def test_modules_that_cannot_be_used(value, said):
-    with pytest.raises(TaskError, match=said) as error:
+def test_modules_that_cannot_be_used(value, message):
+    with pytest.raises(TaskError, match=message) as error:
         load_function(value, "run_fn")
     assert str(error.value).startswith("module_file")

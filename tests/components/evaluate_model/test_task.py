@@ -78,10 +78,10 @@ def blessing(result: Any) -> dict[str, Any]:
     return json.loads((result.outputs["evaluation"] / "blessing.json").read_text())
 
 
-def assert_error(result: Any, *said: str) -> None:
+def assert_error(result: Any, *texts: str) -> None:
     assert result.code == 1
     assert "\n" not in result.error.strip()
-    for words in said:
+    for words in texts:
         assert words in result.error
     assert not any(path.exists() for path in result.outputs.values())
 
@@ -422,7 +422,7 @@ def test_the_evidence_names_the_bytes_that_were_evaluated(evaluate: Flights) -> 
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("model_specs {\n label_kee: 'is_late' }", ["eval_config", "2:2", "label_kee"]),
         ('{"modelSpecs": [}\n', ["eval_config", "line 1"]),
@@ -458,8 +458,8 @@ def test_the_evidence_names_the_bytes_that_were_evaluated(evaluate: Flights) -> 
         ),
     ],
 )
-def test_bad_configurations(evaluate: Flights, text: str, said: list[str]) -> None:
-    assert_error(evaluate(text), *said)
+def test_bad_configurations(evaluate: Flights, text: str, message: list[str]) -> None:
+    assert_error(evaluate(text), *message)
 
 
 def test_labels_are_those_that_the_model_was_trained_on(evaluate: Flights) -> None:

@@ -148,7 +148,7 @@ def test_compression_is_told_by_the_bytes(tmp_path, ingest, fail, name, compress
         assert "cannot be read as CSV" in fail(tmp_path / name)
 
 
-@pytest.mark.parametrize(("mark", "said"), [(b"PK\x03\x04", "zip"), (b"\xfd7zXZ\x00", "xz"), (b"\x04\x22\x4d\x18", "lz4")])
-def test_other_compressions_are_named(tmp_path, fail, mark, said):
+@pytest.mark.parametrize(("mark", "message"), [(b"PK\x03\x04", "zip"), (b"\xfd7zXZ\x00", "xz"), (b"\x04\x22\x4d\x18", "lz4")])
+def test_other_compressions_are_named(tmp_path, fail, mark, message):
     (tmp_path / "a.csv").write_bytes(mark + bytes(100))
-    assert f"is compressed with {said}; decompress it" in fail(tmp_path / "a.csv")
+    assert f"is compressed with {message}; decompress it" in fail(tmp_path / "a.csv")

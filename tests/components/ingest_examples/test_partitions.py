@@ -95,16 +95,16 @@ def test_spans_of_splits_by_pattern(tmp_path, ingest, fail):
 
 
 @pytest.mark.parametrize(
-    ("splits", "said"),
+    ("splits", "message"),
     [
         ({"train": 2, "eval": 1}, "a pattern below input_uri if split_by is pattern"),
         ({"train": "train/*", "eval": "*/*"}, "belongs to the Splits 'train' and 'eval'"),
         ({"train": "train/*", "eval": "none/*"}, "matches no file"),
     ],
 )
-def test_patterns_that_are_wrong(tmp_path, fail, splits, said):
+def test_patterns_that_are_wrong(tmp_path, fail, splits, message):
     write(tmp_path / "train" / "1.csv", "x,late\n1,0\n")
-    assert said in fail(tmp_path, split_by="pattern", splits=splits)
+    assert message in fail(tmp_path, split_by="pattern", splits=splits)
 
 
 def test_splits_whose_types_do_not_agree(tmp_path, fail):

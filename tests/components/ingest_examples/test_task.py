@@ -276,15 +276,15 @@ BAD_FILES = {
 
 @pytest.mark.parametrize("name", BAD_FILES)
 def test_bad_files(tmp_path, fail, name):
-    content, said = BAD_FILES[name]
+    content, message = BAD_FILES[name]
     (tmp_path / name).write_bytes(content)
     line = fail(tmp_path / name)
-    assert said in line
-    assert name in line or said == "no rows"
+    assert message in line
+    assert name in line or message == "no rows"
 
 
 @pytest.mark.parametrize(
-    ("parameters", "said"),
+    ("parameters", "message"),
     [
         ({"input_uri": "{}/none.csv"}, "matches no file"),
         ({"input_uri": "nothing://bucket/a.csv"}, "cannot be listed"),
@@ -317,15 +317,15 @@ def test_bad_files(tmp_path, fail, name):
         ({"input_uri": "{}/span-{{SPAN}}.csv", "spans": "9"}, "from 1 to 1"),
     ],
 )
-def test_bad_parameters(tmp_path, fail, parameters, said):
+def test_bad_parameters(tmp_path, fail, parameters, message):
     write(tmp_path / "a.csv", "x,s\n1,a\n2,b\n")
     write(tmp_path / "span-1.csv", "x,s\n1,a\n2,b\n")
     parameters = {"input_uri": "{}/a.csv"} | parameters
-    assert said in fail(parameters.pop("input_uri").format(tmp_path), **parameters)
+    assert message in fail(parameters.pop("input_uri").format(tmp_path), **parameters)
 
 
 @pytest.mark.parametrize(
-    ("second", "said"),
+    ("second", "message"),
     [
         ({"x": [1]}, "column 's' is missing in"),
         ({"x": [1], "s": ["a"], "t": ["b"]}, "column 't' of"),
@@ -334,11 +334,11 @@ def test_bad_parameters(tmp_path, fail, parameters, said):
         ({"x": pa.array([2**63], pa.uint64()), "s": ["a"]}, "cannot be stored as int64"),
     ],
 )
-def test_files_that_do_not_go_together(tmp_path, fail, second, said):
+def test_files_that_do_not_go_together(tmp_path, fail, second, message):
     pq.write_table(pa.table({"x": [1], "s": ["a"]}), tmp_path / "1.parquet")
     pq.write_table(pa.table(second), tmp_path / "2.parquet")
     line = fail(tmp_path)
-    assert said in line
+    assert message in line
     assert "2.parquet" in line
 
 

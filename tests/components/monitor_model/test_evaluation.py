@@ -100,9 +100,9 @@ def test_an_evaluation_that_cannot_be_used(measured, evaluation, tmp_path):
         change(copy)
         return copy
 
-    def said(**fields: Any) -> Callable[[Path], Any]:
-        blessing = json.loads((evaluation / "blessing.json").read_text()) | fields
-        return lambda folder: (folder / "blessing.json").write_text(json.dumps(blessing))
+    def blessing(**fields: Any) -> Callable[[Path], Any]:
+        content = json.loads((evaluation / "blessing.json").read_text()) | fields
+        return lambda folder: (folder / "blessing.json").write_text(json.dumps(content))
 
     (metrics,) = evaluation.glob("metrics*.tfrecord")
     half = metrics.read_bytes()[:-9]
@@ -110,8 +110,12 @@ def test_an_evaluation_that_cannot_be_used(measured, evaluation, tmp_path):
         (tmp_path / "gone", {}, "does not exist, because its task did not write it"),
         (damaged("a", lambda folder: (folder / "blessing.json").unlink()), {}, "the blessing cannot be read at"),
         (damaged("b", lambda folder: (folder / "blessing.json").write_text("{")), {}, "evaluate the model again"),
-        (damaged("c", said(verdict="not_blessed")), {}, "says 'not_blessed', not 'blessed'; give the Evaluation that blessed the model"),
-        (damaged("d", said(model=None)), {}, "does not say of which model it is; evaluate the model again"),
+        (
+            damaged("c", blessing(verdict="not_blessed")),
+            {},
+            "says 'not_blessed', not 'blessed'; give the Evaluation that blessed the model",
+        ),
+        (damaged("d", blessing(model=None)), {}, "does not say of which model it is; evaluate the model again"),
         (damaged("e", lambda folder: (folder / metrics.name).unlink()), {}, "has no metrics of all rows; evaluate the model again"),
         (damaged("f", lambda folder: (folder / metrics.name).write_bytes(half)), {}, "cannot be read (DataLossError: "),
         (evaluation, {"fingerprint": CANARY}, f"and fingerprint is '{CANARY[:12]}'; give the Evaluation of the model that is monitored"),

@@ -310,7 +310,7 @@ def test_a_table_that_is_not_there(bigquery):
 
 
 @pytest.mark.parametrize(
-    ("place", "kind", "said"),
+    ("place", "kind", "message"),
     [
         ("bq://my-project", "", "which does not name a table; give bq://PROJECT.DATASET.TABLE"),
         ("bq://my-project.logs.table", "penstock", "Vertex AI logs to a BigQuery table"),
@@ -319,7 +319,7 @@ def test_a_table_that_is_not_there(bigquery):
         ("ftp2://log", "", "cannot be listed"),
     ],
 )
-def test_a_log_that_is_none(tmp_path, monkeypatch, place, kind, said):
+def test_a_log_that_is_none(tmp_path, monkeypatch, place, kind, message):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(TaskError, match=said):
+    with pytest.raises(TaskError, match=message):
         read(open_log(place, kind))

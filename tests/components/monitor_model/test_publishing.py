@@ -116,10 +116,13 @@ def test_the_registry_says_which_version_should_serve(monitor, write_log, tracki
 
 def test_a_registry_that_does_not_say(monitor, write_log, tracking_uri, caplog, free_port):
     asked = {"model_name": "flights", "champion_alias": "champion"}
-    for uri, said in ((tracking_uri, "no version of flights has the alias champion"), (f"http://127.0.0.1:{free_port}", "does not answer")):
+    for uri, message in (
+        (tracking_uri, "no version of flights has the alias champion"),
+        (f"http://127.0.0.1:{free_port}", "does not answer"),
+    ):
         result = monitor(write_log(logged(rows(300))), **asked, tracking_uri=uri)
         assert (result.parameters, result.found["champion"]) == ({"verdict": "ok"}, None)
-        assert said in caplog.text
+        assert message in caplog.text
     result = monitor(write_log(logged(rows(300))), champion_alias="champion")
     assert (result.code, "champion_alias needs model_name" in result.error) == (1, True)
 

@@ -173,7 +173,7 @@ def test_labels_that_are_too_few(monitor, write_log, tmp_path, lines, word, reas
 
 
 @pytest.mark.parametrize(
-    ("lines", "said"),
+    ("lines", "message"),
     [
         ("id,is_late\nr1,0\nr1,1\n", "give 1 ids more than one label, such as 'r1'; give one for each"),
         (
@@ -183,16 +183,16 @@ def test_labels_that_are_too_few(monitor, write_log, tmp_path, lines, word, reas
         ("id,is_late\n" + "".join(f"r{number},late\n" for number in range(300)), "the label column is_late holds string, not numbers"),
     ],
 )
-def test_labels_that_cannot_be_used(monitor, write_log, tmp_path, lines, said):
+def test_labels_that_cannot_be_used(monitor, write_log, tmp_path, lines, message):
     (tmp_path / "labels.csv").write_text(lines)
     result = monitor(write_log(logged(rows(500))), eval_config=EVAL_CONFIG, labels=str(tmp_path / "labels.csv"))
     assert result.code == 1
-    assert said in result.error
+    assert message in result.error
     assert "\n" not in result.error
 
 
 @pytest.mark.parametrize(
-    ("parameters", "said"),
+    ("parameters", "message"),
     [
         ({"reference_uri": "gone"}, "the reference gone does not exist; give existing Examples"),
         ({"reference_uri": ""}, "set exactly one of reference, reference_uri and reference_window"),
@@ -215,11 +215,11 @@ def test_labels_that_cannot_be_used(monitor, write_log, tmp_path, lines, said):
         ),
     ],
 )
-def test_what_cannot_be_used(monitor, write_log, tmp_path, monkeypatch, parameters, said):
+def test_what_cannot_be_used(monitor, write_log, tmp_path, monkeypatch, parameters, message):
     monkeypatch.chdir(tmp_path)
     result = monitor(write_log(logged(rows(300))), **parameters)
     assert result.code == 1
-    assert said in result.error
+    assert message in result.error
     assert "\n" not in result.error
     assert not result.outputs["monitoring"].exists()
 

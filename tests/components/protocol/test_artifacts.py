@@ -75,7 +75,7 @@ def model(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda place: place.symlink_to(place.parents[1] / "elsewhere"), "is a link"),
         (lambda place: place.symlink_to(place.parents[1] / "elsewhere" / "weights"), "is a link"),
@@ -91,13 +91,13 @@ def model(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("use", [fingerprint, folder_bytes, lambda folder: copy_folder(folder, folder.parent / "copied")])
 @pytest.mark.parametrize("folder", ["", "variables"])
 def test_only_files_and_folders_make_an_artifact(
-    model: Path, make: Callable[[Path], None], said: str, use: Callable[[Path], object], folder: str
+    model: Path, make: Callable[[Path], None], message: str, use: Callable[[Path], object], folder: str
 ):
     place = model / folder / "extra"
     make(place)
     with pytest.raises(TaskError) as error:
         use(model)
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert bytes(place).decode(errors="backslashreplace") in str(error.value)
     assert not list(model.parent.glob("copied/**/*"))
 
@@ -153,9 +153,9 @@ def test_an_input_is_what_its_bytes_are(model: Path):
     assert Input("", "", model).fingerprint == found
     assert Input("", "", model, {"fingerprint": found}).fingerprint == found
     (model / "variables" / "weights").write_text("others")
-    for said in (found, 7, "", "x"):
+    for recorded in (found, 7, "", "x"):
         with pytest.raises(TaskError, match="does not match its metadata") as error:
-            _ = Input("", "", model, {"fingerprint": said}).fingerprint
+            _ = Input("", "", model, {"fingerprint": recorded}).fingerprint
         assert str(model) in str(error.value)
         assert fingerprint(model)[:12] in str(error.value)
 

@@ -54,7 +54,7 @@ def test_missing_and_null_mean_the_default(toy, here, values):
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"size": "3"}, 'parameter size of toy must be int, not str "3"'),
         ({"size": 2.5}, "parameter size of toy must be int, not float 2.5"),
@@ -66,8 +66,8 @@ def test_missing_and_null_mean_the_default(toy, here, values):
         ({"how": None}, "parameter how of toy is missing"),
     ],
 )
-def test_wrong_values_are_named(toy, here, values, said):
-    with pytest.raises(TaskError, match=said.replace(".", r"\.")):
+def test_wrong_values_are_named(toy, here, values, message):
+    with pytest.raises(TaskError, match=message.replace(".", r"\.")):
         execute(here, toy.input(**({"how": "well"} | values)))
     assert not toy.root.exists()
 
@@ -136,8 +136,8 @@ def test_no_uri_tells_its_secrets(toy, how):
     assert code == (how != "secret")
     assert "postgresql://***@db/x?***" in out
     assert "asks postgresql://***@db/x?*** again" in err
-    for said in ("OSError: gave up on", "KeyError: 'not in", "UserWarning:"):
-        assert f"{said} postgresql://***@db/x?***" in err
+    for start in ("OSError: gave up on", "KeyError: 'not in", "UserWarning:"):
+        assert f"{start} postgresql://***@db/x?***" in err
     assert "SECRET" not in out + err
     if how == "secret":
         assert toy.metadata()["source"][0] == "postgresql://***@db/x?***"
@@ -241,10 +241,10 @@ def give(spec: dict, path: Path, **metadata: str) -> dict:
 def test_an_input_that_is_not_what_its_metadata_says_is_refused(toy, tmp_path):
     data = tmp_path / "data"
     data.write_text("as it was made")
-    said = fingerprint(data)
-    assert toy.run_spec(give(toy.input("well"), data, fingerprint=said))[0] == 0
+    recorded = fingerprint(data)
+    assert toy.run_spec(give(toy.input("well"), data, fingerprint=recorded))[0] == 0
     data.write_text("as it is now")
-    code, out, err = toy.run_spec(give(toy.input("well"), data, fingerprint=said))
+    code, out, err = toy.run_spec(give(toy.input("well"), data, fingerprint=recorded))
     assert (code, f"error: {out.strip().removeprefix('[penstock-error] ')}\n") == (1, err)
     assert err.startswith(f"error: the artifact at {data} does not match its metadata")
     assert err.count("\n") == 1
@@ -284,7 +284,7 @@ class TestTerminationLog:
         return file
 
     @pytest.mark.parametrize(
-        ("how", "said"),
+        ("how", "message"),
         [
             ("mend", "the input is bad, here; mend it"),
             ("gate", "the gate is closed; look"),
@@ -294,10 +294,10 @@ class TestTerminationLog:
             ("well", ""),
         ],
     )
-    def test_says_why_a_task_failed(self, toy, file, how, said):
+    def test_says_why_a_task_failed(self, toy, file, how, message):
         file.touch()
         toy.run(how)
-        assert file.read_text() == said
+        assert file.read_text() == message
 
     @pytest.mark.parametrize("how", ["secret reason", "secret bug"])
     def test_tells_no_secret(self, toy, file, how):

@@ -47,7 +47,7 @@ def test_what_is_no_executor_input(text):
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         (lambda spec: spec["outputs"]["artifacts"]["made"]["artifacts"][0].update(uri="/dev/null"), "neither a file nor a folder"),
         (lambda spec: spec["outputs"]["artifacts"]["made"]["artifacts"][0].update(uri="/etc"), "a folder of the system"),
@@ -56,10 +56,10 @@ def test_what_is_no_executor_input(text):
         (lambda spec: spec["outputs"]["parameters"].update(other={"outputFile": "other"}), "has no output parameter other"),
     ],
 )
-def test_an_output_takes_the_place_of_nothing_else(toy, here, damage: Callable[[dict[str, Any]], Any], said: str):
+def test_an_output_takes_the_place_of_nothing_else(toy, here, damage: Callable[[dict[str, Any]], Any], message: str):
     spec = toy.input("well")
     damage(spec)
-    with pytest.raises(TaskError, match=said):
+    with pytest.raises(TaskError, match=message):
         execute(here, spec)
     assert not toy.root.exists()
 

@@ -8,7 +8,7 @@ from penstock.components.protocol import redact
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "redacted"),
     [
         ("postgresql://user:PW@db:5432/mlflow", "postgresql://***@db:5432/mlflow"),
         ("postgresql+psycopg2://user:PW@db/mlflow?sslmode=PW", "postgresql+psycopg2://***@db/mlflow?***"),
@@ -46,10 +46,10 @@ from penstock.components.protocol import redact
         ("kserve://models/m?mode=standard&storage=s3://u:PW@b/x", "kserve://models/m?mode=standard&storage=s3://***@b/x"),
     ],
 )
-def test_secrets_are_left_out(text, said):
-    assert redact(text) == said
-    assert "PW" not in said
-    assert redact(said) == said
+def test_secrets_are_left_out(text, redacted):
+    assert redact(text) == redacted
+    assert "PW" not in redacted
+    assert redact(redacted) == redacted
 
 
 @pytest.mark.parametrize(

@@ -409,8 +409,8 @@ def _kill_at(push: Push, name: str, phase: str, *, seconds: float = 0.0, **evide
     spec = executor_input("push_model", root, push.values(**CANARY), push.inputs(name, **evidence))
     command = [sys.executable, "-m", "penstock.components.push_model", "--executor_input", json.dumps(spec)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        said = next((line for line in process.stdout if (figure_in(line) or "").startswith(phase)), None)
-        assert said, f"{phase} was never come to"
+        output = next((line for line in process.stdout if (figure_in(line) or "").startswith(phase)), None)
+        assert output, f"{phase} was never come to"
         time.sleep(seconds)
         process.kill()
 

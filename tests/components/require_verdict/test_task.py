@@ -78,7 +78,7 @@ def test_evidence_that_contradicts_its_verdict(require: Require, name: str, cont
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("other.json", {}, "contains no verdict of a gate"),
         ("verdict.json", "{", "cannot be read"),
@@ -89,10 +89,10 @@ def test_evidence_that_contradicts_its_verdict(require: Require, name: str, cont
         ("verdict.json", {"schema": 99, "verdict": "passed"}, "verdict.json"),
     ],
 )
-def test_what_is_no_verdict(require: Require, name: str, content: Any, said: str):
+def test_what_is_no_verdict(require: Require, name: str, content: Any, message: str):
     result = require(name, content)
     assert result.code == 1
-    assert said in result.error
+    assert message in result.error
 
 
 def test_wrong_parameter(require: Require):

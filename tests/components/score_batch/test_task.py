@@ -256,7 +256,7 @@ def test_a_table_that_grows_while_it_is_read_is_refused(score, examples, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("parameters", "said"),
+    ("parameters", "message"),
     [
         ({"key_columns": []}, "key_columns is empty"),
         ({"key_columns": ["no"]}, "key_columns names 'no'"),
@@ -269,8 +269,8 @@ def test_a_table_that_grows_while_it_is_read_is_refused(score, examples, monkeyp
         ({"evaluation_uri": "/nobody"}, "not both"),
     ],
 )
-def test_a_parameter_that_cannot_be_used_is_one_line(fail, parameters, said):
-    assert said in fail(**parameters)
+def test_a_parameter_that_cannot_be_used_is_one_line(fail, parameters, message):
+    assert message in fail(**parameters)
 
 
 def test_a_full_disk_leaves_nothing_and_says_so(score, small_disk, examples):

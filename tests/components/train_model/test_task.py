@@ -146,11 +146,11 @@ def test_fn_args_are_those_of_tfx(run_task, transformed, tracking_uri, tmp_path)
 import glob, json, os, keras
 
 def train(fn_args):
-    said = {key: value for key, value in vars(fn_args).items() if key != "data_accessor"}
-    said |= {"policy": keras.mixed_precision.global_policy().name, "jit": tf.config.optimizer.get_jit()}
-    said |= {"train": glob.glob(fn_args.train_files[0]), "scratch": os.path.isdir(fn_args.working_dir)}
-    with open(os.path.join(fn_args.model_run_dir, "said.json"), "w") as file:
-        json.dump(said, file)
+    content = {key: value for key, value in vars(fn_args).items() if key != "data_accessor"}
+    content |= {"policy": keras.mixed_precision.global_policy().name, "jit": tf.config.optimizer.get_jit()}
+    content |= {"train": glob.glob(fn_args.train_files[0]), "scratch": os.path.isdir(fn_args.working_dir)}
+    with open(os.path.join(fn_args.model_run_dir, "seen.json"), "w") as file:
+        json.dump(content, file)
     export(fn_args.serving_model_dir)
 """
     )
@@ -166,18 +166,18 @@ def train(fn_args):
     }
     result = run_task(NAME, parameters, transformed.inputs)
     assert (result.code, result.error) == (0, "")
-    said = json.loads((result.outputs["training_logs"] / "said.json").read_text())
-    assert said["train"] == [str(path) for path in (transformed.examples / "Split-train").iterdir()]
-    assert said["eval_files"] == [str(transformed.examples / "Split-eval" / "*")]
-    assert said["train_steps"] is None
-    assert said["schema_path"] == said["schema_file"] == str(transformed.inputs["schema"] / "schema.pbtxt")
-    assert said["transform_graph_path"] == said["transform_output"] == str(transformed.inputs["transform_graph"])
-    assert said["base_model"] == str(base)
-    assert said["hyperparameters"] == {"units": 4}
-    assert said["custom_config"] == {"epochs": 3}
-    assert (said["policy"], said["jit"]) == ("mixed_float16", "autoclustering")
-    assert said["scratch"]
-    assert not Path(said["working_dir"]).exists()
+    content = json.loads((result.outputs["training_logs"] / "seen.json").read_text())
+    assert content["train"] == [str(path) for path in (transformed.examples / "Split-train").iterdir()]
+    assert content["eval_files"] == [str(transformed.examples / "Split-eval" / "*")]
+    assert content["train_steps"] is None
+    assert content["schema_path"] == content["schema_file"] == str(transformed.inputs["schema"] / "schema.pbtxt")
+    assert content["transform_graph_path"] == content["transform_output"] == str(transformed.inputs["transform_graph"])
+    assert content["base_model"] == str(base)
+    assert content["hyperparameters"] == {"units": 4}
+    assert content["custom_config"] == {"epochs": 3}
+    assert (content["policy"], content["jit"]) == ("mixed_float16", "autoclustering")
+    assert content["scratch"]
+    assert not Path(content["working_dir"]).exists()
 
 
 def test_seed_makes_a_run_repeatable(run_task, transformed, tracking_uri):
@@ -241,7 +241,7 @@ def run_code(code: str) -> str:
 
 
 def test_several_devices_share_the_batches(transformed, tmp_path):
-    said = run_code(f"""
+    output = run_code(f"""
 with strategy_scope(["CPU:0", "CPU:1"], ["import keras  # not distributed"]) as strategy:
     assert tf.distribute.get_strategy().num_replicas_in_sync == 2
     import keras
@@ -254,7 +254,7 @@ with strategy_scope(["CPU:0"], ["import keras"]) as strategy:
     assert tf.distribute.get_strategy().num_replicas_in_sync == 1
 print([strategy])
 """)
-    first, *others = said.splitlines()
+    first, *others = output.splitlines()
     assert figure_in(first) == ("tensorflow.distribute.MirroredStrategy distributes the batches to 2 devices: CPU:0, CPU:1")
     assert others == [
         "tensorflow.distribute.MirroredStrategy",
@@ -263,11 +263,11 @@ print([strategy])
 
 
 def test_a_module_s_own_strategy_gets_no_other():
-    said = run_code("""
+    output = run_code("""
 with strategy_scope(["CPU:0", "CPU:1"], ["", "import tensorflow as tf\\nstrategy = tf.distribute.OneDeviceStrategy('CPU:0')"]):
     assert tf.distribute.get_strategy().num_replicas_in_sync == 1
 """)
-    assert figure_in(said) == "run_fn creates its own strategy, tensorflow.distribute.OneDeviceStrategy"
+    assert figure_in(output) == "run_fn creates its own strategy, tensorflow.distribute.OneDeviceStrategy"
 
 
 @pytest.mark.parametrize(

@@ -243,17 +243,17 @@ def test_a_cache_without_what_the_function_asks_for(run_task: Any, numbers: Any)
     assert shifts(run_task(NAME, cache, numbers([1, 3], span=1))) == [-2, 0]  # the rows are here: they are read
 
 
-def refused(result: Any, *said: str) -> None:
+def refused(result: Any, *texts: str) -> None:
     """Checks that a task ended with one line that says something, and left nothing."""
     assert result.code == 1
     assert result.error.startswith("error: ")
     assert "\n" not in result.error
-    assert not [one for one in said if one not in result.error], result.error
+    assert not [one for one in texts if one not in result.error], result.error
     assert [path for output in result.outputs.values() for path in output.parent.glob(f"*{output.name}*")] == []
 
 
 @pytest.mark.parametrize(
-    ("module", "said"),
+    ("module", "message"),
     [
         ("def preprocessing_fn(:\n", ["module_file", "SyntaxError", "line 1"]),
         ("def another(inputs):\n    return inputs\n", ["module_file", "preprocessing_fn"]),
@@ -266,8 +266,8 @@ def refused(result: Any, *said: str) -> None:
         ("/nowhere/module.py", ["module_file", "/nowhere/module.py"]),
     ],
 )
-def test_a_module_that_cannot_be_used(run_task: Any, numbers: Any, module: str, said: list[str]) -> None:
-    refused(run_task(NAME, {"module_file": module}, numbers([1, 2])), *said)
+def test_a_module_that_cannot_be_used(run_task: Any, numbers: Any, module: str, message: list[str]) -> None:
+    refused(run_task(NAME, {"module_file": module}, numbers([1, 2])), *message)
 
 
 def test_a_module_that_imports_its_neighbor_and_parses_arguments(run_task: Any, numbers: Any, tmp_path: Path) -> None:
@@ -280,7 +280,7 @@ def test_a_module_that_imports_its_neighbor_and_parses_arguments(run_task: Any, 
 
 
 @pytest.mark.parametrize(
-    ("parameters", "said"),
+    ("parameters", "message"),
     [
         ({"output_format": "csv"}, ["output_format", "parquet, tfrecord"]),
         ({"analyze_splits": ["training"]}, ["training", "train"]),
@@ -288,12 +288,12 @@ def test_a_module_that_imports_its_neighbor_and_parses_arguments(run_task: Any, 
         ({"analyzer_cache": "/nowhere"}, ["analyzer_cache", "/nowhere"]),
     ],
 )
-def test_parameters_that_cannot_be_used(run_task: Any, numbers: Any, parameters: dict[str, Any], said: list[str]) -> None:
-    refused(run_task(NAME, {"module_file": MEAN} | parameters, numbers([1, 2])), *said)
+def test_parameters_that_cannot_be_used(run_task: Any, numbers: Any, parameters: dict[str, Any], message: list[str]) -> None:
+    refused(run_task(NAME, {"module_file": MEAN} | parameters, numbers([1, 2])), *message)
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "message"),
     [
         (pa.table({"y": [1.0]}), ["'x'", "lacks"]),
         (pa.table({"x": ["one"]}), ["'x'", "string", "FLOAT"]),
@@ -303,9 +303,9 @@ def test_parameters_that_cannot_be_used(run_task: Any, numbers: Any, parameters:
     ],
 )
 @pytest.mark.parametrize("options", [[], [RUNNER]], ids=["here", "beam"])
-def test_rows_that_do_not_fit(run_task: Any, numbers: Any, tmp_path: Path, rows: pa.Table, said: list[str], options: list[str]) -> None:
+def test_rows_that_do_not_fit(run_task: Any, numbers: Any, tmp_path: Path, rows: pa.Table, message: list[str], options: list[str]) -> None:
     inputs = numbers([1]) | {"examples": write_examples(tmp_path / "bad", {"train": rows})}
-    refused(run_task(NAME, {"module_file": MEAN, "beam_pipeline_args": options}, inputs), *said)
+    refused(run_task(NAME, {"module_file": MEAN, "beam_pipeline_args": options}, inputs), *message)
 
 
 @pytest.mark.parametrize("text", ["feature {", "", 'feature { name: "s" type: STRUCT struct_domain { sparse_feature { name: "t" } } }'])

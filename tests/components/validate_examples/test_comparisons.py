@@ -125,16 +125,16 @@ def test_what_a_schema_asks_for_is_measured_or_an_error(drift, check, kind, befo
         result = drift(one, other, {"drift": "previous_statistics", "skew": "serving_statistics"}[check], schema_file=schema)
         assert (result.error, result.parameters["verdict"]) == ("", "failed")
         measured = [found["passed"] for found in evidence(result)["checks"] if found["measure"] == measure]
-        said = [
+        errors = [
             found["description"]
             for found in evidence(result)["findings"]
             if found["kind"] == "NOT_COMPARED" and found["severity"] == "ERROR"
         ]
         if measure in measurable:
-            assert (measured, said) == ([False], [])
+            assert (measured, errors) == ([False], [])
         else:
             assert measured == []
-            assert f"the Schema requires {measure}, but" in said[0]
+            assert f"the Schema requires {measure}, but" in errors[0]
 
 
 def test_a_single_maximum_moves_tfdvs_divergence_of_numbers_and_not_the_one_between_quantiles(drift):

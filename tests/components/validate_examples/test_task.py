@@ -256,7 +256,7 @@ def test_lists_are_features_too(examples, validate):
 
 
 @pytest.mark.parametrize(
-    ("parameters", "said"),
+    ("parameters", "message"),
     [
         ({"schema_file": "feature {\n nam: 'x'\n}"}, "schema_file is not a valid Schema"),
         ({"schema_file": "# nothing\n"}, "has no features"),
@@ -270,13 +270,13 @@ def test_lists_are_features_too(examples, validate):
         ({"on_anomalies": "ignore"}, "give fail or warn"),
     ],
 )
-def test_bad_parameters(examples, validate, tmp_path, parameters, said):
+def test_bad_parameters(examples, validate, tmp_path, parameters, message):
     (tmp_path / "text").write_text("no proto at all")
     (tmp_path / "empty").write_bytes(b"")
     parameters = {key: value.format(tmp_path) if "{}" in value else value for key, value in parameters.items()}
     result = validate(examples(train=frame(100)), **parameters)
     assert result.code == 1
-    assert said in result.error
+    assert message in result.error
     assert not any(path.exists() for path in result.outputs.values())
 
 

@@ -66,17 +66,17 @@ class Launcher(EnvRunner):
     def _take(self, outputs: dict[str, Any], component: dict[str, Any]) -> None:
         """Writes down for kfp.local what consumers are told of the outputs."""
         file = Path(outputs["outputFile"])
-        said = json.loads(file.read_text()) if file.exists() else {}
+        content = json.loads(file.read_text()) if file.exists() else {}
         kinds = component.get("outputDefinitions", {}).get("parameters", {})
-        given = said.get("parameterValues") or {}
+        given = content.get("parameterValues") or {}
         for name, each in (outputs.get("parameters") or {}).items():
             kind = kinds.get(name, {}).get("parameterType", "STRING")
             given[name] = passing.output_parameter(name, kind, given, Path(each["outputFile"]))
-        for entry in (said.get("artifacts") or {}).values():
+        for entry in (content.get("artifacts") or {}).values():
             for artifact in entry["artifacts"]:
                 passing.kept(Path(artifact["uri"]))
                 artifact["metadata"] = passing.recorded(artifact.get("metadata") or {})
-        text = json.dumps(said | {"parameterValues": given}, ensure_ascii=False)
+        text = json.dumps(content | {"parameterValues": given}, ensure_ascii=False)
         if passing.stops_reports(text):
             self._on_stop()
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -74,8 +74,8 @@ def _manifested(run: "Run", node: Node) -> dict[str, Any]:
 
 def _message(node: Node) -> str:
     """Returns Argo's words, with those that a Penstock task has left for Kubernetes (`inferFailedReason` in its operator.go)."""
-    said = node.task.error if node.task else ""
-    return f"main: Error (exit code 1){said and f': {said}'}"
+    error = node.task.error if node.task else ""
+    return f"main: Error (exit code 1){error and f': {error}'}"
 
 
 def find_pod(run: "Run", pod: str) -> Node | None:

@@ -7,8 +7,8 @@ Condition = dict[str, Any]
 
 def condition(kind: str, status: str, reason: str = "", message: str = "") -> Condition:
     """Makes a condition: `True`, `False` or `Unknown`, with a reason and a message where there is something to say."""
-    said = {"reason": reason, "message": message}
-    return {"type": kind, "status": status} | {key: text for key, text in said.items() if text}
+    texts = {"reason": reason, "message": message}
+    return {"type": kind, "status": status} | {key: text for key, text in texts.items() if text}
 
 
 def unknown() -> list[Condition]:

@@ -127,10 +127,10 @@ def _tell(store: Store, namespace: str, workload: Workload, trouble: Trouble) ->
 def tell(store: Store, involved: dict[str, str], name: str, reason: str, message: str) -> None:
     """Tells of an object by an Event, or counts that it was told again."""
     event = {"metadata": {"name": name}, "involvedObject": involved, "reason": reason, "message": message, "type": "Warning"}
-    said = {"source": {"component": "v1beta1Controllers"}, "firstTimestamp": now(), "lastTimestamp": now(), "count": 1}
+    common = {"source": {"component": "v1beta1Controllers"}, "firstTimestamp": now(), "lastTimestamp": now(), "count": 1}
     try:
         old = store.get(EVENTS, involved["namespace"], name)
     except ApiError:
-        store.create(EVENTS, involved["namespace"], event | said)
+        store.create(EVENTS, involved["namespace"], event | common)
     else:
         store.replace(EVENTS, involved["namespace"], old | {"lastTimestamp": now(), "count": old["count"] + 1})

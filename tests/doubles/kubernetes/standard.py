@@ -89,20 +89,20 @@ class Deployment:
     def conditions(self, progress_deadline: float) -> list[Condition]:
         """Returns the conditions of its own: Available, Progressing, and ReplicaFailure where pods cannot be made."""
         minimum, replica_set = "minimum availability.", f'ReplicaSet "{self.newest.pod}"'
-        said = [
+        found = [
             condition("Available", "True", "MinimumReplicasAvailable", f"Deployment has {minimum}")
             if self.is_available
             else condition("Available", "False", "MinimumReplicasUnavailable", f"Deployment does not have {minimum}")
         ]
         if self.newest.is_ready or not self.replicas:
-            said.append(condition("Progressing", "True", "NewReplicaSetAvailable", f"{replica_set} has successfully progressed."))
+            found.append(condition("Progressing", "True", "NewReplicaSetAvailable", f"{replica_set} has successfully progressed."))
         elif time.monotonic() > self.changed_at + progress_deadline:
-            said.append(condition("Progressing", "False", "ProgressDeadlineExceeded", f"{replica_set} has timed out progressing."))
+            found.append(condition("Progressing", "False", "ProgressDeadlineExceeded", f"{replica_set} has timed out progressing."))
         else:
-            said.append(condition("Progressing", "True", "ReplicaSetUpdated", f"{replica_set} is progressing."))
+            found.append(condition("Progressing", "True", "ReplicaSetUpdated", f"{replica_set} is progressing."))
         if self.newest.trouble and self.newest.trouble.reason == "FailedCreate":
-            said.append(condition("ReplicaFailure", "True", self.newest.trouble.reason, self.newest.trouble.message))
-        return said
+            found.append(condition("ReplicaFailure", "True", self.newest.trouble.reason, self.newest.trouble.message))
+        return found
 
     def object(self, name: str, service: "Service") -> Object:
         """Returns it as the API has it; `observedGeneration` is added when it is written."""
@@ -351,8 +351,8 @@ def _status(
 
 def _predictor_ready(service: "Service", deployment: Deployment) -> Condition:
     """Says what PropagateRawStatus makes of the Deployment's conditions: old pods that answer are Available, whatever the newest do."""
-    said = {one["type"]: one for one in deployment.conditions(service.progress_deadline)}
-    available, progressing, failure = said["Available"], said["Progressing"], said.get("ReplicaFailure")
+    conditions = {one["type"]: one for one in deployment.conditions(service.progress_deadline)}
+    available, progressing, failure = conditions["Available"], conditions["Progressing"], conditions.get("ReplicaFailure")
     ready = available
     if progressing["status"] == "False" or progressing["reason"] == "NewReplicaSetAvailable":
         ready = progressing

@@ -39,14 +39,14 @@ def test_what_happens_to_one_inference_service_is_recorded(cluster: KubernetesDo
     before = watches(cluster)
     until(lambda: watches(cluster) > before)  # which goes on from what the one before has told
     process.send_signal(15)
-    said, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=120)
     lines = [json.loads(line) for line in gzip.decompress((tmp_path / "flights.jsonl.gz").read_bytes()).splitlines()]
     of_service = [line for line in lines if line["object"]["kind"] == "InferenceService"]
     assert (of_service[0]["type"], of_service[-1]["type"]) == ("ADDED", "DELETED")
     assert {line["object"].get("involvedObject", line["object"]["metadata"])["name"].partition("-")[0] for line in lines} == {"flights"}
     assert [line["at"] for line in lines] == sorted(line["at"] for line in lines)
-    assert f"{len(lines)} events of {cluster.namespace}/flights" in said
-    assert "not recorded" not in said
+    assert f"{len(lines)} events of {cluster.namespace}/flights" in output
+    assert "not recorded" not in output
     text = json.dumps(lines)
     assert "secret" not in text
     assert "managedFields" not in text

@@ -115,8 +115,8 @@ def _schema_titles(spec: dict[str, Any]) -> Iterator[str]:
 
 
 def _check_container(label: str, container: dict[str, Any]) -> None:
-    said = json.dumps([*container.get("command", []), *container.get("args", [])])
-    if "IfPresent" in said:
+    command = json.dumps([*container.get("command", []), *container.get("args", [])])
+    if "IfPresent" in command:
         raise _refused(f"the placeholder IfPresent of executor '{label}' cannot be resolved.")
     resources = container.get("resources", {})
     if "{{" in json.dumps(resources):

@@ -21,44 +21,44 @@ SAME_BYTES = {"examples", "schema", "anomalies", "transform_graph", "transformed
 
 def test_training(pipelines: Pipelines) -> None:
     ran = pipelines.first
-    assert ran.code == 0, ran.said
-    assert "push       pushed" in ran.said
-    assert {state for state, _ in ends_of_tasks(ran.said).values()} <= {"done", "cached", "skipped"}, ran.said
+    assert ran.code == 0, ran.output
+    assert "push       pushed" in ran.output
+    assert {state for state, _ in ends_of_tasks(ran.output).values()} <= {"done", "cached", "skipped"}, ran.output
     pipelines.serves_its(ran)
 
 
 def test_the_same_again(pipelines: Pipelines) -> None:
     pipelines.serving_first()
     ran = pipelines.train()
-    assert ran.code == 0, ran.said
-    assert "push       already_serving" in ran.said
+    assert ran.code == 0, ran.output
+    assert "push       already_serving" in ran.output
 
 
 def test_gate_of_the_data_is_closed(pipelines: Pipelines) -> None:
     ran = pipelines.train(min_rows=10**9)
-    ends = {task: state for task, (state, _) in ends_of_tasks(ran.said).items()}
+    ends = {task: state for task, (state, _) in ends_of_tasks(ran.output).items()}
     gate = ("validate-examples", "require-verdict")
-    assert (ran.code, [ends[task] for task in gate]) == (1, ["done", "failed"]), ran.said
+    assert (ran.code, [ends[task] for task in gate]) == (1, ["done", "failed"]), ran.output
     assert {state for task, state in ends.items() if task not in ("ingest-examples", "check-eval-config", *gate)} == {"not run"}
-    assert re.search("^require-verdict: .*(num examples|rows)", ran.said, re.MULTILINE), ran.said
-    assert re.search("^report +.*validate-examples", ran.said, re.MULTILINE), ran.said
+    assert re.search("^require-verdict: .*(num examples|rows)", ran.output, re.MULTILINE), ran.output
+    assert re.search("^report +.*validate-examples", ran.output, re.MULTILINE), ran.output
 
 
 def test_gate_of_the_model_is_closed(pipelines: Pipelines) -> None:
     ran = pipelines.train(hyperparameters={"rate": -0.5})
-    ends = {task: state for task, (state, _) in ends_of_tasks(ran.said).items()}
-    assert (ran.code, ends["push-model"]) == (3, "skipped"), ran.said
-    assert "not blessed" in ran.said
+    ends = {task: state for task, (state, _) in ends_of_tasks(ran.output).items()}
+    assert (ran.code, ends["push-model"]) == (3, "skipped"), ran.output
+    assert "not blessed" in ran.output
 
 
 @pytest.mark.splits_traffic
 def test_canary_and_promote_or_rollback(pipelines: Pipelines) -> None:
     pipelines.serving_first()
     ran = pipelines.train(hyperparameters={"steps": 200}, bake_seconds=5, **CANARY)
-    assert (ran.code, "push       pushed" in ran.said) == (0, True), ran.said
+    assert (ran.code, "push       pushed" in ran.output) == (0, True), ran.output
     pipelines.serves_its(ran)
     back = pipelines.control("rollback")
-    assert back.code == 0, back.said
+    assert back.code == 0, back.output
     pipelines.serves_its(pipelines.first)
 
 
@@ -68,10 +68,10 @@ def test_canceled_in_the_middle(pipelines: Pipelines) -> None:
     parameters = {"hyperparameters": {"steps": 300}, **CANARY}
     run_id = pipelines.start(bake_seconds=pipelines.settings.run_seconds, **parameters)
     pipelines.until_shared(50)
-    code, said = pipelines.kubeflow.runs("cancel", run_id)
-    assert code == 0, said
+    code, output = pipelines.kubeflow.runs("cancel", run_id)
+    assert code == 0, output
     again = pipelines.train(bake_seconds=0, **parameters)
-    assert (again.code, "push       pushed" in again.said) == (0, True), again.said
+    assert (again.code, "push       pushed" in again.output) == (0, True), again.output
     pipelines.serves_its(again)
 
 
@@ -83,7 +83,7 @@ def test_a_component_alone(pipelines: Pipelines, name: str) -> None:
         "control_release": {"destination": pipelines.destination, "action": "status", "model_name": pipelines.registered},
     }
     ran = pipelines.kubeflow.submit(f"components/{name}", parameters[name])
-    assert ran.code == 0, ran.said
+    assert ran.code == 0, ran.output
 
 
 def test_flights(pipelines: Pipelines) -> None:
@@ -91,7 +91,7 @@ def test_flights(pipelines: Pipelines) -> None:
     if not flights.is_dir():
         pytest.skip(f"no flights: {flights} is not there; make data/flights")
     ran = pipelines.flights(flights)
-    assert ran.code == 0, ran.said
+    assert ran.code == 0, ran.output
 
 
 def test_identity(pipelines: Pipelines, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_identity(pipelines: Pipelines, tmp_path: Path) -> None:
 
 def test_a_run_is_told_the_same_again(pipelines: Pipelines) -> None:
     started = time.monotonic()
-    code, said = pipelines.kubeflow.runs("show", pipelines.first.run_id, "--wait")
-    assert code == 0, said
-    assert ends_of_tasks(said).keys() == ends_of_tasks(pipelines.first.said).keys()
+    code, output = pipelines.kubeflow.runs("show", pipelines.first.run_id, "--wait")
+    assert code == 0, output
+    assert ends_of_tasks(output).keys() == ends_of_tasks(pipelines.first.output).keys()
     assert time.monotonic() - started < pipelines.settings.timeout

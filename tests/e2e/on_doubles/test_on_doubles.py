@@ -68,22 +68,22 @@ def left_over(environment: dict[str, str]) -> list[str]:
     return json.loads(done.stdout)
 
 
-def outcomes(said: str) -> dict[str, str]:
-    return {found[1]: found[2] for found in re.finditer(r"::(\S+(?: at \d+ %\])?) (PASSED|FAILED|SKIPPED|ERROR)", said)}
+def outcomes(output: str) -> dict[str, str]:
+    return {found[1]: found[2] for found in re.finditer(r"::(\S+(?: at \d+ %\])?) (PASSED|FAILED|SKIPPED|ERROR)", output)}
 
 
 def test_a_place_that_lacks_all_is_told_what_it_lacks(tmp_path: Path) -> None:
-    code, said = e2e({"KUBECONFIG": ""})
-    assert code == 0, said
-    assert set(outcomes(said).values()) == {"SKIPPED"}
-    assert "lacking: no cluster: set KUBECONFIG" in said
+    code, output = e2e({"KUBECONFIG": ""})
+    assert code == 0, output
+    assert set(outcomes(output).values()) == {"SKIPPED"}
+    assert "lacking: no cluster: set KUBECONFIG" in output
 
 
 def test_releases_to_kserve(ground: dict[str, str]) -> None:
     seen_from_here = {"KUBECONFIG": os.path.relpath(ground["KUBECONFIG"], ROOT)}
-    code, said = e2e(ground | seen_from_here, "-k", "test_kserve and (first_push or canary or by_hand)")
-    assert code == 0, said
-    ended = outcomes(said)
+    code, output = e2e(ground | seen_from_here, "-k", "test_kserve and (first_push or canary or by_hand)")
+    assert code == 0, output
+    ended = outcomes(output)
     assert ended["test_first_push[standard]"] == "PASSED"
     assert ended["test_rollback_by_hand[standard]"] == "PASSED"
     assert "FAILED" not in ended.values()
@@ -100,9 +100,9 @@ def test_runs_on_kubeflow(ground: dict[str, str], tmp_path: Path) -> None:
                 "PENSTOCK_E2E_NAMESPACE": ground["NAMESPACE"],
                 "PENSTOCK_E2E_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
             }
-            code, said = e2e(ground | place, "-k", "test_kubeflow and (training or gate_of_the_data or control_release)")
-            assert code == 0, said
-            assert set(outcomes(said).values()) == {"PASSED"}
+            code, output = e2e(ground | place, "-k", "test_kubeflow and (training or gate_of_the_data or control_release)")
+            assert code == 0, output
+            assert set(outcomes(output).values()) == {"PASSED"}
             assert (kubeflow.records.runs, kubeflow.records.pipelines) == ({}, {})
     assert left_over(ground) == []
 
@@ -116,8 +116,8 @@ def test_what_was_made_is_taken_away_when_somebody_ends_it(ground: dict[str, str
             assert process.poll() is None, process.communicate()[0]
             time.sleep(0.5)
         os.killpg(process.pid, signal.SIGINT)
-        said, _ = process.communicate(timeout=600)
-    assert process.returncode != 0, said
+        output, _ = process.communicate(timeout=600)
+    assert process.returncode != 0, output
     assert left_over(ground) == []
 
 
@@ -142,9 +142,9 @@ def test_every_compiled_file_is_submitted() -> None:
 
 
 def test_a_variable_that_means_nothing_is_refused() -> None:
-    code, said = e2e({"PENSTOCK_E2E_NAMESAPCE": "models"})
+    code, output = e2e({"PENSTOCK_E2E_NAMESAPCE": "models"})
     assert code == 1
-    assert "PENSTOCK_E2E_NAMESAPCE: unknown variable; use " in said
+    assert "PENSTOCK_E2E_NAMESAPCE: unknown variable; use " in output
 
 
 def test_files_and_folders_are_seen_from_where_the_tests_are_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,12 +108,12 @@ def _serving(model: Path, log: Path, port: int, environment: dict[str, str], fol
     command = [interpreter("PENSTOCK_SERVE_PYTHON"), "-m", "penstock.server", "--model_name", "flights", "--model_dir", str(model)]
     command += ["--http_port", str(port), "--grpc_port", "0"]
     command += ["--prediction_log", str(log), "--prediction_log_sample", "1", "--prediction_log_seconds", "1"]
-    said = folder / "model-server.log"
-    with said.open("wb") as output:
+    printed = folder / "model-server.log"
+    with printed.open("wb") as output:
         process = subprocess.Popen(command, env=environment, cwd=folder, stdout=output, stderr=output)
 
     def is_ready() -> bool:
-        assert process.poll() is None, said.read_text()
+        assert process.poll() is None, printed.read_text()
         try:
             return _http().get(f"http://127.0.0.1:{port}/v2/health/ready", timeout=5).ok
         except requests.ConnectionError:

@@ -53,8 +53,8 @@ def _serves(saved: Path, port: int) -> None:
 def test_status_shows_what_serves_and_what_to_type(penstock: Command, folder: Path, destination: str, free_port: int):
     done = penstock("status", destination)
     state = serving.read_state(folder, NAME)
-    said = f"the records of {destination} say that {state.stable} ({state.stable}) serves, but nothing answers there"
-    assert (done.returncode, done.stderr) == (1, f"error: {said}; push again or roll back to correct this\n")
+    message = f"the records of {destination} say that {state.stable} ({state.stable}) serves, but nothing answers there"
+    assert (done.returncode, done.stderr) == (1, f"error: {message}; push again or roll back to correct this\n")
     assert done.stdout.splitlines() == [
         f"serves     {state.stable}  http://127.0.0.1:{free_port}/v1/models/{NAME}:predict",
         "answers    nothing",

@@ -74,12 +74,12 @@ def test_status_shows_what_serves(folder: Path, free_port: int, family_environme
         assert part in result.output
 
 
-@pytest.mark.parametrize(("serves", "said"), [(["a" * 64], f"but {'a' * 64} does"), ([], "2-bbb does not answer")])
-def test_status_asks_the_server(serves: list[str], said: str, folder: Path, free_port: int, family_environment: dict[str, str]):
+@pytest.mark.parametrize(("serves", "message"), [(["a" * 64], f"but {'a' * 64} does"), ([], "2-bbb does not answer")])
+def test_status_asks_the_server(serves: list[str], message: str, folder: Path, free_port: int, family_environment: dict[str, str]):
     with running(folder, free_port, family_environment, *serves):
         result = serve("status", str(folder))
     assert result.exit_code == 1
-    assert said in result.output
+    assert message in result.output
     assert "b" * 64 in result.output
 
 

@@ -123,9 +123,9 @@ def test_text(penstock, file):
 def test_json(penstock, file):
     path = file(TRAPS["two-documents"][0]())
     done = penstock("lint", "--target", "vertex", "--format", "json", path)
-    said = json.loads(done.stdout)
-    (finding,) = said.pop("findings")
-    assert said == {"file": path, "errors": 1, "warnings": 0}
+    content = json.loads(done.stdout)
+    (finding,) = content.pop("findings")
+    assert content == {"file": path, "errors": 1, "warnings": 0}
     assert {**finding, "message": ""} == {
         "rule": "two-documents",
         "severity": "error",

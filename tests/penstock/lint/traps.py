@@ -153,7 +153,7 @@ def _file() -> dict[str, tuple[Text, Text]]:
 
 
 def _placeholders() -> dict[str, tuple[Text, Text]]:
-    said = dsl.PIPELINE_JOB_NAME_PLACEHOLDER
+    job_name = dsl.PIPELINE_JOB_NAME_PLACEHOLDER
     plain = lambda: running(*EXECUTOR_INPUT, lambda text, data: text, lambda text, data: data.path)  # noqa: E731
 
     def in_environment(value: str) -> str:
@@ -175,16 +175,16 @@ def _placeholders() -> dict[str, tuple[Text, Text]]:
         ),
         "output-file-placeholder": (lambda: running("--output", dsl.PIPELINE_TASK_EXECUTOR_OUTPUT_PATH_PLACEHOLDER), plain),
         "metadata-placeholder": (lambda: running(lambda text, data: data.metadata["rows"]), plain),
-        "job-placeholder-in-arguments": (lambda: running("--name", said), plain),
+        "job-placeholder-in-arguments": (lambda: running("--name", job_name), plain),
         "unknown-placeholder": (lambda: running("{{$.inputs.artifacts['data'].name}}"), plain),
-        "placeholder-in-environment": (lambda: in_environment(said), lambda: in_environment("me")),
-        "vertex-placeholder": (lambda: saying("{{$.pipeline_google_cloud_location}}"), lambda: saying(said)),
+        "placeholder-in-environment": (lambda: in_environment(job_name), lambda: in_environment("me")),
+        "vertex-placeholder": (lambda: saying("{{$.pipeline_google_cloud_location}}"), lambda: saying(job_name)),
         "value-placeholder": (lambda: saying(dsl.PIPELINE_ROOT_PLACEHOLDER), lambda: saying(dsl.PIPELINE_JOB_CREATE_TIME_UTC_PLACEHOLDER)),
-        "job-placeholder-in-text": (lambda: saying(f"run {said}"), lambda: saying(said)),
+        "job-placeholder-in-text": (lambda: saying(f"run {job_name}"), lambda: saying(job_name)),
         "placeholder-in-text": (lambda: hello(in_text=True), lambda: hello(in_text=False)),
         "channel-in-collection": (lambda: given({"key": "{{channel:task=;name=x;type=String;}}"}), saying),
         "workspace-placeholder": (lambda: given({"folder": f"{dsl.WORKSPACE_PATH_PLACEHOLDER}/x"}), saying),
-        "job-placeholder-local": (lambda: saying(dsl.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER), lambda: saying(said)),
+        "job-placeholder-local": (lambda: saying(dsl.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER), lambda: saying(job_name)),
     }
 
 

@@ -49,8 +49,8 @@ def compiled(folder: Path, reference: str = IMAGE) -> Path:
     """Compiles a pipeline of one container component, which runs a script and puts out what that leaves in the file `$0`."""
 
     @dsl.container_component
-    def shell(script: str, path: str, said: dsl.OutputPath(str)):  # type: ignore[valid-type]
-        arguments = [script, said, path, "--executor_input", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER]
+    def shell(script: str, path: str, output: dsl.OutputPath(str)):  # type: ignore[valid-type]
+        arguments = [script, output, path, "--executor_input", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER]
         return dsl.ContainerSpec(image=reference, command=["sh", "-ec"], args=arguments)
 
     @dsl.pipeline(name="shell")
@@ -73,17 +73,17 @@ def _none_left(request) -> Iterator[None]:
 def test_outputs_come_back_and_belong_to_the_user(run, tmp_path):
     done = run(_WRITES.format("{}").replace("$0", "$(dirname $0)/executor_output.json") + "id -u > $0")
     assert done.returncode == 0, done.stdout + done.stderr
-    (said,) = tmp_path.glob("local_outputs/shell-*/shell/said")
-    assert said.read_text().strip() == str(os.getuid())
-    assert said.stat().st_uid == os.getuid()
-    assert said.stat().st_gid == os.getgid()
+    (output,) = tmp_path.glob("local_outputs/shell-*/shell/output")
+    assert output.read_text().strip() == str(os.getuid())
+    assert output.stat().st_uid == os.getuid()
+    assert output.stat().st_gid == os.getgid()
 
 
-@pytest.mark.parametrize(("script", "said"), [("exit 3", "it failed"), ("exit 137", "signal 9"), ("no-such-command", "not found")])
-def test_a_container_that_fails_fails_the_run(run, script, said):
+@pytest.mark.parametrize(("script", "message"), [("exit 3", "it failed"), ("exit 137", "signal 9"), ("no-such-command", "not found")])
+def test_a_container_that_fails_fails_the_run(run, script, message):
     done = run(script)
     assert done.returncode == 1
-    assert said in done.stdout
+    assert message in done.stdout
 
 
 def test_a_container_that_fails_at_once_fails_every_time(run):
@@ -189,13 +189,13 @@ def test_other_images_get_no_gpu(told):
 
 
 def test_without_a_gpu_the_smaller_image_trains(told):
-    said = told("docker", False, image("tf-gpu"))
-    assert image("tf") in said
-    assert "--gpus" not in said
+    output = told("docker", False, image("tf-gpu"))
+    assert image("tf") in output
+    assert "--gpus" not in output
 
 
 def test_without_a_gpu_a_digest_is_kept_where_nothing_says_another(told):
     pinned = f"{image('tf-gpu').rpartition(':')[0]}@sha256:{0:064x}"
-    said = told("podman", False, pinned)
-    assert pinned in said
-    assert "--device" not in said
+    output = told("podman", False, pinned)
+    assert pinned in output
+    assert "--device" not in output

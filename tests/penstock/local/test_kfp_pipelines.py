@@ -29,10 +29,10 @@ def test_pipeline(penstock, tmp_path, name):
     (tmp_path / "rows").write_text("rows")
     given = [part for parameter, value in expected.get("parameters", {}).items() for part in ("-p", f"{parameter}={value}")]
     done = penstock("run", path, *given)
-    said = done.stdout + done.stderr
-    assert done.returncode in _EXIT_CODES[expected["is"]], said
+    output = done.stdout + done.stderr
+    assert done.returncode in _EXIT_CODES[expected["is"]], output
     for words in expected.get("says", []):
-        assert words in " ".join(said.split())
+        assert words in " ".join(output.split())
     if expected["is"] == "refused":
         assert done.stderr.startswith("error: ")
         assert len(done.stderr.splitlines()) == 1

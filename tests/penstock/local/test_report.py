@@ -23,9 +23,9 @@ def task(component: str, figure: str = "", state: str = "done", **outputs: Any) 
 
 
 def test_a_serving_check_shows_its_figure():
-    code, said = told(task("check_serving", "256 rows answered as evaluated, p99 5.1 ms: passed", verdict="passed"))
+    code, output = told(task("check_serving", "256 rows answered as evaluated, p99 5.1 ms: passed", verdict="passed"))
     assert code == EXIT_DONE
-    assert "serving    256 rows answered as evaluated, p99 5.1 ms: passed\n" in said
+    assert "serving    256 rows answered as evaluated, p99 5.1 ms: passed\n" in output
 
 
 @pytest.mark.parametrize(
@@ -38,10 +38,10 @@ def test_a_serving_check_shows_its_figure():
     ids=lambda ended: ended.component,
 )
 def test_what_is_not_released_exits_with_three(ended):
-    code, said = told(task("train_model"), ended)
+    code, output = told(task("train_model"), ended)
     assert code == EXIT_NOT_RELEASED
-    assert "the model is not released" in said
-    assert ended.figure in said
+    assert "the model is not released" in output
+    assert ended.figure in output
 
 
 def test_anomalies_that_somebody_goes_on_with_hold_nothing_back():
@@ -49,17 +49,17 @@ def test_anomalies_that_somebody_goes_on_with_hold_nothing_back():
 
 
 def test_a_check_that_broke_is_a_failure():
-    code, said = told(task("check_serving", state="failed"), failed=True)
+    code, output = told(task("check_serving", state="failed"), failed=True)
     assert code == EXIT_FAILED
-    assert "serving" not in said
+    assert "serving" not in output
 
 
 @pytest.mark.parametrize("component", ["evaluate_model", "check_serving", "push_model", "control_release"])
 @pytest.mark.parametrize("state", ["done", "cached"])
 def test_what_nobody_tells_is_unknown(component: str, state: str):
-    code, said = told(task(component, state=state))
+    code, output = told(task(component, state=state))
     assert code == EXIT_FAILED
-    assert "done; whether the model is released is unknown in 3.0 s" in said
+    assert "done; whether the model is released is unknown in 3.0 s" in output
 
 
 def test_what_is_known_comes_before_what_is_not():

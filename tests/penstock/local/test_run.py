@@ -264,7 +264,7 @@ def test_parameter_file_and_types(penstock, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("1: 2", "must be `name: value` lines"),
         ("~: 2", "must be `name: value` lines"),
@@ -276,17 +276,17 @@ def test_parameter_file_and_types(penstock, tmp_path):
         ("splits: {a: 1}\nsplits: {a: 2}", "'splits' occurs twice"),
     ],
 )
-def test_a_parameter_file_with_what_is_no_parameter_is_one_line(penstock, tmp_path, text, said):
+def test_a_parameter_file_with_what_is_no_parameter_is_one_line(penstock, tmp_path, text, message):
     (tmp_path / "values.yaml").write_text(text)
     done = penstock("run", "ingest_examples", "--param", "input_uri=x", "--params", "values.yaml")
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "local_outputs").exists()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--param", "foldr=x"], "has no parameter foldr; did you mean folder?"),
         ([], "parameter folder of nested-gates.yaml is missing"),
@@ -299,10 +299,10 @@ def test_a_parameter_file_with_what_is_no_parameter_is_one_line(penstock, tmp_pa
         (["--params", "absent.yaml"], "cannot read the parameters in absent.yaml"),
     ],
 )
-def test_wrong_parameters_are_one_line(penstock, tmp_path, arguments, said):
+def test_wrong_parameters_are_one_line(penstock, tmp_path, arguments, message):
     done = penstock("run", compiled(nested_gates, tmp_path), *arguments)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "local_outputs").exists(), "nothing was started"
 
@@ -363,13 +363,13 @@ def test_wrong_usage(penstock):
     assert penstock("run", "x.yaml", "--param", "no-value").returncode == 2
 
 
-@pytest.mark.parametrize(("was", "becomes", "said"), [("python:3.11", "python:3.11", ""), ("- sh\n", "- bash\n", "has no environment")])
-def test_an_image_that_is_not_ours_is_refused_before_anything_runs(penstock, tmp_path, was, becomes, said):
+@pytest.mark.parametrize(("was", "becomes", "message"), [("python:3.11", "python:3.11", ""), ("- sh\n", "- bash\n", "has no environment")])
+def test_an_image_that_is_not_ours_is_refused_before_anything_runs(penstock, tmp_path, was, becomes, message):
     path = compiled(gate, tmp_path)
     path.write_text(path.read_text().replace(was, becomes))
     done = penstock("run", path, "--param", f"folder={to(tmp_path)}")
-    assert done.returncode == (1 if said else 0)
-    assert said in done.stderr
+    assert done.returncode == (1 if message else 0)
+    assert message in done.stderr
 
 
 def test_a_terminal_gets_a_live_table(tmp_path):

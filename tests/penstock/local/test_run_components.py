@@ -41,8 +41,8 @@ def test_component_alone(ingest, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "300 rows" in done.stdout
     (examples,) = _examples(tmp_path)
-    said = json.loads((examples.parent / "executor_output.json").read_text())
-    assert said["parameterValues"]["rows"] == 300
+    content = json.loads((examples.parent / "executor_output.json").read_text())
+    assert content["parameterValues"]["rows"] == 300
     assert (examples.parent.parent / "ingest-examples.log").exists()
 
 
@@ -105,9 +105,9 @@ def test_a_process_that_was_started_ahead_gives_the_same_bytes(rows, tmp_path):
     assert _run_watched(tmp_path) == (0, set()), "of what is cached, nothing is started"
     assert _run_watched(tmp_path, "--fresh", "--parallel", "1") == (0, set())
     for task in ("ingest-examples", "validate-examples"):
-        said = [json.loads(path.read_text()) for path in sorted(tmp_path.glob(f"local_outputs/validated-*/{task}/executor_output.json"))]
+        content = [json.loads(path.read_text()) for path in sorted(tmp_path.glob(f"local_outputs/validated-*/{task}/executor_output.json"))]
         ahead, one_by_one = (
-            {name: entry["artifacts"][0]["metadata"].get("fingerprint") for name, entry in each["artifacts"].items()} for each in said
+            {name: entry["artifacts"][0]["metadata"].get("fingerprint") for name, entry in each["artifacts"].items()} for each in content
         )
         assert ahead == one_by_one
         assert any(ahead.values())
@@ -181,26 +181,26 @@ def test_artifact_of_a_person_beside_a_damaged_record(penstock, tmp_path, metada
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [([], "input artifact examples of validate_examples.yaml is missing"), (["examples=absent"], "absent does not exist")],
 )
-def test_missing_artifact(penstock, given, said):
+def test_missing_artifact(penstock, given, message):
     done = penstock("run", COMPILED / "validate_examples.yaml", *(item for value in given for item in ("--param", value)))
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [(None, "matches no file"), ("", "rows.csv"), ("a,b\n1,2\n3\n", "rows.csv"), ("a,b\n1,\xff\n", "rows.csv")],
     ids=["missing", "empty", "ragged", "not utf-8"],
 )
-def test_bad_input_is_one_line_and_the_next_good_run_works(ingest, rows, tmp_path, text, said):
+def test_bad_input_is_one_line_and_the_next_good_run_works(ingest, rows, tmp_path, text, message):
     good = rows.read_text()
     rows.unlink() if text is None else rows.write_bytes(text.encode("latin-1"))
     done = ingest()
     assert done.returncode == 1
-    assert said in done.stdout
+    assert message in done.stdout
     assert "Traceback" not in done.stdout
     assert not _examples(tmp_path)
     rows.write_text(good)

@@ -115,9 +115,9 @@ def test_it_serves_one_task_once(ground):
     with ground.plan("first").kept():
         ground.spares.prepare()
         ground.is_ready()
-        said = [ground.run("first", what)[1][1] for what in ("one", "two")]
-    assert said[0].startswith("state ['one']")
-    assert said[1].startswith("state ['two']"), "nothing of another task's is left"
+        output = [ground.run("first", what)[1][1] for what in ("one", "two")]
+    assert output[0].startswith("state ['one']")
+    assert output[1].startswith("state ['two']"), "nothing of another task's is left"
     assert ground.imported("first") == "once once "
 
 

@@ -56,11 +56,11 @@ class Page:
         Returns:
             What each has printed.
         """
-        said = {}
+        output = {}
         for words in self._commands:
             named = {"RUN": lambda: next(target.runs()).id, "SCHEDULE": lambda: next(target.schedules()).id}
-            said[shlex.join(words)] = typed(folder, [named[word]() if word in named else word for word in words])
-        return said
+            output[shlex.join(words)] = typed(folder, [named[word]() if word in named else word for word in words])
+        return output
 
 
 def typed(folder: Path, words: list[str]) -> str:
@@ -73,6 +73,6 @@ def typed(folder: Path, words: list[str]) -> str:
 def dry_run_of_the_example(folder: Path, *options: str) -> str:
     """Types a dry run of the example as it was compiled, which must stay as it is; returns what would be sent."""
     before = (ROOT / EXAMPLE).read_bytes()
-    said = typed(folder, ["submit", str(ROOT / EXAMPLE), *options, "--dry-run"])
+    output = typed(folder, ["submit", str(ROOT / EXAMPLE), *options, "--dry-run"])
     assert (ROOT / EXAMPLE).read_bytes() == before
-    return said
+    return output

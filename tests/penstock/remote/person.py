@@ -86,7 +86,7 @@ class Started:
     """
 
     def __init__(self, words: list[str], folder: Path, terminal: bool) -> None:
-        self.said = ""
+        self.output = ""
         self._pieces: queue.Queue[str] = queue.Queue()
         self._keyboard, theirs = pty.openpty() if terminal else (-1, subprocess.DEVNULL)
         self._process = subprocess.Popen(
@@ -106,13 +106,13 @@ class Started:
     def until(self, text: str) -> None:
         """Reads until it has said something."""
         end = time.monotonic() + SECONDS
-        while text not in self.said:
+        while text not in self.output:
             try:
                 piece = self._pieces.get(timeout=max(0.0, end - time.monotonic()))
             except queue.Empty:
                 piece = _END
-            assert piece != _END, f"it has not said {text!r}:\n{self.said}"
-            self.said += piece
+            assert piece != _END, f"it has not said {text!r}:\n{self.output}"
+            self.output += piece
 
     def interrupt(self) -> None:
         """Does what Ctrl-C does."""
@@ -134,10 +134,10 @@ class Started:
         """Waits for its end; returns the exit code."""
         code = self._process.wait(SECONDS)
         while (piece := self._pieces.get(timeout=SECONDS)) != _END:
-            self.said += piece
+            self.output += piece
         if self._keyboard >= 0:
             os.close(self._keyboard)
-        assert "Traceback" not in self.said, self.said
+        assert "Traceback" not in self.output, self.output
         return code
 
     def _read(self, screen: IO[bytes]) -> None:
@@ -147,14 +147,14 @@ class Started:
         self._pieces.put(_END)
 
 
-def run_id(said: str) -> str:
+def run_id(output: str) -> str:
     """Returns the run that a command has made."""
-    found = re.search(r"^submitted  (\S+)$", said.replace("\r", ""), re.MULTILINE)
-    assert found, said
+    found = re.search(r"^submitted  (\S+)$", output.replace("\r", ""), re.MULTILINE)
+    assert found, output
     return found[1]
 
 
-def ends_of_tasks(said: str) -> dict[str, tuple[str, str]]:
+def ends_of_tasks(output: str) -> dict[str, tuple[str, str]]:
     """Returns how each task ended, and its figure."""
-    found = (_LINE.match(line) for line in said.splitlines())
+    found = (_LINE.match(line) for line in output.splitlines())
     return {line[1]: (line[2], line[4] or "") for line in found if line and line[2] != "running"}

@@ -187,7 +187,7 @@ def test_a_backends_own_words(compiled):
 
 
 @pytest.mark.parametrize(
-    ("parameters", "backend", "said"),
+    ("parameters", "backend", "message"),
     [
         ({"kind": "a100-80g"}, "vertex", "pipeline.yaml, task train: kind: vertex has no accelerator a100-80g; did you mean a100-80gb?"),
         ({"kind": "warp"}, "kubeflow", "kubeflow has no accelerator warp; it has gpu, t4, p4"),
@@ -204,10 +204,10 @@ def test_a_backends_own_words(compiled):
         ({"count": "2"}, "kubeflow", "count is 2, but there is no accelerator: give kind too"),
     ],
 )
-def test_what_a_backend_does_not_know(compiled, parameters, backend, said):
+def test_what_a_backend_does_not_know(compiled, parameters, backend, message):
     with pytest.raises(UserError) as caught:
         _resolve(compiled(one), parameters, backend)
-    assert said in caught.value.message
+    assert message in caught.value.message
 
 
 def test_an_xn_that_the_count_repeats(compiled):

@@ -54,10 +54,10 @@ def file(folder: Path) -> Path:
     return place
 
 
-def _refused(context: str, target: str, flags: dict[str, str], *said: str) -> None:
+def _refused(context: str, target: str, flags: dict[str, str], *texts: str) -> None:
     with pytest.raises(UserError) as caught:
         find_settings(context, target, flags)
-    for words in said:
+    for words in texts:
         assert words in caught.value.message
 
 
@@ -142,7 +142,7 @@ def test_paths_are_relative_to_the_file(file):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ('[contexts.k]\ntarget = "kubeflow"\nhots = "x"', "[contexts.k]: hots is not a setting of kubeflow; did you mean host?"),
         ('[contexts.k]\ntarget = "kubeflow"\nproject = "x"', "[contexts.k]: project is not a setting of kubeflow; it has experiment"),
@@ -161,9 +161,9 @@ def test_paths_are_relative_to_the_file(file):
         ('[contexts.k]\ntarget = "kubeflow"\ncookies = "abc"', "PENSTOCK_KUBEFLOW_COOKIES"),
     ],
 )
-def test_a_file_that_means_nothing(file, text, said):
+def test_a_file_that_means_nothing(file, text, message):
     file.write_text(text)
-    _refused("", "kubeflow", {}, str(file), said)
+    _refused("", "kubeflow", {}, str(file), message)
     with pytest.raises(UserError) as caught:
         find_settings("", "kubeflow", {})
     assert "abc" not in caught.value.message

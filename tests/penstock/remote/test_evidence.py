@@ -47,20 +47,20 @@ def failing_gate(folder: str, reason: str):
     say(text="on", folder=folder).after(judge_rows(reason=reason, fails=True))
 
 
-def states(said: str) -> dict[str, str]:
-    return {key: state for key, (state, _) in ends_of_tasks(said).items()}
+def states(output: str) -> dict[str, str]:
+    return {key: state for key, (state, _) in ends_of_tasks(output).items()}
 
 
-def check(said: str, folder: Path) -> None:
+def check(output: str, folder: Path) -> None:
     """Checks what a run says whose gate has closed, and that the evidence is there; `gs://` is a folder here."""
-    assert states(said) == {"judge-rows": "done", "require-verdict": "failed", "say": "not run"}, said
-    assert re.search(f"^require-verdict: {REASON}; log: ", said, re.MULTILINE), said
-    [uri] = re.findall(r"^report +(\S+)$", said, re.MULTILINE)
+    assert states(output) == {"judge-rows": "done", "require-verdict": "failed", "say": "not run"}, output
+    assert re.search(f"^require-verdict: {REASON}; log: ", output, re.MULTILINE), output
+    [uri] = re.findall(r"^report +(\S+)$", output, re.MULTILINE)
     page = folder / uri.removeprefix("file://").removeprefix("gs://")
     assert REASON in page.read_text(encoding="utf-8")
     [evidence] = [path for path in folder.rglob("anomalies/verdict.json") if "require-verdict" not in path.parts]
     assert REASON in evidence.read_text(encoding="utf-8")
-    assert not (folder / "said").exists()
+    assert not (folder / "output").exists()
 
 
 def test_of_a_closed_gate_everything_is_kept(backend: Backend, person: Person, tmp_path: Path) -> None:

@@ -70,8 +70,8 @@ def test_shows_and_ends_as_a_run_here_does(backend: Backend, person: Person, cod
 
 
 def test_a_skipped_task_says_why(backend: Backend, person: Person) -> None:
-    said = ends_of_tasks(person.submits(judged, "--wait", verdict="not_blessed").stdout)
-    assert said["say"] == ("skipped", "because judge-verdict = not_blessed")
+    ended = ends_of_tasks(person.submits(judged, "--wait", verdict="not_blessed").stdout)
+    assert ended["say"] == ("skipped", "because judge-verdict = not_blessed")
 
 
 def test_a_closed_gate_is_one_even_where_nobody_tells_the_verdict(backend: Backend, person: Person) -> None:
@@ -124,7 +124,7 @@ def test_a_lost_connection_ends_nothing(backend: Backend, person: Person, how: s
         started.until("the run continues; retrying")
         (person.folder / "go").touch()
     assert started.ends() == 0
-    assert ends_of_tasks(started.said) == {"hold": ("done", ""), "say": ("done", "said late")}
+    assert ends_of_tasks(started.output) == {"hold": ("done", ""), "say": ("done", "said late")}
 
 
 def test_a_backend_that_stays_away_ends_it_with_one_line(backend: Backend, person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,9 +162,9 @@ class TestInterrupted:
         started.until("hold  running")
         started.interrupt()
         assert started.ends() == 130
-        assert "not run" not in started.said
-        back = re.search(r"^goes on +penstock (.*)$", started.said, re.MULTILINE)
-        assert back, started.said
+        assert "not run" not in started.output
+        back = re.search(r"^goes on +penstock (.*)$", started.output, re.MULTILINE)
+        assert back, started.output
         (person.folder / "go").touch()
         done = person.types(*back[1].split())
         assert done.returncode == 0
@@ -178,8 +178,8 @@ class TestInterrupted:
         started.until("The run goes on. Cancel it? [y/N]")
         started.answers(answer)
         assert started.ends() == 130
-        run = run_id(started.said)
-        assert f"canceled   {run}" in started.said if answer == "y" else f"penstock runs show {run} --wait" in started.said
+        run = run_id(started.output)
+        assert f"canceled   {run}" in started.output if answer == "y" else f"penstock runs show {run} --wait" in started.output
         assert _state(person, run, state) == state
 
     def test_whoever_is_impatient_leaves(self, backend: Backend, person: Person) -> None:
@@ -189,16 +189,16 @@ class TestInterrupted:
         started.until("Cancel it?")
         started.interrupt_until_it_ends()
         assert started.ends() == 130
-        assert _state(person, run_id(started.said), "running") == "running"
+        assert _state(person, run_id(started.output), "running") == "running"
 
 
 def test_a_run_that_somebody_cancels_is_canceled(backend: Backend, person: Person) -> None:
     started = person.starts(holding, "--wait")
     started.until("hold  running")
-    assert person.types("runs", "cancel", run_id(started.said)).returncode == 0
+    assert person.types("runs", "cancel", run_id(started.output)).returncode == 0
     assert started.ends() == 1
-    assert ends_of_tasks(started.said) == {"hold": ("canceled", ""), "say": ("not run", "")}
-    assert re.search(r"^canceled in ", started.said, re.MULTILINE)
+    assert ends_of_tasks(started.output) == {"hold": ("canceled", ""), "say": ("not run", "")}
+    assert re.search(r"^canceled in ", started.output, re.MULTILINE)
 
 
 def test_tasks_from_the_cache_are_said_to_be(backend: Backend, person: Person) -> None:
@@ -211,8 +211,8 @@ def _state(person: Person, run: str, wanted: str) -> str:
     """Returns a run's state, as soon as it is the one that is wanted, or will not be."""
     end = time.monotonic() + 30
     while True:
-        said = person.types("runs", "show", run).stdout
-        state = re.search(r"^\S+ +(waiting|running|done|failed|canceled)", said, re.MULTILINE)
-        assert state, said
+        output = person.types("runs", "show", run).stdout
+        state = re.search(r"^\S+ +(waiting|running|done|failed|canceled)", output, re.MULTILINE)
+        assert state, output
         if state[1] == wanted or time.monotonic() > end:
             return state[1]

@@ -68,8 +68,8 @@ def condition(number: int, pipeline: PipelineFile) -> str:
 
 
 def test_a_gate_has_let_pass_what_ran(followed: Followed) -> None:
-    code, said = followed(released, TaskState("evaluate-model", DONE), TaskState("say", DONE))
-    assert (code, "verdict    blessed\n" in said) == (EXIT_DONE, True), said
+    code, output = followed(released, TaskState("evaluate-model", DONE), TaskState("say", DONE))
+    assert (code, "verdict    blessed\n" in output) == (EXIT_DONE, True), output
 
 
 def test_a_gate_has_held_back_what_it_alone_could(followed: Followed) -> None:
@@ -77,24 +77,24 @@ def test_a_gate_has_held_back_what_it_alone_could(followed: Followed) -> None:
 
 
 def test_an_alarm_that_was_not_raised_holds_nothing_back(followed: Followed) -> None:
-    code, said = followed(alarm, TaskState("evaluate-model", DONE), TaskState("say", SKIPPED))
-    assert (code, "whether the model is released is unknown" in said) == (EXIT_FAILED, True), said
+    code, output = followed(alarm, TaskState("evaluate-model", DONE), TaskState("say", SKIPPED))
+    assert (code, "whether the model is released is unknown" in output) == (EXIT_FAILED, True), output
     told = TaskState("evaluate-model", DONE, outputs={"verdict": "blessed"})
     assert followed(alarm, told, TaskState("say", SKIPPED))[0] == EXIT_DONE
 
 
 def test_one_of_two_conditions_is_not_guessed(followed: Followed, compiled: Callable[[Any], PipelineFile]) -> None:
     tasks = TaskState("make", DONE), TaskState("evaluate-model", DONE)
-    code, said = followed(two_gates, *tasks, TaskState("say", SKIPPED))
-    assert (code, "done; whether the model is released is unknown" in said) == (EXIT_FAILED, True), said
+    code, output = followed(two_gates, *tasks, TaskState("say", SKIPPED))
+    assert (code, "done; whether the model is released is unknown" in output) == (EXIT_FAILED, True), output
     inner = condition(1, compiled(two_gates))
     assert followed(two_gates, *tasks, TaskState("say", SKIPPED, closed=inner))[0] == EXIT_NOT_RELEASED
 
 
 def test_a_task_of_which_nobody_tells_is_unknown(followed: Followed) -> None:
     for tasks in ([TaskState("evaluate-model", DONE, outputs={"verdict": "blessed"})], [TaskState("say", UNKNOWN)]):
-        code, said = followed(released, *tasks)
+        code, output = followed(released, *tasks)
         assert code == EXIT_FAILED
-        assert "unknown" in said
-        assert "say" in said
+        assert "unknown" in output
+        assert "say" in output
     assert followed(released)[0] == EXIT_FAILED

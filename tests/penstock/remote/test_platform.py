@@ -235,7 +235,7 @@ def test_an_importer_has_no_pod(compiled, settings):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("task: {}", "platform.yaml: the file has no setting task; did you mean tasks?"),
         ("tasks: {trian: {timeout: 1h}}", "settings for the task trian, which the pipeline does not have; did you mean train?"),
@@ -264,10 +264,10 @@ def test_an_importer_has_no_pod(compiled, settings):
         ("platforms: {kubernetes: {}}", "is a platform document of kfp"),
     ],
 )
-def test_a_file_that_means_nothing(compiled, settings, text, said):
+def test_a_file_that_means_nothing(compiled, settings, text, message):
     with pytest.raises(UserError) as caught:
         platform_spec(settings(text), compiled(two).document, {})
-    assert said in caught.value.message
+    assert message in caught.value.message
     assert "platform.yaml" in caught.value.message
 
 

@@ -101,7 +101,7 @@ def plain(folder: str, text: str):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("$$", "`$$`"),
         ("{{=1+1}}", "'{{=1+1}}'"),
@@ -112,13 +112,13 @@ def plain(folder: str, text: str):
     ],
     ids=["dollars", "sum", "variable", "environment", "emoji", "large"],
 )
-def test_submit_refuses_what_cannot_pass_with_the_cure(person: Person, kubeflow: KubeflowDouble, tmp_path: Path, text: str, said: str):
+def test_submit_refuses_what_cannot_pass_with_the_cure(person: Person, kubeflow: KubeflowDouble, tmp_path: Path, text: str, message: str):
     compiler.Compiler().compile(plain, str(tmp_path / "plain.yaml"))
     values = tmp_path / "values.yaml"
     values.write_text(yaml.safe_dump({"folder": f"at {tmp_path}", "text": text}))
     done = person.types("submit", tmp_path / "plain.yaml", "--target", "kubeflow", "--host", kubeflow.url, "--params", values)
     assert done.returncode == 2, done.stdout + done.stderr
-    assert said in done.stderr
+    assert message in done.stderr
     assert "URI" in done.stderr
     assert "nothing was sent" in done.stderr
     assert not kubeflow.records.runs

@@ -29,10 +29,10 @@ def test_lists_the_newest_first(backend: Backend, person: Person) -> None:
     assert person.types("runs", "list").stdout.split() == ["id", "name", "state", "created"]
     done = run_id(person.submits(gate, "--wait", "--name", "the first").stdout)
     failed = run_id(person.submits(failing, "--wait", "--name", "another").stdout)
-    said = person.types("runs", "list").stdout.splitlines()
-    assert [line.split()[0] for line in said] == ["id", failed, done]
-    assert re.fullmatch(rf"{failed} +another +failed +\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d", said[1])
-    assert re.match(rf"{done} +the first +done ", said[2])
+    output = person.types("runs", "list").stdout.splitlines()
+    assert [line.split()[0] for line in output] == ["id", failed, done]
+    assert re.fullmatch(rf"{failed} +another +failed +\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d", output[1])
+    assert re.match(rf"{done} +the first +done ", output[2])
     assert len(person.types("runs", "list", "--limit", "1").stdout.splitlines()) == 2
     refused = person.types("runs", "list", "--limit", "0")
     assert refused.returncode == 2
@@ -58,7 +58,7 @@ def test_prints_the_log_of_a_task_and_of_an_iteration(backend: Backend, person: 
 def test_ends_a_run_and_leaves_one_that_has_ended_alone(backend: Backend, person: Person) -> None:
     started = person.starts(holding, "--wait")
     started.until("hold  running")
-    run = run_id(started.said)
+    run = run_id(started.output)
     for _ in range(2):
         done = person.types("runs", "cancel", run)
         assert (done.returncode, done.stdout) == (0, f"canceled   {run}\n")

@@ -35,16 +35,16 @@ def test_a_schedule_is_made_listed_paused_resumed_and_deleted(backend: Backend, 
     assert words == "scheduled"
     assert re.search(rf"^page +http\S+{name}", made.stdout, re.MULTILINE)
     assert listed(person)[0][:5] == [name, "nightly", "active", "0 6 * * *", "UTC"]
-    for word, said, state in (("pause", "paused", "paused"), ("resume", "resumed", "active")):
+    for word, answer, state in (("pause", "paused", "paused"), ("resume", "resumed", "active")):
         changed = person.types("schedule", word, name)
-        assert (changed.returncode, changed.stdout.split()) == (0, [said, name])
+        assert (changed.returncode, changed.stdout.split()) == (0, [answer, name])
         assert listed(person)[0][2] == state
     assert person.types("schedule", "delete", name).stdout.split() == ["deleted", name]
     assert listed(person) == []
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--cron", "0 6 * *"], "'0 6 * *' is not a cron expression of 5 fields"),
         (["--cron", "0 25 * * *"], "'0 25 * * *' is not a cron expression of 5 fields"),
@@ -56,10 +56,10 @@ def test_a_schedule_is_made_listed_paused_resumed_and_deleted(backend: Backend, 
     ],
     ids=["fields", "hour", "zone", "end", "start", "concurrency", "none"],
 )
-def test_a_time_that_means_nothing_is_a_usage_error(backend: Backend, person: Person, options: list[str], said: str) -> None:
+def test_a_time_that_means_nothing_is_a_usage_error(backend: Backend, person: Person, options: list[str], message: str) -> None:
     done = create(person, *options)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert backend.calls() == []
 
 

@@ -73,23 +73,23 @@ REFUSED: dict[str, _Refusal] = {
 
 @pytest.mark.parametrize("refusal", REFUSED.values(), ids=REFUSED)
 def test_what_cannot_go_well_is_not_sent(backend: Backend, person: Person, refusal: _Refusal) -> None:
-    pipeline, parameters, options, said = refusal
+    pipeline, parameters, options, message = refusal
     done = person.submits(pipeline, *options, **parameters)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Usage: " in done.stderr or len(done.stderr.splitlines()) == 1, "one clear line"
     assert backend.calls() == []
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [(None, "cannot read gate.yaml"), ("", "is not a compiled pipeline"), ("a: [", "is not a compiled pipeline")]
+    ("text", "message"), [(None, "cannot read gate.yaml"), ("", "is not a compiled pipeline"), ("a: [", "is not a compiled pipeline")]
 )
-def test_a_file_that_is_no_pipeline_is_not_sent(backend: Backend, person: Person, text: str | None, said: str) -> None:
+def test_a_file_that_is_no_pipeline_is_not_sent(backend: Backend, person: Person, text: str | None, message: str) -> None:
     if text is not None:
         (person.folder / "gate.yaml").write_text(text)
     done = person.types("submit", "gate.yaml")
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
-    assert said in done.stderr
+    assert message in done.stderr
     assert backend.calls() == []
 
 
@@ -237,9 +237,9 @@ def test_a_dry_run_prints_a_document_and_sends_nothing(backend: Backend, person:
     done = person.submits(chain, "--dry-run", "--name", "never", text="a: [strange] text")
     assert done.returncode == 0
     document = yaml.safe_load(done.stdout)
-    said = yaml.safe_dump(document)
-    assert "never" in said
-    assert "a: [strange] text" in said
+    output = yaml.safe_dump(document)
+    assert "never" in output
+    assert "a: [strange] text" in output
     assert done.stderr.endswith("nothing was sent\n")
     assert "python:3.11 is a tag that can be moved; use its digest (@sha256:...) (image-without-digest)" in done.stderr
     assert backend.calls() == []

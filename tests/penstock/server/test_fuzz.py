@@ -129,8 +129,8 @@ class Connection:
         """Sends a request, and looks whom its answer blames."""
         self._http.request("POST", path, content, headers)
         answer = self._http.getresponse()
-        said = answer.read()
-        assert answer.status == 200 or 400 <= answer.status < 500, (answer.status, said[:300], path, headers, content[:2000])
+        output = answer.read()
+        assert answer.status == 200 or 400 <= answer.status < 500, (answer.status, output[:300], path, headers, content[:2000])
 
 
 def binary() -> tuple[dict[str, Any], bytes]:

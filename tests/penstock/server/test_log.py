@@ -47,9 +47,9 @@ print("the end", file=sys.stderr, flush=True)
 
 
 def test_what_others_write_to_stderr_does_not_grow_for_ever(tmp_path: Path, family_environment: dict[str, str]):
-    with (tmp_path / "server.err").open("ab") as said:
+    with (tmp_path / "server.err").open("ab") as errors:
         subprocess.run(
-            [sys.executable, "-c", WRITER, str(tmp_path)], env=family_environment, stderr=said, check=True, cwd=tmp_path, timeout=60
+            [sys.executable, "-c", WRITER, str(tmp_path)], env=family_environment, stderr=errors, check=True, cwd=tmp_path, timeout=60
         )
     text = (tmp_path / "server.err").read_text()
     assert len(text) < 3000
@@ -57,9 +57,9 @@ def test_what_others_write_to_stderr_does_not_grow_for_ever(tmp_path: Path, fami
 
 
 def test_a_file_that_is_not_the_servers_is_left_alone(tmp_path: Path, family_environment: dict[str, str]):
-    with (tmp_path / "mine").open("ab") as said:
+    with (tmp_path / "mine").open("ab") as file:
         subprocess.run(
-            [sys.executable, "-c", WRITER, str(tmp_path)], env=family_environment, stderr=said, check=True, cwd=tmp_path, timeout=60
+            [sys.executable, "-c", WRITER, str(tmp_path)], env=family_environment, stderr=file, check=True, cwd=tmp_path, timeout=60
         )
     assert (tmp_path / "mine").stat().st_size > 10_000
 

@@ -90,8 +90,8 @@ def test_v1_signature_that_is_served(server: Server, name: str):
 
 @pytest.mark.parametrize("name", ["embed", "nonsense", None, 7, ["serving_default"], {"a": 1}])
 def test_v1_signature_that_is_not(server: Server, name: Any):
-    status, said = ask_v1(server, signature_name=name)
-    assert (status, "uses only 'serving_default'" in said["error"]) == (400, True)
+    status, output = ask_v1(server, signature_name=name)
+    assert (status, "uses only 'serving_default'" in output["error"]) == (400, True)
 
 
 def test_v1_columns_are_refused(server: Server):
@@ -115,14 +115,14 @@ def test_v1_columns_are_refused(server: Server):
     ],
 )
 def test_v1_numbers_that_would_change(server: Server, changes: dict[str, Any], message: str):
-    status, said = ask_v1(server, ROW | changes)
-    assert (status, message in said["error"]) == (400, True), said
+    status, output = ask_v1(server, ROW | changes)
+    assert (status, message in output["error"]) == (400, True), output
 
 
 def test_v1_whole_numbers_are_exact_whatever_comes_beside_them(server: Server):
     numbers = [2**53 + 1, 1.0, -(2**63), 2**63 - 1]
-    status, said = ask_v1(server, *({**ROW, "n": number} for number in numbers))
-    assert (status, [row["same"] for row in said["predictions"]]) == (200, numbers)
+    status, output = ask_v1(server, *({**ROW, "n": number} for number in numbers))
+    assert (status, [row["same"] for row in output["predictions"]]) == (200, numbers)
 
 
 def test_v1_bytes(server: Server):

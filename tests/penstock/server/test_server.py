@@ -42,8 +42,8 @@ def put(folder: Path, saved_models: Path, model: str, name: str, version: str) -
 
 def start(folder: Path, port: int, environment: dict[str, str]) -> subprocess.Popen:
     command = server_command(environment, str(folder), "--port", str(port))
-    with serving.open_errors(folder) as said:
-        return subprocess.Popen(command, env=environment, stdout=said, stderr=said, cwd=folder)
+    with serving.open_errors(folder) as output:
+        return subprocess.Popen(command, env=environment, stdout=output, stderr=output, cwd=folder)
 
 
 def _accepts_connections(port: int) -> bool:
@@ -469,8 +469,8 @@ def test_nothing_of_a_request_gets_into_the_log_as_it_is(client: httpx.Client, f
     with socket.create_connection(("127.0.0.1", client.base_url.port)) as raw:
         raw.sendall(b"FORGED \x1b[31m\nFORGED / HTTP/9\r\n\r\n")
         raw.recv(1000)
-    for said in (folder / "server.log", folder / "server.err"):
-        for line in said.read_text(encoding="utf-8").splitlines():
+    for file in (folder / "server.log", folder / "server.err"):
+        for line in file.read_text(encoding="utf-8").splitlines():
             assert line.isprintable()
             assert "FORGED" not in line[:24]
 

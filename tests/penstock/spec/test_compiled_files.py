@@ -57,7 +57,7 @@ def test_every_command_that_takes_a_file_knows_the_names(penstock, words):
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ("compiled/training.yaml", "did you mean training? "),
         ("../training", "cannot read ../training: No such file or directory; did you mean training? "),
@@ -66,13 +66,13 @@ def test_every_command_that_takes_a_file_knows_the_names(penstock, words):
         ("x" * 5000, ": File name too long; "),
     ],
 )
-def test_what_is_neither_is_one_line_that_lists_the_names(penstock, given, said):
-    assert_lists_the_names(penstock("lint", given), said)
+def test_what_is_neither_is_one_line_that_lists_the_names(penstock, given, message):
+    assert_lists_the_names(penstock("lint", given), message)
 
 
-def assert_lists_the_names(done: subprocess.CompletedProcess[str], said: str) -> None:
+def assert_lists_the_names(done: subprocess.CompletedProcess[str], message: str) -> None:
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
-    assert said in done.stderr
+    assert message in done.stderr
     assert "secret" not in done.stderr
     assert all(name in done.stderr for name in compiled_files())

@@ -60,6 +60,6 @@ def test_a_description_that_is_none(text: str):
 def test_a_description_of_somebody_else_is_no_note_and_one_of_a_newer_version_is_refused():
     for text in ("", "for the dashboards", "[]", '{"owner": "somebody"}'):
         assert read_note(Model(version_description=text)) == Note()
-    for note, said in (({"schema": 2, "fingerprint": []}, "upgrade Penstock"), ({"fingerprint": 1}, "not of type str")):
-        with pytest.raises(TaskError, match=said):
+    for note, message in (({"schema": 2, "fingerprint": []}, "upgrade Penstock"), ({"fingerprint": 1}, "not of type str")):
+        with pytest.raises(TaskError, match=message):
             read_note(Model(name="models/flights", version_id="3", version_description=json.dumps(note)))

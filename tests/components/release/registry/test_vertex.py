@@ -95,16 +95,16 @@ def test_names_that_are_no_resource_ids_stay_apart(vertex: VertexDouble):
 
 
 @pytest.mark.parametrize(
-    ("alias", "version", "said"),
+    ("alias", "version", "message"),
     [
         ("Champion", "1", "Vertex AI does not accept the alias 'Champion'"),
         ("champion_eu", "1", "Vertex AI does not accept the alias 'champion_eu'"),
         ("champion", "9", "has no version 9 of flights"),
     ],
 )
-def test_aliases_that_cannot_be_set(registry: Registry, alias: str, version: str, said: str):
+def test_aliases_that_cannot_be_set(registry: Registry, alias: str, version: str, message: str):
     registry.register(FIRST, "gs://models/first", {})
-    with pytest.raises(TaskError, match=said):
+    with pytest.raises(TaskError, match=message):
         registry.point(alias, version)
 
 

@@ -52,7 +52,7 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "kind", "said"),
+    ("page", "kind", "message"),
     [
         (
             json_page(401, {"code": 16, "message": "there is no user identity header"}),
@@ -73,8 +73,8 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ],
     ids=lambda value: str(getattr(value, "code", "")),
 )
-def test_says_what_to_do(page: Page, kind: type[UserError], said: str) -> None:
-    with Site(lambda visit: page) as site, pytest.raises(kind, match=said) as refusal:
+def test_says_what_to_do(page: Page, kind: type[UserError], message: str) -> None:
+    with Site(lambda visit: page) as site, pytest.raises(kind, match=message) as refusal:
         list_runs(site.url)
     assert type(refusal.value) is kind or kind is UserError
     assert "\n" not in refusal.value.message
@@ -208,8 +208,8 @@ def test_takes_the_service_accounts_token_of_a_pod(tmp_path: Path, monkeypatch: 
 
 
 def test_needs_a_namespace_where_there_are_several_users() -> None:
-    said = "has several users: give your namespace with --namespace"
-    with Site(lambda visit: json_page(200, {"multi_user": True})) as site, pytest.raises(UserError, match=said):
+    message = "has several users: give your namespace with --namespace"
+    with Site(lambda visit: json_page(200, {"multi_user": True})) as site, pytest.raises(UserError, match=message):
         list_runs(site.url)
 
 

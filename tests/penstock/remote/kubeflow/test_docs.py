@@ -48,17 +48,17 @@ def target(multi_user_kubeflow: KubeflowDouble) -> KubeflowTarget:
 
 
 def test_every_command_of_the_page_does_what_it_says(multi_user_kubeflow: KubeflowDouble, target: KubeflowTarget, folder: Path) -> None:
-    said = PAGE.type_all(folder, target)
+    output = PAGE.type_all(folder, target)
     submit = f"submit {EXAMPLE} --target kubeflow --params kubeflow.yaml"
-    assert "sha256-" in said[f"{submit} --dry-run"]
-    assert "MLFLOW_TRACKING_PASSWORD" in said[f"{submit} --platform platform.yaml --dry-run"]
-    waited = said[f"{submit} --experiment flights --wait"]
+    assert "sha256-" in output[f"{submit} --dry-run"]
+    assert "MLFLOW_TRACKING_PASSWORD" in output[f"{submit} --platform platform.yaml --dry-run"]
+    waited = output[f"{submit} --experiment flights --wait"]
     [run] = target.runs()
     assert f"{multi_user_kubeflow.url}/_/pipeline/?ns={NAMESPACE}#/runs/details/{run.id}" in waited
     assert re.search(r"^push-model +done", waited, re.MULTILINE)
-    assert "trains on s3://my-rows/flights/*.parquet" in said["runs logs RUN train-model --target kubeflow"]
-    assert said[f"upload {EXAMPLE} --target kubeflow"].startswith("is there")
-    assert said["upload compiled/components/validate_examples.yaml --target kubeflow"].startswith("uploaded")
+    assert "trains on s3://my-rows/flights/*.parquet" in output["runs logs RUN train-model --target kubeflow"]
+    assert output[f"upload {EXAMPLE} --target kubeflow"].startswith("is there")
+    assert output["upload compiled/components/validate_examples.yaml --target kubeflow"].startswith("uploaded")
     assert list(target.schedules()) == []
 
 

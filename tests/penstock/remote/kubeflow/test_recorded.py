@@ -93,8 +93,8 @@ def reader(kubeflow: KubeflowDouble, tmp_path: Path, monkeypatch: pytest.MonkeyP
     return Reader(kubeflow)
 
 
-def shown(said: str) -> dict[str, str]:
-    return {line[1]: line[2] for line in map(LINE.match, said.splitlines()) if line}
+def shown(output: str) -> dict[str, str]:
+    return {line[1]: line[2] for line in map(LINE.match, output.splitlines()) if line}
 
 
 def in_run(name: str) -> str:
@@ -109,14 +109,14 @@ def test_every_recording_has_its_truth() -> None:
 @pytest.mark.parametrize("name", TRUTHS)
 def test_states_and_exit_code(reader: Reader, name: str) -> None:
     truth, recorded = TRUTHS[name], Recorded(name)
-    code, said = reader.asks("show", recorded)
-    assert (code, shown(said.partition("\ntask ")[2])) == (0, truth.tasks), said
-    assert re.search(rf"^\S+ {truth.state}\b", said, re.MULTILINE), said
-    code, said = reader.asks("show", recorded, "--wait")
+    code, output = reader.asks("show", recorded)
+    assert (code, shown(output.partition("\ntask ")[2])) == (0, truth.tasks), output
+    assert re.search(rf"^\S+ {truth.state}\b", output, re.MULTILINE), output
+    code, output = reader.asks("show", recorded, "--wait")
     followed = {in_run(key): state for key, state in truth.tasks.items()}
-    assert (code, {key: state for key, (state, _) in ends_of_tasks(said).items()}) == (truth.code, followed), said
+    assert (code, {key: state for key, (state, _) in ends_of_tasks(output).items()}) == (truth.code, followed), output
     word = "done; the model is not released" if code == 3 else truth.state
-    assert re.search(rf"^{word} in \d", said, re.MULTILINE), said
+    assert re.search(rf"^{word} in \d", output, re.MULTILINE), output
 
 
 @pytest.mark.parametrize(
@@ -137,25 +137,25 @@ def test_states_and_exit_code(reader: Reader, name: str) -> None:
     ],
 )
 def test_reasons(reader: Reader, name: str, reason: str) -> None:
-    _, said = reader.asks("show", Recorded(name), "--wait")
-    assert re.search(f"^{reason}$", said, re.MULTILINE), said
+    _, output = reader.asks("show", Recorded(name), "--wait")
+    assert re.search(f"^{reason}$", output, re.MULTILINE), output
 
 
 def test_seconds_are_the_containers(reader: Reader) -> None:
-    _, said = reader.asks("show", Recorded("flights-rolled-back"), "--wait")
-    assert re.search(r"^push-model +done +45 s ", said, re.MULTILINE), said
-    assert "done; the model is not released in 5 m 04 s" in said
-    _, said = reader.asks("show", Recorded("run-retried"))
-    assert re.search(r"^external +done +\S+ 14:42:30 +\S+ 14:42:34$", said, re.MULTILINE), said
+    _, output = reader.asks("show", Recorded("flights-rolled-back"), "--wait")
+    assert re.search(r"^push-model +done +45 s ", output, re.MULTILINE), output
+    assert "done; the model is not released in 5 m 04 s" in output
+    _, output = reader.asks("show", Recorded("run-retried"))
+    assert re.search(r"^external +done +\S+ 14:42:30 +\S+ 14:42:34$", output, re.MULTILINE), output
 
 
 def test_outputs_are_those_of_the_log(reader: Reader) -> None:
-    _, said = reader.asks("show", Recorded("flights-cached-pushed"), "--wait")
-    assert "verdict    AUC 0.6817: blessed\n" in said
-    assert "version    1\n" in said
-    assert "push       pushed\n" in said
-    _, said = reader.asks("show", Recorded("flights-rolled-back"), "--wait")
-    assert "push       rolled_back\n" in said
+    _, output = reader.asks("show", Recorded("flights-cached-pushed"), "--wait")
+    assert "verdict    AUC 0.6817: blessed\n" in output
+    assert "version    1\n" in output
+    assert "push       pushed\n" in output
+    _, output = reader.asks("show", Recorded("flights-rolled-back"), "--wait")
+    assert "push       rolled_back\n" in output
 
 
 @pytest.mark.parametrize(
@@ -173,9 +173,9 @@ def test_outputs_are_those_of_the_log(reader: Reader) -> None:
 )
 def test_logs_are_those_of_the_tasks_pod(reader: Reader, name: str, task: str, node: str) -> None:
     recorded = Recorded(name)
-    code, said = reader.asks("logs", recorded, task)
+    code, output = reader.asks("logs", recorded, task)
     assert (code, [each.endswith(node) for each in recorded.asked]) == (0, [True])
-    assert "capturing logs" in said
+    assert "capturing logs" in output
 
 
 @pytest.mark.parametrize(
@@ -188,9 +188,9 @@ def test_logs_are_those_of_the_tasks_pod(reader: Reader, name: str, task: str, n
     ],
 )
 def test_why_there_is_no_log(reader: Reader, name: str, task: str, reason: str) -> None:
-    code, said = reader.asks("logs", Recorded(name), task)
+    code, output = reader.asks("logs", Recorded(name), task)
     assert code == 1
-    assert re.search(reason, said), said
+    assert re.search(reason, output), output
 
 
 class TestADayLater:
@@ -198,8 +198,8 @@ class TestADayLater:
 
     def told(self, reader: Reader, recorded: Recorded) -> tuple[int, str]:
         """Returns what is said of a run, without the places where the logs of failed tasks are kept for reading."""
-        code, said = reader.asks("show", recorded, "--wait")
-        return code, re.sub(r"log: \S+", "log: PLACE", said)
+        code, output = reader.asks("show", recorded, "--wait")
+        return code, re.sub(r"log: \S+", "log: PLACE", output)
 
     @pytest.mark.parametrize("name", TRUTHS)
     def test_the_same_is_said_as_at_the_end(self, reader: Reader, name: str) -> None:
@@ -214,36 +214,38 @@ class TestADayLater:
 
     def test_where_nothing_is_archived_it_is_said_what_is_gone(self, reader: Reader) -> None:
         gone = Recorded("flights-cached-pushed", is_collected=True, archives_logs=False)
-        code, said = reader.asks("show", gone, "--wait")
+        code, output = reader.asks("show", gone, "--wait")
         assert code == 1
-        assert "gone       the logs of resolve-baseline, evaluate-model, check-serving, register-model, push-model, with the values" in said
-        assert "done; whether the model is released is unknown" in said
-        code, said = reader.asks("show", gone)
-        assert (code, shown(said.partition("\ntask ")[2])) == (0, TRUTHS["flights-cached-pushed"].tasks), said
-        code, said = reader.asks("logs", gone, "push-model")
+        assert (
+            "gone       the logs of resolve-baseline, evaluate-model, check-serving, register-model, push-model, with the values" in output
+        )
+        assert "done; whether the model is released is unknown" in output
+        code, output = reader.asks("show", gone)
+        assert (code, shown(output.partition("\ntask ")[2])) == (0, TRUTHS["flights-cached-pushed"].tasks), output
+        code, output = reader.asks("logs", gone, "push-model")
         assert code == 1
-        assert "the log no longer exists, or does not exist yet" in said
+        assert "the log no longer exists, or does not exist yet" in output
 
 
 class TestWithoutTheWorkflow:
     """An installation whose v1 API has nothing: names and states of nodes are told, not what lies in what."""
 
     def test_what_is_not_told_is_unknown(self, reader: Reader) -> None:
-        code, said = reader.asks("show", Recorded("loop", without_workflow=True), "--wait")
+        code, output = reader.asks("show", Recorded("loop", without_workflow=True), "--wait")
         assert code == 1
-        assert "done; the result of light-sq is unknown in 2 m 02 s" in said
+        assert "done; the result of light-sq is unknown in 2 m 02 s" in output
 
     def test_what_is_told_is_known(self, reader: Reader) -> None:
-        code, said = reader.asks("show", Recorded("importer", without_workflow=True))
-        assert (code, shown(said.partition("\ntask ")[2])) == (0, TRUTHS["importer"].tasks), said
+        code, output = reader.asks("show", Recorded("importer", without_workflow=True))
+        assert (code, shown(output.partition("\ntask ")[2])) == (0, TRUTHS["importer"].tasks), output
 
     def test_a_push_of_which_nobody_tells_is_not_guessed(self, reader: Reader) -> None:
-        code, said = reader.asks("show", Recorded("flights-cached-pushed", without_workflow=True), "--wait")
+        code, output = reader.asks("show", Recorded("flights-cached-pushed", without_workflow=True), "--wait")
         assert code == 1
-        assert "push       unknown: the backend does not return it, and the log no longer exists\n" in said
-        assert "done; whether the model is released is unknown in 4 m 07 s" in said
+        assert "push       unknown: the backend does not return it, and the log no longer exists\n" in output
+        assert "done; whether the model is released is unknown in 4 m 07 s" in output
 
     def test_a_log_is_not_said_to_be_missing(self, reader: Reader) -> None:
-        code, said = reader.asks("logs", Recorded("importer", without_workflow=True), "show-art")
+        code, output = reader.asks("logs", Recorded("importer", without_workflow=True), "show-art")
         assert code == 1
-        assert "the log of task show-art of run" in said
+        assert "the log of task show-art of run" in output

@@ -27,7 +27,7 @@ def test_what_was_made_here_reads_as_it_was_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("trigger", "said"),
+    ("trigger", "cron"),
     [
         (V2beta1Trigger(cron_schedule=V2beta1CronSchedule(cron="15 0 6 * * ?", start_time=EPOCH)), "15 0 6 * * ?"),
         (V2beta1Trigger(cron_schedule=V2beta1CronSchedule(cron="@daily")), "@daily"),
@@ -35,9 +35,9 @@ def test_what_was_made_here_reads_as_it_was_said() -> None:
     ],
     ids=["seconds", "word", "periodic"],
 )
-def test_what_was_made_elsewhere_can_be_read(trigger: V2beta1Trigger, said: str) -> None:
+def test_what_was_made_elsewhere_can_be_read(trigger: V2beta1Trigger, cron: str) -> None:
     read = schedule.timetable(recurring_run(trigger), "UTC")
-    assert (read.cron, read.start) == (said, None)
+    assert (read.cron, read.start) == (cron, None)
 
 
 @pytest.mark.parametrize(("status", "days", "state"), [("ENABLED", 1, "active"), ("DISABLED", 1, "paused"), ("ENABLED", -1, "ended")])
@@ -53,7 +53,7 @@ def test_another_time_zone_than_the_installations_is_refused() -> None:
     schedule.check(Timetable("daily", "0 6 * * *", time_zone="Europe/Berlin"), "Europe/Berlin")
 
 
-@pytest.mark.parametrize(("concurrency", "cron", "said"), [(11, "0 6 * * *", "1 to 10 runs"), (1, "0 6 * * 5-7", "write Sunday as 0")])
-def test_what_the_server_would_refuse_is_not_sent(concurrency: int, cron: str, said: str) -> None:
-    with pytest.raises(UserError, match=said):
+@pytest.mark.parametrize(("concurrency", "cron", "message"), [(11, "0 6 * * *", "1 to 10 runs"), (1, "0 6 * * 5-7", "write Sunday as 0")])
+def test_what_the_server_would_refuse_is_not_sent(concurrency: int, cron: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         schedule.check(Timetable("daily", cron, max_concurrency=concurrency), "UTC")

@@ -35,12 +35,12 @@ def folder(vertex: VertexDouble, tmp_path: Path) -> Path:
 
 def test_every_command_of_the_page_does_what_it_says(vertex: VertexDouble, folder: Path) -> None:
     target = VertexTarget(VertexSettings(project=vertex.project, location=vertex.location, api_endpoint=vertex.api_endpoint))
-    said = PAGE.type_all(folder, target)
+    output = PAGE.type_all(folder, target)
     submitted = f"submit {EXAMPLE} --target vertex --params vertex.yaml"
-    assert "NVIDIA_L4" in said[f"{submitted} --param accelerator_type=l4 --dry-run"]
-    assert "accelerator:" not in said[f"{submitted} --dry-run"]
-    assert re.search(r"^train-model +done", said[f"{submitted} --wait"], re.MULTILINE)
-    assert "trains on gs://my-project-data/flights/*.parquet" in said["runs logs RUN train-model --target vertex"]
+    assert "NVIDIA_L4" in output[f"{submitted} --param accelerator_type=l4 --dry-run"]
+    assert "accelerator:" not in output[f"{submitted} --dry-run"]
+    assert re.search(r"^train-model +done", output[f"{submitted} --wait"], re.MULTILINE)
+    assert "trains on gs://my-project-data/flights/*.parquet" in output["runs logs RUN train-model --target vertex"]
     assert [run.state for run in target.runs()] == ["done", "done"]
     assert len(vertex.runs_of("flights")) == 2
     assert list(target.schedules()) == []

@@ -124,9 +124,9 @@ def test_iterations_lie_below_their_loop(grpc_client: Client) -> None:
     names = {detail.task_id: detail.task_name for detail in job.job_detail.task_details}
     above = [names[detail.parent_task_id] for detail in job.job_detail.task_details if detail.task_name == "say"]
     assert sorted(above) == ["for-loop-1-0", "for-loop-1-1", "for-loop-1-2"]
-    said = next(detail for detail in job.job_detail.task_details if detail.task_unique_name == "for-loop-1.for-loop-1-1.say")
-    assert said.execution.metadata["input:name"] == "items"
-    assert said.execution.metadata["input:text"] == "b"
+    detail = next(detail for detail in job.job_detail.task_details if detail.task_unique_name == "for-loop-1.for-loop-1-1.say")
+    assert detail.execution.metadata["input:name"] == "items"
+    assert detail.execution.metadata["input:text"] == "b"
 
 
 @pytest.mark.parametrize(
@@ -281,12 +281,12 @@ WRONG = {
 
 @pytest.mark.parametrize("what", WRONG)
 def test_a_job_that_vertex_would_not_take_is_refused(grpc_client: Client, what: str) -> None:
-    wrong, said = WRONG[what]
+    wrong, message = WRONG[what]
     job = json_format.MessageToDict(v1.PipelineJob.pb(grpc_client.job(chain, "chain")._gca_resource))
     wrong(job)
     with pytest.raises(exceptions.InvalidArgument) as refused:
         grpc_client.create(json_format.ParseDict(job, v1.PipelineJob.pb(v1.PipelineJob())), "chain")
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert not list(grpc_client.jobs.list_pipeline_jobs(parent=grpc_client.double.parent))
 
 
@@ -378,7 +378,7 @@ def test_a_paused_schedule_makes_no_runs_until_it_is_resumed(client: Client) -> 
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"cron": "every day"}, "schedule.cron"),
         ({"cron": "0 25 * * *"}, "schedule.cron"),
@@ -389,9 +389,9 @@ def test_a_paused_schedule_makes_no_runs_until_it_is_resumed(client: Client) -> 
         ({"create_pipeline_job_request": {}}, "create_pipeline_job_request"),
     ],
 )
-def test_a_schedule_that_vertex_would_not_take_is_refused(grpc_client: Client, fields: dict[str, Any], said: str) -> None:
+def test_a_schedule_that_vertex_would_not_take_is_refused(grpc_client: Client, fields: dict[str, Any], message: str) -> None:
     job = grpc_client.job(gate, "gate")._gca_resource
     request = {"parent": grpc_client.double.parent, "pipeline_job": job}
     schedule = {"display_name": "s", "cron": "0 6 * * *", "max_concurrent_run_count": 1, "create_pipeline_job_request": request} | fields
-    with pytest.raises(exceptions.InvalidArgument, match=said):
+    with pytest.raises(exceptions.InvalidArgument, match=message):
         grpc_client.schedules.create_schedule(parent=grpc_client.double.parent, schedule=schedule)

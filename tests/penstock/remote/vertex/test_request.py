@@ -93,7 +93,7 @@ def test_every_request_has_an_id_of_its_own_that_vertex_takes(submission: Submis
 
 
 @pytest.mark.parametrize(
-    ("changes", "settings", "said"),
+    ("changes", "settings", "message"),
     [
         ({"pipeline_root": ""}, {}, "give --pipeline-root gs://BUCKET/FOLDER"),
         ({"pipeline_root": "minio://bucket/root"}, {}, "minio://bucket/root is not in Cloud Storage"),
@@ -113,18 +113,18 @@ def test_every_request_has_an_id_of_its_own_that_vertex_takes(submission: Submis
     ],
 )
 def test_what_vertex_would_refuse_is_refused_before_anything_is_sent(
-    submission: Submission, changes: dict[str, Any], settings: dict[str, Any], said: str
+    submission: Submission, changes: dict[str, Any], settings: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(UserError, match=said) as error:
+    with pytest.raises(UserError, match=message) as error:
         job_of(replace(submission, **changes), replace(SETTINGS, **settings))
     assert "\n" not in error.value.message
 
 
 @pytest.mark.parametrize(
-    ("field", "said"), [("project", "--project, GOOGLE_CLOUD_PROJECT"), ("location", "--location, GOOGLE_CLOUD_LOCATION")]
+    ("field", "message"), [("project", "--project, GOOGLE_CLOUD_PROJECT"), ("location", "--location, GOOGLE_CLOUD_LOCATION")]
 )
-def test_without_a_project_or_a_region_it_says_where_they_come_from(field: str, said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_without_a_project_or_a_region_it_says_where_they_come_from(field: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         VertexTarget(replace(SETTINGS, **{field: ""}))
 
 

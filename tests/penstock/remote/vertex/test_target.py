@@ -203,7 +203,7 @@ def test_no_bucket_is_made_and_nobody_asked_for_its_owner(
 
 
 @pytest.mark.parametrize(
-    ("code", "message", "kind", "said"),
+    ("code", "message", "kind", "expected"),
     [
         (grpc.StatusCode.UNAVAILABLE, "the service is away", BackendUnavailable, "does not answer in time"),
         (grpc.StatusCode.DEADLINE_EXCEEDED, "too slow", BackendUnavailable, "does not answer in time"),
@@ -221,11 +221,11 @@ def test_errors_are_one_line_and_tell_whether_to_ask_again(
     code: grpc.StatusCode,
     message: str,
     kind: type[UserError],
-    said: str,
+    expected: str,
 ) -> None:
     monkeypatch.setattr(module, "_BRIEFLY", 0.01)
     vertex.faults.add(Fault("GetPipelineJob", times=1000, code=code, message=message))
-    with pytest.raises(UserError, match=said) as error:
+    with pytest.raises(UserError, match=expected) as error:
         target.run("gate")
     assert type(error.value) is kind
     assert "\n" not in error.value.message

@@ -93,9 +93,9 @@ def test_what_kserve_leaves_behind_is_told_where_it_may_not_be_removed(
     site.cluster.play(kserve="0.20.0")
     for name in ("first", "second"):
         assert site.push(name) == "pushed"
-    said = capsys.readouterr().out
-    assert "unused resources of kind HorizontalPodAutoscaler" in said
-    assert 'cannot delete resource "httproutes"' in said
+    output = capsys.readouterr().out
+    assert "unused resources of kind HorizontalPodAutoscaler" in output
+    assert 'cannot delete resource "httproutes"' in output
 
 
 @ONLY_STANDARD

@@ -197,8 +197,8 @@ def test_a_pod_that_waits_for_a_node_says_so_once(site: Site, mode: str, capsys:
     site.behaves("first", unscheduled="0/1 nodes are available: 1 Insufficient cpu.", ready_after=1.0)
     with site.open() as destination:
         site.stage(destination, "first")
-    said = capsys.readouterr()
-    assert (said.out + said.err).count(": Unschedulable: 0/1 nodes are available: 1 Insufficient cpu.") == 1
+    output = capsys.readouterr()
+    assert (output.out + output.err).count(": Unschedulable: 0/1 nodes are available: 1 Insufficient cpu.") == 1
 
 
 def test_a_tag_that_knative_cannot_resolve_says_that_a_digest_would_do(site: Site):
@@ -607,9 +607,9 @@ def test_a_missing_namespace(site: Site):
 @pytest.mark.parametrize(("verb", "plural"), [("create", "inferenceservices"), ("get", "inferenceservices"), ("create", "leases")])
 def test_a_permission_that_is_missing_is_named(site: Site, verb: str, plural: str):
     site.cluster.deny((verb, plural))
-    said = refused_by(site)
-    assert f'cannot {verb} resource "{plural}"' in said
-    assert "have the permission granted" in said
+    output = refused_by(site)
+    assert f'cannot {verb} resource "{plural}"' in output
+    assert "have the permission granted" in output
     assert site.cluster.isvc("flights") is None
 
 

@@ -34,12 +34,12 @@ def replay(name: str) -> Iterator[tuple[float, Seen]]:
 
 def changes(name: str, judgements: dict[str, Judgement]) -> list[tuple[float, str, Any]]:
     """Returns when each judgement became what; the first is said where it says anything."""
-    said: dict[str, Any] = dict.fromkeys(judgements, False)
+    judged: dict[str, Any] = dict.fromkeys(judgements, False)
     found = []
     for at, seen in replay(name):
         for judgement, judge in judgements.items():
-            if (now := judge(seen)) != said[judgement]:
-                said[judgement] = now
+            if (now := judge(seen)) != judged[judgement]:
+                judged[judgement] = now
                 found.append((at, judgement, now))
     return found
 

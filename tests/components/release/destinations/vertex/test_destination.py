@@ -247,7 +247,7 @@ def test_another_prediction_log_is_another_version_of_the_same_bytes(place: Plac
 
 
 @pytest.mark.parametrize(
-    ("serving", "said"),
+    ("serving", "message"),
     [
         ({"cpu": "1"}, "serving option cpu is unknown; vertex://"),
         ({"accelerator_type": "L4", "accelerator_count": 1}, "accelerator_type 'L4' is unknown; give one of NVIDIA_"),
@@ -262,13 +262,13 @@ def test_another_prediction_log_is_another_version_of_the_same_bytes(place: Plac
         ({"image": "mine", "prediction_log": "gs://logs", "prediction_log_sample": -0.1}, "prediction_log_sample=-0.1 is not a share"),
     ],
 )
-def test_serving_options_that_vertex_would_refuse(place: Place, serving: dict[str, Any], said: str):
-    with pytest.raises(TaskError, match=said):
+def test_serving_options_that_vertex_would_refuse(place: Place, serving: dict[str, Any], message: str):
+    with pytest.raises(TaskError, match=message):
         place.open(serving=serving)
 
 
 @pytest.mark.parametrize(
-    ("uri", "said"),
+    ("uri", "message"),
     [
         ("vertex://my-project/us-central1", "give vertex://PROJECT/LOCATION/ENDPOINT"),
         ("vertex://my-project/Iowa/flights", "has no valid project and region"),
@@ -277,8 +277,8 @@ def test_serving_options_that_vertex_would_refuse(place: Place, serving: dict[st
         ("vertex://my-project/us-central1/flights?mode=raw", "destination option mode is unknown"),
     ],
 )
-def test_uris_that_are_none(uri: str, said: str):
-    with pytest.raises(TaskError, match=said):
+def test_uris_that_are_none(uri: str, message: str):
+    with pytest.raises(TaskError, match=message):
         parse(uri, "flights")
 
 
@@ -343,15 +343,15 @@ def test_other_projects_regions_and_hosts(place: Place):
 
 
 def test_credentials_that_are_missing_or_refused(place: Place, monkeypatch: pytest.MonkeyPatch):
-    said = "the credentials are missing, expired or rejected; run `gcloud auth application-default login`"
+    message = "the credentials are missing, expired or rejected; run `gcloud auth application-default login`"
     monkeypatch.setattr(place.double.identity, "refuses", True)
     code = f"from penstock.components.release.destinations import parse; parse({place.uri(call_timeout=5)!r}, 'flights').current()"
     environment = os.environ | place.double.environment(metadata_server=True) | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     del environment["GOOGLE_APPLICATION_CREDENTIALS"]
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert said in done.stderr.splitlines()[-1]
+    assert message in done.stderr.splitlines()[-1]
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere/key.json")
-    with pytest.raises(TaskError, match=said):
+    with pytest.raises(TaskError, match=message):
         place.open().current()
 
 
