@@ -57,7 +57,7 @@ def test_artifacts_come_with_their_type_and_place(start: Start):
     assert Path(artifact["uri"]).read_text() == "same"
 
 
-def test_tasks_of_one_component_are_told_apart_and_iterations_are_numbered(start: Start):
+def test_tasks_of_one_component_have_names_of_their_own_and_iterations_are_numbered(start: Start):
     run = start(pipelines.loop)
     assert run.wait(60)
 

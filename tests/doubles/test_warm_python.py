@@ -97,7 +97,7 @@ def test_it_ends_as_what_it_runs_does_and_the_other_way_round(warm: WarmPython, 
         assert lost.stdout.read() == "", "until the process that has its end of the pipe has ended too"
 
 
-def test_imports_that_cannot_be_are_told_and_the_interpreter_runs_what_is_asked_for(tmp_path: Path):
+def test_failed_imports_are_reported_and_the_interpreter_still_runs_commands(tmp_path: Path):
     (tmp_path / "script.py").write_text("import sys; sys.exit(3)")
     python = WarmPython(Path(sys.executable), "runs_it", ["no.such"], {})
     assert subprocess.run([python.python, tmp_path / "script.py"], check=False).returncode == 3
@@ -106,7 +106,7 @@ def test_imports_that_cannot_be_are_told_and_the_interpreter_runs_what_is_asked_
         python.__exit__()
 
 
-def test_it_ends_with_whoever_made_it(tmp_path: Path):
+def test_it_ends_with_its_parent(tmp_path: Path):
     code = f"""
 import os, pathlib, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})

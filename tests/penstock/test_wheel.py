@@ -168,7 +168,7 @@ def test_what_needs_no_environment(person):
         ("penstock status local://serving", 2, "has no model yet"),
     ],
 )
-def test_what_cannot_be_done_is_told(person_with_environments, line, code, message):
+def test_what_cannot_be_done_is_one_line(person_with_environments, line, code, message):
     done = person_with_environments.types(line)
     assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
     assert message in done.stderr

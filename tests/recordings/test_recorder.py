@@ -55,7 +55,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 TOLD = {"show": [], "logs": ["say"]}
 
 
-def test_a_recorded_run_is_told_as_the_run_itself(told: dict[str, Any], tmp_path: Path) -> None:
+def test_a_recorded_run_is_shown_as_the_run_itself(told: dict[str, Any], tmp_path: Path) -> None:
     recorded = Recorded("recorded", tmp_path)
     assert recorded.run_id == told["run_id"]
     with KubeflowDouble(tmp_path / "another") as another:

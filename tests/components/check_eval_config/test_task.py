@@ -49,7 +49,7 @@ def test_what_a_preprocessing_function_makes_is_left_to_the_model(check: Callabl
         (TFX, (), "is empty; provide rows to evaluate"),
     ],
 )
-def test_what_it_cannot_is_said(check: Callable[..., Any], text: str, late: tuple[int, ...], message: str) -> None:
+def test_unsupported_settings_are_named(check: Callable[..., Any], text: str, late: tuple[int, ...], message: str) -> None:
     result = check(text, late)
     assert result.code == 1
     assert message in result.error

@@ -98,7 +98,7 @@ def test_a_status_that_fails_leaves_the_state_in_the_log(
     assert (state["answering"], state["serving"]["fingerprint"]) == ([], push.fingerprint("first"))
 
 
-def test_status_of_a_place_that_nobody_pushed_to(push: Push, folder: Path):
+def test_status_of_a_destination_without_a_push(push: Push, folder: Path):
     done = push.control("status")
     assert (done.code, done.parameters) == (0, {"outcome": "unchanged", "url": ""})
     assert not folder.exists()
@@ -206,7 +206,7 @@ def test_a_rollback_does_not_wait_for_the_registry(push: Push, registry: Registr
     push.serves("first")
 
 
-def test_nothing_is_promoted_that_the_registry_cannot_be_told_of(push: Push, registry: Registry, release: Callable[..., Any], folder: Path):
+def test_nothing_is_promoted_if_the_registry_cannot_be_updated(push: Push, registry: Registry, release: Callable[..., Any], folder: Path):
     release("first")
     _stage(push, registry, folder, "second", 30)
     before = serving.read_state(folder, NAME)

@@ -181,7 +181,7 @@ def test_a_rubber_stamp_stands_for_nothing_but_a_baseline(evaluate: Flights, tex
     assert (verdict["verdict"], verdict["rubber_stamp"]) == ("not_blessed", False)
 
 
-def test_every_threshold_is_told(evaluate: Flights) -> None:
+def test_every_threshold_is_in_the_verdict(evaluate: Flights) -> None:
     more = f"""metrics {{ class_name: "Precision"
       threshold {{ {VALUE} {CHANGE} }}
       per_slice_thresholds {{ slicing_specs {{ feature_values {{ key: "carrier" value: "XX" }} }} threshold {{ {VALUE} {CHANGE} }} }}

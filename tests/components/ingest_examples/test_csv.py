@@ -137,7 +137,7 @@ COMPRESS = {"gzip": gzip.compress, "bz2": bz2.compress, "zstd": lambda data: pa.
 
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.csv.bz2", "a.csv.zst", "a.tsv.zstd", "a.csv", "wrong.csv.gz"])
 @pytest.mark.parametrize("compression", [None, "gzip", "bz2", "zstd"])
-def test_compression_is_told_by_the_bytes(tmp_path, ingest, fail, name, compression):
+def test_compression_is_detected_by_the_bytes(tmp_path, ingest, fail, name, compression):
     lines = ["x,y\n", *(f"{number},b\n" for number in range(2000))]
     compress = COMPRESS.get(compression, bytes)
     data = b"".join(compress("".join(part).encode()) for part in (lines[:700], lines[700:]))

@@ -15,5 +15,5 @@ def test_every_damaged_input_is_one_line(component: str, tmp_path: Path):
 
 @pytest.mark.usefixtures("elsewhere")
 @pytest.mark.parametrize("component", ["transform_examples", "train_model", "evaluate_model"])
-def test_an_input_that_nobody_wrote_is_one_line(component: str, tmp_path: Path):
+def test_a_missing_input_is_one_line(component: str, tmp_path: Path):
     check_unwritten(component, tmp_path)

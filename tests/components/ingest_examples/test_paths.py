@@ -52,5 +52,5 @@ def test_minio_is_s3_at_the_endpoint_that_is_named(fail, monkeypatch):
     assert "http://127.0.0.1:9/bucket/rows.csv" in fail("minio://bucket/rows.csv")
 
 
-def test_the_home_of_somebody_unknown_is_a_path_that_matches_no_file(fail):
+def test_the_home_of_an_unknown_user_is_a_path_that_matches_no_file(fail):
     assert "input_uri matches no file" in fail("~nobody-of-that-name/rows.csv")

@@ -399,7 +399,7 @@ class _Files(http.server.BaseHTTPRequestHandler):
 _ROWS = b"a,b\n" + b"".join(b"%d,%d\n" % (row, row) for row in range(50))
 
 
-def test_a_signed_url_is_read_and_its_signature_told_nobody(run_task, tmp_path):
+def test_a_signed_url_is_read_and_its_signature_stays_secret(run_task, tmp_path):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Files) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/rows.csv"
@@ -414,7 +414,7 @@ def test_a_signed_url_is_read_and_its_signature_told_nobody(run_task, tmp_path):
     assert "SECRET" not in refused.error
 
 
-def test_many_sources_leave_room_for_what_else_a_task_is_told(tmp_path, ingest):
+def test_many_sources_leave_room_for_other_arguments(tmp_path, ingest):
     """Examples' metadata reaches whoever reads them in one argument, which Kubeflow keeps below 120 KiB."""
     folder = tmp_path / ("deep" * 40)
     folder.mkdir()

@@ -72,7 +72,7 @@ def test_thresholds_and_measures_are_configured(monitor, write_log):
         assert monitor(log, monitoring_config=config).parameters == {"verdict": word}, config
 
 
-def test_a_canary_is_told_apart(monitor, write_log):
+def test_a_canary_is_distinguished(monitor, write_log):
     lines = logged(rows(3_000)) + logged(rows(1_000, seed=2, shift=3), CANARY, version="4")
     result = monitor(write_log(lines))
     assert result.parameters == {"verdict": "ok"}

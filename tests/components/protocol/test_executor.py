@@ -81,7 +81,7 @@ def test_an_executor_input_that_is_no_json(toy, text):
     assert err.count("\n") == 1
 
 
-def test_what_a_person_can_mend_is_one_line_and_leaves_nothing(toy):
+def test_invalid_input_is_one_line_and_leaves_nothing(toy):
     assert toy.run("mend")[::2] == (1, "error: the input is bad, here; mend it\n")
     assert toy.files() == []
 
@@ -99,7 +99,7 @@ def test_a_closed_gate_keeps_its_evidence_and_reports_no_output(toy):
     assert toy.files() == ["made/part"]
 
 
-def test_what_a_person_can_mend_is_said_in_a_marked_line_for_whoever_reads_the_log(toy):
+def test_invalid_input_is_a_marked_line_of_the_log(toy):
     assert toy.run("mend")[1].splitlines()[-1] == "[penstock-error] the input is bad, here; mend it"
     code, out, err = toy.run("surrogate")
     assert (code, err) == (1, "error: a \\ud800 is not a character\n")
@@ -184,7 +184,7 @@ def test_a_full_disk(toy, small_disk):
 @pytest.mark.parametrize(
     ("how", "named"), [("full, said by a library", ""), ("full, and something else", "run-1/.made.partial/part")], ids=["library", "chain"]
 )
-def test_a_full_disk_is_told_whoever_meets_it(toy, small_disk, how, named):
+def test_a_full_disk_is_reported_wherever_it_is_noticed(toy, small_disk, how, named):
     code, _, err = toy.run(how)
     assert code == 1
     assert err.startswith(f"error: cannot write {toy.root}")
@@ -319,6 +319,6 @@ def test_outputs_have_nothing_that_a_backend_loses(toy):
     assert not (toy.root / "unmade").exists()
 
 
-def test_what_is_said_for_people_is_cut(toy):
+def test_metadata_for_people_is_cut(toy):
     assert toy.run("values", options={"summary": "x" * 100_000, "dollars": ""})[0] == 0
     assert len(toy.metadata()["summary"]) < 5000

@@ -65,7 +65,7 @@ def test_what_is_not_there_is_missed_as_ever(package):
         importlib.import_module("heavy.absent")
 
 
-def test_what_cannot_be_loaded_says_so_to_whoever_uses_it(package):
+def test_a_failed_import_raises_on_use(package):
     with deferred_imports(frozenset({"heavy.broken"})):
         broken = importlib.import_module("heavy.broken")
     with pytest.raises(ModuleNotFoundError, match="no_such_module"):

@@ -54,7 +54,7 @@ def test_kubeflow_s_pages_get_lists_and_dicts_of_classification_metrics():
     assert values.decode_metadata(travels) == drawn
 
 
-def test_what_kubeflow_makes_of_anybody_s_metadata_is_read():
+def test_metadata_from_kubeflow_is_read():
     assert values.decode_metadata({"a": {"list": [1.0]}, "b": {"struct": {"c": 2.0}}, "d": {"list": 5}}) == {
         "a": [1],
         "b": {"c": 2},

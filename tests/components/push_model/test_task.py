@@ -228,7 +228,7 @@ def test_evidence_that_is_missing(push: Push, folder: Path, run_task: Callable[.
 @pytest.mark.parametrize(
     "probe", [{"instances": [], "predictions": []}, *({"tolerance": value} for value in (float("inf"), float("nan"), -1, 1e9, 10**400))]
 )
-def test_a_probe_by_which_nothing_can_be_told(push: Push, folder: Path, probe: dict[str, Any]):
+def test_a_probe_that_shows_nothing(push: Push, folder: Path, probe: dict[str, Any]):
     done = push("first", probe=probe)
     assert done.code == 1
     assert "probe.json" in done.error
@@ -471,7 +471,7 @@ def test_a_canary_gets_its_share_evenly(push: Push):
     assert answers[:4] in ([True, False, True, False], [False, True, False, True])
 
 
-def test_a_shadow_gets_a_copy_of_the_traffic_and_answers_to_nobody(push: Push):
+def test_a_shadow_gets_a_copy_of_the_traffic_and_answers_no_client(push: Push):
     assert push("first").code == 0
     done = push("second", parameters={"strategy": "shadow", "bake_seconds": 0})
     assert done.parameters == {"outcome": "shadowing", "url": push.url}
@@ -515,7 +515,7 @@ def test_blue_green_keeps_the_model_before_warm_for_a_while(push: Push, folder: 
     push.serves("first")
 
 
-def test_versions_that_nobody_can_go_back_to_are_removed(push: Push, folder: Path, monkeypatch: pytest.MonkeyPatch):
+def test_versions_beyond_the_history_are_removed(push: Push, folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(serving, "KEPT_VERSIONS", 1)
     for name in ("first", "second", "renamed"):
         assert push(name).parameters["outcome"] == "pushed"
@@ -526,7 +526,7 @@ def test_versions_that_nobody_can_go_back_to_are_removed(push: Push, folder: Pat
 @pytest.mark.parametrize(
     ("stable", "candidate", "history"), [(0, 1, []), (1, None, [0])], ids=["staged and not loaded", "promoted and not loaded"]
 )
-def test_the_server_follows_a_state_that_it_has_not_been_told_of(
+def test_the_server_follows_a_state_written_without_a_request(
     push: Push, folder: Path, stable: int, candidate: int | None, history: list[int]
 ):
     """The state file as a push leaves it when it is killed before the server has followed."""
@@ -542,7 +542,7 @@ def test_the_server_follows_a_state_that_it_has_not_been_told_of(
     push.serves("second")
 
 
-def test_version_files_that_somebody_deleted(push: Push, folder: Path):
+def test_deleted_version_files(push: Push, folder: Path):
     assert push("first").code == 0
     serving.stop_server(folder)
     shutil.rmtree(folder / NAME / serving.read_state(folder, NAME).stable)

@@ -92,7 +92,7 @@ def test_partitions_by_a_column(score):
     assert [row["origin"] for row in read(folder)] == rows(0, TOTAL)["origin"]
 
 
-def test_rows_that_cannot_be_scored_are_told_with_the_reason(score, examples):
+def test_rows_that_cannot_be_scored_are_stored_with_the_reason(score, examples):
     bad = rows()
     bad["distance"][7], bad["distance"][8], bad["distance"][9], bad["id"][10] = None, -1.0, 5000.0, None
     write_part(examples, 0, table(bad))

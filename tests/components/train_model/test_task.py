@@ -326,7 +326,7 @@ def test_bad_parameter_is_one_line(run_task, transformed, tracking_uri, monkeypa
     assert not result.outputs["model"].exists()
 
 
-def test_empty_split_is_said(run_task, transformed, tracking_uri, tmp_path):
+def test_an_empty_split_is_an_error(run_task, transformed, tracking_uri, tmp_path):
     examples = tmp_path / "examples"
     shutil.copytree(transformed.examples, examples)
     file = next((examples / "Split-eval").iterdir())
@@ -337,7 +337,7 @@ def test_empty_split_is_said(run_task, transformed, tracking_uri, tmp_path):
     assert "no rows" in result.error
 
 
-def test_deleted_experiment_is_said(run_task, transformed, tracking_uri):
+def test_a_deleted_experiment_is_an_error(run_task, transformed, tracking_uri):
     client = MlflowClient(tracking_uri)
     client.delete_experiment(client.create_experiment("gone"))
     result = run_task(NAME, {"module_file": TRAIN, "tracking_uri": tracking_uri, "experiment": "gone"}, transformed.inputs)

@@ -76,7 +76,7 @@ def backend_run_ends(backend: Backend) -> None:
         assert engine.wait(120)
 
 
-def test_the_reason_is_told_of_the_run(place, trigger):
+def test_the_run_has_the_reason_as_a_label(place, trigger):
     backend, uri = place
     trigger("degraded", runs_at=uri)
     if isinstance(backend, Kubeflow):

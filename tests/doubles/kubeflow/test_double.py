@@ -249,7 +249,7 @@ class TestRuns:
         assert {f"iteration-iterations({number}:{number})" for number in range(3)} <= set(states)
         assert states["say"] == ["SUCCEEDED"] * 3
 
-    def test_a_pod_s_log_is_told_by_the_pod_s_name(self, double: KubeflowDouble, files: dict[str, Path], tmp_path: Path):
+    def test_a_log_is_found_by_the_pod_s_name(self, double: KubeflowDouble, files: dict[str, Path], tmp_path: Path):
         run = finished(double, submit(double, files["gate"], tmp_path))
         address = f"{double.url}/apis/v1alpha1/runs/{run.run_id}/nodes"
         workflow = json.loads(

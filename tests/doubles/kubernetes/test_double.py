@@ -377,7 +377,7 @@ def test_errors_before_anything_is_made_are_events_only(cluster: KubernetesDoubl
     assert "StorageURI not supported" in event.message
 
 
-def test_an_unknown_mode_is_taken_and_told(client: Client) -> None:
+def test_an_unknown_mode_is_accepted_with_an_event(client: Client) -> None:
     client.create(isvc(annotations={"serving.kserve.io/deploymentMode": "Foo"}))
     status = client.wait(lambda status: find(status, "PredictorReady").get("reason") == "ReconcileFailed")
     assert find(status, "PredictorReady")["message"] == "unsupported deployment mode for workload: Foo"
@@ -604,7 +604,7 @@ def _breaks_the_storage(_: str) -> Path:
         (Behavior("second"), _breaks_the_storage, RuntimeError, "broken storage"),
     ],
 )
-def test_whoever_waits_is_told_what_a_double_has_done_wrong(
+def test_a_waiting_client_gets_the_double_s_own_error(
     kubernetes_api: None, model_servers: Any, behavior: Any, storage: Any, fault: type[Exception], reason: str
 ) -> None:
     with pytest.raises(fault, match=reason), KubernetesDouble(model_servers, storage) as cluster:  # noqa: PT012

@@ -125,7 +125,7 @@ def test_what_kserve_stands_on_is_defined(installed: Installation, kind: str) ->
     assert installed.server.admin.call("GET", f"/apis/{group}/{version}/namespaces/default/{plural}")["items"] == []
 
 
-def test_whoever_releases_may_do_what_terraform_allows_and_nothing_else(installed: Installation) -> None:
+def test_a_release_may_do_what_terraform_allows_and_nothing_else(installed: Installation) -> None:
     access = Access(installed.server.admin, "rights", ("flights",))
     pusher = Api(installed.server.url, installed.server.certificate[0], access.token)
     services, pods = INFERENCE_SERVICES.format("rights"), "/api/v1/namespaces/rights/pods"

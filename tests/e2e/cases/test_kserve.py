@@ -75,7 +75,7 @@ def test_kill_in_the_middle(service: Service, step: str) -> None:
     service.answers_as("second")
 
 
-def test_who_serves_is_told_by_its_bytes(service: Service) -> None:
+def test_status_names_what_serves_by_its_bytes(service: Service) -> None:
     service.serving("first")
     code, output = service.types("status")
     assert code == 0, output

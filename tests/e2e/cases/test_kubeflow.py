@@ -103,7 +103,7 @@ def test_identity(pipelines: Pipelines, tmp_path: Path) -> None:
     assert [row for row in same if not row.equal] == []
 
 
-def test_a_run_is_told_the_same_again(pipelines: Pipelines) -> None:
+def test_a_run_is_shown_the_same_again(pipelines: Pipelines) -> None:
     started = time.monotonic()
     code, output = pipelines.kubeflow.runs("show", pipelines.first.run_id, "--wait")
     assert code == 0, output

@@ -72,7 +72,7 @@ def outcomes(output: str) -> dict[str, str]:
     return {found[1]: found[2] for found in re.finditer(r"::(\S+(?: at \d+ %\])?) (PASSED|FAILED|SKIPPED|ERROR)", output)}
 
 
-def test_a_place_that_lacks_all_is_told_what_it_lacks(tmp_path: Path) -> None:
+def test_a_cluster_that_lacks_everything_is_reported(tmp_path: Path) -> None:
     code, output = e2e({"KUBECONFIG": ""})
     assert code == 0, output
     assert set(outcomes(output).values()) == {"SKIPPED"}
@@ -107,7 +107,7 @@ def test_runs_on_kubeflow(ground: dict[str, str], tmp_path: Path) -> None:
     assert left_over(ground) == []
 
 
-def test_what_was_made_is_taken_away_when_somebody_ends_it(ground: dict[str, str]) -> None:
+def test_interrupted_tests_remove_what_they_made(ground: dict[str, str]) -> None:
     command = [sys.executable, "-m", "tests.e2e", "-k", "test_first_push and standard"]
     with subprocess.Popen(
         command, cwd=ROOT, env=variables() | ground, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True

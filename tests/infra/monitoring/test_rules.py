@@ -43,7 +43,7 @@ def test_an_alert_says_how_bad_it_is_and_what_to_do(rule: dict[str, Any]):
 
 
 @pytest.mark.parametrize(("severity", "told"), [("critical", "on-call,team"), ("warning", "team"), ("info", "mail")])
-def test_who_is_told(say, severity, told):
+def test_receivers(say, severity, told):
     say("amtool", "check-config", MONITORING / "alertmanager.yaml")
     routed = say("amtool", "config", "routes", "test", "--config.file", MONITORING / "alertmanager.yaml", f"severity={severity}")
     assert routed.strip() == told

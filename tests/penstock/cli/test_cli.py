@@ -69,7 +69,7 @@ def test_compile_outside_a_checkout(penstock):
     assert "is not a checkout of Penstock" in done.stderr
 
 
-def test_compile_check_finds_what_was_edited_and_compile_mends_it(penstock, tmp_path):
+def test_compile_check_finds_what_was_edited_and_compile_restores_it(penstock, tmp_path):
     shutil.copytree(ROOT / "compiled", tmp_path / "compiled")
     (tmp_path / "components").mkdir()
     for path in [ROOT / "README.md", *(ROOT / "components").glob("*/README.md")]:

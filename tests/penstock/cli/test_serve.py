@@ -112,7 +112,7 @@ def test_a_killed_server_does_not_count(folder: Path, free_port: int, family_env
     assert "flights" in result.output
 
 
-def test_a_folder_that_nobody_pushed_to(tmp_path: Path):
+def test_a_folder_without_a_push(tmp_path: Path):
     for place in (tmp_path, tmp_path / "none"):
         result = serve("status", str(place))
         assert (result.exit_code, result.output) == (1, f"no model server runs in {place}\n")

@@ -117,7 +117,7 @@ def test_tfdv_lock_fits_the_c_library(monkeypatch, glibc, lock):
     ("glibc", "choice"),
     [((2, 36), "TFDV 1.16.1: glibc 2.36 is older than 2.39"), ((2, 41), "TFDV 1.21.0: glibc 2.41 is not older than 2.39")],
 )
-def test_the_choice_of_tfdv_is_said(monkeypatch, glibc, choice):
+def test_the_choice_of_tfdv_is_explained(monkeypatch, glibc, choice):
     monkeypatch.setattr(envs, "glibc_version", lambda: glibc)
     assert envs.tfdv_choice() == choice
 

@@ -92,7 +92,7 @@ def test_arguments_may_be_long(ground):
     assert ground.run("0", text)[1][0].startswith(f"argv ['0', '{text}']")
 
 
-def test_tasks_that_run_at_once_are_told_apart(ground):
+def test_tasks_that_run_at_the_same_time_are_distinguished(ground):
     ground.serve()
     found = {}
     threads = [threading.Thread(target=lambda code=code: found.update({code: ground.run(str(code))[0]})) for code in range(8)]
@@ -104,7 +104,7 @@ def test_tasks_that_run_at_once_are_told_apart(ground):
     assert ground.imported == "once "
 
 
-def test_a_signal_and_a_bug_are_told_as_of_any_process(ground):
+def test_a_signal_and_a_bug_are_reported_as_of_any_process(ground):
     ground.serve()
     assert ground.run("kill yourself")[0] == -signal.SIGKILL
     code, lines = ground.run("a bug")
@@ -127,7 +127,7 @@ def test_nothing_starts_after_an_interruption(ground):
     assert not _sleeping(ground.folder)
 
 
-def test_who_is_told_nothing_ends(ground):
+def test_a_process_that_gets_no_task_ends(ground):
     server = ground.serve(SECONDS_TO_IMPORT="0.5")
 
     def interrupted(*_):
@@ -150,7 +150,7 @@ def test_where_the_modules_cannot_be_imported_a_task_is_a_process_of_its_own(gro
     assert ground.run("4", OF_THIS_TASK="x") == (4, ["argv ['4'] variable x stdin  group True", "and a line on stderr"])
 
 
-def test_where_somebody_has_ended_it_a_task_is_a_process_of_its_own(ground):
+def test_after_it_was_killed_a_task_is_a_process_of_its_own(ground):
     server = ground.serve()
     assert ground.run()[0] == 0
     os.kill(server.pid, signal.SIGKILL)

@@ -44,7 +44,7 @@ def test_what_is_not_released_exits_with_three(ended):
     assert ended.figure in output
 
 
-def test_anomalies_that_somebody_goes_on_with_hold_nothing_back():
+def test_anomalies_without_a_gate_hold_nothing_back():
     assert told(task("validate_examples", verdict="failed"))[0] == EXIT_DONE
 
 
@@ -56,7 +56,7 @@ def test_a_check_that_broke_is_a_failure():
 
 @pytest.mark.parametrize("component", ["evaluate_model", "check_serving", "push_model", "control_release"])
 @pytest.mark.parametrize("state", ["done", "cached"])
-def test_what_nobody_tells_is_unknown(component: str, state: str):
+def test_an_outcome_without_outputs_is_unknown(component: str, state: str):
     code, output = told(task(component, state=state))
     assert code == EXIT_FAILED
     assert "done; whether the model is released is unknown in 3.0 s" in output

@@ -429,7 +429,7 @@ def test_independent_tasks_run_side_by_side(run, tmp_path):
     assert (tmp_path / "said").read_text() == "after both\n"
 
 
-def test_as_many_run_as_somebody_says(run, tmp_path):
+def test_as_many_run_as_the_option_allows(run, tmp_path):
     done = run(independent, "--parallel", "1", patience=0.1)
     assert done.returncode == 0, done.stdout + done.stderr
     assert [(tmp_path / f"{name}.met").read_text() for name in ("one", "other")] == ["1", "1"]

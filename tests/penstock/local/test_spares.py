@@ -156,7 +156,7 @@ def test_where_the_imports_fail_the_task_says_so_once(ground):
     assert cold[1][-1].endswith("ImportError: no such library")
 
 
-def test_where_somebody_has_ended_it_a_task_is_a_new_process(ground):
+def test_after_it_was_killed_a_task_is_a_new_process(ground):
     with ground.plan("first").kept():
         ground.spares.prepare()
         ground.is_ready()
@@ -181,7 +181,7 @@ def test_an_interruption_ends_the_task_and_the_spare_of_the_next(ground):
     assert not ground.waiting()
 
 
-def test_it_ends_with_whoever_started_it(ground):
+def test_it_ends_with_its_parent(ground):
     code = f"""
 import os, signal, sys
 from penstock.local.spares import Planned, Spares

@@ -75,7 +75,7 @@ def test_here_it_is_the_same(person: Person, tmp_path: Path) -> None:
     check(done.stdout, tmp_path)
 
 
-def test_an_open_gate_and_somebody_who_goes_on(backend: Backend, person: Person, tmp_path: Path) -> None:
+def test_an_open_gate_and_a_task_that_goes_on(backend: Backend, person: Person, tmp_path: Path) -> None:
     for given in ({}, {"reason": REASON, "on_anomalies": "warn"}):
         done = person.submits(gated, "--target", backend.name, "--no-cache", "--wait", **given)
         assert (done.returncode, set(states(done.stdout).values())) == (0, {"done"}), done.stdout

@@ -74,7 +74,7 @@ def test_a_skipped_task_says_why(backend: Backend, person: Person) -> None:
     assert ended["say"] == ("skipped", "because judge-verdict = not_blessed")
 
 
-def test_a_closed_gate_is_one_even_where_nobody_tells_the_verdict(backend: Backend, person: Person) -> None:
+def test_a_closed_gate_is_one_even_without_a_verdict(backend: Backend, person: Person) -> None:
     done = person.submits(gate, "--wait", text="not_blessed")
     assert done.returncode == 3
     assert "done; the model is not released in " in done.stdout
@@ -83,7 +83,7 @@ def test_a_closed_gate_is_one_even_where_nobody_tells_the_verdict(backend: Backe
 
 
 @pytest.mark.usefixtures("silent_environments")
-def test_a_push_whose_outcome_nobody_tells_is_unknown(backend: Backend, person: Person) -> None:
+def test_a_push_without_an_outcome_is_unknown(backend: Backend, person: Person) -> None:
     done = person.submits(silent_push, "--wait", folder=None)
     assert done.returncode == 1, done.stdout
     assert "done; whether the model is released is unknown in " in done.stdout
@@ -103,7 +103,7 @@ def test_a_failure_shows_the_end_of_the_log_and_keeps_all_of_it(backend: Backend
     assert ends_of_tasks(done.stdout)["say"] == ("not run", "")
 
 
-def test_why_a_task_failed_is_said_in_its_own_words(backend: Backend, person: Person) -> None:
+def test_the_reason_of_a_failure_is_the_task_s_own_message(backend: Backend, person: Person) -> None:
     done = person.submits(complaining, "--wait", reason="the rows have no label")
     assert re.search(r"^complain: the rows have no label; log: \S+$", done.stdout, re.MULTILINE)
 
@@ -137,7 +137,7 @@ def test_a_backend_that_stays_away_ends_it_with_one_line(backend: Backend, perso
     assert "\n" not in error.value.message
 
 
-def test_an_outcome_is_asked_for_until_it_is_told(kubeflow: KubeflowDouble, person: Person) -> None:
+def test_an_outcome_is_asked_for_until_it_is_there(kubeflow: KubeflowDouble, person: Person) -> None:
     person.writes_context(Kubeflow(kubeflow))
     kubeflow.faults.append(Fault(Fail(503), when=lambda call: call.path.endswith("/log"), times=2))
     done = person.submits(judged, "--wait")
@@ -157,7 +157,7 @@ def test_a_log_that_is_late_is_not_taken_for_none(vertex: VertexDouble, person: 
 
 
 class TestInterrupted:
-    def test_where_nobody_can_be_asked_the_run_goes_on(self, backend: Backend, person: Person) -> None:
+    def test_without_a_terminal_the_run_goes_on(self, backend: Backend, person: Person) -> None:
         started = person.starts(holding, "--wait")
         started.until("hold  running")
         started.interrupt()
@@ -182,7 +182,7 @@ class TestInterrupted:
         assert f"canceled   {run}" in started.output if answer == "y" else f"penstock runs show {run} --wait" in started.output
         assert _state(person, run, state) == state
 
-    def test_whoever_is_impatient_leaves(self, backend: Backend, person: Person) -> None:
+    def test_a_second_interrupt_leaves(self, backend: Backend, person: Person) -> None:
         started = person.starts(holding, "--wait", terminal=True)
         started.until("running")
         started.interrupt()
@@ -192,7 +192,7 @@ class TestInterrupted:
         assert _state(person, run_id(started.output), "running") == "running"
 
 
-def test_a_run_that_somebody_cancels_is_canceled(backend: Backend, person: Person) -> None:
+def test_a_run_that_is_canceled_elsewhere_is_canceled(backend: Backend, person: Person) -> None:
     started = person.starts(holding, "--wait")
     started.until("hold  running")
     assert person.types("runs", "cancel", run_id(started.output)).returncode == 0
@@ -201,7 +201,7 @@ def test_a_run_that_somebody_cancels_is_canceled(backend: Backend, person: Perso
     assert re.search(r"^canceled in ", started.output, re.MULTILINE)
 
 
-def test_tasks_from_the_cache_are_said_to_be(backend: Backend, person: Person) -> None:
+def test_tasks_from_the_cache_are_shown_as_cached(backend: Backend, person: Person) -> None:
     for options, state in (([], "done"), ([], "cached"), (["--no-cache"], "done")):
         done = person.submits(chain, "--wait", *options)
         assert ends_of_tasks(done.stdout)["read"][0] == state, done.stdout

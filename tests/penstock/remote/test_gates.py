@@ -91,7 +91,7 @@ def test_one_of_two_conditions_is_not_guessed(followed: Followed, compiled: Call
     assert followed(two_gates, *tasks, TaskState("say", SKIPPED, closed=inner))[0] == EXIT_NOT_RELEASED
 
 
-def test_a_task_of_which_nobody_tells_is_unknown(followed: Followed) -> None:
+def test_a_task_without_a_state_is_unknown(followed: Followed) -> None:
     for tasks in ([TaskState("evaluate-model", DONE, outputs={"verdict": "blessed"})], [TaskState("say", UNKNOWN)]):
         code, output = followed(released, *tasks)
         assert code == EXIT_FAILED

@@ -83,7 +83,7 @@ def test_a_task_that_there_is_not_is_one_line(backend: Backend, person: Person) 
     assert "task mkae" in done.stderr
 
 
-def test_somebody_elses_condition_is_not_handed_to_python(kubeflow: KubeflowDouble, person: Person) -> None:
+def test_a_condition_from_elsewhere_is_not_evaluated_as_python(kubeflow: KubeflowDouble, person: Person) -> None:
     person.writes_context(Kubeflow(kubeflow))
     run = run_id(person.submits(gate, "--wait", text="not_blessed").stdout)
     (theirs,) = kubeflow.records.runs.values()

@@ -92,7 +92,7 @@ def test_the_rows_of_the_probe_tell(function: Callable[..., Any], is_batched: bo
     assert warm_up(model, Release("0" * 64, probe=probe), "auto") is is_batched
 
 
-def test_where_nobody_can_tell_each_request_is_computed_by_itself(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_without_a_probe_each_request_is_computed_by_itself(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     function = lambda x: {"y": tf.io.parse_example(x, {"f": tf.io.FixedLenFeature([], tf.float32)})["f"]}  # noqa: E731
     model = SavedModel(saved(tmp_path, function, x=TEXT))
     assert not warm_up(model, NO_PROBE, "auto")

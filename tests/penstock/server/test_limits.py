@@ -92,7 +92,7 @@ def test_slow_senders_are_cut(server: Server, sent: bytes, status: bytes | None)
 
 
 @pytest.mark.parametrize("sent", [HALF, b"GET /", b"", b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"])
-def test_many_connections_shut_nobody_out(server: Server, sent: bytes):
+def test_many_connections_shut_no_client_out(server: Server, sent: bytes):
     with Others(server) as others, ExitStack() as closed:
         for _ in range(4 * CONNECTIONS):
             closed.enter_context(server.connect(sent))

@@ -59,7 +59,7 @@ def _infer(columns: dict[str, list]) -> pb.ModelInferRequest:
     return pb.ModelInferRequest(model_name=NAME, inputs=inputs)
 
 
-def test_nobody_takes_the_model_away(placed: Path, start: Callable[..., Server], free_port: int):
+def test_no_request_unloads_the_model(placed: Path, start: Callable[..., Server], free_port: int):
     server = start(placed, "--grpc_port", str(free_port)).ready()
     for verb in ("load", "unload"):
         for name in (NAME, "none", "..", "..%2f..%2ftmp", "%2Fetc", "a" * 5000, "x%00"):
@@ -288,7 +288,7 @@ def test_the_prediction_log(placed: Path, tmp_path: Path, start: Callable[..., S
     assert rows[-1]["instance"] == ROW
 
 
-def test_what_a_row_is_called_is_told_to_the_client_and_logged(placed: Path, tmp_path: Path, start: Callable[..., Server], free_port: int):
+def test_a_row_s_id_is_returned_and_logged(placed: Path, tmp_path: Path, start: Callable[..., Server], free_port: int):
     """By the key that the client gives, which the model does not see, or else by an id that the answer has; over every protocol."""
     logged = tmp_path / "log"
     options = ["--prediction_log", str(logged), "--prediction_log_sample", "1", "--prediction_log_key", "flight"]

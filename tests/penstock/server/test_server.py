@@ -170,7 +170,7 @@ ROW = {"distance": 100.0, "carrier": "AA", "month": 1}
         (None, "a list"),
     ],
 )
-def test_a_wrong_request_is_told_what_is_wrong(client: httpx.Client, instances: Any, message: str):
+def test_a_wrong_request_is_answered_with_the_reason(client: httpx.Client, instances: Any, message: str):
     answer = client.post("/v1/models/flights:predict", json={"instances": instances})
     assert answer.status_code == 400
     assert message in answer.json()["error"]
@@ -276,7 +276,7 @@ def test_who_cannot_read_the_folder_changes_nothing(client: httpx.Client, folder
 
 
 @pytest.mark.parametrize("damage", ["absent", "empty", "no text", "folder", "link to itself"])
-def test_nobody_has_a_token_that_cannot_be_read(client: httpx.Client, folder: Path, tmp_path: Path, damage: str):
+def test_no_request_has_a_token_that_cannot_be_read(client: httpx.Client, folder: Path, tmp_path: Path, damage: str):
     token, path = read_token(folder), folder / "server.token"
     kept = path.rename(folder / "kept.token")
     try:

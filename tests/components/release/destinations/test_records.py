@@ -57,7 +57,7 @@ def test_a_description_that_is_none(text: str):
     assert "\n" not in str(error.value)
 
 
-def test_a_description_of_somebody_else_is_no_note_and_one_of_a_newer_version_is_refused():
+def test_a_description_from_elsewhere_is_no_note_and_one_of_a_newer_version_is_refused():
     for text in ("", "for the dashboards", "[]", '{"owner": "somebody"}'):
         assert read_note(Model(version_description=text)) == Note()
     for note, message in (({"schema": 2, "fingerprint": []}, "upgrade Penstock"), ({"fingerprint": 1}, "not of type str")):

@@ -68,7 +68,7 @@ def test_blue_green_keeps_the_old_model_warm_for_a_while(site: Site):
     site.serves("second")
 
 
-def test_a_shadow_answers_to_nobody_until_it_is_promoted(site: Site):
+def test_a_shadow_answers_no_client_until_it_is_promoted(site: Site):
     site("first")
     done = site("second", parameters={"strategy": "shadow", "bake_seconds": 1})
     if not site.can_shadow:
@@ -99,7 +99,7 @@ def test_a_first_model_that_does_not_load_leaves_nothing(site: Site):
     assert site.champion() is None
 
 
-def test_wrong_answers_are_never_given_to_anybody(site: Site):
+def test_clients_never_get_wrong_answers(site: Site):
     site("first")
     with site.watching() as shares:
         done = site("second", probe={"predictions": [[0.9], [0.9]]})
@@ -167,7 +167,7 @@ def test_what_is_staged_is_promoted_whatever_errors_it_had_before(site: Site):
     site.serves("fickle")
 
 
-def test_what_serves_and_has_changed_where_it_is_kept_is_put_back_and_that_is_said(site: Site):
+def test_changed_files_of_the_serving_model_are_restored_and_reported(site: Site):
     site("first")
     site.damage("first")
     done = site("first")
@@ -194,7 +194,7 @@ def test_what_is_staged_and_has_changed_since_is_not_promoted(site: Site):
 
 
 @pytest.mark.parametrize("to", ["previous", "fingerprint"])
-def test_nobody_goes_back_to_a_model_whose_files_have_changed(site: Site, to: str):
+def test_no_rollback_to_a_model_whose_files_have_changed(site: Site, to: str):
     for name in ("first", "second"):
         site(name)
     site.damage("first")
@@ -213,7 +213,7 @@ def test_nobody_goes_back_to_a_model_whose_files_have_changed(site: Site, to: st
     assert site.champion() == "second"
 
 
-def test_nobody_goes_back_to_a_model_that_answers_wrongly(site: Site):
+def test_no_rollback_to_a_model_that_answers_wrongly(site: Site):
     for name in ("fickle", "second"):
         site(name)
     site.set_mode("9")

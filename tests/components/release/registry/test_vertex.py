@@ -78,7 +78,7 @@ def test_the_champion_moves_and_its_former_version_is_kept(registry: Registry):
     assert registry.resolve("champion").fingerprint == SECOND
 
 
-def test_the_default_version_is_what_somebody_makes_it(registry: Registry):
+def test_the_default_version_can_be_set_elsewhere(registry: Registry):
     for name, key in (("first", FIRST), ("second", SECOND)):
         registry.register(key, f"gs://models/{name}", {})
     assert registry.aliases() == {"default": "1"}

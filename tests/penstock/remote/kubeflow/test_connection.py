@@ -81,7 +81,7 @@ def test_says_what_to_do(page: Page, kind: type[UserError], message: str) -> Non
     assert isinstance(refusal.value, BackendUnavailable) == (kind is BackendUnavailable)
 
 
-def test_says_that_nobody_answers() -> None:
+def test_says_that_the_server_does_not_answer() -> None:
     with pytest.raises(BackendUnavailable, match=r"http://127\.0\.0\.1:9 cannot be reached: .*refused"):
         list_runs("http://127.0.0.1:9")
 

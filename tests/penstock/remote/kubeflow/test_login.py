@@ -82,7 +82,7 @@ def test_gives_the_cookie_of_the_session(asks_first: bool, approval: bool) -> No
         assert f"{SESSION}=session-of-ada" in log_in(host, USER)
 
 
-def test_gives_none_where_nobody_asks_who_it_is() -> None:
+def test_gives_none_without_a_login() -> None:
     with site(lambda visit: Page(200, "Kubeflow")) as host:
         assert log_in(host, USER) == ""
 
@@ -108,6 +108,6 @@ def test_says_that_the_pages_are_not_those_of_dex() -> None:
         log_in(host, USER)
 
 
-def test_says_that_nobody_answers() -> None:
+def test_says_that_the_server_does_not_answer() -> None:
     with pytest.raises(BackendUnavailable, match="cannot be reached"):
         log_in("http://127.0.0.1:9", USER)

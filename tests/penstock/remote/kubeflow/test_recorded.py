@@ -202,7 +202,7 @@ class TestADayLater:
         return code, re.sub(r"log: \S+", "log: PLACE", output)
 
     @pytest.mark.parametrize("name", TRUTHS)
-    def test_the_same_is_said_as_at_the_end(self, reader: Reader, name: str) -> None:
+    def test_the_output_is_that_of_the_run_s_end(self, reader: Reader, name: str) -> None:
         assert self.told(reader, Recorded(name, is_collected=True)) == self.told(reader, Recorded(name))
         later = reader.asks("show", Recorded(name, is_collected=True))
         assert later == reader.asks("show", Recorded(name))
@@ -212,7 +212,7 @@ class TestADayLater:
         assert later[0] == 0
         assert "[penstock-outputs] {" in later[1]
 
-    def test_where_nothing_is_archived_it_is_said_what_is_gone(self, reader: Reader) -> None:
+    def test_without_an_archive_it_names_what_is_gone(self, reader: Reader) -> None:
         gone = Recorded("flights-cached-pushed", is_collected=True, archives_logs=False)
         code, output = reader.asks("show", gone, "--wait")
         assert code == 1
@@ -230,22 +230,22 @@ class TestADayLater:
 class TestWithoutTheWorkflow:
     """An installation whose v1 API has nothing: names and states of nodes are told, not what lies in what."""
 
-    def test_what_is_not_told_is_unknown(self, reader: Reader) -> None:
+    def test_what_is_not_returned_is_unknown(self, reader: Reader) -> None:
         code, output = reader.asks("show", Recorded("loop", without_workflow=True), "--wait")
         assert code == 1
         assert "done; the result of light-sq is unknown in 2 m 02 s" in output
 
-    def test_what_is_told_is_known(self, reader: Reader) -> None:
+    def test_what_is_returned_is_known(self, reader: Reader) -> None:
         code, output = reader.asks("show", Recorded("importer", without_workflow=True))
         assert (code, shown(output.partition("\ntask ")[2])) == (0, TRUTHS["importer"].tasks), output
 
-    def test_a_push_of_which_nobody_tells_is_not_guessed(self, reader: Reader) -> None:
+    def test_a_push_without_an_outcome_is_not_guessed(self, reader: Reader) -> None:
         code, output = reader.asks("show", Recorded("flights-cached-pushed", without_workflow=True), "--wait")
         assert code == 1
         assert "push       unknown: the backend does not return it, and the log no longer exists\n" in output
         assert "done; whether the model is released is unknown in 4 m 07 s" in output
 
-    def test_a_log_is_not_said_to_be_missing(self, reader: Reader) -> None:
+    def test_an_existing_log_is_not_reported_as_missing(self, reader: Reader) -> None:
         code, output = reader.asks("logs", Recorded("importer", without_workflow=True), "show-art")
         assert code == 1
         assert "the log of task show-art of run" in output

@@ -22,7 +22,7 @@ def test_the_seconds_come_first() -> None:
     assert schedule.trigger(WEEKLY).cron_schedule.cron == "0 30 5 * * 1"
 
 
-def test_what_was_made_here_reads_as_it_was_said() -> None:
+def test_a_schedule_made_here_reads_as_it_was_given() -> None:
     assert schedule.timetable(recurring_run(schedule.trigger(WEEKLY)), "UTC") == WEEKLY
 
 

@@ -227,7 +227,7 @@ class TestAnHourLater:
     """The workflow and its pods are deleted; the record of the run has the workflow's last state."""
 
     @pytest.mark.parametrize("place", ["", "/pipeline"])
-    def test_the_run_and_its_logs_are_told_as_before(self, kubeflow: KubeflowDouble, submission, place: str):
+    def test_the_run_and_its_logs_are_as_before(self, kubeflow: KubeflowDouble, submission, place: str):
         target = KubeflowTarget(KubeflowSettings(host=f"{kubeflow.url}{place}"))
         run, tasks = finished(target, submission("complaining", parameters={"reason": "a\n\nb"}))
         before = list(target.logs(run.id, "complain"))
@@ -236,7 +236,7 @@ class TestAnHourLater:
         assert [line for line in target.logs(run.id, "complain") if line] == [line for line in before if line]
         assert tasks["complain"].error
 
-    def test_a_log_is_told_as_it_was_printed(self, kubeflow: KubeflowDouble, submission):
+    def test_a_log_is_as_it_was_printed(self, kubeflow: KubeflowDouble, submission):
         """Of what it does not take from a pod, the API server takes lines of JSON and of times for something else."""
         target = KubeflowTarget(KubeflowSettings(host=f"{kubeflow.url}/pipeline"))
         run, _ = finished(target, submission("gate"))
@@ -246,7 +246,7 @@ class TestAnHourLater:
         assert list(target.logs(run.id, "make")) == lines
 
     @pytest.mark.parametrize("place", ["", "/pipeline"])
-    def test_says_that_a_log_is_gone_that_nobody_has_archived(self, submission, tmp_path: Path, place: str):
+    def test_says_that_a_log_without_an_archive_is_gone(self, submission, tmp_path: Path, place: str):
         with KubeflowDouble(tmp_path / "without", archives_logs=False) as without:
             target = KubeflowTarget(KubeflowSettings(host=f"{without.url}{place}"))
             run, _ = finished(target, submission("failing"))
@@ -368,7 +368,7 @@ class TestSeveralUsers:
         monkeypatch.setenv("PENSTOCK_KUBEFLOW_COOKIES", multi_user_kubeflow.session())
         assert list(self.target(multi_user_kubeflow).runs()) == []
 
-    def test_a_stranger_gets_a_login_page(self, multi_user_kubeflow: KubeflowDouble):
+    def test_a_client_without_a_session_gets_a_login_page(self, multi_user_kubeflow: KubeflowDouble):
         with pytest.raises(UserError, match="answers with a login page: give a token"):
             list(self.target(multi_user_kubeflow).runs())
 
@@ -380,14 +380,14 @@ class TestSeveralUsers:
         with pytest.raises(UserError, match=r"requires authentication \(401\)"):
             list(target.runs())
 
-    def test_somebody_elses_namespace(self, multi_user_kubeflow: KubeflowDouble, submission, monkeypatch):
+    def test_another_user_s_namespace(self, multi_user_kubeflow: KubeflowDouble, submission, monkeypatch):
         monkeypatch.setenv("PENSTOCK_KUBEFLOW_TOKEN", "valid")
         with pytest.raises(UserError, match=r"does not allow that \(403\): .*Namespace:other,Verb:"):
             self.target(multi_user_kubeflow, namespace="other").submit(submission("gate"))
 
 
 class TestFaults:
-    def test_an_experiment_that_somebody_makes_at_the_same_time(self, kubeflow: KubeflowDouble, target: KubeflowTarget, submission):
+    def test_an_experiment_that_is_made_at_the_same_time(self, kubeflow: KubeflowDouble, target: KubeflowTarget, submission):
         kubeflow.faults.append(
             Fault(Fail(500, applied=True), when=lambda call: (call.method, call.path) == ("POST", "/apis/v2beta1/experiments"))
         )

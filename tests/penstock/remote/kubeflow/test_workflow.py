@@ -178,5 +178,5 @@ def test_pods_are_named_by_their_node_in_the_old_format(spec: dict[str, Any]) ->
     assert workflow(spec, *nodes, metadata=metadata).pod("write") == Pod(nodes[1]["id"], nodes[1]["id"])
 
 
-def test_a_run_of_the_first_version_has_no_tasks_that_could_be_told() -> None:
+def test_a_run_of_the_v1_api_has_no_tasks() -> None:
     assert list(Workflow({"metadata": {"name": NAME}, "status": {}}, {"spec": {"templates": []}}).tasks()) == []

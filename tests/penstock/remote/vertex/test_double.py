@@ -102,7 +102,7 @@ def test_a_job_runs_its_tasks_and_tells_their_states_outputs_and_artifacts(clien
     assert (tmp_path / "read").read_text() == "same\n"
 
 
-def test_what_a_condition_keeps_from_running_is_not_triggered_and_its_tasks_are_not_told(client: Client) -> None:
+def test_what_a_condition_skips_is_not_triggered_and_its_tasks_are_not_listed(client: Client) -> None:
     seen = details(client.wait(client.submit(gate, "closed", parameter_values={"text": "not_blessed"})))
     assert seen["condition-1"].state == State.NOT_TRIGGERED
     assert "say" not in seen
@@ -143,7 +143,7 @@ def test_iterations_lie_below_their_loop(grpc_client: Client) -> None:
         (retried, {}, {"fail-once": "SUCCEEDED"}),
     ],
 )
-def test_whatever_a_pipeline_is_made_of_is_told(grpc_client: Client, pipeline: Any, values: dict[str, Any], states: dict[str, str]) -> None:
+def test_every_kind_of_task_is_listed(grpc_client: Client, pipeline: Any, values: dict[str, Any], states: dict[str, str]) -> None:
     seen = details(grpc_client.wait(grpc_client.submit(pipeline, "job", parameter_values=values)))
     assert states.items() <= {name: detail.state.name for name, detail in seen.items()}.items()
 

@@ -90,7 +90,7 @@ def test_what_a_condition_keeps_from_running_is_skipped(target: VertexTarget, pr
     assert {task.key: task.state for task in run.tasks} == {"make": DONE, "say": SKIPPED}
 
 
-def test_a_second_run_takes_from_the_cache_unless_told_not_to(grpc_target: VertexTarget, prepared: Callable[..., Submission]) -> None:
+def test_a_second_run_takes_from_the_cache_unless_caching_is_off(grpc_target: VertexTarget, prepared: Callable[..., Submission]) -> None:
     for caching, state in ((None, DONE), (None, CACHED), (False, DONE)):
         run = wait(grpc_target, grpc_target.submit(replace(prepared(gate), caching=caching)).id)
         made = next(task for task in run.tasks if task.key == "make")
@@ -149,7 +149,7 @@ def test_runs_are_listed_newest_first_and_page_after_page(
     assert len(vertex.faults.calls) == 2
 
 
-def test_a_run_belongs_to_its_experiment_and_nothing_else_is_said(
+def test_a_run_belongs_to_its_experiment_and_nothing_else_is_printed(
     target: VertexTarget, vertex: VertexDouble, prepared: Callable[..., Submission], capfd: pytest.CaptureFixture[str]
 ) -> None:
     ids = [target.submit(replace(prepared(gate), experiment="flights")).id for _ in range(2)]
@@ -193,7 +193,7 @@ def test_an_answer_that_is_lost_makes_no_second_run(
     assert [run.id for run in target.runs()] == [submitted.id]
 
 
-def test_no_bucket_is_made_and_nobody_asked_for_its_owner(
+def test_no_bucket_is_made_and_no_owner_looked_up(
     grpc_target: VertexTarget, vertex: VertexDouble, prepared: Callable[..., Submission]
 ) -> None:
     with pytest.raises(UserError, match=r"cannot submit gate\.yaml: .*permission\(s\) to the bucket `other`"):
@@ -256,7 +256,7 @@ def test_without_credentials_it_says_how_to_get_some(vertex: VertexDouble, monke
 
 
 @pytest.mark.parametrize("endpoint", [{"api_endpoint": "localhost:1"}, {"api_endpoint": "http://localhost:1", "api_transport": "rest"}])
-def test_an_address_where_nobody_answers_is_named(vertex: VertexDouble, monkeypatch: pytest.MonkeyPatch, endpoint: dict[str, str]) -> None:
+def test_an_address_without_an_answer_is_named(vertex: VertexDouble, monkeypatch: pytest.MonkeyPatch, endpoint: dict[str, str]) -> None:
     monkeypatch.setattr(module, "_BRIEFLY", 0.01)
     with pytest.raises(BackendUnavailable, match=r"localhost:1 .*Connection refused"):
         list(VertexTarget(replace(settings_of(vertex, "grpc"), **endpoint)).runs())
@@ -265,7 +265,7 @@ def test_an_address_where_nobody_answers_is_named(vertex: VertexDouble, monkeypa
 TIMETABLE = Timetable("weekly flights", "30 6 * * 1", "Europe/Berlin", 2, False, None, datetime(2999, 1, 1, tzinfo=timezone.utc))
 
 
-def test_a_schedule_makes_runs_as_it_was_told_to(target: VertexTarget, vertex: VertexDouble, prepared: Callable[..., Submission]) -> None:
+def test_a_schedule_makes_runs_as_defined(target: VertexTarget, vertex: VertexDouble, prepared: Callable[..., Submission]) -> None:
     made = target.create_schedule(prepared(waiting), TIMETABLE)
     assert made.state == "active"
     assert made.url.endswith(f"/locations/us-central1/pipelines/schedules/{made.id}?project=my-project")
@@ -299,6 +299,6 @@ def test_a_schedule_is_paused_resumed_and_deleted(target: VertexTarget, vertex: 
         target.pause_schedule(made.id)
 
 
-def test_a_cron_that_vertex_refuses_is_said_in_its_words(grpc_target: VertexTarget, prepared: Callable[..., Submission]) -> None:
+def test_a_cron_that_vertex_refuses_is_reported_in_its_words(grpc_target: VertexTarget, prepared: Callable[..., Submission]) -> None:
     with pytest.raises(UserError, match=r"cannot schedule gate\.yaml: .*Invalid time zone 'Mars/Olympus'"):
         grpc_target.create_schedule(prepared(gate), replace(TIMETABLE, time_zone="Mars/Olympus"))

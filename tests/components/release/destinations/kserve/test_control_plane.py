@@ -83,7 +83,7 @@ def test_what_kserve_leaves_behind_is_removed(site: Site, mode: str):
 
 
 @ONLY_STANDARD
-def test_what_kserve_leaves_behind_is_told_where_it_may_not_be_removed(
+def test_what_kserve_leaves_behind_is_reported_without_the_right_to_remove_it(
     site: Site,
     mode: str,
     capsys: pytest.CaptureFixture,
@@ -176,13 +176,13 @@ def test_what_can_never_be_promoted_is_refused_before_it_is_staged(site: Site, m
 
 
 @BOTH
-def test_what_only_events_tell_is_told_at_once(site: Site, mode: str):
+def test_a_problem_that_only_events_show_is_reported_soon(site: Site, mode: str):
     site.cluster.play(unsupported=("pvc://",))
     with site.open() as destination, pytest.raises(StepFailed, match=r"InternalError: .*StorageURI not supported"):
         site.stage(destination, "first")
 
 
-def test_a_mode_that_is_not_installed_is_told_at_once(site: Site):
+def test_a_mode_that_is_not_installed_is_reported_soon(site: Site):
     site.cluster.play(has_knative=False)
     with site.open() as destination, pytest.raises(StepFailed, match=r"ServerlessModeRejected: It is not possible to use Knative"):
         site.stage(destination, "first")
@@ -208,7 +208,7 @@ def test_a_conflict_of_two_writers_is_no_trouble(site: Site):
 
 
 @BOTH
-def test_what_somebody_has_stopped_is_not_released_to(site: Site, mode: str):
+def test_a_stopped_service_gets_no_release(site: Site, mode: str):
     site.push("first")
     stop = {"metadata": {"annotations": {"serving.kserve.io/stop": "true"}}}
     stopped = site.cluster.store.change(INFERENCE_SERVICES, site.cluster.namespace, "flights", stop)

@@ -174,7 +174,7 @@ def test_a_status_of_before_the_change_is_not_taken_for_an_answer(site: Site, mo
         ({"quota": "exceeded quota: compute, requested: cpu=2"}, "exceeded quota: compute, requested: cpu=2"),
     ],
 )
-def test_what_keeps_a_version_from_starting_is_said_and_harms_nobody(site: Site, mode: str, behavior: dict[str, Any], words: str):
+def test_a_version_that_cannot_start_is_explained_and_harms_no_client(site: Site, mode: str, behavior: dict[str, Any], words: str):
     site.push("first")
     site.behaves("second", **behavior)
     started = time.monotonic()
@@ -401,7 +401,7 @@ def test_what_cannot_be_tidied_up_does_not_cost_the_new_model_its_place(site: Si
 
 
 @BOTH
-def test_somebody_elses_change_meanwhile_is_kept(site: Site, mode: str):
+def test_a_concurrent_change_is_kept(site: Site, mode: str):
     """A label makes a new revision in mode knative, which serves from then on."""
     site.push("first")
 

@@ -68,7 +68,7 @@ def test_a_promotion_is_judged_once_the_gateway_has_followed(site: Site, kserve_
 
 @KSERVE
 @LAGS
-def test_a_rollback_is_judged_once_the_gateway_has_followed_and_loses_nobody(site: Site, kserve_cluster: KubernetesDouble, lag: float):
+def test_a_rollback_is_judged_once_the_gateway_has_followed_and_loses_no_request(site: Site, kserve_cluster: KubernetesDouble, lag: float):
     for name in ("first", "second"):
         site(name)
     kserve_cluster.lag = lag
@@ -196,7 +196,7 @@ def test_without_a_mode_the_clusters_own_is_taken(nowhere: Site, kserve_cluster:
 
 
 @pytest.mark.parametrize("site", ["kserve-knative"], indirect=True)
-def test_a_mode_that_nobody_may_ask_for_is_an_error_in_one_line(nowhere: Site, kserve_cluster: KubernetesDouble):
+def test_a_mode_that_is_not_allowed_is_one_line(nowhere: Site, kserve_cluster: KubernetesDouble):
     nowhere.destination = nowhere.destination.replace("mode=knative&", "")
     kserve_cluster.deny(("create", "inferenceservices"))
     done = nowhere("first")

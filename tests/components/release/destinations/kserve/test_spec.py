@@ -119,12 +119,12 @@ def test_pods_have_time_to_end_their_requests_and_knative_gives_it_itself():
     assert "terminationGracePeriodSeconds" not in version(1, runtime="kserve-tensorflow-serving").predictor
 
 
-def test_the_server_is_told_where_monitor_models_figures_are():
+def test_the_server_gets_the_address_of_the_monitoring_figures():
     (container,) = version(1, monitoring="gs://verdicts/churn").predictor["containers"]
     assert container["args"][-2:] == ["--monitoring", "gs://verdicts/churn"]
 
 
-def test_the_server_is_told_where_to_keep_its_prediction_log():
+def test_the_server_gets_the_place_of_its_prediction_log():
     (container,) = version(1, **LOG).predictor["containers"]
     assert container["args"][-4:] == ["--prediction_log", "s3://logs/churn", "--prediction_log_sample", "0.25"]
     assert not version(1).is_same(version(1, **LOG))
@@ -342,6 +342,6 @@ def test_knative_the_candidate_has_no_share_and_knows_what_serves():
         ),
     ],
 )
-def test_somebody_elses_canary_is_left_alone(steps: Knative | Standard, spec: dict[str, Any]):
+def test_a_canary_from_elsewhere_is_left_alone(steps: Knative | Standard, spec: dict[str, Any]):
     with pytest.raises(TaskError, match="canary at 10 % that Penstock did not create"):
         steps.state({"metadata": {"name": "churn"}, "spec": spec})

@@ -106,7 +106,7 @@ def test_one_call_gives_the_traffic_and_says_so_with_the_etag_of_what_was_read(p
     assert not any(call.request.traffic_split for call in calls if call.name in ("DeployModel", "UndeployModel"))
 
 
-def test_staged_it_is_asked_where_nobody_else_is(place: Place):
+def test_a_staged_model_is_asked_on_an_endpoint_without_clients(place: Place):
     place.push("first")
     with place.open() as target:
         target.stage(place.model("second"), place.release("second"))
@@ -142,7 +142,7 @@ def test_the_same_bytes_are_uploaded_once(place: Place):
     assert place.answers("first")
 
 
-def test_an_endpoint_of_somebody_else_keeps_its_description_and_its_model_serves_again(place: Place):
+def test_an_endpoint_from_elsewhere_keeps_its_description_and_its_model_serves_again(place: Place):
     place.push("first")
     with place.open() as target:
         target.stage(place.model("second"), place.release("second"))
