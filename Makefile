@@ -59,7 +59,7 @@ test-kfp: setup ## Run the SDK's tests with another version of kfp (KFP=2.15.2, 
 e2e: setup data/flights ## Run the end-to-end tests on the cluster of KUBECONFIG (docs/testing-on-a-cluster.md says what they need)
 	@$(BIN)/python -m tests.e2e $(ARGS)
 
-chaos: setup kubernetes ## Kill and hinder pushes at every call, on every kind of destination (ARGS=--help says what there is)
+chaos: setup kubernetes ## Kill pushes and fail their calls, at every call, on every kind of destination (ARGS=--help lists the options)
 	@$(BIN)/python -m tests.families deploy -m tests.chaos $(ARGS)
 
 parity: setup data/flights ## Run the flights pipeline in virtualenvs and in containers, compare every artifact

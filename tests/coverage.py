@@ -1,4 +1,4 @@
-"""Coverage: which lines the processes of the tests run. Shown, for whoever asks; no figure of it is enforced.
+"""Coverage: which lines the processes of the tests run. Shown on request; no figure is enforced.
 
 A task that `penstock run` starts is not measured: it sees nothing but its family's packages.
 """

@@ -1,4 +1,4 @@
-"""Ports of this machine, for servers that must be told theirs before they start."""
+"""Ports of this machine, for servers that need theirs before they start."""
 
 import fcntl
 import os
@@ -6,7 +6,7 @@ import socket
 import tempfile
 from pathlib import Path
 
-# Below those that systems give to whoever asks for any port, and to the near end of connections.
+# Below the ephemeral ports, which systems give to port 0 and to the near end of connections.
 _PORTS = range(20_000, 32_000)
 _given: set[int] = set()
 _locks = os.open(Path(tempfile.gettempdir()) / f"penstock-test-ports-{os.getuid()}", os.O_RDWR | os.O_CREAT, 0o600)

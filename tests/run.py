@@ -124,7 +124,7 @@ def _sdk() -> Suite:
 
 
 def _families() -> list[Suite]:
-    """Gives each family's tests a process of their own: TFMA makes Keras another one for whoever imports it later."""
+    """Gives each family's tests a process of their own: TFMA changes Keras for what imports it later."""
     largest_first = sorted(files_by_family(ROOT / "components").items(), key=lambda item: -len(item[1]))
     made = [(family, environment(family), files) for family, files in largest_first if files]
     return [Suite(family, item.python, item.version, files, variables(item)) for family, item, files in made]

@@ -30,7 +30,7 @@ class ApiError(Exception):
 
 
 class Api:
-    """Somebody's way to the API.
+    """Access to the API as one user.
 
     Attributes:
         url: Where it listens.

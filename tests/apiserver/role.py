@@ -1,4 +1,4 @@
-"""The rights of whoever releases, as Terraform gives them."""
+"""The rights of a release, as Terraform grants them."""
 
 import json
 from collections.abc import Sequence

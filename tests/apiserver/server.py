@@ -22,7 +22,7 @@ class ApiServer:
     """A Kubernetes API; use it as a context manager, or end it with `close`.
 
     Attributes:
-        admin: The way of somebody who may do everything.
+        admin: The access of an administrator.
         certificate: Its certificate, which signs itself, and the key; for localhost.
     """
 
@@ -124,7 +124,7 @@ class ApiServer:
             "service-account-signing-key-file": key,
             "service-cluster-ip-range": "10.0.0.0/24",
             "endpoint-reconciler-type": "none",
-            # Nobody makes the account `default` of a namespace, which pods have on a cluster.
+            # No controller creates a namespace's account `default`, which pods have on a cluster.
             "disable-admission-plugins": "ServiceAccount",
             "profiling": "false",
             # KServe's definition of an InferenceService takes a busy machine longer than the default of a minute.

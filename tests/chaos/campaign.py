@@ -1,4 +1,4 @@
-"""The campaign: every case on every ground, several at a time."""
+"""The campaign: every case on every site, several at the same time."""
 
 import itertools
 import os
@@ -17,15 +17,15 @@ from ..doubles.models import ModelServers
 from ..doubles.storage import stores
 from ..doubles.vertex.double import SERVED_NAME
 from .cases import Case, cases_of, judge
-from .ground import Ground
-from .kserve_ground import KServeGround
-from .place import NEW, OLD, Place
-from .vertex_ground import VertexGround
+from .kserve_site import KServeSite
+from .site import Site
+from .trials import NEW, OLD, Trials
+from .vertex_site import VertexSite
 
-GROUNDS: dict[str, Callable[[ModelServers, Path], Ground]] = {
-    "kserve-standard": lambda servers, folder: KServeGround("standard", servers, folder),
-    "kserve-knative": lambda servers, folder: KServeGround("knative", servers, folder),
-    "vertex": VertexGround,
+SITES: dict[str, Callable[[ModelServers, Path], Site]] = {
+    "kserve-standard": lambda servers, folder: KServeSite("standard", servers, folder),
+    "kserve-knative": lambda servers, folder: KServeSite("knative", servers, folder),
+    "vertex": VertexSite,
 }
 
 
@@ -34,7 +34,7 @@ class Tally:
     """What came of the cases.
 
     Attributes:
-        tried: How many faults met a call, by ground and fault.
+        tried: How many faults met a call, by site and fault.
         missed: How many cases never came to their call.
         violations: What did not hold, by case.
     """
@@ -46,7 +46,7 @@ class Tally:
     def add(self, case: Case, met: str, violations: list[str]) -> None:
         """Counts a case."""
         if met:
-            self.tried.setdefault(case.ground, Counter())[case.fault] += 1
+            self.tried.setdefault(case.site, Counter())[case.fault] += 1
         else:
             self.missed += 1
         if violations:
@@ -59,17 +59,17 @@ class Tally:
 
 
 class Campaign:
-    """Stores, model servers and grounds; use it as a context manager."""
+    """Stores, model servers and sites; use it as a context manager."""
 
     def __init__(self, folder: Path) -> None:
         """Uses a folder of its own, an empty one."""
         self._folder = folder
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
-        self._free: dict[str, list[Place]] = defaultdict(list)
+        self._free: dict[str, list[Trials]] = defaultdict(list)
 
     def __enter__(self) -> "Campaign":
-        """Starts what all places share."""
+        """Starts what all sites share."""
         models, self._database = self._folder / "models", self._folder / "registry.db"
         with ExitStack() as stack:
             make_saved_models(models)
@@ -86,11 +86,11 @@ class Campaign:
         """Ends everything."""
         self._stack.close()
 
-    def cases(self, ground: str) -> list[Case]:
-        """Returns all cases on a ground of this name, by the calls of a push there with which nothing goes wrong."""
-        place = self._take(ground)
-        self._free[ground].append(place)
-        return list(cases_of(ground, len(place.record()), place.ground.faults))
+    def cases(self, site: str) -> list[Case]:
+        """Returns all cases on a site of this name, from the calls of a push there without a fault."""
+        trials = self._take(site)
+        self._free[site].append(trials)
+        return list(cases_of(site, len(trials.record()), trials.site.faults))
 
     def run(self, cases: list[Case], jobs: int, on_case: Callable[[Case, Tally], None]) -> Tally:
         """Tries cases.
@@ -111,19 +111,19 @@ class Campaign:
         return tally
 
     def _try(self, case: Case) -> tuple[Case, str, list[str]]:
-        place = self._take(case.ground)
-        met, violations = judge(case, place)
-        self._free[case.ground].append(place)
+        trials = self._take(case.site)
+        met, violations = judge(case, trials)
+        self._free[case.site].append(trials)
         return case, met, violations
 
-    def _take(self, ground: str) -> Place:
-        """Returns a place that nobody uses now; makes one where there is none."""
+    def _take(self, site: str) -> Trials:
+        """Returns trials on a site that is free; makes a site if none is."""
         with self._lock:
-            if free := self._free[ground]:
+            if free := self._free[site]:
                 return free.pop()
             number = next(self._numbers)
-        folder = self._folder / f"{ground}-{number}"
+        folder = self._folder / f"{site}-{number}"
         folder.mkdir()
-        made = GROUNDS[ground](self._servers, folder)
+        made = SITES[site](self._servers, folder)
         self._stack.callback(made.close)
-        return Place(made, self._models, self._database, folder)
+        return Trials(made, self._models, self._database, folder)

@@ -32,7 +32,7 @@ _context.set_forkserver_preload(
         "gcsfs",
     ]
 )
-# multiprocessing asks after every other process when it starts one, and may be told how one has ended only once.
+# multiprocessing polls all other processes when it starts one, and the exit code of each can be read only once.
 _lock = threading.Lock()
 
 
@@ -42,8 +42,8 @@ class Ended:
 
     Attributes:
         code: The exit code; negative: the signal that ended it.
-        error: What it said on stderr.
-        figure: The last line that it said on stdout.
+        error: What it printed to stderr.
+        figure: Its last line on stdout.
     """
 
     code: int

@@ -27,7 +27,7 @@ class TaskResult:
 
     Attributes:
         code: The exit code.
-        error: What it said on stderr (in-process: the one line it exited with).
+        error: What it printed to stderr (in-process: the one line it exited with).
         outputs: The path of each output artifact, whether or not something is there.
         metadata: Each output artifact's metadata, as a consumer reads it; empty after a failure.
         parameters: The output parameters, as a consumer reads them; empty after a failure.

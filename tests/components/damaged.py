@@ -84,7 +84,7 @@ def check_mutations(package: str, whole: dict[str, Any], folder: Path, count: in
 
 
 def check_unwritten(component: str, folder: Path) -> None:
-    """Runs a component's command with inputs that nobody has written: on Kubeflow nothing is then at their paths, nor above them."""
+    """Runs a component's command with missing inputs: on Kubeflow neither their paths nor the folders above them exist then."""
     whole = input_of(component, folder)
     inputs = [entry["artifacts"][0] for entry in whole["inputs"]["artifacts"].values()]
     if "eval_config" in whole["inputs"]["parameterValues"]:
@@ -92,7 +92,7 @@ def check_unwritten(component: str, folder: Path) -> None:
             'model_specs { label_key: "y" }\nmetrics_specs { metrics { class_name: "AUC" } }'
         )
     for artifact in inputs:
-        artifact["uri"] = str(folder / "nobody" / artifact["name"])
+        artifact["uri"] = str(folder / "missing" / artifact["name"])
     with pytest.raises(SystemExit) as end, contextlib.redirect_stdout(io.StringIO()):
         main(f"penstock.components.{component}", ["--executor_input", json.dumps(whole)])
     code = end.value.code

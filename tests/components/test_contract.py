@@ -1,4 +1,4 @@
-"""What every component promises: interface and task agree, and nobody imports what is not theirs."""
+"""What every component promises: interface and task agree, and imports follow the rules."""
 
 import ast
 import sys

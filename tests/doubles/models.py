@@ -28,7 +28,7 @@ class ModelDoesNotLoad(Exception):
 
     Attributes:
         exit_code: How its process ended.
-        log: The last that it said.
+        log: Its last output.
     """
 
     def __init__(self, exit_code: int, log: str) -> None:
@@ -103,7 +103,7 @@ class ModelServers:
         Args:
             model: The SavedModel; it is copied, so that a server keeps its bytes.
             name: The model's name in URLs.
-            expected: The fingerprint that the server is told to find; empty: none.
+            expected: The fingerprint that the server expects; empty: none.
 
         Raises:
             ModelDoesNotLoad: The server ended, or is not ready after five minutes. It is not tried again: the bytes are the same.
@@ -111,7 +111,7 @@ class ModelServers:
         found = fingerprint(model)
         key = (
             (found, name) if expected in ("", found) else (found, name, expected)
-        )  # who finds what it was told does as who was told nothing
+        )  # a server that finds the expected fingerprint behaves as without one
         with self._lock:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:  # two models start at the same time, one model only once

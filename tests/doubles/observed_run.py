@@ -33,8 +33,8 @@ from .kubeflow.launcher import Launcher  # noqa: E402
 _telling = threading.Lock()
 
 
-class Told(Display):
-    """Tells a program, besides the person, whose console is elsewhere.
+class ObservedDisplay(Display):
+    """Reports each state to a program as well.
 
     Args:
         uploads_failed: Whether what a task has made is there although it has failed.
@@ -87,7 +87,7 @@ def main() -> int:
         arguments = pipeline.arguments({}, read_values(given.parameters))
         stopped = lambda: _tell(stopped=True)  # noqa: E731
         runner = Launcher(pipeline.document, given.workflow, stopped) if given.workflow else run.make_runner("env")
-        with replaced(run, "Display", functools.partial(Told, uploads_failed=not given.drop_failed)):
+        with replaced(run, "Display", functools.partial(ObservedDisplay, uploads_failed=not given.drop_failed)):
             result = run.run(pipeline, arguments, given.root, given.fresh, runner, 1, Console(file=sys.stderr, soft_wrap=True))
     except UserError as error:
         _tell(error=error.message)

@@ -44,7 +44,7 @@ class ObservedTask:
         state: `waiting`, `running`, `cached`, `done`, `failed`, `skipped` (a condition kept it from running) or `not run`.
         started: When its process started; for one without a process, when it ended.
         ended: When it ended.
-        error: Why it failed, where it has said so.
+        error: Why it failed, if it gave a reason.
         log: What its process printed; None without a process.
         attempts: How many processes it has started.
         outputs: KFP's ExecutorOutput in JSON form: `parameterValues`, and `artifacts` with their metadata.
@@ -106,7 +106,7 @@ class PipelineRun:
         self._tasks: dict[str, ObservedTask] = {}
         folder.mkdir(parents=True, exist_ok=True)
         place = Path(tempfile.mkdtemp(prefix="submitted-", dir=folder))
-        files = [_write(place / "pipeline.yaml", _told_apart(spec)), _write(place / "parameters.yaml", _typed(spec, parameters))]
+        files = [_write(place / "pipeline.yaml", _with_own_components(spec)), _write(place / "parameters.yaml", _typed(spec, parameters))]
         flags = [
             *([] if caching else ["--fresh"]),
             *([] if uploads_failed else ["--drop-failed"]),
@@ -214,11 +214,11 @@ def _without_iterations(path: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(key for key in path if not key.isdigit())
 
 
-def _told_apart(spec: dict[str, Any]) -> dict[str, Any]:
+def _with_own_components(spec: dict[str, Any]) -> dict[str, Any]:
     """Gives each task a component of its own, named by its path: kfp.local knows a task by its component, which others may share."""
-    told = copy.deepcopy(spec)
-    told["components"] = dict(_components(spec, told["root"], ()))
-    return told
+    copied = copy.deepcopy(spec)
+    copied["components"] = dict(_components(spec, copied["root"], ()))
+    return copied
 
 
 def _components(spec: dict[str, Any], component: dict[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:

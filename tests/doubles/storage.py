@@ -75,7 +75,7 @@ def resolve(uri: str) -> Path | None:
     if uri.startswith(_PVC):
         folder = Path(os.environ["PENSTOCK_PVC_ROOT"]) / uri.removeprefix(_PVC)
         return folder if folder.is_dir() else None
-    # Nothing that an earlier call has seen may be remembered, and nobody signs what goes to an emulator.
+    # Nothing that an earlier call has seen may be remembered, and requests to an emulator are not signed.
     options = {"skip_instance_cache": True, "use_listings_cache": False}
     anonymous = {"token": "anon"} if uri.startswith("gs://") else {}
     files, path = fsspec.core.url_to_fs(uri.replace("minio://", "s3://", 1), **options, **anonymous)

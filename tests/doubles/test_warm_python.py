@@ -1,4 +1,4 @@
-"""The Python that has imported already: whoever starts it sees no difference but the time."""
+"""The Python that has imported already: its caller sees no difference but the time."""
 
 import signal
 import subprocess
@@ -86,10 +86,10 @@ def test_it_ends_as_what_it_runs_does_and_the_other_way_round(warm: WarmPython, 
 
     with start("killed") as killed:
         assert killed.wait(30) == -signal.SIGKILL
-    with start("waiting") as told:
-        child(told)
-        told.terminate()
-        assert told.wait(30) == 7
+    with start("waiting") as waiting:
+        child(waiting)
+        waiting.terminate()
+        assert waiting.wait(30) == 7
     with start("waiting") as lost:
         child(lost)
         lost.kill()

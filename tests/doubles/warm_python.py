@@ -35,7 +35,7 @@ class WarmPython:
     """
 
     def __init__(self, python: Path, module: str, imports: list[str], variables: dict[str, str]) -> None:
-        """Starts to import, and does not wait: whoever runs something first does.
+        """Starts to import, and does not wait: the first command does.
 
         Args:
             python: The real interpreter.
@@ -87,7 +87,7 @@ def _write(program: Path, command: list[str]) -> None:
 
 def _serve(*imports: str) -> None:
     """Imports, and forks for each connection to the socket that is stdin."""
-    ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)  # with whoever runs the tests, however that ends
+    ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)  # with the process that runs the tests, however that ends
     listener = socket.socket(fileno=0)
     del sys.path[0]  # the folder of this file
     gc.disable()
@@ -97,7 +97,7 @@ def _serve(*imports: str) -> None:
         if function:
             getattr(module, function)()
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that tend
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no process waits for these children
     while True:
         connection, _ = listener.accept()
         if os.fork() == 0:
@@ -153,20 +153,20 @@ def _ask(path: str, code: str, python: str, module: str, *arguments: str) -> Non
         os.execv(python, [python, *arguments])
     order = {"arguments": arguments, "folder": str(Path.cwd()), "variables": dict(os.environ)}
     connection = socket.socket(socket.AF_UNIX)
-    signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)  # until there is somebody to pass them on to
+    signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)  # until there is a process to pass them on to
     try:
         connection.connect(path)
         socket.send_fds(connection, [b"."], [0, 1, 2])
         connection.sendall(json.dumps(order).encode() + b"\n")
-        told = connection.makefile("rb")
-        child = int(told.readline())
-    except (OSError, ValueError):  # it could not import; whoever runs tells why
+        replies = connection.makefile("rb")
+        child = int(replies.readline())
+    except (OSError, ValueError):  # it could not import; a fresh interpreter reports why
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
         os.execv(python, [python, *arguments])
     for number in _PASSED_ON:
         signal.signal(number, lambda number, _: os.kill(child, number))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
-    result = int(told.readline() or -signal.SIGKILL)
+    result = int(replies.readline() or -signal.SIGKILL)
     if result < 0:
         if -result in _PASSED_ON:
             signal.signal(-result, signal.SIG_DFL)

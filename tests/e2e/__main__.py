@@ -20,7 +20,7 @@ def main() -> int:
     """Returns the exit code. Ctrl-C and SIGTERM end the tests, which then take away what they have made."""
     paths = Settings.from_environment().paths()
     options = ["-p", "no:cacheprovider", "-v", f"--rootdir={ROOT}", f"--config-file={ROOT / 'pyproject.toml'}"]
-    with tempfile.TemporaryDirectory(prefix="penstock-e2e-") as folder:  # pytest's own place is cleaned by whoever else runs pytest
+    with tempfile.TemporaryDirectory(prefix="penstock-e2e-") as folder:  # another pytest may clean pytest's own folder
         work = Path(folder) / "work"
         work.mkdir()
         command = [sys.executable, "-m", "pytest", *options, f"--basetemp={folder}/cases", str(CASES), *sys.argv[1:]]

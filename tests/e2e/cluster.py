@@ -27,7 +27,7 @@ class Cluster:
     """The cluster of `KUBECONFIG`.
 
     Args:
-        settings: What the tests are told.
+        settings: The tests' settings.
         id: What everything that is made is called after.
 
     Attributes:
@@ -58,7 +58,7 @@ class Cluster:
     def shares_no_traffic(self, name: str) -> str:
         """Returns why an InferenceService of mode standard, which serves, can have no canaries; empty where it can.
 
-        KServe 0.20.0 takes `spec.canary`, and its status says that the traffic is shared, but its routes never have weights. It is told by its
+        KServe 0.20.0 takes `spec.canary`, and its status says that the traffic is shared, but its routes never have weights. It is recognized by its
         version, or by the name of the predictor's route, in which later ones leave out the predictor's own name.
         """
         if not self.has(*_ROUTES, "httproutes"):
@@ -72,7 +72,7 @@ class Cluster:
         return "" if version or f"{name}-predictor" in named else "KServe 0.20: it shares no traffic in mode standard"
 
     def _kserve_version(self) -> str:
-        """Returns KServe's version by the image of its controller; empty where it cannot be told."""
+        """Returns KServe's version by the image of its controller; empty where it is unknown."""
         with suppress(ApiException):
             found = client.AppsV1Api(self._api).list_deployment_for_all_namespaces(
                 label_selector="control-plane=kserve-controller-manager", _request_timeout=_CALL_SECONDS
@@ -153,9 +153,9 @@ class Cluster:
     def _start_mlflow(self) -> None:
         """Starts an MLflow that forgets everything when the namespace goes."""
         labels = {"app": MLFLOW, LABEL: self.id}
-        told = ["mlflow", "server", "--host=0.0.0.0", "--port=5000", "--workers=1", "--allowed-hosts=*"]
-        told.append("--backend-store-uri=sqlite:////tmp/mlflow.db")
-        container = {"name": MLFLOW, "image": self._settings["MLFLOW_IMAGE"], "command": told, "ports": [{"containerPort": 5000}]}
+        command = ["mlflow", "server", "--host=0.0.0.0", "--port=5000", "--workers=1", "--allowed-hosts=*"]
+        command.append("--backend-store-uri=sqlite:////tmp/mlflow.db")
+        container = {"name": MLFLOW, "image": self._settings["MLFLOW_IMAGE"], "command": command, "ports": [{"containerPort": 5000}]}
         container["env"] = [{"name": "MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "value": "false"}]  # else it starts six processes more
         container["readinessProbe"] = {"httpGet": {"path": "/health", "port": 5000}}
         template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}

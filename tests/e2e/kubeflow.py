@@ -47,7 +47,7 @@ class Kubeflow:
     """An installation.
 
     Args:
-        settings: What the tests are told.
+        settings: The tests' settings.
         id: What everything that is made is called after.
         folder: A folder for compiled files and parameters.
 

@@ -19,7 +19,7 @@ class Pipelines:
     Args:
         kubeflow: Where they run.
         cluster: Where the model serves.
-        settings: What the tests are told.
+        settings: The tests' settings.
         bucket: A folder in the bucket.
         folder: A folder for data and modules.
 

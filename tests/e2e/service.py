@@ -29,7 +29,7 @@ class Service:
 
     Attributes:
         cluster: The cluster.
-        settings: What the tests are told.
+        settings: The tests' settings.
         mode: `standard` or `knative`.
         name: Its name.
         models: The folder of the models, `<name>/model` beside `<name>/probe.json`.
@@ -96,7 +96,7 @@ class Service:
             assert done.parameters.get("outcome") in ("pushed", "already_serving"), done.output
 
     def types(self, verb: str, *words: str) -> tuple[int, str]:
-        """Types `penstock status`, `promote` or `rollback`; returns the exit code and what is said."""
+        """Types `penstock status`, `promote` or `rollback`; returns the exit code and the output."""
         tracking = () if verb == "status" else ("--tracking-uri", self.tracking_uri)
         done = types(verb, self.destination, *words, *tracking, folder=self.folder, seconds=self.settings.run_seconds)
         return done.returncode, done.stdout
@@ -149,7 +149,7 @@ class Service:
             return ""
         if not answer.ok:
             return f"error {answer.status_code}: {answer.text[:100]}"
-        return next((model for model in ("first", "second") if self._is_of(model, answer.json()["predictions"])), "nobody")
+        return next((model for model in ("first", "second") if self._is_of(model, answer.json()["predictions"])), "unknown")
 
     def _is_of(self, model: str, predictions: list[Any]) -> bool:
         known = self._probe(model)["predictions"]

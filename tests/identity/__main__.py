@@ -3,7 +3,7 @@
 python -m tests.identity                  prints the table; exit code 1 if something differs that must not
 python -m tests.identity --write FILE     also puts it into a page
 
-Where a cluster is given (docs/testing-on-a-cluster.md), what a run there gave back is compared as well; what the cluster lacks is said by name.
+Where a cluster is given (docs/testing-on-a-cluster.md), what a run there gave back is compared as well; what the cluster lacks is reported by name.
 """
 
 import argparse

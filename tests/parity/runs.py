@@ -22,7 +22,7 @@ def run(file: Path, runner: str, folder: Path, values: dict[str, str]) -> Path:
         The run's folder.
 
     Raises:
-        SystemExit: The run failed; the message holds what it said.
+        SystemExit: The run failed; the message has its output.
     """
     folder.mkdir(parents=True)
     parameters = [item for pair in values.items() for item in ("--param", "=".join(pair))]

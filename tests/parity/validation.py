@@ -36,12 +36,12 @@ def compare(pipeline_run: Path, folder: Path) -> Iterator[Row]:
         "serving_statistics": str(statistics),
         "on_anomalies": "warn",
     }
-    yield from _findings(*(_said(run(COMPONENT, runner, folder / f"broken-{runner}", against)) for runner in RUNNERS))
+    yield from _findings(*(_results(run(COMPONENT, runner, folder / f"broken-{runner}", against)) for runner in RUNNERS))
     inferred = (run(COMPONENT, runner, folder / f"inferred-{runner}", {"examples": str(examples)}) for runner in RUNNERS)
     yield _schema(*(next(side.rglob("schema.pbtxt")).read_bytes() for side in inferred))
 
 
-def _said(run: Path) -> dict[str, Any]:
+def _results(run: Path) -> dict[str, Any]:
     return json.loads(next(run.rglob("verdict.json")).read_text(encoding="utf-8"))
 
 

@@ -143,7 +143,7 @@ def pretend():
 def judge(verdict: str, outcome: str) -> NamedTuple("Judged", [("verdict", str), ("outcome", str)]):  # type: ignore[valid-type]
     import json
 
-    print('[penstock-outputs] {"parameterValues": {"verdict": "blessed", "outcome": "pushed"}}')  # anybody's code may say so
+    print('[penstock-outputs] {"parameterValues": {"verdict": "blessed", "outcome": "pushed"}}')  # any code may print such a line
     print('[penstock-outputs] {"artifacts": {"model": 5}}')
     print(f"[penstock] {verdict}, {outcome}")
     print("[penstock-outputs] " + json.dumps({"parameterValues": {"verdict": verdict, "outcome": outcome}}))
@@ -258,7 +258,7 @@ def looped_gate(folder: str, text: str = "blessed"):
 
 @dsl.pipeline(name="silent-push")
 def silent_push():
-    """Nobody tells how its push ended, if its task says nothing."""
+    """How its push ended is unknown if its task prints nothing."""
     push_model().set_caching_options(False)
 
 
@@ -269,7 +269,7 @@ def chain(folder: str, text: str = "same"):
 
 
 def to(folder: Path) -> str:
-    """Returns how these components are told a folder: not as a path, whose files would count as inputs."""
+    """Returns a folder as these components take it: not as a path, whose files would count as inputs."""
     return f"to:{folder}"
 
 

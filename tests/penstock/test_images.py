@@ -143,7 +143,7 @@ def test_the_source_is_a_commit_and_says_when_it_is_more(tmp_path, monkeypatch):
 
 @pytest.fixture
 def registry(tmp_path, monkeypatch) -> Iterator[str]:
-    """A registry of this machine, which Podman is told to speak plain HTTP with; Docker does so by itself."""
+    """A registry of this machine, with which Podman is configured to speak plain HTTP; Docker does so by itself."""
     if not (server := shutil.which("docker-registry") or shutil.which("registry")):
         pytest.skip("no registry's server is installed (Debian: docker-registry)")
     port = free_port()

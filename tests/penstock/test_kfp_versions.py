@@ -1,4 +1,4 @@
-"""What a person is told where the installed kfp is older than what a command needs."""
+"""The error where the installed kfp is older than what a command needs."""
 
 import pytest
 from click.testing import CliRunner

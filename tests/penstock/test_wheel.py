@@ -34,7 +34,7 @@ NEEDING_ENVIRONMENTS = ("run", "envs make")
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with the wheel in a virtualenv, in a folder with no Penstock in it."""
+    """A user with the wheel in a virtualenv, in a folder with no Penstock in it."""
 
     folder: Path
     virtualenv: Path
@@ -104,13 +104,13 @@ def installed(wheel, tmp_path_factory) -> Callable[[str], Path]:
 
 @pytest.fixture(params=["3.10", "3.11", "3.12", "3.13"])
 def person(request, installed, tmp_path) -> Person:
-    """Somebody with each Python that is on this machine."""
+    """A user with each Python that is on this machine."""
     return Person(tmp_path, installed(request.param))
 
 
 @pytest.fixture
 def person_with_environments(installed, tmp_path) -> Person:
-    """Somebody with this Python, which the families' environments are there for."""
+    """A user with the Python of the families' environments."""
     return Person(tmp_path, installed(running_version()))
 
 
@@ -149,7 +149,7 @@ def test_what_needs_no_environment(person):
         made, ours = (_any_kfp((folder / path.relative_to(ROOT)).read_text(encoding="utf-8")) for folder in (person.folder, ROOT))
         assert made == ours, "the same text on every machine"
     (person.folder / "compiled" / "mine.yaml").write_text("")
-    assert person.succeeds("penstock compile --output compiled --check") == "", "nobody else's file is in the way"
+    assert person.succeeds("penstock compile --output compiled --check") == "", "no other file is in the way"
     for line in ("penstock --help", "penstock envs list", "penstock components push_model", "penstock lint components/push_model"):
         person.succeeds(line)
 

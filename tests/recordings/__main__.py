@@ -51,8 +51,8 @@ def _kubeflow(given: argparse.Namespace) -> int:
     import_kfp()
     _, settings = find_settings(given.context, "kubeflow", {"host": given.host, "namespace": given.namespace})
     assert isinstance(settings, KubeflowSettings)
-    told = kubeflow.record(Connection(settings), given.run_id, given.file)
-    print(f"{given.file}: run {given.run_id}, {told['v2'].get('state', 'no state yet')}, logs of {len(told['logs'])} pods")
+    recording = kubeflow.record(Connection(settings), given.run_id, given.file)
+    print(f"{given.file}: run {given.run_id}, {recording['v2'].get('state', 'no state yet')}, logs of {len(recording['logs'])} pods")
     return 0
 
 

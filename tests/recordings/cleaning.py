@@ -1,4 +1,4 @@
-"""What a recording leaves out: `managedFields`, which nobody reads, and what nobody may."""
+"""What a recording leaves out: `managedFields`, which no test reads, and secrets."""
 
 import re
 from typing import Any

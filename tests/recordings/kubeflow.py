@@ -33,13 +33,13 @@ def record(connection: Connection, run_id: str, file: Path) -> dict[str, Any]:
     Raises:
         UserError: The installation has no such run, or does not answer.
     """
-    told = {name: connection.get_json(path, {"run_id": run_id}) for name, path in _RUN.items()}
-    if not told["v2"]:
+    recording = {name: connection.get_json(path, {"run_id": run_id}) for name, path in _RUN.items()}
+    if not recording["v2"]:
         raise UserError(f"{connection.host} has no run {run_id}: penstock runs list shows which there are")
-    if reference := told["v2"].get("pipeline_version_reference"):
-        told |= {name: connection.get_json(path, reference) for name, path in _PIPELINE.items()}
-    manifest = json.loads(told["v1"].get("pipeline_runtime", {}).get("workflow_manifest") or "{}")
-    recorded = cleaned(told | {"logs": dict(_logs(connection, run_id, manifest))})
+    if reference := recording["v2"].get("pipeline_version_reference"):
+        recording |= {name: connection.get_json(path, reference) for name, path in _PIPELINE.items()}
+    manifest = json.loads(recording["v1"].get("pipeline_runtime", {}).get("workflow_manifest") or "{}")
+    recorded = cleaned(recording | {"logs": dict(_logs(connection, run_id, manifest))})
     if manifest:
         recorded["v1"]["pipeline_runtime"]["workflow_manifest"] = json.dumps(cleaned(manifest))
     file.write_bytes(gzip.compress(json.dumps(recorded).encode(), mtime=0))

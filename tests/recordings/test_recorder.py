@@ -39,7 +39,7 @@ def types(*words: str) -> tuple[int, str]:
 
 
 @pytest.fixture
-def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What an installation says of a run that has ended, and the recording of it."""
     monkeypatch.chdir(tmp_path)
     with KubeflowDouble(tmp_path / "kubeflow") as double:
@@ -49,20 +49,20 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         done = recorder("kubeflow", run_id, tmp_path / "recorded.json.gz", "--host", double.url)
         assert done.returncode == 0, done.stderr
         assert f"run {run_id}, SUCCEEDED, logs of " in done.stdout
-        return {"run_id": run_id} | {verb: types("runs", verb, run_id, *words, *where) for verb, words in TOLD.items()}
+        return {"run_id": run_id} | {verb: types("runs", verb, run_id, *words, *where) for verb, words in COMMANDS.items()}
 
 
-TOLD = {"show": [], "logs": ["say"]}
+COMMANDS = {"show": [], "logs": ["say"]}
 
 
-def test_a_recorded_run_is_shown_as_the_run_itself(told: dict[str, Any], tmp_path: Path) -> None:
+def test_a_recorded_run_is_shown_as_the_run_itself(printed: dict[str, Any], tmp_path: Path) -> None:
     recorded = Recorded("recorded", tmp_path)
-    assert recorded.run_id == told["run_id"]
+    assert recorded.run_id == printed["run_id"]
     with KubeflowDouble(tmp_path / "another") as another:
         another.replay(recorded)
-        for verb, words in TOLD.items():
-            code, output = types("runs", verb, told["run_id"], *words, "--target", "kubeflow", "--host", another.url)
-            assert (code, _without_ports(output)) == (told[verb][0], _without_ports(told[verb][1]))
+        for verb, words in COMMANDS.items():
+            code, output = types("runs", verb, printed["run_id"], *words, "--target", "kubeflow", "--host", another.url)
+            assert (code, _without_ports(output)) == (printed[verb][0], _without_ports(printed[verb][1]))
         assert len(recorded.asked) == 1
 
 

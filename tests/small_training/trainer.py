@@ -1,4 +1,4 @@
-"""A run_fn that is small and quick: logistic regression on all rows at once, exported with both of Penstock's signatures."""
+"""A run_fn that is small and quick: logistic regression on all rows in one batch, exported with both of Penstock's signatures."""
 
 import tensorflow as tf
 import tensorflow_transform as tft

@@ -33,7 +33,7 @@ class Toy(Stored):
 
 
 def read(text: str | bytes) -> Toy:
-    return stored.load_as(Toy, text, "the toy /x", "mend it")
+    return stored.load_as(Toy, text, "the toy /x", "correct it")
 
 
 def _kept(wanted: object, found: object) -> bool:
@@ -97,6 +97,6 @@ def test_a_schema_that_is_too_new_asks_for_an_upgrade():
     ],
 )
 def test_what_cannot_be_read_is_one_line(text: str | bytes):
-    with pytest.raises(Malformed, match=r"^the toy /x .*; mend it$") as error:
+    with pytest.raises(Malformed, match=r"^the toy /x .*; correct it$") as error:
         read(text)
     assert "\n" not in str(error.value)

@@ -32,7 +32,7 @@ slicing_specs { feature_keys: ["carrier"] }
 slicing_specs { feature_keys: ["month", "carrier"] }
 slicing_specs { feature_keys: ["month"] feature_values { key: "carrier" value: "UA" } }
 slicing_specs { feature_values { key: "month" value: "10" } }
-slicing_specs { feature_values { key: "carrier" value: "nobody" } }
+slicing_specs { feature_values { key: "carrier" value: "none" } }
 """
 BINARY = dict.fromkeys(
     [
@@ -264,7 +264,7 @@ def test_thresholds_fail_where_tfmas_do(compare: Compare, flights: Callable[...,
 
 
 def test_a_single_row(compare: Compare, flights: Callable[..., pa.Table]) -> None:
-    compare(flights(10).slice(5, 1), 'model_specs { label_key: "is_late" }' + SLICES.replace("nobody", "AA") + spec_of(BINARY))
+    compare(flights(10).slice(5, 1), 'model_specs { label_key: "is_late" }' + SLICES.replace("none", "AA") + spec_of(BINARY))
 
 
 @pytest.mark.parametrize(

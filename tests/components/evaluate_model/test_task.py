@@ -189,16 +189,18 @@ def test_every_threshold_is_in_the_verdict(evaluate: Flights) -> None:
         cross_slicing_specs {{ baseline_spec {{}} slicing_specs {{ feature_keys: "carrier" }} }} threshold {{ {VALUE} }} }} }}"""
     for baseline in (evaluate.no_baseline, evaluate.models()):
         verdict = blessing(evaluate(eval_config(more=more), baseline=baseline))
-        told = {(entry["metric"], entry["kind"], slice_title(tuple(entry["slice"].items()))): entry for entry in verdict["thresholds"]}
+        thresholds = {
+            (entry["metric"], entry["kind"], slice_title(tuple(entry["slice"].items()))): entry for entry in verdict["thresholds"]
+        }
         carriers = [("precision", kind, f"carrier={name}") for kind in ("value", "change") for name in ("AA", "B6", "UA", "ZZ")]
         unmeasured = {
             ("precision", "value", "carrier=XX"): False,
             ("precision", "value", "slice=carrier=*, baseline_slice=overall"): False,
             ("precision", "change", "carrier=XX"): None if baseline == evaluate.no_baseline else False,
         }
-        assert {key: told[key]["passed"] for key in unmeasured} == unmeasured
-        assert {*told} >= {("auc", "value", "overall"), ("precision", "value", "overall"), ("precision", "change", "overall")}
-        assert {*told} >= {*carriers} or baseline == evaluate.no_baseline
+        assert {key: thresholds[key]["passed"] for key in unmeasured} == unmeasured
+        assert {*thresholds} >= {("auc", "value", "overall"), ("precision", "value", "overall"), ("precision", "change", "overall")}
+        assert {*thresholds} >= {*carriers} or baseline == evaluate.no_baseline
         assert verdict["verdict"] == "not_blessed"
         assert any("precision is not measured (no rows) in carrier=XX" in reason for reason in verdict["reasons"])
 

@@ -43,7 +43,7 @@ def test_in_a_bucket(ingest, name):
 
 
 def test_minio_is_s3_at_the_endpoint_that_is_named(fail, monkeypatch):
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "unknown")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
@@ -53,4 +53,4 @@ def test_minio_is_s3_at_the_endpoint_that_is_named(fail, monkeypatch):
 
 
 def test_the_home_of_an_unknown_user_is_a_path_that_matches_no_file(fail):
-    assert "input_uri matches no file" in fail("~nobody-of-that-name/rows.csv")
+    assert "input_uri matches no file" in fail("~no-such-user/rows.csv")

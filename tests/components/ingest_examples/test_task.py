@@ -415,7 +415,7 @@ def test_a_signed_url_is_read_and_its_signature_stays_secret(run_task, tmp_path)
 
 
 def test_many_sources_leave_room_for_other_arguments(tmp_path, ingest):
-    """Examples' metadata reaches whoever reads them in one argument, which Kubeflow keeps below 120 KiB."""
+    """Examples' metadata reaches their consumers in one argument, which Kubeflow keeps below 120 KiB."""
     folder = tmp_path / ("deep" * 40)
     folder.mkdir()
     for number in range(120):

@@ -11,13 +11,13 @@ from .conftest import EVAL_CONFIG, logged, rows, score, write_examples
 NOW = datetime.now(timezone.utc)
 
 
-def labels(folder: Path, requests: list[dict], count: int, told: datetime | None = None) -> dict[str, str]:
+def labels(folder: Path, requests: list[dict], count: int, labeled_at: datetime | None = None) -> dict[str, str]:
     """Writes the labels of the first rows, and returns the parameters that name them."""
     with (folder / "labels.csv").open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["id", "is_late", "told"])
-        writer.writerows((f"r{number}", int(score(row) > 0.5), told or NOW) for number, row in enumerate(requests[:count]))
-    return {"labels": str(folder / "labels.csv"), "eval_config": EVAL_CONFIG} | ({"label_time_column": "told"} if told else {})
+        writer.writerow(["id", "is_late", "labeled_at"])
+        writer.writerows((f"r{number}", int(score(row) > 0.5), labeled_at or NOW) for number, row in enumerate(requests[:count]))
+    return {"labels": str(folder / "labels.csv"), "eval_config": EVAL_CONFIG} | ({"label_time_column": "labeled_at"} if labeled_at else {})
 
 
 def test_too_few_labels_of_the_rows_that_are_due(monitor, write_log, tmp_path):

@@ -141,9 +141,9 @@ def test_kserves_logger(tmp_path, form):
     key = lambda row: (row["distance"], row["hour"])  # noqa: E731
     assert sorted(features, key=key) == sorted(as_read(requests), key=key)
     assert len(predictions) == 100
-    told = form not in ("csv", "parquet")
-    assert log.found.untimed == (0 if told else 100)
-    assert any("the time of a request" in what for what in log.found.untold) is not told
+    has_times = form not in ("csv", "parquet")
+    assert log.found.untimed == (0 if has_times else 100)
+    assert any("the time of a request" in what for what in log.found.untold) is not has_times
     assert any("fingerprint" in what for what in log.found.untold)
 
 

@@ -70,7 +70,7 @@ def test_a_log_without_rows_is_forgotten_once_there_are_some(monitor, write_log,
     assert none not in shown(pushgateway)
 
 
-@pytest.mark.parametrize("address", ["http://127.0.0.1:{port}", "http://somebody:secret@127.0.0.1:{port}", "pushgateway:9091"])
+@pytest.mark.parametrize("address", ["http://127.0.0.1:{port}", "http://user:secret@127.0.0.1:{port}", "pushgateway:9091"])
 def test_a_pushgateway_that_cannot_be_reached(monitor, write_log, caplog, free_port, address):
     with caplog.at_level(logging.WARNING):
         result = monitor(write_log(logged(rows(300))), pushgateway=address.format(port=free_port))

@@ -37,8 +37,8 @@ def toy(made: Output, unmade: Output, how: str, size: int = 1, given: Input | No
     (made.path / "part").write_bytes(b"x" * size)
     made.metadata["arguments"] = [how, size, str(given.path) if given else None, share, flag, options, names]
     figure("half way")
-    if how == "mend":
-        raise TaskError("the input is bad,\\n  here; mend it")
+    if how == "invalid":
+        raise TaskError("the input is bad,\\n  here; correct it")
     if how == "gate":
         raise GateFailed("the gate is closed; look")
     if how == "bug":
@@ -54,7 +54,7 @@ def toy(made: Output, unmade: Output, how: str, size: int = 1, given: Input | No
         sys.stderr.write("50%|#####     |")
         sys.stdout.write("step 1")
         if how == "half a line, and a mistake":
-            raise TaskError("mend it")
+            raise TaskError("correct it")
     if how == "link":
         (made.path / "more").symlink_to(made.path / "part")
     if how == "leave what is lost":
@@ -77,7 +77,7 @@ def toy(made: Output, unmade: Output, how: str, size: int = 1, given: Input | No
         raise TaskError("\U0001f600 is no carrier" + "ü" * 4096)
     if how == "surrogate":
         raise TaskError("a \\ud800 is not a character")
-    if how == "full, said by a library":
+    if how == "full, reported by a library":
         raise RuntimeError("sink failed: [errno 28] No space left on device")
     if how == "full, and something else":
         try:

@@ -82,7 +82,7 @@ def test_an_executor_input_that_is_no_json(toy, text):
 
 
 def test_invalid_input_is_one_line_and_leaves_nothing(toy):
-    assert toy.run("mend")[::2] == (1, "error: the input is bad, here; mend it\n")
+    assert toy.run("invalid")[::2] == (1, "error: the input is bad, here; correct it\n")
     assert toy.files() == []
 
 
@@ -100,7 +100,7 @@ def test_a_closed_gate_keeps_its_evidence_and_reports_no_output(toy):
 
 
 def test_invalid_input_is_a_marked_line_of_the_log(toy):
-    assert toy.run("mend")[1].splitlines()[-1] == "[penstock-error] the input is bad, here; mend it"
+    assert toy.run("invalid")[1].splitlines()[-1] == "[penstock-error] the input is bad, here; correct it"
     code, out, err = toy.run("surrogate")
     assert (code, err) == (1, "error: a \\ud800 is not a character\n")
     assert out.splitlines()[-1] == "[penstock-error] a \\ud800 is not a character"
@@ -110,7 +110,7 @@ def test_invalid_input_is_a_marked_line_of_the_log(toy):
 def test_the_last_words_have_a_line_of_their_own(toy, how):
     with toy.start(toy.input(how), stderr=subprocess.STDOUT) as process:
         lines = process.stdout.read().splitlines()
-    assert ("[penstock-error] mend it" if "mistake" in how else f"[penstock-outputs] {json.dumps(toy.output())}") in lines
+    assert ("[penstock-error] correct it" if "mistake" in how else f"[penstock-outputs] {json.dumps(toy.output())}") in lines
 
 
 def test_a_secret_that_a_message_has_no_room_for_is_not_cut_in_two(toy):
@@ -165,7 +165,7 @@ def test_the_run_after_a_crash_needs_no_cleaning_up(toy):
     assert toy.files() == FILES
 
 
-@pytest.mark.parametrize("how", ["mend", "gate"])
+@pytest.mark.parametrize("how", ["invalid", "gate"])
 def test_an_earlier_success_does_not_speak_for_a_failure(toy, how):
     assert toy.run("well")[0] == 0
     assert toy.run(how)[0] == 1
@@ -182,7 +182,9 @@ def test_a_full_disk(toy, small_disk):
 
 
 @pytest.mark.parametrize(
-    ("how", "named"), [("full, said by a library", ""), ("full, and something else", "run-1/.made.partial/part")], ids=["library", "chain"]
+    ("how", "named"),
+    [("full, reported by a library", ""), ("full, and something else", "run-1/.made.partial/part")],
+    ids=["library", "chain"],
 )
 def test_a_full_disk_is_reported_wherever_it_is_noticed(toy, small_disk, how, named):
     code, _, err = toy.run(how)
@@ -202,7 +204,7 @@ def test_a_disk_that_fills_up_with_the_last_file(toy, small_disk):
     assert toy.files() == ["ballast"]
 
 
-@pytest.mark.parametrize("how", ["well", "mend"])
+@pytest.mark.parametrize("how", ["well", "invalid"])
 def test_on_an_object_store_mount_nothing_is_renamed(toy, here, monkeypatch, how):
     monkeypatch.setattr(atomic, "_IN_PLACE", (f"{toy.root}/",))
     seen = []
@@ -286,7 +288,7 @@ class TestTerminationLog:
     @pytest.mark.parametrize(
         ("how", "message"),
         [
-            ("mend", "the input is bad, here; mend it"),
+            ("invalid", "the input is bad, here; correct it"),
             ("gate", "the gate is closed; look"),
             ("bug", "RuntimeError: a bug"),
             ("surrogate", "a \\ud800 is not a character"),
@@ -307,7 +309,7 @@ class TestTerminationLog:
         assert "SECRET" not in file.read_text()
 
     def test_is_not_made_where_there_is_none(self, toy, file):
-        assert toy.run("mend")[0] == 1
+        assert toy.run("invalid")[0] == 1
         assert not file.exists()
 
 

@@ -1,4 +1,4 @@
-"""Imports that are put off: not made where nobody asks, made in full where somebody does."""
+"""Lazy imports: not made without a use, made in full with one."""
 
 import importlib.util
 import inspect

@@ -1,4 +1,4 @@
-"""What a task logs: levels, times, and figures that whoever reads the log finds again."""
+"""What a task logs: levels, times, and figures that readers of the log find again."""
 
 import re
 

@@ -404,7 +404,7 @@ PHASES = (
 
 
 def _kill_at(push: Push, name: str, phase: str, *, seconds: float = 0.0, **evidence: Any) -> None:
-    """Starts a push, and kills it a while after it has said that it comes to a phase."""
+    """Starts a push, and kills it a while after it has reported a phase."""
     root = push.root / f"killed-{time.monotonic_ns()}"
     spec = executor_input("push_model", root, push.values(**CANARY), push.inputs(name, **evidence))
     command = [sys.executable, "-m", "penstock.components.push_model", "--executor_input", json.dumps(spec)]

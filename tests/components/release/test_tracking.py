@@ -1,4 +1,4 @@
-"""The tracking server: a new database is made once, whoever asks at the same time."""
+"""The tracking server: concurrent tasks make a new database once."""
 
 import os
 import subprocess

@@ -185,12 +185,12 @@ def registry(tmp_path, model, monkeypatch):
 
 
 def test_an_alias_is_resolved_and_recorded(score, fail, registry, model, evaluation):
-    nobody = {"model": None, "evaluation": None}
-    assert "no version of late has the alias champion" in fail(nobody, model_name="late")
+    neither = {"model": None, "evaluation": None}
+    assert "no version of late has the alias champion" in fail(neither, model_name="late")
     registry.point("champion", registry.register(fingerprint(model), str(model), Lineage().tags()))
-    assert "without a blessing" in fail(nobody, model_name="late")
+    assert "without a blessing" in fail(neither, model_name="late")
     version = registry.register(fingerprint(model), str(model), Lineage(blessing="blessed").tags())
-    result = score(nobody, model_name="late", evaluation_uri=str(evaluation))
+    result = score(neither, model_name="late", evaluation_uri=str(evaluation))
     assert result.code == 0, result.error
     manifest = json.loads((result.outputs["predictions"] / "manifest.json").read_text())
     assert manifest["model"] == {
@@ -265,8 +265,8 @@ def test_a_table_that_grows_while_it_is_read_is_refused(score, examples, monkeyp
         ({"partition_by": "no"}, "partition_by names 'no'"),
         ({"output_format": "orc"}, "give parquet, csv, jsonl"),
         ({"splits": ["no"]}, "have no Split 'no'"),
-        ({"output_uri": "nobody://x"}, "nobody://x"),
-        ({"evaluation_uri": "/nobody"}, "not both"),
+        ({"output_uri": "unknown://x"}, "unknown://x"),
+        ({"evaluation_uri": "/missing"}, "not both"),
     ],
 )
 def test_a_parameter_that_cannot_be_used_is_one_line(fail, parameters, message):

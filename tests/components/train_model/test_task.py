@@ -209,7 +209,7 @@ def test_what_run_fn_draws_follows_from_the_seed_alone(run_task, transformed, tr
         assert runs[-1].code == 0, runs[-1].error
         assert drawn.read_text() == str(random.Random(5).random())
     names = {MlflowClient(tracking_uri).get_run(run.parameters["tracking_run_id"]).info.run_name for run in runs}
-    assert len(names) == 2, "and two runs can be told apart"
+    assert len(names) == 2, "two runs have different names"
 
 
 def test_what_the_module_logs_itself_goes_to_the_same_run(run_task, transformed, tracking_uri, tmp_path):

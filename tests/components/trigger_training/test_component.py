@@ -99,7 +99,7 @@ def test_what_a_backend_refuses(place, trigger):
 
 
 def test_a_name_that_is_used_twice_at_once(kubeflow, person, trigger, monkeypatch):  # noqa: F811
-    """Kubeflow Pipelines takes a name twice (only runs of recurring runs are told apart by it); the first run counts."""
+    """Kubeflow Pipelines takes a name twice (it distinguishes only the runs of recurring runs); the first run counts."""
     from penstock.remote.connect import connect
     from penstock.remote.submission import SubmissionOptions, make_submission
     from penstock.spec.pipeline_file import PipelineFile

@@ -24,7 +24,7 @@ class Access:
         tokens: The bearer tokens that are taken, and whose they are; take one out and it has expired.
         passwords: The users that can log in; none: there is no login page.
         namespaces: The namespaces, and whose they are.
-        denied: What nobody may do: pairs of a verb and a resource, such as `("create", "runs")`.
+        denied: What no user may do: pairs of a verb and a resource, such as `("create", "runs")`.
         sessions: The cookies that are taken, and whose they are.
     """
 
@@ -36,7 +36,7 @@ class Access:
     sessions: dict[str, str] = field(default_factory=dict)
 
     def user(self, request: Request) -> str | None:
-        """Returns who calls; empty where nobody asks, None for somebody who has to log in first.
+        """Returns the user; empty without authentication, None for a user who has to log in first.
 
         Raises:
             KfpError: The caller is not let in.

@@ -23,12 +23,12 @@ def log(archived: bytes | None, pod: str, run_id: str) -> Answer:
     """Answers about the log of a pod that is gone."""
     if archived is None:
         return no_log(f"{pod} due to error fetching the log file: The specified key does not exist.", run_id)
-    told = b""
+    text = b""
     for line in archived.splitlines():
         if len(line) > _MOST_BYTES:
-            return Answer(200, told + no_log(f"{pod}: error in scanning the log lines", run_id).content, _TEXT)
-        told += _told(line) + b"\n" if line else b""
-    return Answer(200, told, _TEXT)
+            return Answer(200, text + no_log(f"{pod}: error in scanning the log lines", run_id).content, _TEXT)
+        text += _entry(line) + b"\n" if line else b""
+    return Answer(200, text, _TEXT)
 
 
 def no_log(problem: str, run_id: str) -> Answer:
@@ -46,8 +46,8 @@ def artifact(archived: bytes | None) -> Answer:
     return Answer(200, b'{"data":"' + base64.b64encode(archived) + b'"}')
 
 
-def _told(line: bytes) -> bytes:
-    """Returns a line as the server tells it: it takes JSON for a log driver's, and a line with a time for a container runtime's."""
+def _entry(line: bytes) -> bytes:
+    """Returns a line as the server returns it: it takes JSON for a log driver's, and a line with a time for a container runtime's."""
     try:
         entry: Any = json.loads(line)
     except ValueError:

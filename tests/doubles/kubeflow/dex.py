@@ -58,7 +58,7 @@ class Dex:
         return self._answers[request.path](request)
 
     def ask(self, request: Request) -> Answer:
-        """Sends somebody who is not logged in to the login."""
+        """Sends a user without a session to the login."""
         state = secrets.token_urlsafe(12)
         self._waiting[state] = f"{request.path}?{urlencode(request.query)}" if request.query else request.path
         asked = {"client_id": "kubeflow-oidc-authservice", "redirect_uri": "/login/oidc", "response_type": "code"}

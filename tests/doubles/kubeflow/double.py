@@ -59,7 +59,7 @@ class KubeflowDouble:
         Args:
             folder: Where the runs' artifacts, logs and cached outputs lie.
             port: The port of this machine; 0 for any.
-            multi_user: Whether it has namespaces: `NAMESPACE` is `USER`'s, `other` is somebody else's.
+            multi_user: Whether it has namespaces: `NAMESPACE` is `USER`'s, `other` is another user's.
             token: The bearer token to ask for; empty for none.
             password: `USER`'s password at the login page; empty for no login page.
             default_retries: Whether every template has a retry strategy, as 2.17 is installed; not so before.

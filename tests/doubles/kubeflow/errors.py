@@ -88,7 +88,7 @@ def unforeseen(cause: str) -> KfpError:
 
 
 def unauthenticated() -> KfpError:
-    """Nobody knows who calls."""
+    """The caller is unknown."""
     message = "Failed to check authorization. User identity is empty in the request header"
     cause = "Request header error: there is no user identity header."
     return KfpError(UNAUTHENTICATED, f"Unauthenticated: {message}: {cause}", message)

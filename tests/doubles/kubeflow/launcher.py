@@ -56,7 +56,7 @@ class Launcher(EnvRunner):
         inputs = executor_input.get("inputs") or {}
         values = {name: passing.as_protobuf(value) for name, value in (inputs.get("parameterValues") or {}).items() if value is not None}
         given = {
-            name: {"artifacts": [passing.told(artifact, number) for artifact in entry["artifacts"]]}
+            name: {"artifacts": [passing.as_input(artifact, number) for artifact in entry["artifacts"]]}
             for number, (name, entry) in enumerate((inputs.get("artifacts") or {}).items(), 1)
         }
         whole = executor_input | {"inputs": inputs | {"parameterValues": values | constants, "artifacts": given}}
@@ -64,7 +64,7 @@ class Launcher(EnvRunner):
         return passing.filled_in(passing.expanded_by_kubernetes(text, _VARIABLES), values)
 
     def _take(self, outputs: dict[str, Any], component: dict[str, Any]) -> None:
-        """Writes down for kfp.local what consumers are told of the outputs."""
+        """Writes down for kfp.local what consumers get of the outputs."""
         file = Path(outputs["outputFile"])
         content = json.loads(file.read_text()) if file.exists() else {}
         kinds = component.get("outputDefinitions", {}).get("parameters", {})

@@ -23,7 +23,7 @@ class Refused(Exception):
 
 
 def stops_reports(text: str) -> bool:
-    """Tells whether the API server cannot store what it is told: `Incorrect string value` (apiserver/client/sql.go: charset utf8).
+    """Tells whether the API server cannot store a value: `Incorrect string value` (apiserver/client/sql.go: charset utf8).
 
     The run then stays RUNNING for ever (seen).
     """
@@ -59,7 +59,7 @@ def as_protobuf(value: Any) -> Any:
 
 
 def recorded(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Returns an artifact's metadata as ML Metadata keeps it, which is what its consumers are told (metadata/converter.go:139, seen).
+    """Returns an artifact's metadata as ML Metadata keeps it, which is what its consumers get (metadata/converter.go:139, seen).
 
     Raises:
         Refused: There is a null.
@@ -67,8 +67,8 @@ def recorded(metadata: dict[str, Any]) -> dict[str, Any]:
     return {name: _recorded(as_protobuf(value)) for name, value in metadata.items()}
 
 
-def told(artifact: dict[str, Any], number: int) -> dict[str, Any]:
-    """Returns an input artifact as a task is told of it (metadata/converter.go:187, client.go:1144 and 1249, seen)."""
+def as_input(artifact: dict[str, Any], number: int) -> dict[str, Any]:
+    """Returns an input artifact as a task gets it (metadata/converter.go:187, client.go:1144 and 1249, seen)."""
     added = {"display_name": artifact.get("name", ""), "store_session_info": _SESSION}
     return artifact | {"name": str(number), "type": {"instanceSchema": ""}, "metadata": (artifact.get("metadata") or {}) | added}
 

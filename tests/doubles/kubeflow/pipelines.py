@@ -79,7 +79,7 @@ class Pipelines:
         return versions[-1]
 
     def _upload(self, call: Call) -> Answer:
-        """Makes a pipeline and its first version. What is wrong is said in another form than elsewhere, and seldom."""
+        """Makes a pipeline and its first version. Errors have another form than elsewhere, and are few."""
         failed = "Failed to create a pipeline and a pipeline version"
         try:
             filename, text = _uploaded(call)
@@ -122,7 +122,7 @@ class Pipelines:
         return Answer(200, forms.version(version))
 
     def _may_upload(self, call: Call, namespace: str) -> None:
-        """Checks the permission to upload; a pipeline without a namespace is shared, which anybody may upload."""
+        """Checks the permission to upload; a pipeline without a namespace is shared, which any user may upload."""
         if namespace or not self._access.is_multi_user:
             self._access.check(call.user, namespace, "create", "pipelines")
 
@@ -260,7 +260,7 @@ def _plain(text: str) -> Answer:
 
 
 def _refused_upload(error: KfpError, failed: str) -> Answer:
-    """Returns what the upload endpoint makes of an error: only what is invalid is told."""
+    """Returns what the upload endpoint makes of an error: it passes on only what is invalid."""
     if error.grpc == EXISTS:
         return upload_refusal(409, failed)
     if error.grpc == INVALID:

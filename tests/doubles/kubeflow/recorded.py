@@ -1,4 +1,4 @@
-"""Runs that a real installation has told of, told again (see `tests/recordings/kfp-2.17.0/README.md`)."""
+"""Runs recorded on a real installation, played back (see `tests/recordings/kfp-2.17.0/README.md`)."""
 
 import gzip
 import json
@@ -40,9 +40,9 @@ class Recorded:
         archives_logs: bool = True,
     ) -> None:
         self._is_collected, self._archives_logs = is_collected, archives_logs
-        told = json.loads(gzip.decompress((folder / f"{name}.json.gz").read_bytes()))
-        self._run, self._version, self._v1 = told["v2"], told.get("version"), {} if without_workflow else told["v1"]
-        self._logs = {each["pod"]: (node, each["log"]) for node, each in told["logs"].items()}
+        recording = json.loads(gzip.decompress((folder / f"{name}.json.gz").read_bytes()))
+        self._run, self._version, self._v1 = recording["v2"], recording.get("version"), {} if without_workflow else recording["v1"]
+        self._logs = {each["pod"]: (node, each["log"]) for node, each in recording["logs"].items()}
         self.run_id: str = self._run["run_id"]
         self.asked: list[str] = []
 

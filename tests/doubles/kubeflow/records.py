@@ -157,7 +157,7 @@ class Records:
     """All that is kept, by id, in the order in which it came.
 
     Attributes:
-        lock: Held by whoever reads or changes it.
+        lock: Held while it is read or changed.
     """
 
     def __init__(self) -> None:

@@ -213,7 +213,7 @@ class Runs:
         return {}
 
     def _log(self, call: Call) -> Answer:
-        """Answers with what a pod printed. What goes wrong is told below a status of 200, which has been sent by then."""
+        """Answers with what a pod printed. Errors come below a status of 200, which has been sent by then."""
         run_id, pod = call.names["run_id"], call.names["node_id"]
         run = self._records.runs.get(run_id)
         if not run:

@@ -212,7 +212,7 @@ def _strict(document: Any, message: Any, complaint: str) -> dict[str, Any]:
 
 
 def _platform(document: Any) -> dict[str, Any]:
-    """Reads a PlatformSpec, down to what Kubernetes' executors are told, which the server would only find out as the run goes on."""
+    """Reads a PlatformSpec, down to the settings of Kubernetes' executors, which the server itself checks only during the run."""
     complaint = "cannot unmarshal platform specific configs"
     platform = _strict(document, pipeline_spec_pb2.PlatformSpec(), complaint)
     if "kubernetes" not in platform.get("platforms", {}):

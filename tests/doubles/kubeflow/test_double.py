@@ -1,4 +1,4 @@
-"""The double through kfp's own client, as somebody's program uses it."""
+"""The double through kfp's own client, as a user's program uses it."""
 
 import json
 import signal

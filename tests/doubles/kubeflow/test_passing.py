@@ -81,23 +81,23 @@ def test_metadata_comes_back_as_ml_metadata_keeps_it(run: Callable[..., Any]):
         "share": 0.5,
     }
     assert {"display_name", "store_session_info"} <= metadata.keys()
-    assert not found["exists"]  # nobody wrote it
+    assert not found["exists"]  # no task wrote it
 
 
 def test_a_null_fails_the_task_after_its_work_in_the_words_of_a_real_one(double: KubeflowDouble, run: Callable[..., Any]):
     ended, found = run("described", drop=True)
     assert (ended.state, found) == ("FAILED", {})
     words = "failed to convert RuntimeArtifact to MLMD artifact: unknown/unsupported value type *structpb.Value_NullValue"
-    told = json.loads(gzip.decompress((FOLDER / "metadata-null.json.gz").read_bytes()))["logs"]
+    logs = json.loads(gzip.decompress((FOLDER / "metadata-null.json.gz").read_bytes()))["logs"]
     assert words in log(double, "describe")
-    assert any(words in each["log"] for each in told.values())
+    assert any(words in each["log"] for each in logs.values())
 
 
 def test_text_is_expanded(run: Callable[..., Any], double: KubeflowDouble):
-    ended, found = run("described", text="$$ $(KFP_POD_NAME) $(NOBODY) {{workflow.name}} {{=1+1}} {{jinja}}")
+    ended, found = run("described", text="$$ $(KFP_POD_NAME) $(UNSET) {{workflow.name}} {{=1+1}} {{jinja}}")
     assert ended.state == "SUCCEEDED"
     [record] = double.records.runs.values()
-    assert found["text"] == f"$ pod-0 $(NOBODY) {record.workflow} 2 {{{{jinja}}}}"
+    assert found["text"] == f"$ pod-0 $(UNSET) {record.workflow} 2 {{{{jinja}}}}"
 
 
 def test_a_quote_breaks_an_f_string(run: Callable[..., Any], tmp_path: Path):

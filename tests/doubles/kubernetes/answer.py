@@ -60,5 +60,5 @@ def refusal(code: int, reason: str, message: str, headers: dict[str, str] | None
 
 
 def own_fault(error: Exception) -> Answer:
-    """Returns the refusal of a double that has done something wrong: nobody tries it again, or waits for what will not come."""
+    """Returns the refusal of a double that has done something wrong: no client tries again, or waits in vain."""
     return refusal(501, "NotImplemented", f"this double is at fault: {error!r}")

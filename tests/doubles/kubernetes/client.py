@@ -28,7 +28,7 @@ def canary(model: str, name: str, percent: int, **predictor: Any) -> Object:
 
 
 class Client:
-    """KServe's client and Kubernetes', for somebody who may do everything."""
+    """KServe's client and Kubernetes', with an administrator's rights."""
 
     def __init__(self, cluster: KubernetesDouble) -> None:
         self.cluster, self.namespace = cluster, cluster.namespace

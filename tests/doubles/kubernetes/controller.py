@@ -1,11 +1,11 @@
 """KServe's controller: it sees what an InferenceService asks for, makes the pods, and writes the status.
 
 Both modes keep what surprises in the real one:
-- Labels and annotations of an InferenceService are part of the pod template: whoever changes one makes a new revision (Knative), or
+- Labels and annotations of an InferenceService are part of the pod template: a change makes a new revision (Knative), or
   has the pods replaced (Standard). `observedGeneration` is the generation of what the controller made from the InferenceService (the
   Knative service, the stable Deployment), not of the InferenceService.
 - Ready may be as it was for a while after a change, and True although the newest revision does not run.
-- What is wrong before anything is made (a storage that KServe does not know, Knative that is missing) is told by an Event only.
+- What is wrong before anything is made (a storage that KServe does not know, Knative that is missing) is reported by an Event only.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ _STORAGES = ("gs://", "s3://", "pvc://", "file://", "https://", "http://", "hdfs
 _NO_STORAGE = "StorageURI not supported: storageUri, must be one of: [" + ", ".join(_STORAGES) + "] storageUri [{}] is not supported."
 _NO_KNATIVE = "It is not possible to use Knative deployment mode when Knative Services are not available"
 FINALIZER = "inferenceservice.finalizers"
-# What the API says of what nobody may ask for; all else (somebody was faster, it is busy, the namespace ends) is no fault of who asks.
+# Answers to invalid requests. All others (a conflict, a busy API, a namespace that ends) are not the caller's fault.
 _WRONG = (400, 405, 415, 422)
 _OVERTAKEN = (404, 409)
 _NOT_PROPAGATED = {
@@ -58,7 +58,7 @@ class Service:
         progress_deadline: After how many seconds a Deployment that does not get ready has failed.
         owner: How what is made for it names it as its owner.
         since: When the controller first saw it.
-        told: What was told of it last, when it is told next, and after how many seconds again.
+        event: The message of its last Event, when the next is due, and the seconds between them.
     """
 
     def __init__(self, item: Object, controller: "Controller") -> None:
@@ -73,7 +73,7 @@ class Service:
         self.is_gated = self.has_one_label = False
         self._routes: list[tuple[float, dict[str, Backends]]] = []
         self.progress_deadline = controller.progress_deadline
-        self.told: tuple[str, float, float] = ("", 0.0, 0.0)
+        self.event: tuple[str, float, float] = ("", 0.0, 0.0)
         self.knative = knative.Revisions()
         self.standard = standard.Deployments()
         self._controller = controller
@@ -281,11 +281,11 @@ class Controller:
 
     def _tell(self, service: Service, reason: str, message: str, *, again: bool) -> None:
         """Tells of an InferenceService by an Event; again after twice the time, as often as it is tried again."""
-        last, due, pause = service.told
+        last, due, pause = service.event
         if last == message and (not again or time.monotonic() < due):
             return
         pause = pause * 2 if last == message else 0.005
-        service.told = message, time.monotonic() + pause, pause
+        service.event = message, time.monotonic() + pause, pause
         involved = service.owner | {"namespace": service.namespace}
         involved = {key: value for key, value in involved.items() if isinstance(value, str)}
         digest = hashlib.sha256(message.encode()).hexdigest()[:16]

@@ -43,7 +43,7 @@ class KubernetesDouble:
         faults: What goes wrong at the boundary of calls.
         behaviors: How the pods of models behave.
         namespace: The namespace, in which the account that releases has the rights that Terraform gives it.
-        store: What there is, as somebody who may do everything sees and changes it; no fault meets this.
+        store: What there is, seen and changed with an administrator's rights, without faults.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class KubernetesDouble:
             storage: Gives the folder of a model for its URI, None where nothing is; or the folders, by URI or by the start of it.
             port: The port of this machine; 0 for any.
             models: The names of the models that may be released.
-            domain: `example.com` for URLs such as http://NAME.NAMESPACE.example.com, which are answered to whoever sends that Host to
+            domain: `example.com` for URLs such as http://NAME.NAMESPACE.example.com, which are answered to requests that send that Host to
                 this port; empty for URLs that name the service by path.
             everywhere: Whether its controllers look at every namespace, and not at its own alone.
         """
@@ -125,7 +125,7 @@ class KubernetesDouble:
 
     @property
     def lag(self) -> float:
-        """By how many seconds the gateway follows a change that is made from now on; the status is there at once."""
+        """By how many seconds the gateway follows a change that is made from now on; the status changes immediately."""
         return self._controller.lag
 
     @lag.setter
@@ -156,7 +156,7 @@ class KubernetesDouble:
         return self._access.token
 
     def close(self) -> None:
-        """Ends it; its objects stay in their namespace, where nobody looks any more.
+        """Ends it; its objects stay in their namespace, which is no longer used.
 
         Raises:
             Exception: What this double has done wrong.

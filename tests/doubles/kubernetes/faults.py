@@ -144,7 +144,7 @@ class Kill:
 
 @dataclass
 class Do:
-    """Calls a function with the call, which then goes on: for somebody else's change at that very moment."""
+    """Calls a function with the call, which then goes on: for a concurrent change."""
 
     function: Callable[[Call], object]
     applied: bool = False

@@ -64,7 +64,7 @@ class Forward:
             answer.close()
 
     def _review(self, request: Request, namespace: str, name: str) -> Answer | None:
-        """Asks the API whether somebody may do this to a Service's proxy; returns its refusal, if it is one.
+        """Asks the API whether a user may do this to a Service's proxy; returns its refusal, if it is one.
 
         The API would dial an address of the cluster's network, which is not there: who may has to be asked.
         """

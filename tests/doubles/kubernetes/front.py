@@ -33,7 +33,7 @@ class Front:
         return bool(_PATH.fullmatch(request.path)) or is_named
 
     def answer(self, request: Request) -> Answer:
-        """Answers a request that `takes` took: whoever has dialed a Service's name is in the cluster, any other has come to the gateway."""
+        """Answers a request that `takes` took: one to a Service's name comes from the cluster, any other goes to the gateway."""
         if match := _PATH.fullmatch(request.path):
             return self._forward(request, match["rest"] or "/", self._controller.routed(match["namespace"], match["name"]), match["name"])
         if service := _SERVICE.fullmatch(request.dialed):

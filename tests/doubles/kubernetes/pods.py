@@ -125,7 +125,7 @@ def _tell(store: Store, namespace: str, workload: Workload, trouble: Trouble) ->
 
 
 def tell(store: Store, involved: dict[str, str], name: str, reason: str, message: str) -> None:
-    """Tells of an object by an Event, or counts that it was told again."""
+    """Reports on an object by an Event, or counts the Event again."""
     event = {"metadata": {"name": name}, "involvedObject": involved, "reason": reason, "message": message, "type": "Warning"}
     common = {"source": {"component": "v1beta1Controllers"}, "firstTimestamp": now(), "lastTimestamp": now(), "count": 1}
     try:

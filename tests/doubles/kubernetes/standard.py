@@ -7,7 +7,7 @@ inference_service_status.go and reconcilers/ingress/httproute_reconciler.go; see
 - The routes are NAME and, 0.20.0, NAME-PREDICTOR-predictor, which stays behind after each promotion; later ones NAME-predictor.
 - While the predictor is not ready the routes stay as they are.
 - The Deployment of a canary that is taken away goes before the routes change: 37 of 480 requests were lost in 1.8 s.
-- A Deployment begins with one pod, and its HorizontalPodAutoscaler raises it to its least number later (class `none`: at once). Those of
+- A Deployment begins with one pod, and its HorizontalPodAutoscaler raises it to its least number later (class `none`: immediately). Those of
   canaries that are gone are never deleted; 0.20.0 gives those of canaries no owner.
 """
 
@@ -272,7 +272,7 @@ def _deploy(service: "Service", common: dict[str, Any], predictor: dict[str, Any
 
 
 def _clean_up(service: "Service", wanted: set[str]) -> None:
-    """Takes the Deployments away that nobody asks for any more, whether or not they are asked: the routes come later."""
+    """Removes Deployments that the spec no longer has, even if requests still reach them: the routes follow later."""
     standard = service.standard
     for orphan in set(standard.by_name) - wanted:
         standard.ended[orphan] = standard.by_name.pop(orphan).newest

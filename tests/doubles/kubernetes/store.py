@@ -56,7 +56,7 @@ class Store:
     """The objects of a cluster; every method may be called from any thread."""
 
     def __init__(self, api: Api) -> None:
-        """Sees and changes what somebody may see and change."""
+        """Sees and changes objects with a user's rights."""
         self._api = api
 
     def get(self, resource: Resource, namespace: str, name: str) -> Object:
@@ -108,7 +108,7 @@ class Store:
         return self._api.call("PUT", f"{path}/status" if status else path, body, fieldValidation=_STRICT)
 
     def change(self, resource: Resource, namespace: str, name: str, change: Object) -> Object:
-        """Merges a change into an object, whichever version there is: nobody who writes meanwhile is in its way.
+        """Merges a change into an object, whichever version there is: concurrent writes do not hinder it.
 
         Raises:
             ApiError: There is none, or it is not as it must be.
@@ -116,7 +116,7 @@ class Store:
         return self._api.call("PATCH", resource.path(namespace, name), change, content=MERGE, fieldValidation=_STRICT)
 
     def delete(self, resource: Resource, namespace: str, name: str) -> None:
-        """Takes an object away, or has whoever has a finalizer on it do so.
+        """Removes an object, or leaves that to the owners of its finalizers.
 
         Raises:
             ApiError: There is none.
@@ -125,7 +125,7 @@ class Store:
 
 
 class Cache(Store):
-    """The same, but what is read was watched; what was written here is read at once."""
+    """The same, but what is read was watched; what was written here is read immediately."""
 
     def __init__(self, api: Api, namespace: str) -> None:
         """Watches what is read, from when it is read first, in one namespace, or in all."""
@@ -155,7 +155,7 @@ class Cache(Store):
         return self._of(resource).put(made)
 
     def replace(self, resource: Resource, namespace: str, item: Object, *, status: bool = False) -> Object:
-        """Does nothing where this was written last, and nobody has changed since what the API made of it."""
+        """Does nothing if this was the last write, and the object has not changed since."""
         watched, name = self._of(resource), item["metadata"]["name"]
         key, asked = (resource, namespace, name, status), _part(item, status)
         there = watched.find(namespace, name)
@@ -179,7 +179,7 @@ class _Watched:
     """The objects of one kind, as the API's last event has them.
 
     Attributes:
-        closed: Set when nobody looks any more.
+        closed: Set when the watch ends.
     """
 
     def __init__(self, api: Api, resource: Resource, namespace: str) -> None:

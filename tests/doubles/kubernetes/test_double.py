@@ -52,7 +52,7 @@ def test_what_terraform_does_not_allow_is_refused(cluster: KubernetesDouble) -> 
     user = f'User "system:serviceaccount:{cluster.namespace}:penstock-pusher" cannot'
     for act, cannot in (
         (lambda: core.list_namespaced_secret(cluster.namespace), 'list resource "secrets"'),
-        (lambda: objects.delete_namespaced_custom_object(*place, "somebody-elses"), 'delete resource "inferenceservices"'),
+        (lambda: objects.delete_namespaced_custom_object(*place, "another-service"), 'delete resource "inferenceservices"'),
         (lambda: objects.patch_namespaced_custom_object(*place, "flights", {}), 'patch resource "inferenceservices"'),
     ):
         code, reason, message = refused(act)
@@ -341,11 +341,11 @@ def test_ready_stays_true_while_a_changed_predictor_crashes_and_only_the_deploym
     status = client.wait(lambda status: status["observedGeneration"] == 2)
     assert (is_ready(status), find(status, "PredictorReady")["reason"]) == ("True", "MinimumReplicasAvailable")
 
-    def told() -> tuple[int, ...]:
+    def counts() -> tuple[int, ...]:
         found = client.apps.read_namespaced_deployment("flights-predictor", client.namespace).status
         return found.observed_generation, found.replicas, found.updated_replicas, found.available_replicas
 
-    until(lambda: told() == (2, 2, 1, 1))
+    until(lambda: counts() == (2, 2, 1, 1))
     assert is_ready(client.get()["status"]) == "True"
 
 
@@ -370,9 +370,9 @@ def test_errors_before_anything_is_made_are_events_only(cluster: KubernetesDoubl
         "status": "Unknown",
         "lastTransitionTime": find(status, "Ready")["lastTransitionTime"],
     }
-    told = lambda: client.core.list_namespaced_event(client.namespace, field_selector="involvedObject.name=flights").items  # noqa: E731
-    until(lambda: [one.count > 3 for one in told()] == [True])  # it is tried again, later each time
-    (event,) = told()
+    events = lambda: client.core.list_namespaced_event(client.namespace, field_selector="involvedObject.name=flights").items  # noqa: E731
+    until(lambda: [one.count > 3 for one in events()] == [True])  # it is tried again, later each time
+    (event,) = events()
     assert (event.reason, event.type) == ("InternalError", "Warning")
     assert "StorageURI not supported" in event.message
 

@@ -136,7 +136,7 @@ def test_a_release_may_do_what_terraform_allows_and_nothing_else(installed: Inst
     for method, path, cannot in (
         ("GET", "/api/v1/namespaces/rights/secrets", 'list resource "secrets"'),
         ("GET", services, 'list resource "inferenceservices"'),
-        ("DELETE", f"{services}/somebody-elses", 'delete resource "inferenceservices"'),
+        ("DELETE", f"{services}/another-service", 'delete resource "inferenceservices"'),
         ("GET", INFERENCE_SERVICES.format("default") + "/flights", 'get resource "inferenceservices"'),
     ):
         with pytest.raises(ApiError) as caught:

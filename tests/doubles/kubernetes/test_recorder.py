@@ -37,7 +37,7 @@ def test_what_happens_to_one_inference_service_is_recorded(cluster: KubernetesDo
     cluster.store.delete(INFERENCE_SERVICES, cluster.namespace, "flights")
     until(lambda: not cluster.isvc("flights"))
     before = watches(cluster)
-    until(lambda: watches(cluster) > before)  # which goes on from what the one before has told
+    until(lambda: watches(cluster) > before)  # which continues where the one before ended
     process.send_signal(15)
     output, _ = process.communicate(timeout=120)
     lines = [json.loads(line) for line in gzip.decompress((tmp_path / "flights.jsonl.gz").read_bytes()).splitlines()]

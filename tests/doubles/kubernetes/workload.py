@@ -132,7 +132,7 @@ class Workload:
         return self.server is not None and time.monotonic() >= self._ready_at
 
     def end(self) -> None:
-        """Ends them: they answer nobody any more."""
+        """Ends them: they no longer answer."""
         self._has_ended = True
 
     @property
@@ -156,9 +156,9 @@ class Workload:
     @property
     def model_name(self) -> str:
         """The name of the model in URLs: the one in the container's arguments, else the InferenceService's."""
-        return (self._told("model_name") or self._service).replace("{{.Name}}", self._service)
+        return (self._option("model_name") or self._service).replace("{{.Name}}", self._service)
 
-    def _told(self, option: str) -> str:
+    def _option(self, option: str) -> str:
         """Returns what the container's arguments say of an option; empty if nothing."""
         predictor = self.template["predictor"]
         container = (predictor.get("containers") or [predictor.get("model", {})])[0]
@@ -184,7 +184,7 @@ class Workload:
     def _run(self) -> None:
         try:
             self._start()
-        except Exception as error:  # whoever asks is told
+        except Exception as error:  # the client gets the error
             self._fault = error
 
     def _start(self) -> None:
@@ -216,7 +216,7 @@ class Workload:
             model = self._fetch(uri)
             if model is None:
                 raise FileNotFoundError(uri)
-            server = self._servers.get(model, self.model_name, self._told("fingerprint"))
+            server = self._servers.get(model, self.model_name, self._option("fingerprint"))
             self.counted_before = server.counters()
         except OSError:  # it is not there, or is taken away just now
             missing = f"RuntimeError: Failed to fetch model. No model found in {uri}."

@@ -18,7 +18,7 @@ from .double import VertexDouble
 
 
 def main() -> None:
-    """Serves until it is told to end."""
+    """Serves until SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m tests.doubles.vertex", description=__doc__)
     parser.add_argument("--port", type=int, default=7001, help="where to listen; 0 for any free port")
     parser.add_argument("--rest-port", type=int, default=7002, help="where to listen for plain HTTP; 0 for any free port")
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 class _Servers:
-    """Makes the pool of model servers when the first is asked for: whoever only runs pipelines has no environment for them."""
+    """Makes the pool of model servers when the first is asked for: without a deployment their environment is not needed."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._pool = functools.cache(lambda: stack.enter_context(ModelServers()))

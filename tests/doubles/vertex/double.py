@@ -25,7 +25,7 @@ from .state import State
 from .web import WebServer
 
 _PACKAGE = "google.cloud.aiplatform.v1"
-# The name of the model at its server; whoever calls an endpoint never sees it.
+# The name of the model at its server; callers of an endpoint never see it.
 SERVED_NAME = "model"
 
 
@@ -41,11 +41,11 @@ class ModelServers(Protocol):
     """Where model servers come from, such as `doubles.models.ModelServers`."""
 
     def get(self, model: Path, name: str, expected: str = "") -> RunningServer:
-        """Returns a server that is ready with a model under a name; raises if it does not load, or is told to expect another fingerprint."""
+        """Returns a server that is ready with a model under a name; raises if it does not load, or expects another fingerprint."""
 
 
 class NoServers:
-    """Model servers for whoever deploys nothing."""
+    """Model servers for tests that deploy nothing."""
 
     def get(self, model: Path, name: str, expected: str = "") -> RunningServer:
         """Never asked."""
@@ -178,7 +178,7 @@ class VertexDouble:
             return self._state.saved()
 
     def predict(self, endpoint: str, instances: list[Any]) -> PredictResponse:
-        """Asks an endpoint as somebody else would: no fault strikes, and nothing is written down.
+        """Asks an endpoint outside the recording: without faults, and the call is not recorded.
 
         Raises:
             ApiError: It does not answer.
@@ -197,16 +197,16 @@ class VertexDouble:
             return list(self._schedules.fire(schedule))
 
     def runs_of(self, experiment: str) -> list[str]:
-        """Returns the ids of the pipeline jobs in an experiment, asking nobody."""
+        """Returns the ids of the pipeline jobs in an experiment, without a call."""
         return self._metadata.children(f"{self.parent}/metadataStores/default/contexts/{experiment}")
 
     def endpoints(self) -> list[Endpoint]:
-        """Returns the endpoints that there are, asking nobody."""
+        """Returns the endpoints that there are, without a call."""
         with self._state.lock:
             return [Endpoint(endpoint.message) for endpoint in self._state.endpoints.values()]
 
     def models(self) -> list[Model]:
-        """Returns every version of every model, asking nobody; their names end with the version."""
+        """Returns every version of every model, without a call; their names end with the version."""
         with self._state.lock:
             return [
                 self._state.view(model, version, with_version=True) for model in self._state.models.values() for version in model.versions

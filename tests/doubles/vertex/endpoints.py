@@ -213,7 +213,7 @@ class EndpointService:
         deployed.id = given.id or self._state.new_number()
         deployed.model, deployed.model_version_id = model.common.name, version
         deployed.display_name = given.display_name or model.common.display_name
-        return deployed, model.artifacts.get(version), _told(model.versions[version].container_spec, "--fingerprint")
+        return deployed, model.artifacts.get(version), _option(model.versions[version].container_spec, "--fingerprint")
 
     def _start(self, artifact: Path | None, expected: str) -> str:
         try:
@@ -229,7 +229,7 @@ class EndpointService:
         return found[0]
 
 
-def _told(container: types.ModelContainerSpec, option: str) -> str:
+def _option(container: types.ModelContainerSpec, option: str) -> str:
     """Returns what a container's arguments say of an option; empty if nothing."""
     arguments = list(container.args)
     return arguments[arguments.index(option) + 1] if option in arguments else ""

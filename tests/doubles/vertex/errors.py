@@ -55,7 +55,7 @@ def precondition(message: str) -> ApiError:
 
 
 def stale_etag(etag: str) -> ApiError:
-    """A change of what somebody else has changed meanwhile (https://google.aip.dev/154)."""
+    """A concurrent change (https://google.aip.dev/154)."""
     return ApiError(grpc.StatusCode.ABORTED, f"The etag '{etag}' does not match the resource's, which was changed concurrently.")
 
 

@@ -127,7 +127,7 @@ class Faults:
             if fault.hang:
                 while is_active() and not released.wait(_LOOK_SECONDS):
                     pass
-                raise ApiError(grpc.StatusCode.CANCELLED, "Nobody waits for the answer any more.")
+                raise ApiError(grpc.StatusCode.CANCELLED, "The client no longer waits for the answer.")
             released.wait(fault.seconds)
             if fault.code:
                 raise ApiError(fault.code, fault.message)

@@ -107,7 +107,7 @@ class MetadataService:
         return types.PipelineJobDetail(pipeline_context=of_pipeline, pipeline_run_context=of_run)
 
     def children(self, name: str) -> list[str]:
-        """Returns the display names of a context's children, asking nobody."""
+        """Returns the display names of a context's children, without a call."""
         with self._state.lock:
             return [context.display_name for context in self._contexts.values() if name in context.parent_contexts]
 

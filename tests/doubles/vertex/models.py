@@ -53,7 +53,7 @@ class ModelService:
 
         def register() -> types.UploadModelResponse:
             with self._state.lock:
-                if bool(request.parent_model) != (key in self._state.models):  # somebody was faster
+                if bool(request.parent_model) != (key in self._state.models):  # a concurrent upload was faster
                     raise not_found("Model", name) if request.parent_model else already_exists("Model", name)
                 model = self._state.models.setdefault(key, self._new(name, request.model))
                 return types.UploadModelResponse(model=name, model_version_id=self._add(model, request.model, copy))

@@ -147,7 +147,7 @@ class Operations:
         except ApiError as error:
             call.status = error.code
             result.error.CopyFrom(error.status)
-        except Exception as error:  # a defect of this double; whoever waits for the operation must hear of it
+        except Exception as error:  # a defect of this double; the client that waits for the operation must get it
             result.error.CopyFrom(status_pb2.Status(code=grpc.StatusCode.INTERNAL.value[0], message=f"defect of the double: {error!r}"))
         with self._state.lock:
             result.done = True

@@ -52,7 +52,7 @@ class _Job:
         message: What the service answers, as far as it was written down.
         spec: Its PipelineSpec in JSON form.
         run: What runs it.
-        details: What is told of its tasks.
+        details: The details of its tasks.
         number: The number by which the service's errors call it.
     """
 

@@ -96,7 +96,7 @@ class ScheduleService:
         return Empty()
 
     def resume(self, request: types.ResumeScheduleRequest) -> Empty:
-        """Answers ResumeSchedule; runs that were missed are made up for by whoever calls `fire`."""
+        """Answers ResumeSchedule; a call of `fire` makes up for missed runs."""
         schedule = self._find(request.name)
         self._move(schedule, Phase.PAUSED, Phase.ACTIVE, "resumed")
         schedule.last_resume_time = schedule.update_time

@@ -57,7 +57,7 @@ PERMISSIONS = {
     "GetContext": ("aiplatform.contexts.get", "name"),
     "AddContextChildren": ("aiplatform.contexts.update", "context"),
 }
-# Whoever gives a service account to a model needs this on the account.
+# Giving a service account to a model needs this on the account.
 ACT_AS = "iam.serviceAccounts.actAs"
 _ACCOUNTS = {
     "UploadModel": "service_account",

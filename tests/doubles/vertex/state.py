@@ -52,7 +52,7 @@ class State:
 
     Attributes:
         names: The project and the region.
-        lock: Held by whoever reads or changes anything here.
+        lock: Held while anything here is read or changed.
     """
 
     def __init__(self, names: Names) -> None:

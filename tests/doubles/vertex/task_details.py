@@ -14,7 +14,7 @@ from .names import Names
 
 State = types.PipelineTaskDetail.State
 _ROOT: tuple[str, ...] = ()
-# Tasks that wait for others are not told of: the service makes a task when its turn comes.
+# Tasks that wait for others are not listed: the service makes a task when its turn comes.
 _STATES = {
     "running": State.RUNNING,
     "done": State.SUCCEEDED,
@@ -62,7 +62,7 @@ class TaskDetails:
             tasks: The tasks, as they are now.
             inputs: What they were given.
             job: The job, as it is now.
-            canceled: Whether somebody has ended it.
+            canceled: Whether it was canceled.
         """
         begun = [task for task in tasks.values() if task.state in _STATES]
         closed = _closed(begun)

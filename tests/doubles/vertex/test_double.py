@@ -29,7 +29,7 @@ REPOSITORY = Path(__file__).parents[3]
 
 
 class DeafServers:
-    """For tests in which nobody predicts."""
+    """For tests without predictions."""
 
     def get(self, model: Path, name: str, expected: str = "") -> SimpleNamespace:
         return SimpleNamespace(url="http://127.0.0.1:9")

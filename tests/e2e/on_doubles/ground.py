@@ -2,7 +2,7 @@
 
 python -m tests.families deploy -m tests.e2e.on_doubles.ground FOLDER    prints the environment that leads there as JSON; ends by SIGTERM
 
-The environment lets in somebody who may do everything; NAMESPACE in it is a namespace that is there.
+The environment has an administrator's rights; NAMESPACE in it is an existing namespace.
 """
 
 import json

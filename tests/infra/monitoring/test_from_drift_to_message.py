@@ -81,7 +81,7 @@ def test_a_drifted_log_becomes_a_message(
                 alertmanager_command,
                 free_ports(),
                 tmp_path,
-                f"--config.file={_written(tmp_path / 'alertmanager.yaml', _told(webhook))}",
+                f"--config.file={_written(tmp_path / 'alertmanager.yaml', _routes_to(webhook))}",
                 "--cluster.listen-address=",
                 f"--storage.path={tmp_path / 'alerts'}",
             )
@@ -172,7 +172,7 @@ def _configured(model_server: str, pushgateway: str, alertmanager: str) -> dict[
     return found
 
 
-def _told(webhook: str) -> dict[str, Any]:
+def _routes_to(webhook: str) -> dict[str, Any]:
     receiver = {"name": "webhook", "webhook_configs": [{"url": webhook}]}
     return {"route": {"receiver": "webhook", "group_wait": "1s"}, "receivers": [receiver]}
 

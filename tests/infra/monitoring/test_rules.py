@@ -1,4 +1,4 @@
-"""The alerts: what Prometheus makes of them, when they fire, and what a person is told."""
+"""The alerts: what Prometheus makes of them, when they fire, and who is notified."""
 
 import re
 from pathlib import Path
@@ -42,11 +42,11 @@ def test_an_alert_says_how_bad_it_is_and_what_to_do(rule: dict[str, Any]):
     assert "```console" in section[1], "it says what to type"
 
 
-@pytest.mark.parametrize(("severity", "told"), [("critical", "on-call,team"), ("warning", "team"), ("info", "mail")])
-def test_receivers(say, severity, told):
+@pytest.mark.parametrize(("severity", "receivers"), [("critical", "on-call,team"), ("warning", "team"), ("info", "mail")])
+def test_receivers(say, severity, receivers):
     say("amtool", "check-config", MONITORING / "alertmanager.yaml")
     routed = say("amtool", "config", "routes", "test", "--config.file", MONITORING / "alertmanager.yaml", f"severity={severity}")
-    assert routed.strip() == told
+    assert routed.strip() == receivers
 
 
 def test_the_examples_have_no_secret():

@@ -75,14 +75,14 @@ def test_promote_then_back_and_back_again(penstock: Command, folder: Path, desti
     done = penstock("status", destination)
     assert (done.returncode, done.stderr) == (0, "")
     assert "answers" not in done.stdout
-    told = serving.read_state(folder, NAME)
-    serving.write_state(folder, NAME, serving.ServingState(told.history[0]))
+    before = serving.read_state(folder, NAME)
+    serving.write_state(folder, NAME, serving.ServingState(before.history[0]))
     done = penstock("status", destination)
     assert done.returncode == 1
-    assert done.stdout.splitlines()[0].startswith(f"serves     {told.history[0]}")
-    assert done.stdout.splitlines()[1].startswith(f"answers    {told.stable}")
-    assert f"say that {told.history[0]} ({told.history[0]}) serves, but what answers there is {told.stable}" in done.stderr
-    serving.write_state(folder, NAME, told)
+    assert done.stdout.splitlines()[0].startswith(f"serves     {before.history[0]}")
+    assert done.stdout.splitlines()[1].startswith(f"answers    {before.stable}")
+    assert f"say that {before.history[0]} ({before.history[0]}) serves, but what answers there is {before.stable}" in done.stderr
+    serving.write_state(folder, NAME, before)
     done = penstock("rollback", destination)
     assert (done.returncode, done.stdout.splitlines()[0]) == (0, "rolled back")
     _serves(saved_models / "second", free_port)

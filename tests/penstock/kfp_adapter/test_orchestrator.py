@@ -157,7 +157,7 @@ def test_docker_runner_takes_a_container_that_has_gone_for_one_that_succeeded(mo
         """The engine has removed the container, as `auto_remove` says."""
 
     class Client:
-        """Docker's client where a container fails at once."""
+        """Docker's client where a container fails immediately."""
 
         def __init__(self):
             self.images = SimpleNamespace(list=list, pull=lambda image: None)

@@ -223,7 +223,7 @@ def served(rows) -> Iterator[str]:
 
 
 def _turned_on(name: str, folder: Path, key: str = "") -> Path:
-    """Returns the compiled file of a component as an older Penstock, or somebody else, may have made it: cached."""
+    """Returns the compiled file of a component as an older Penstock or another tool may have made it: cached."""
     document = yaml.safe_load((COMPILED / f"{name}.yaml").read_text())
     (task,) = document["root"]["dag"]["tasks"].values()
     task["cachingOptions"] = {"enableCache": True} | ({"cacheKey": key} if key else {})

@@ -143,9 +143,9 @@ def test_no_engine_is_one_line(penstock, tmp_path, monkeypatch):
     assert len(done.stderr.splitlines()) == 1
 
 
-# What an engine is told on a machine with a GPU, where this one may have none: a stand-in for it writes its arguments down.
+# The arguments of an engine on a machine with a GPU, where this one may have none: a stand-in for it writes its arguments down.
 _STAND_IN = """#!/bin/sh
-echo "$@" >> {folder}/told
+echo "$@" >> {folder}/arguments
 case "$1 $2" in
     --version*) echo {product} version 5 ;;
     "image inspect") echo sha256:0 ;;
@@ -155,15 +155,15 @@ esac
 
 
 @pytest.fixture
-def told(tmp_path, monkeypatch) -> Iterator[Callable[[str, bool, str], str]]:
-    """Returns `told(product, gpu, reference)`: what the engine is told to run for a task of an image."""
+def engine_arguments(tmp_path, monkeypatch) -> Iterator[Callable[[str, bool, str], str]]:
+    """Returns `engine_arguments(product, gpu, reference)`: what the engine is engine_arguments to run for a task of an image."""
     stand_in = tmp_path / "bin" / "engine"
     stand_in.parent.mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PENSTOCK_CONTAINER_ENGINE", str(stand_in))
     find_engine.cache_clear()
 
-    def told(product: str, gpu: bool, reference: str) -> str:
+    def engine_arguments(product: str, gpu: bool, reference: str) -> str:
         stand_in.write_text(_STAND_IN.format(folder=tmp_path, product=product))
         stand_in.chmod(0o755)
         monkeypatch.setattr(docker_runner, "has_gpu", lambda: gpu)
@@ -171,31 +171,31 @@ def told(tmp_path, monkeypatch) -> Iterator[Callable[[str, bool, str], str]]:
         runner.prepare(PipelineFile(compiled(tmp_path, reference)), tmp_path / "root", Console(quiet=True))
         job = Job("", reference, ["true"], {}, {})
         assert runner.run(job, Processes(), tmp_path / "log", print) == 0
-        lines = (tmp_path / "told").read_text().splitlines()
+        lines = (tmp_path / "arguments").read_text().splitlines()
         assert lines[-1].startswith("rm --force")
         return "\n".join(line for line in lines if line.startswith(("run ", "image inspect")))
 
-    yield told
+    yield engine_arguments
     find_engine.cache_clear()
 
 
 @pytest.mark.parametrize(("product", "option"), [("docker", "--gpus all"), ("podman", "--device nvidia.com/gpu=all")])
-def test_training_gets_every_gpu(told, product, option):
-    assert option in told(product, True, image("tf-gpu"))
+def test_training_gets_every_gpu(engine_arguments, product, option):
+    assert option in engine_arguments(product, True, image("tf-gpu"))
 
 
-def test_other_images_get_no_gpu(told):
-    assert "--gpus" not in told("docker", True, image("tf"))
+def test_other_images_get_no_gpu(engine_arguments):
+    assert "--gpus" not in engine_arguments("docker", True, image("tf"))
 
 
-def test_without_a_gpu_the_smaller_image_trains(told):
-    output = told("docker", False, image("tf-gpu"))
+def test_without_a_gpu_the_smaller_image_trains(engine_arguments):
+    output = engine_arguments("docker", False, image("tf-gpu"))
     assert image("tf") in output
     assert "--gpus" not in output
 
 
-def test_without_a_gpu_a_digest_is_kept_where_nothing_says_another(told):
+def test_without_a_gpu_a_digest_is_kept_where_nothing_says_another(engine_arguments):
     pinned = f"{image('tf-gpu').rpartition(':')[0]}@sha256:{0:064x}"
-    output = told("podman", False, pinned)
+    output = engine_arguments("podman", False, pinned)
     assert pinned in output
     assert "--device" not in output

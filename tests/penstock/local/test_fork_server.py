@@ -16,7 +16,7 @@ from penstock.local.task_code import module_command, module_variables
 
 from ...waiting import until
 
-# Imported by every task; says how often that took place, and takes long enough for somebody to interrupt it.
+# Imported by every task; records how often, and takes long enough to be interrupted.
 HEAVY = """
 import os, pathlib, time
 with pathlib.Path(os.environ["IMPORTED"]).open("a") as file:
@@ -39,7 +39,7 @@ sys.exit(int(sys.argv[1]) if sys.argv[1:2] else 0)
 """
 
 
-class Ground:
+class Runner:
     """A folder with the modules, and what a run has to start tasks with."""
 
     def __init__(self, folder: Path) -> None:
@@ -70,65 +70,65 @@ class Ground:
 
 
 @pytest.fixture
-def ground(tmp_path):
-    ground = Ground(tmp_path)
-    yield ground
-    ground.server.close()
+def runner(tmp_path):
+    runner = Runner(tmp_path)
+    yield runner
+    runner.server.close()
 
 
-def test_what_is_imported_once_serves_every_task(ground):
-    ground.serve()
-    code, lines = ground.run("3", "é\n{{x}}", OF_THIS_TASK="one")
+def test_what_is_imported_once_serves_every_task(runner):
+    runner.serve()
+    code, lines = runner.run("3", "é\n{{x}}", OF_THIS_TASK="one")
     assert (code, lines) == (3, ["argv ['3', 'é\\n{{x}}'] variable one stdin  group True", "and a line on stderr"])
-    code, lines = ground.run(OF_THIS_TASK="two")
+    code, lines = runner.run(OF_THIS_TASK="two")
     assert (code, lines[0]) == (0, "argv [] variable two stdin  group True")
-    assert ground.run()[1][0] == "argv [] variable None stdin  group True", "nothing of another task's is left"
-    assert ground.imported == "once "
+    assert runner.run()[1][0] == "argv [] variable None stdin  group True", "nothing of another task's is left"
+    assert runner.imported == "once "
 
 
-def test_arguments_may_be_long(ground):
-    ground.serve()
+def test_arguments_may_be_long(runner):
+    runner.serve()
     text = "x" * (1 << 20)
-    assert ground.run("0", text)[1][0].startswith(f"argv ['0', '{text}']")
+    assert runner.run("0", text)[1][0].startswith(f"argv ['0', '{text}']")
 
 
-def test_tasks_that_run_at_the_same_time_are_distinguished(ground):
-    ground.serve()
+def test_tasks_that_run_at_the_same_time_are_distinguished(runner):
+    runner.serve()
     found = {}
-    threads = [threading.Thread(target=lambda code=code: found.update({code: ground.run(str(code))[0]})) for code in range(8)]
+    threads = [threading.Thread(target=lambda code=code: found.update({code: runner.run(str(code))[0]})) for code in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert found == {code: code for code in range(8)}
-    assert ground.imported == "once "
+    assert runner.imported == "once "
 
 
-def test_a_signal_and_a_bug_are_reported_as_of_any_process(ground):
-    ground.serve()
-    assert ground.run("kill yourself")[0] == -signal.SIGKILL
-    code, lines = ground.run("a bug")
+def test_a_signal_and_a_bug_are_reported_as_of_any_process(runner):
+    runner.serve()
+    assert runner.run("kill yourself")[0] == -signal.SIGKILL
+    code, lines = runner.run("a bug")
     assert code == 1
     assert lines[-1] == "ZeroDivisionError: a bug"
 
 
-def test_an_interruption_ends_the_task_with_all_that_it_has_started(ground):
-    ground.serve()
-    threading.Thread(target=lambda: (until((ground.folder / "started").exists), ground.processes.interrupt())).start()
-    assert ground.run("wait")[0] == -signal.SIGTERM
-    assert not _sleeping(ground.folder)
+def test_an_interruption_ends_the_task_with_all_that_it_has_started(runner):
+    runner.serve()
+    threading.Thread(target=lambda: (until((runner.folder / "started").exists), runner.processes.interrupt())).start()
+    assert runner.run("wait")[0] == -signal.SIGTERM
+    assert not _sleeping(runner.folder)
 
 
-def test_nothing_starts_after_an_interruption(ground):
-    ground.serve(SECONDS_TO_IMPORT="1")
-    threading.Timer(0.3, ground.processes.interrupt).start()
-    assert ground.run("wait")[0] == -signal.SIGTERM
-    assert ground.run("wait") == (-signal.SIGTERM, [])
-    assert not _sleeping(ground.folder)
+def test_nothing_starts_after_an_interruption(runner):
+    runner.serve(SECONDS_TO_IMPORT="1")
+    threading.Timer(0.3, runner.processes.interrupt).start()
+    assert runner.run("wait")[0] == -signal.SIGTERM
+    assert runner.run("wait") == (-signal.SIGTERM, [])
+    assert not _sleeping(runner.folder)
 
 
-def test_a_process_that_gets_no_task_ends(ground):
-    server = ground.serve(SECONDS_TO_IMPORT="0.5")
+def test_a_process_that_gets_no_task_ends(runner):
+    server = runner.serve(SECONDS_TO_IMPORT="0.5")
 
     def interrupted(*_):
         raise KeyboardInterrupt
@@ -136,30 +136,30 @@ def test_a_process_that_gets_no_task_ends(ground):
     before = signal.signal(signal.SIGALRM, interrupted)
     signal.setitimer(signal.ITIMER_REAL, 0.2)
     with pytest.raises(KeyboardInterrupt):
-        ground.run("wait")
+        runner.run("wait")
     signal.signal(signal.SIGALRM, before)
-    ground.processes = Processes()
-    assert ground.run("5")[0] == 5, "who comes next is served"
-    assert not (ground.folder / "started").exists()
+    runner.processes = Processes()
+    assert runner.run("5")[0] == 5, "who comes next is served"
+    assert not (runner.folder / "started").exists()
     server.close()
 
 
 @pytest.mark.parametrize("imports", [["missing_module"], ["heavy", "os.path.nothing"]])
-def test_where_the_modules_cannot_be_imported_a_task_is_a_process_of_its_own(ground, imports):
-    ground.serve(*imports)
-    assert ground.run("4", OF_THIS_TASK="x") == (4, ["argv ['4'] variable x stdin  group True", "and a line on stderr"])
+def test_where_the_modules_cannot_be_imported_a_task_is_a_process_of_its_own(runner, imports):
+    runner.serve(*imports)
+    assert runner.run("4", OF_THIS_TASK="x") == (4, ["argv ['4'] variable x stdin  group True", "and a line on stderr"])
 
 
-def test_after_it_was_killed_a_task_is_a_process_of_its_own(ground):
-    server = ground.serve()
-    assert ground.run()[0] == 0
+def test_after_it_was_killed_a_task_is_a_process_of_its_own(runner):
+    server = runner.serve()
+    assert runner.run()[0] == 0
     os.kill(server.pid, signal.SIGKILL)
-    assert ground.run("6")[0] == 6
+    assert runner.run("6")[0] == 6
 
 
-def test_it_ends_with_the_run(ground):
-    server = ground.serve()
-    assert ground.run()[0] == 0
+def test_it_ends_with_the_run(runner):
+    server = runner.serve()
+    assert runner.run()[0] == 0
     server.close()
     with pytest.raises(ProcessLookupError):
         os.kill(server.pid, 0)

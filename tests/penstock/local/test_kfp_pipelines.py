@@ -1,6 +1,6 @@
 """KFP's own test pipelines: each runs here with the right outputs, or is refused with a reason before it starts.
 
-They are fetched by whoever runs this: `git clone --depth 1 --branch 2.17.0 https://github.com/kubeflow/pipelines`, and its folder
+Fetch them first: `git clone --depth 1 --branch 2.17.0 https://github.com/kubeflow/pipelines`, and its folder
 `test_data/sdk_compiled_pipelines/valid` in PENSTOCK_KFP_PIPELINES. `kfp_pipelines.yaml` has, by name, what each does here: `done`, `failed` (where the
 pipeline is meant to fail) or `refused`; its parameters; and what it says, computed from the pipeline.
 """

@@ -11,7 +11,7 @@ from penstock.local.report import EXIT_DONE, EXIT_FAILED, EXIT_NOT_RELEASED, Res
 from penstock.local.tasks import Task
 
 
-def told(*tasks: Task, failed: bool = False) -> tuple[int, str]:
+def reported(*tasks: Task, failed: bool = False) -> tuple[int, str]:
     """Returns the exit code and what is printed."""
     console = Console(file=io.StringIO(), width=200)
     code = report(Result(Path("runs/1"), list(tasks), failed), 3.0, console)
@@ -23,7 +23,7 @@ def task(component: str, figure: str = "", state: str = "done", **outputs: Any) 
 
 
 def test_a_serving_check_shows_its_figure():
-    code, output = told(task("check_serving", "256 rows answered as evaluated, p99 5.1 ms: passed", verdict="passed"))
+    code, output = reported(task("check_serving", "256 rows answered as evaluated, p99 5.1 ms: passed", verdict="passed"))
     assert code == EXIT_DONE
     assert "serving    256 rows answered as evaluated, p99 5.1 ms: passed\n" in output
 
@@ -38,18 +38,18 @@ def test_a_serving_check_shows_its_figure():
     ids=lambda ended: ended.component,
 )
 def test_what_is_not_released_exits_with_three(ended):
-    code, output = told(task("train_model"), ended)
+    code, output = reported(task("train_model"), ended)
     assert code == EXIT_NOT_RELEASED
     assert "the model is not released" in output
     assert ended.figure in output
 
 
 def test_anomalies_without_a_gate_hold_nothing_back():
-    assert told(task("validate_examples", verdict="failed"))[0] == EXIT_DONE
+    assert reported(task("validate_examples", verdict="failed"))[0] == EXIT_DONE
 
 
 def test_a_check_that_broke_is_a_failure():
-    code, output = told(task("check_serving", state="failed"), failed=True)
+    code, output = reported(task("check_serving", state="failed"), failed=True)
     assert code == EXIT_FAILED
     assert "serving" not in output
 
@@ -57,10 +57,10 @@ def test_a_check_that_broke_is_a_failure():
 @pytest.mark.parametrize("component", ["evaluate_model", "check_serving", "push_model", "control_release"])
 @pytest.mark.parametrize("state", ["done", "cached"])
 def test_an_outcome_without_outputs_is_unknown(component: str, state: str):
-    code, output = told(task(component, state=state))
+    code, output = reported(task(component, state=state))
     assert code == EXIT_FAILED
     assert "done; whether the model is released is unknown in 3.0 s" in output
 
 
 def test_what_is_known_comes_before_what_is_not():
-    assert told(task("check_serving"), task("push_model", outcome="rolled_back"))[0] == EXIT_NOT_RELEASED
+    assert reported(task("check_serving"), task("push_model", outcome="rolled_back"))[0] == EXIT_NOT_RELEASED

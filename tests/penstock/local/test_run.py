@@ -234,7 +234,7 @@ def test_fresh_runs_everything_and_renews_the_cache(run, tmp_path):
     run(gate)
     fresh = run(gate, "--fresh")
     assert "  cached" not in fresh.stdout
-    assert "[penstock]" not in fresh.stdout, "nobody has asked for the lines of the log"
+    assert "[penstock]" not in fresh.stdout, "the lines of the log need --verbose"
     assert run(gate).stdout.count("  cached") == 2
     assert (tmp_path / "said").read_text() == "open\nopen\n"
 
@@ -406,7 +406,7 @@ def _start(tmp_path: Path) -> tuple[subprocess.Popen, int]:
 
 def _alive(pid: int) -> bool:
     state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout.strip()
-    return bool(state) and not state.startswith("Z")  # a zombie has ended; whoever adopted it has not looked yet
+    return bool(state) and not state.startswith("Z")  # a zombie has ended; its parent has not waited for it yet
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

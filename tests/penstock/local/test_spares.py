@@ -40,7 +40,7 @@ def NAME(what: str) -> None:
 """
 
 
-class Ground:
+class Runner:
     """Two components, and what a run has to start them with."""
 
     def __init__(self, folder: Path) -> None:
@@ -86,112 +86,112 @@ class Ground:
 
 
 @pytest.fixture
-def ground(tmp_path):
-    return Ground(tmp_path)
+def runner(tmp_path):
+    return Runner(tmp_path)
 
 
 @pytest.mark.parametrize(
     "what", ["x", "é\\n{{x}}", "x" * (1 << 16), "a bug", "kill yourself"], ids=["plain", "signs", "long", "bug", "killed"]
 )
-def test_it_is_the_process_of_a_task_that_was_started_now(ground, what):
-    cold = ground.run("first", what, cold=True)
-    with ground.plan("first").kept():
-        ground.spares.prepare()
-        ground.is_ready()
-        assert ground.run("first", what) == cold
-    assert ground.imported("first") == "once once "
+def test_it_is_the_process_of_a_task_that_was_started_now(runner, what):
+    cold = runner.run("first", what, cold=True)
+    with runner.plan("first").kept():
+        runner.spares.prepare()
+        runner.is_ready()
+        assert runner.run("first", what) == cold
+    assert runner.imported("first") == "once once "
     assert len(cold[1]) >= 3
 
 
-def test_who_comes_before_its_imports_are_done_waits_for_them_alone(ground):
-    with ground.plan("first", SECONDS_TO_IMPORT="0.5").kept():
-        ground.spares.prepare()
-        code, lines = ground.run("first", "x", SECONDS_TO_IMPORT="0.5")
+def test_who_comes_before_its_imports_are_done_waits_for_them_alone(runner):
+    with runner.plan("first", SECONDS_TO_IMPORT="0.5").kept():
+        runner.spares.prepare()
+        code, lines = runner.run("first", "x", SECONDS_TO_IMPORT="0.5")
     assert (code, lines[0]) == (0, "imported first")
-    assert ground.imported("first") == "once "
+    assert runner.imported("first") == "once "
 
 
-def test_it_serves_one_task_once(ground):
-    with ground.plan("first").kept():
-        ground.spares.prepare()
-        ground.is_ready()
-        output = [ground.run("first", what)[1][1] for what in ("one", "two")]
+def test_it_serves_one_task_once(runner):
+    with runner.plan("first").kept():
+        runner.spares.prepare()
+        runner.is_ready()
+        output = [runner.run("first", what)[1][1] for what in ("one", "two")]
     assert output[0].startswith("state ['one']")
     assert output[1].startswith("state ['two']"), "nothing of another task's is left"
-    assert ground.imported("first") == "once once "
+    assert runner.imported("first") == "once once "
 
 
-def test_another_task_or_another_environment_does_not_get_it(ground):
-    with ground.plan("first").kept():
-        ground.spares.prepare()
-        ground.is_ready()
-        assert ground.run("second", "x")[0] == 0
-        assert "('OF_THIS_TASK', 'yes')" in ground.run("first", "x", OF_THIS_TASK="yes")[1][2]
-        assert ground.imported("first") == "once once "
-        assert len(ground.waiting()) == 1
-    assert not ground.waiting()
+def test_another_task_or_another_environment_does_not_get_it(runner):
+    with runner.plan("first").kept():
+        runner.spares.prepare()
+        runner.is_ready()
+        assert runner.run("second", "x")[0] == 0
+        assert "('OF_THIS_TASK', 'yes')" in runner.run("first", "x", OF_THIS_TASK="yes")[1][2]
+        assert runner.imported("first") == "once once "
+        assert len(runner.waiting()) == 1
+    assert not runner.waiting()
 
 
-def test_it_is_that_of_the_next_task_and_one_that_is_passed_over_is_ended(ground):
-    with ground.plan("first", "second").kept():
-        ground.spares.prepare()
-        ground.is_ready("first")
-        (before,) = ground.waiting()
+def test_it_is_that_of_the_next_task_and_one_that_is_passed_over_is_ended(runner):
+    with runner.plan("first", "second").kept():
+        runner.spares.prepare()
+        runner.is_ready("first")
+        (before,) = runner.waiting()
         tasks.begin("first")  # and its outputs are found in the cache
-        ground.spares._following(lambda: None)()
-        ground.spares.prepare()
-        ground.is_ready("second")
-        (after,) = ground.waiting()
+        runner.spares._following(lambda: None)()
+        runner.spares.prepare()
+        runner.is_ready("second")
+        (after,) = runner.waiting()
         assert after != before
-    assert not ground.waiting()
+    assert not runner.waiting()
 
 
-def test_where_the_imports_fail_the_task_says_so_once(ground):
-    cold = ground.run("first", "x", cold=True, BROKEN="yes")
-    with ground.plan("first", BROKEN="yes").kept():
-        ground.spares.prepare()
-        ground.is_ready()
-        assert ground.run("first", "x", BROKEN="yes") == cold
+def test_where_the_imports_fail_the_task_says_so_once(runner):
+    cold = runner.run("first", "x", cold=True, BROKEN="yes")
+    with runner.plan("first", BROKEN="yes").kept():
+        runner.spares.prepare()
+        runner.is_ready()
+        assert runner.run("first", "x", BROKEN="yes") == cold
     assert cold[0] == 1
     assert cold[1][-1].endswith("ImportError: no such library")
 
 
-def test_after_it_was_killed_a_task_is_a_new_process(ground):
-    with ground.plan("first").kept():
-        ground.spares.prepare()
-        ground.is_ready()
-        os.kill(ground.waiting()[0], signal.SIGKILL)
-        _until(lambda: not ground.waiting())
-        assert ground.run("first", "x")[0] == 0
+def test_after_it_was_killed_a_task_is_a_new_process(runner):
+    with runner.plan("first").kept():
+        runner.spares.prepare()
+        runner.is_ready()
+        os.kill(runner.waiting()[0], signal.SIGKILL)
+        _until(lambda: not runner.waiting())
+        assert runner.run("first", "x")[0] == 0
 
 
-def test_an_interruption_ends_the_task_and_the_spare_of_the_next(ground):
-    with ground.plan("first", "second").kept():
-        ground.spares.prepare()
-        ground.is_ready("first")
+def test_an_interruption_ends_the_task_and_the_spare_of_the_next(runner):
+    with runner.plan("first", "second").kept():
+        runner.spares.prepare()
+        runner.is_ready("first")
         tasks.begin("first")
-        ground.spares._following(lambda: None)()
+        runner.spares._following(lambda: None)()
 
         def on_line(line: str) -> None:
             if line == "waiting":
-                ground.spares.prepare()
-                ground.processes.interrupt()
+                runner.spares.prepare()
+                runner.processes.interrupt()
 
-        assert ground.run("first", "wait", on_line=on_line)[0] == 143
-    assert not ground.waiting()
+        assert runner.run("first", "wait", on_line=on_line)[0] == 143
+    assert not runner.waiting()
 
 
-def test_it_ends_with_its_parent(ground):
+def test_it_ends_with_its_parent(runner):
     code = f"""
 import os, signal, sys
 from penstock.local.spares import Planned, Spares
 from pathlib import Path
-spares = Spares([Planned("first", Path(sys.executable), "first", {ground.variables("first")!r})])
+spares = Spares([Planned("first", Path(sys.executable), "first", {runner.variables("first")!r})])
 spares.prepare()
 os.kill(os.getpid(), signal.SIGKILL)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
-    _until(lambda: not ground.waiting())
+    _until(lambda: not runner.waiting())
 
 
 def _until(condition) -> None:

@@ -70,7 +70,7 @@ def vertex(trusting: VertexDouble, tmp_path: Path) -> Iterator[VertexDouble]:
 
 @pytest.fixture
 def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Person:
-    """Somebody in the test's folder, in whose shell nothing is set."""
+    """A user in the test's folder, without settings in the shell."""
     for name in _ELSEWHERE:
         monkeypatch.delenv(name, raising=False)
     return Person(tmp_path)

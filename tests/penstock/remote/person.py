@@ -19,7 +19,7 @@ from ..pipelines import compiled, to
 from .backends import Backend
 
 SECONDS = 90
-# Whoever runs the tests may be deaf to Ctrl-C, as a job in a shell's background is, and with it what it starts.
+# The process that runs the tests may ignore Ctrl-C, as a shell's background job does, and so do its children.
 _HEARING = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
 _END = ""
 _STATES = "running|cached|done|failed|canceled|skipped|not run|unknown"
@@ -27,7 +27,7 @@ _LINE = re.compile(rf"^(\S+) +({_STATES})(?: +((?:\d+ m )?[\d.]+ s))?(?:  +(.*))
 
 
 class Person:
-    """Somebody who types commands.
+    """A user who types commands.
 
     Args:
         folder: Where.
@@ -82,7 +82,7 @@ class Started:
     Args:
         words: The command.
         folder: Where.
-        terminal: Whether it is typed at a terminal; otherwise nobody can be asked.
+        terminal: Whether it is typed at a terminal; otherwise no question can be asked.
     """
 
     def __init__(self, words: list[str], folder: Path, terminal: bool) -> None:
@@ -104,14 +104,14 @@ class Started:
         threading.Thread(target=self._read, args=(screen,), daemon=True).start()
 
     def until(self, text: str) -> None:
-        """Reads until it has said something."""
+        """Reads until it has printed a text."""
         end = time.monotonic() + SECONDS
         while text not in self.output:
             try:
                 piece = self._pieces.get(timeout=max(0.0, end - time.monotonic()))
             except queue.Empty:
                 piece = _END
-            assert piece != _END, f"it has not said {text!r}:\n{self.output}"
+            assert piece != _END, f"it has not printed {text!r}:\n{self.output}"
             self.output += piece
 
     def interrupt(self) -> None:
@@ -141,7 +141,7 @@ class Started:
         return code
 
     def _read(self, screen: IO[bytes]) -> None:
-        with screen, contextlib.suppress(OSError):  # as a terminal says that nobody writes to it any more
+        with screen, contextlib.suppress(OSError):  # how a terminal reports that it was closed
             while piece := os.read(screen.fileno(), 4096):
                 self._pieces.put(piece.decode(errors="replace"))
         self._pieces.put(_END)

@@ -1,4 +1,4 @@
-"""Which settings hold, and what is said about a `penstock.toml` that means something else than it says."""
+"""Which settings hold, and the errors in a `penstock.toml`."""
 
 import re
 from pathlib import Path

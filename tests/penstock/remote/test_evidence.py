@@ -84,7 +84,7 @@ def test_an_open_gate_and_a_task_that_goes_on(backend: Backend, person: Person, 
 
 
 def test_of_a_task_that_fails_the_log_and_the_reason_are_kept(backend: Backend, person: Person, tmp_path: Path) -> None:
-    """On Vertex AI, where the bucket is a file system, what has been written stays too, though nobody is told where."""
+    """On Vertex AI, where the bucket is a file system, what has been written stays too, although no message names the place."""
     done = person.submits(failing_gate, "--target", backend.name, "--wait", reason=REASON)
     assert states(done.stdout) == {"judge-rows": "failed", "say": "not run"}
     assert f"judge-rows: {REASON}; log: " in done.stdout

@@ -89,7 +89,7 @@ def test_a_push_without_an_outcome_is_unknown(backend: Backend, person: Person) 
     assert "done; whether the model is released is unknown in " in done.stdout
     assert "push       unknown: the backend does not return it, and the log no longer exists" in done.stdout
     again = person.types("runs", "show", run_id(done.stdout), "--wait")
-    assert again.returncode == 1, "who looks later is told the same"
+    assert again.returncode == 1, "later commands show the same"
     assert "push       unknown" in again.stdout
 
 

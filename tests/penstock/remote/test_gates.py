@@ -1,4 +1,4 @@
-"""What a run says of its gates where the backend does not tell what they said."""
+"""What a run reports of its gates where the backend does not return their outputs."""
 
 import io
 from collections.abc import Callable
@@ -79,8 +79,8 @@ def test_a_gate_has_held_back_what_it_alone_could(followed: Followed) -> None:
 def test_an_alarm_that_was_not_raised_holds_nothing_back(followed: Followed) -> None:
     code, output = followed(alarm, TaskState("evaluate-model", DONE), TaskState("say", SKIPPED))
     assert (code, "whether the model is released is unknown" in output) == (EXIT_FAILED, True), output
-    told = TaskState("evaluate-model", DONE, outputs={"verdict": "blessed"})
-    assert followed(alarm, told, TaskState("say", SKIPPED))[0] == EXIT_DONE
+    evaluated = TaskState("evaluate-model", DONE, outputs={"verdict": "blessed"})
+    assert followed(alarm, evaluated, TaskState("say", SKIPPED))[0] == EXIT_DONE
 
 
 def test_one_of_two_conditions_is_not_guessed(followed: Followed, compiled: Callable[[Any], PipelineFile]) -> None:

@@ -1,4 +1,4 @@
-"""`penstock runs`: what a person sees of runs that somebody made, and does with them."""
+"""`penstock runs`: what a user sees of runs and does with them."""
 
 import json
 import re

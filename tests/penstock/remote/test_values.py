@@ -38,7 +38,7 @@ def test_values_arrive_as_they_were_sent_here(person: Person):
 
 @pytest.mark.parametrize("name", VALUES)
 def test_what_travels_is_safe(name: str):
-    """As it travels, nothing is in it that somebody expands, drops or cannot store; and it comes back."""
+    """On its way it has nothing that a backend expands, drops or cannot store; and it comes back."""
     from penstock.components.protocol.values import SUBSTITUTED, decode_metadata, encode_metadata
 
     travels = encode_metadata({name: VALUES[name]})

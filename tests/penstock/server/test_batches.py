@@ -51,7 +51,7 @@ def test_a_model_that_mixes_rows_computes_each_request_by_itself(name: str, tmp_
     assert warm_up(model, NO_PROBE, "always")
 
 
-ALIKE = {
+BATCHED = {
     "per row": (NUMBER, lambda x: {"y": tf.sigmoid(x), "nothing": x / 0.0}),
     "sums of another order": (PAIRS, lambda x: {"y": tf.matmul(tf.tile(x, [1, 4000]), tf.random.stateless_normal([8000, 8], [1, 2])) * 9}),
     "bfloat16": (PAIRS, lambda x: {"y": tf.cast(tf.matmul(x, tf.ones([2, 3])), tf.bfloat16)}),
@@ -59,9 +59,9 @@ ALIKE = {
 }
 
 
-@pytest.mark.parametrize("name", ALIKE)
+@pytest.mark.parametrize("name", BATCHED)
 def test_a_model_that_answers_row_by_row_computes_requests_together(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    spec, function = ALIKE[name]
+    spec, function = BATCHED[name]
     model = SavedModel(saved(tmp_path, function, x=spec))
     with caplog.at_level(logging.INFO):
         assert warm_up(model, NO_PROBE, "auto")

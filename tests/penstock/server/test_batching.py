@@ -1,4 +1,4 @@
-"""Micro-batching: whoever asks is answered, whenever that is."""
+"""Micro-batching: each request is answered, whenever it comes."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Whatever is sent, over V1, V2 and gRPC: the answer blames the client, comes at once, and the next good request is answered."""
+"""Whatever is sent, over V1, V2 and gRPC: the answer is an error of the client, comes soon, and the next good request is answered."""
 
 import contextlib
 import gzip
@@ -190,7 +190,7 @@ def test_bytes_that_are_hardly_http(server: Server, seed: int):
     for _ in range(ROUNDS):
         content = damaged(chance, chance.choice([whole, whole * 3, chunked, upgrade, whole.replace(b" HTTP/1.1", b" HTTP/1.0")]))
         with server.connect(timeout=PATIENCE) as connection:
-            with contextlib.suppress(ConnectionError):  # the server has said enough
+            with contextlib.suppress(ConnectionError):  # the server has closed the connection
                 connection.sendall(content)
                 connection.shutdown(socket.SHUT_WR)
             answer = rest(connection)

@@ -1,4 +1,4 @@
-"""What monitor_model said of the version that serves, among the server's metrics; and that alerts can see the first request that is not logged."""
+"""monitor_model's results for the version that serves, among the server's metrics; and that alerts can see the first request that is not logged."""
 
 import time
 from collections.abc import Callable

@@ -125,7 +125,7 @@ def test_a_number_that_the_type_cannot_hold(placed: Path, start: Callable[..., S
 
 
 def test_a_model_that_is_written_to_while_it_is_loaded_is_not_served(placed: Path, start: Callable[..., Server]):
-    """Here with the bytes that it has; nobody could tell whether others were read in between."""
+    """Here with the bytes that it has; it is unknown whether others were read in between."""
     server = start(placed, "--fingerprint", fingerprint(placed))
     file, stopped = placed / "saved_model.pb", threading.Event()
 

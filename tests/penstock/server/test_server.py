@@ -213,22 +213,22 @@ def test_switching_versions(client: httpx.Client, folder: Path, saved_models: Pa
             "predictions"
         ]
 
-    def told(name: str, verb: str = "load") -> int:
+    def request(name: str, verb: str = "load") -> int:
         return tell(client, folder, name, verb).status_code
 
     candidate = "flights" + serving.CANDIDATE
-    assert told(candidate) == 503
+    assert request(candidate) == 503
     serving.write_state(folder, "flights", serving.ServingState("1-aaa", "2-bbb"))
-    assert told(candidate) == 200
+    assert request(candidate) == 200
     assert answers("flights") == probe(saved_models, "first")["predictions"]
     assert answers(candidate) == probe(saved_models, "second")["predictions"]
     serving.write_state(folder, "flights", serving.ServingState("2-bbb", history=["1-aaa"]))
-    assert told("flights") == 200
-    assert told(candidate, "unload") == 200
-    assert told(candidate, "unload") == 404
+    assert request("flights") == 200
+    assert request(candidate, "unload") == 200
+    assert request(candidate, "unload") == 404
     assert answers("flights") == probe(saved_models, "second")["predictions"]
     serving.write_state(folder, "flights", serving.ServingState("1-aaa"))
-    assert told("flights") == 200
+    assert request("flights") == 200
     assert answers("flights") == probe(saved_models, "first")["predictions"]
 
 
@@ -501,7 +501,7 @@ def test_sigterm_lets_a_request_end(
     rows = [ROW] * 10_000
 
     def body() -> Iterator[bytes]:
-        """A request that is half sent when the server is told to end."""
+        """A request that is half sent when the server is asked to end."""
         text = json.dumps({"instances": rows}).encode()
         yield text[:1000]
         os.kill(process.pid, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""The flights' modules through transform_examples and train_model: a model that answers raw flights, both ways alike."""
+"""The flights' modules through transform_examples and train_model: a model that answers raw flights, the same both ways."""
 
 import json
 import math

@@ -39,7 +39,7 @@ class Site(Push):
         can_shadow: Whether the destination mirrors traffic.
         counts_errors: Whether the destination has metrics of its own.
         kept: Where the versions' files are kept.
-        copies: Whether the destination serves from copies that nobody else can change.
+        copies: Whether the destination serves from copies of its own.
     """
 
     registry: Registry = None  # type: ignore[assignment]
@@ -64,7 +64,7 @@ class Site(Push):
         return next((name for name, known in self.versions.items() if known == version), None)
 
     def state(self) -> Current:
-        """Asks the destination what it serves, as anybody may."""
+        """Asks the destination what it serves, with a reader's rights."""
         return parse(self.destination, NAME).current()
 
     def recorded(self) -> dict[str, str | None]:
@@ -88,7 +88,7 @@ class Site(Push):
         folder = f"{self.kept}/{self.version(name)}-{self.fingerprint(name)[:12]}/model"
         files, path = fsspec.core.url_to_fs(folder, **({"token": "anon"} if folder.startswith("gs://") else {}))
         assert files.exists(f"{path}/saved_model.pb")
-        files.pipe_file(f"{path}/more", b"bytes that nobody has approved")
+        files.pipe_file(f"{path}/more", b"unapproved bytes")
 
     def fail_requests(self, count: int) -> None:
         """Sends requests at which the fickle model fails."""
@@ -148,7 +148,7 @@ class Site(Push):
         """Asks once; returns the name of the model that answered."""
         error, predictions = self.post(self.probe("first")["instances"])
         known = (name for name in self.versions if self.answers_as(predictions, name))
-        return error or next(known, "nobody")
+        return error or next(known, "unknown")
 
     def start(self, name: str, parameters: dict[str, Any], output: int = subprocess.DEVNULL) -> subprocess.Popen:
         """Starts a push as a process of its own."""

@@ -58,7 +58,7 @@ def test_a_description_that_is_none(text: str):
 
 
 def test_a_description_from_elsewhere_is_no_note_and_one_of_a_newer_version_is_refused():
-    for text in ("", "for the dashboards", "[]", '{"owner": "somebody"}'):
+    for text in ("", "for the dashboards", "[]", '{"owner": "another"}'):
         assert read_note(Model(version_description=text)) == Note()
     for note, message in (({"schema": 2, "fingerprint": []}, "upgrade Penstock"), ({"fingerprint": 1}, "not of type str")):
         with pytest.raises(TaskError, match=message):

@@ -101,7 +101,7 @@ def test_what_is_not_the_model_is_made_good(model: Input, release: Release, stor
     placed = place(model, release, storage, NAME)
     files, root = open_store(placed.uri.replace("pvc://", f"file://{os.environ['PENSTOCK_PVC_ROOT']}/"))
     files.pipe_file(f"{root}/saved_model.pb", b"x" * 100)
-    files.pipe_file(f"{root}/stranger", b"")
+    files.pipe_file(f"{root}/unexpected", b"")
     files.rm_file(f"{root}/variables/7")
     place(model, release, storage, NAME)
     found = resolve(placed.uri)

@@ -1,4 +1,4 @@
-"""What goes wrong on the way to Kubeflow Pipelines is said in a line that tells what to do."""
+"""Failed connections to Kubeflow Pipelines are reported in a line that tells what to do."""
 
 import json
 import threading
@@ -41,7 +41,7 @@ def list_runs(host: str, **settings: str) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What the shell or kfp's own settings say must not count."""
     for name in ("TOKEN", "COOKIES", "PASSWORD"):
         monkeypatch.delenv(f"PENSTOCK_KUBEFLOW_{name}", raising=False)

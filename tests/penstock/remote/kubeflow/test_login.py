@@ -1,4 +1,4 @@
-"""The login goes through the pages that Kubeflow shows to a stranger."""
+"""The login goes through the pages that Kubeflow shows to a user without a session."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What the commands say of runs as a real Kubeflow Pipelines 2.17.0 told of them."""
+"""What the commands say of recorded runs of a real Kubeflow Pipelines 2.17.0."""
 
 import re
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ LINE = re.compile(r"^(\S+) +(done|cached|failed|canceled|skipped|not run|unknown
 
 
 class Reader:
-    """Somebody who asks about recorded runs."""
+    """A user who asks about recorded runs."""
 
     def __init__(self, kubeflow: KubeflowDouble) -> None:
         self._kubeflow = kubeflow
@@ -196,14 +196,14 @@ def test_why_there_is_no_log(reader: Reader, name: str, task: str, reason: str) 
 class TestADayLater:
     """The workflow and its pods are deleted: what is left is the run's record, and the logs that Argo has archived."""
 
-    def told(self, reader: Reader, recorded: Recorded) -> tuple[int, str]:
-        """Returns what is said of a run, without the places where the logs of failed tasks are kept for reading."""
+    def output(self, reader: Reader, recorded: Recorded) -> tuple[int, str]:
+        """Returns what is printed about a run, without the paths of the logs of failed tasks."""
         code, output = reader.asks("show", recorded, "--wait")
         return code, re.sub(r"log: \S+", "log: PLACE", output)
 
     @pytest.mark.parametrize("name", TRUTHS)
     def test_the_output_is_that_of_the_run_s_end(self, reader: Reader, name: str) -> None:
-        assert self.told(reader, Recorded(name, is_collected=True)) == self.told(reader, Recorded(name))
+        assert self.output(reader, Recorded(name, is_collected=True)) == self.output(reader, Recorded(name))
         later = reader.asks("show", Recorded(name, is_collected=True))
         assert later == reader.asks("show", Recorded(name))
 
@@ -228,7 +228,7 @@ class TestADayLater:
 
 
 class TestWithoutTheWorkflow:
-    """An installation whose v1 API has nothing: names and states of nodes are told, not what lies in what."""
+    """An installation whose v1 API has nothing: it returns names and states of nodes, not their nesting."""
 
     def test_what_is_not_returned_is_unknown(self, reader: Reader) -> None:
         code, output = reader.asks("show", Recorded("loop", without_workflow=True), "--wait")

@@ -57,7 +57,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(autouse=True)
-def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a person's shell has set must not lead a test elsewhere."""
     for name in ("PENSTOCK_KUBEFLOW_TOKEN", "PENSTOCK_KUBEFLOW_COOKIES", "PENSTOCK_KUBEFLOW_PASSWORD", "KUBERNETES_SERVICE_HOST"):
         monkeypatch.delenv(name, raising=False)

@@ -44,7 +44,7 @@ def workflow(
     return Workflow({"metadata": {"name": NAME}, "status": status} | manifest, of, terminated=terminated)
 
 
-def told(workflow: Workflow) -> dict[str, TaskState]:
+def tasks_of(workflow: Workflow) -> dict[str, TaskState]:
     return {task.key: task for task in workflow.tasks()}
 
 
@@ -60,18 +60,18 @@ def spec(folder: Path) -> dict[str, Any]:
 
 
 def test_all_is_still_to_come_before_there_are_nodes(spec: dict[str, Any]) -> None:
-    assert {key: task.state for key, task in told(Workflow({}, spec)).items()} == {"write": WAITING, "read": WAITING}
+    assert {key: task.state for key, task in tasks_of(Workflow({}, spec)).items()} == {"write": WAITING, "read": WAITING}
 
 
 @pytest.mark.parametrize(("phase", "state"), [("Pending", WAITING), ("Running", RUNNING)])
 def test_a_task_runs_when_its_container_does(spec: dict[str, Any], phase: str, state: str) -> None:
     nodes = [node("write-driver", "Succeeded"), node("write", "Running"), node("write.executor", phase)]
-    assert told(workflow(spec, *nodes))["write"].state == state
+    assert tasks_of(workflow(spec, *nodes))["write"].state == state
 
 
 def test_the_times_are_the_containers(spec: dict[str, Any]) -> None:
     nodes = [node("write", "Succeeded", startedAt="2026-05-04T05:00:00Z"), node("write.executor", "Succeeded")]
-    task = told(workflow(spec, *nodes))["write"]
+    task = tasks_of(workflow(spec, *nodes))["write"]
     assert (task.state, task.started.isoformat(), task.ended.isoformat()) == (
         DONE,
         START.replace("Z", "+00:00"),
@@ -82,7 +82,7 @@ def test_the_times_are_the_containers(spec: dict[str, Any]) -> None:
 def test_a_task_whose_driver_fails_has_failed(spec: dict[str, Any]) -> None:
     nodes = [node("write-driver", "Error", message="cannot resolve the inputs"), node("write", "Omitted", type="Skipped")]
     failed = workflow(spec, *nodes, phase="Failed")
-    tasks = told(failed)
+    tasks = tasks_of(failed)
     assert (tasks["write"].state, tasks["write"].error, tasks["read"].state) == (FAILED, "write-driver: cannot resolve the inputs", NOT_RUN)
     assert failed.pod("write").name == f"{NAME}-system-container-executor-{nodes[0]['id'].rpartition('-')[2]}"
 
@@ -90,52 +90,52 @@ def test_a_task_whose_driver_fails_has_failed(spec: dict[str, Any]) -> None:
 def test_a_cached_task_has_no_pod(spec: dict[str, Any]) -> None:
     nodes = [node("write-driver", "Succeeded"), node("write", "Succeeded"), node("write.executor", "Skipped", type="Skipped")]
     cached = workflow(spec, *nodes)
-    assert (told(cached)["write"].state, cached.pod("write"), cached.pod("wrote")) == (CACHED, Pod(), None)
+    assert (tasks_of(cached)["write"].state, cached.pod("write"), cached.pod("wrote")) == (CACHED, Pod(), None)
 
 
 def test_the_reason_is_the_containers(spec: dict[str, Any]) -> None:
     nodes = [node("write", "Failed", message="child 'x' failed"), node("write.executor", "Failed", message="OOMKilled (exit code 137)")]
-    assert told(workflow(spec, *nodes, phase="Failed"))["write"].error == "OOMKilled (exit code 137)"
+    assert tasks_of(workflow(spec, *nodes, phase="Failed"))["write"].error == "OOMKilled (exit code 137)"
 
 
 def test_what_failed_before_a_run_was_canceled_has_failed(spec: dict[str, Any]) -> None:
     nodes = [node("write", "Failed"), node("write.executor", "Failed", message="main: Error (exit code 1)")]
     status = {"spec": {"activeDeadlineSeconds": 0}}
     ended = workflow(spec, *nodes, phase="Failed", terminated=datetime.fromisoformat(END.replace("Z", "+00:00")), **status)
-    assert told(ended)["write"].state == CANCELED
+    assert tasks_of(ended)["write"].state == CANCELED
     later = datetime.fromisoformat("2026-05-04T06:00:10+00:00")
-    assert told(workflow(spec, *nodes, phase="Failed", terminated=later, **status))["write"].state == FAILED
+    assert tasks_of(workflow(spec, *nodes, phase="Failed", terminated=later, **status))["write"].state == FAILED
 
 
 def test_a_task_whose_workflow_is_tried_again_has_not_failed(spec: dict[str, Any]) -> None:
     nodes = [node("write", "Error"), node("write.executor", "Error", message="cannot be created")]
     again = workflow(spec, *nodes)
-    assert told(again)["write"].state == FAILED
+    assert tasks_of(again)["write"].state == FAILED
     entry = node("", "Running", type="Retry", children=[node_id(f"{NAME}(0)")])
     attempt = node("", "Running") | {"id": node_id(f"{NAME}(0)"), "name": f"{NAME}(0)", "displayName": f"{NAME}(0)"}
     root = {"id": node_id(f"{NAME}.root"), "name": f"{NAME}(0).root", "displayName": "root", "boundaryID": attempt["id"], "type": "DAG"}
     status = {"phase": "Running", "nodes": {each["id"]: each for each in (entry, attempt, root, *nodes)}}
-    assert told(Workflow({"metadata": {"name": NAME}, "status": status}, spec))["write"].state == WAITING
+    assert tasks_of(Workflow({"metadata": {"name": NAME}, "status": status}, spec))["write"].state == WAITING
 
 
 def test_what_a_done_workflow_has_no_node_of_is_unknown(spec: dict[str, Any]) -> None:
     done = workflow(spec, node("write", "Succeeded"), node("read", "Omitted", type="Skipped"), phase="Succeeded")
-    assert {key: task.state for key, task in told(done).items()} == {"write": DONE, "read": NOT_RUN}
+    assert {key: task.state for key, task in tasks_of(done).items()} == {"write": DONE, "read": NOT_RUN}
     done = workflow(spec, node("write", "Succeeded"), phase="Succeeded")
-    assert {key: task.state for key, task in told(done).items()} == {"write": DONE, "read": UNKNOWN}
+    assert {key: task.state for key, task in tasks_of(done).items()} == {"write": DONE, "read": UNKNOWN}
 
 
 def test_a_dag_whose_driver_fails_says_why(folder: Path) -> None:
     spec = PipelineFile(compiled(nested_gates, folder)).document
     nodes = [node("make", "Succeeded"), node("condition-1-driver", "Failed", message="no such value"), node("condition-1", "Omitted")]
     failed = workflow(spec, *nodes, phase="Failed")
-    assert (failed.error, told(failed)["say"].state) == ("condition-1-driver: no such value", NOT_RUN)
+    assert (failed.error, tasks_of(failed)["say"].state) == ("condition-1-driver: no such value", NOT_RUN)
 
 
 def test_what_a_canceled_run_ends_is_canceled(spec: dict[str, Any]) -> None:
     nodes = [node("write", "Failed"), node("write.executor", "Failed"), node("read", "Omitted", type="Skipped")]
     ended = workflow(spec, *nodes, phase="Failed", spec={"activeDeadlineSeconds": 0})
-    assert {key: task.state for key, task in told(ended).items()} == {"write": CANCELED, "read": NOT_RUN}
+    assert {key: task.state for key, task in tasks_of(ended).items()} == {"write": CANCELED, "read": NOT_RUN}
 
 
 class TestAttempts:
@@ -151,8 +151,8 @@ class TestAttempts:
         return [node("fail-once", "Running"), node("fail-once.executor", "Running", type="Retry", children=children), *attempts]
 
     def test_a_failed_attempt_is_no_failed_task(self, spec: dict[str, Any]):
-        assert told(workflow(spec, *self.nodes("Failed")))["fail-once"].state == WAITING
-        assert told(workflow(spec, *self.nodes("Failed", "Running")))["fail-once"].state == RUNNING
+        assert tasks_of(workflow(spec, *self.nodes("Failed")))["fail-once"].state == WAITING
+        assert tasks_of(workflow(spec, *self.nodes("Failed", "Running")))["fail-once"].state == RUNNING
 
     def test_the_log_is_the_last_attempts(self, spec: dict[str, Any]):
         nodes = self.nodes("Failed", *["Failed"] * 9, "Running")
@@ -162,14 +162,14 @@ class TestAttempts:
 def test_what_lies_behind_a_closed_condition_is_skipped(folder: Path) -> None:
     spec = PipelineFile(compiled(nested_gates, folder)).document
     nodes = [node("make", "Succeeded"), node("condition-1", "Succeeded"), node("condition-1.condition-2", "Skipped", type="Skipped")]
-    assert {key: task.state for key, task in told(workflow(spec, *nodes)).items()} == {"make": DONE, "say": SKIPPED}
+    assert {key: task.state for key, task in tasks_of(workflow(spec, *nodes)).items()} == {"make": DONE, "say": SKIPPED}
 
 
 def test_big_workflows_are_packed(spec: dict[str, Any]) -> None:
     root = node("", "Succeeded") | {"id": node_id(f"{NAME}.root"), "displayName": "root", "boundaryID": NAME}
     nodes = {each["id"]: each for each in (node("", "Succeeded"), root, node("write", "Succeeded"), node("write.executor", "Succeeded"))}
     packed = base64.b64encode(gzip.compress(json.dumps(nodes).encode())).decode()
-    assert told(Workflow({"metadata": {"name": NAME}, "status": {"compressedNodes": packed}}, spec))["write"].state == DONE
+    assert tasks_of(Workflow({"metadata": {"name": NAME}, "status": {"compressedNodes": packed}}, spec))["write"].state == DONE
 
 
 def test_pods_are_named_by_their_node_in_the_old_format(spec: dict[str, Any]) -> None:

@@ -44,7 +44,7 @@ class Client:
         return aiplatform.PipelineJob(template_path=str(compiled(pipeline, self.folder)), job_id=key, **given)
 
     def submit(self, pipeline: Any, key: str, **fields: Any) -> str:
-        """Creates a job without asking for its bucket's owner, which nobody here knows."""
+        """Creates a job without asking for its bucket's owner, which is unknown here."""
         return self.create(self.job(pipeline, key, **fields)._gca_resource, key)
 
     def create(self, job: Any, key: str = "") -> str:

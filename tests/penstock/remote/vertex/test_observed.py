@@ -51,7 +51,7 @@ def detail(number: int, name: str, state: States = States.SUCCEEDED, parent: int
 
 
 @pytest.mark.parametrize(
-    ("told", "state"),
+    ("pipeline_state", "state"),
     [
         ("QUEUED", WAITING),
         ("PENDING", WAITING),
@@ -63,8 +63,8 @@ def detail(number: int, name: str, state: States = States.SUCCEEDED, parent: int
         ("CANCELLED", CANCELED),
     ],
 )
-def test_a_run_that_has_not_ended_waits_or_runs(told: str, state: str) -> None:
-    assert read_run(job(state=PipelineState[f"PIPELINE_STATE_{told}"]), "").state == state
+def test_a_run_that_has_not_ended_waits_or_runs(pipeline_state: str, state: str) -> None:
+    assert read_run(job(state=PipelineState[f"PIPELINE_STATE_{pipeline_state}"]), "").state == state
 
 
 def test_outputs_that_are_kept_as_text_have_their_types() -> None:

@@ -1,4 +1,4 @@
-"""What Vertex AI is sent, which is known without asking anybody."""
+"""The requests to Vertex AI, which are known without a call."""
 
 import copy
 import subprocess

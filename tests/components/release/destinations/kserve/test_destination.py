@@ -84,7 +84,7 @@ class Site:
         for name in ("first", "second"):
             if all(is_close(*pair, 1e-6) for pair in zip(predictions, self.release(name).probe["predictions"], strict=True)):
                 return name
-        return "nobody"
+        return "unknown"
 
     def behaves(self, name: str, **behavior: Any) -> None:
         self.cluster.behaviors.insert(0, Behavior(self.release(name).fingerprint[:12], **behavior))
@@ -439,7 +439,7 @@ def test_the_wait_outlives_a_cluster_that_is_away(site: Site):
 
 
 def lease(site: Site, holder: str, seconds: int, age: float = 0.0) -> None:
-    """Has somebody else take the lease."""
+    """Has another push take the lease."""
     renewed = (datetime.now(timezone.utc) - timedelta(seconds=age)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     spec = {"holderIdentity": holder, "leaseDurationSeconds": seconds, "renewTime": renewed}
     metadata = {"name": "penstock-flights"}
@@ -455,10 +455,10 @@ CLOCKS = pytest.mark.parametrize("age", [0, 300, -300])
 
 @CLOCKS
 def test_a_push_beside_another_one_says_so(site: Site, age: int):
-    lease(site, "somebody", 60, age)
-    renewed_at_each_look = Do(lambda _: lease(site, "somebody", 60, age))
+    lease(site, "another", 60, age)
+    renewed_at_each_look = Do(lambda _: lease(site, "another", 60, age))
     site.cluster.faults.append(Fault(renewed_at_each_look, times=0, when=lambda call: call.method == "GET" and "leases" in call.path))
-    with pytest.raises(TaskError, match=r"another push to kserve://[\w-]+/flights is in progress \(somebody\)"), site.open():
+    with pytest.raises(TaskError, match=r"another push to kserve://[\w-]+/flights is in progress \(another\)"), site.open():
         pass
 
 

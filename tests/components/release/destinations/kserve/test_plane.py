@@ -107,7 +107,7 @@ def inside(kserve_cluster: KubernetesDouble, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def nowhere(site: Site, kserve_cluster: KubernetesDouble) -> Site:
-    """A cluster as KServe's quick start leaves it: its domain is example.com, which leads nowhere, and nobody names the gateway."""
+    """A cluster as KServe's quick start leaves it: its domain is example.com, which leads nowhere, and no option names the gateway."""
     kserve_cluster.domain = "example.com"
     site.destination = site.destination.partition("&gateway=")[0]
     return site

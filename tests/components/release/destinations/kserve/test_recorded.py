@@ -1,4 +1,4 @@
-"""What Penstock makes of what a real API server said of three releases, event by event."""
+"""What Penstock reads in the events of three releases on a real API server."""
 
 import gzip
 import json
@@ -33,7 +33,7 @@ def replay(name: str) -> Iterator[tuple[float, Seen]]:
 
 
 def changes(name: str, judgements: dict[str, Judgement]) -> list[tuple[float, str, Any]]:
-    """Returns when each judgement became what; the first is said where it says anything."""
+    """Returns when the value of each judgement changed, and to which value."""
     judged: dict[str, Any] = dict.fromkeys(judgements, False)
     found = []
     for at, seen in replay(name):
@@ -139,17 +139,17 @@ def test_a_release_on_kserve_0_20_0_which_splits_no_traffic():
 def test_what_stands_where_in_standard_mode():
     state = Standard().state
     for name, first, second in (("standard-0.20.0", "e5d9da45", "f16d55f4"), ("standard-after-0.20", "b7c173b1", "da0df81d")):
-        told = [told_of(state(seen.service)) for _, seen in replay(name)]
+        summaries = [summary_of(state(seen.service)) for _, seen in replay(name)]
         staged = [(first, second, percent) for percent in (0, 25, 50, 100)]
-        assert list(dict.fromkeys(told))[:7] == [(None, first, 0), (first, None, 0), *staged, (second, None, 0)]
+        assert list(dict.fromkeys(summaries))[:7] == [(None, first, 0), (first, None, 0), *staged, (second, None, 0)]
 
 
-def told_of(state: Any) -> tuple[str | None, str | None, int]:
+def summary_of(state: Any) -> tuple[str | None, str | None, int]:
     return state.serving and state.serving.digest, state.candidate and state.candidate.digest, state.percent
 
 
 def test_a_release_in_knative_mode():
-    """`Ready` comes and goes; a share counts once the ingress was told of it, 0.1 to 0.3 s after the status has it."""
+    """`Ready` comes and goes; a share counts once the ingress has it, 0.1 to 0.3 s after the status has it."""
     judgements: dict[str, Judgement] = {
         "latest ready": is_latest_ready,
         "shared": lambda seen: has_share(seen.service["spec"]["predictor"].get("canaryTrafficPercent", 100))(seen),

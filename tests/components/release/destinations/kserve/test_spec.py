@@ -87,8 +87,8 @@ def test_penstocks_server_finds_the_model_where_kserve_puts_it():
     (container,) = predictor["containers"]
     assert container["name"] == "kserve-container"
     assert container["command"] == ["python", "-m", "penstock.server"], "the image has no entry point"
-    told = dict(zip(container["args"][::2], container["args"][1::2], strict=True))
-    assert told == {"--model_name": "churn", "--model_dir": "/mnt/models", "--fingerprint": f"{1:064x}", "--drain_seconds": "10"}
+    arguments = dict(zip(container["args"][::2], container["args"][1::2], strict=True))
+    assert arguments == {"--model_name": "churn", "--model_dir": "/mnt/models", "--fingerprint": f"{1:064x}", "--drain_seconds": "10"}
     assert {"name": "STORAGE_URI", "value": "s3://models/churn/1"} in container["env"]
     assert {"name": "PENSTOCK_MODEL_VERSION", "value": "1"} in container["env"]
     assert container["resources"]["limits"] == {"cpu": "500m", "memory": "2Gi", "nvidia.com/gpu": "1"}
@@ -222,10 +222,10 @@ def test_a_record_remembers_ten_versions_and_fits_an_annotation():
 
 def test_a_record_that_speaks_of_another_model_is_none():
     predictor = write_version(version(1))
-    predictor["containers"][0]["env"][0]["value"] = "s3://models/somebody-elses"
+    predictor["containers"][0]["env"][0]["value"] = "s3://models/another"
     read = read_version(predictor)
     assert (read.fingerprint, read.digest, read.history) == ("", "", ())
-    assert read.uri == "s3://models/somebody-elses"
+    assert read.uri == "s3://models/another"
 
 
 def test_other_options_are_another_version_of_the_same_model():

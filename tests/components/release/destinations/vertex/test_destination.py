@@ -172,7 +172,7 @@ def test_a_lease_keeps_out_and_expires(place: Place):
     assert place.answers("first", "flights-candidate")
 
 
-# The holder's clock is right, five minutes behind, or five minutes ahead; and what it says of the lease: as ever, or as 0.1.0 said it.
+# The holder's clock is right, five minutes behind, or five minutes ahead; and what it records of the lease: as ever, or as 0.1.0 said it.
 @pytest.mark.parametrize("ahead", [0, -300, 300])
 @pytest.mark.parametrize("lasts", [{"penstock_lease_seconds": "2"}, {}], ids=["now", "0.1.0"])
 def test_a_lease_is_judged_by_what_is_seen_of_it(place: Place, ahead: int, lasts: dict[str, str]):
@@ -180,7 +180,7 @@ def test_a_lease_is_judged_by_what_is_seen_of_it(place: Place, ahead: int, lasts
     endpoint = place.endpoint()
     del endpoint.labels["penstock_lease_seconds"]
     until = str(int((time.time() + 2 + ahead) * 1000))
-    endpoint.labels.update({"penstock_lease_holder": "somebody", "penstock_lease_until": until} | lasts)
+    endpoint.labels.update({"penstock_lease_holder": "another", "penstock_lease_until": until} | lasts)
     _change(place, endpoint)
     with pytest.raises(TaskError, match="another push to flights"):
         _renewing(place, lambda: place.open().__enter__())
@@ -240,8 +240,8 @@ def test_another_prediction_log_is_another_version_of_the_same_bytes(place: Plac
     for name, sample in (("first", 0.5), ("second", 1), ("first", 1), ("second", 1)):
         assert place.push(name, serving=serving | {"prediction_log_sample": sample}).outcome == PUSHED
     assert place.answers("second")
-    told = [list(model.container_spec.args)[4:] for model in place.double.models()]
-    assert sorted(told) == [
+    arguments = [list(model.container_spec.args)[4:] for model in place.double.models()]
+    assert sorted(arguments) == [
         ["--prediction_log", "gs://logs/flights", "--prediction_log_sample", sample] for sample in ("0.5", "1.0", "1.0")
     ]
 
@@ -374,7 +374,7 @@ def test_a_call_that_hangs_is_given_up_and_repeated(place: Place):
 
 
 def _renewing(place: Place, act: Callable[[], Any]) -> None:
-    """Acts while whoever has the lease renews it at every look."""
+    """Acts while the lease's holder renews it at every look."""
 
     def renew(_: Any) -> None:
         endpoint = place.endpoint()

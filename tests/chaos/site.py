@@ -1,4 +1,4 @@
-"""What a fault campaign needs of a destination and of the double behind it."""
+"""A destination on a double, as a fault campaign needs it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -44,13 +44,13 @@ class Boundaries:
         return self.calls[self._number - 1] if 0 < self._number <= len(self.calls) else ""
 
 
-class Ground(Protocol):
+class Site(Protocol):
     """A destination on a double.
 
     Attributes:
-        name: What cases call it.
-        faults: What can go wrong at a call, by the names that cases give it. Those that begin with `kill` end the pusher, those with `term`
-            ask it to end and kill it soon after, those that end with `-on` go on.
+        name: Its name in cases.
+        faults: The faults of a call, by their names in cases. Those that begin with `kill` kill the push, those with `term` terminate it
+            and kill it soon after, those that end with `-on` meet all later calls too.
     """
 
     name: str
@@ -60,22 +60,22 @@ class Ground(Protocol):
         """Returns the destination's URI, with a folder of its own for the models."""
 
     def environment(self) -> dict[str, str]:
-        """Returns the variables with which a pusher finds it."""
+        """Returns the variables with which a push finds it."""
 
     def save(self) -> None:
         """Keeps what there is now, for `restore`."""
 
     def restore(self) -> None:
-        """Makes everything as it was saved, and no fault wait; nothing at all is there if nothing was saved."""
+        """Restores what was saved, and removes all faults; empties the site if nothing was saved."""
 
-    def strike(self, fault: str, boundaries: Boundaries, kill: Callable[[], None]) -> None:
-        """Has a fault strike the pusher's calls that are met; they are none if its name is empty."""
+    def inject(self, fault: str, boundaries: Boundaries, kill: Callable[[], None]) -> None:
+        """Injects a fault into the calls at these boundaries; only records the calls if its name is empty."""
 
-    def calm(self) -> None:
-        """Takes all faults away."""
+    def clear(self) -> None:
+        """Removes all faults."""
 
     def ask(self, instances: Rows) -> Rows:
-        """Asks what serves as any client does; no fault meets this, and it is not among the pusher's calls.
+        """Asks what serves as a client does. Faults do not apply, and it is not among the push's calls.
 
         Raises:
             NoAnswer: It answers with an error.

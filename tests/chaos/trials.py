@@ -1,4 +1,4 @@
-"""One ground on which `first` serves, and what happens there when `second` is pushed while something goes wrong."""
+"""Pushes of `second` with faults, on a site where `first` serves."""
 
 import json
 import shutil
@@ -14,13 +14,13 @@ from penstock.components.release.registry import open_registry
 
 from ..components.conftest import executor_input
 from ..components.releasing import NAME, Push
-from .ground import Boundaries, Ground, NoAnswer
 from .pusher import Ended, Pusher
+from .site import Boundaries, NoAnswer, Site
 
 OLD, NEW = "first", "second"
-NOBODY = "nobody"
-# The longest that a push may take: a step and answers that it gives up waiting for, both ways, calls that hang, a lease that runs out, and the
-# machine's other work.
+UNKNOWN = "unknown"
+# How long a push may take: time-outs of a step and of answers, both ways, calls that hang, a lease that expires, and a
+# busy machine.
 LONGEST_SECONDS = 300.0
 _PAUSE_SECONDS = 0.02
 _LAST_REQUESTS = 8
@@ -43,16 +43,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen while a push failed and was made again.
+    """What was observed of a push with a fault and the next one.
 
     Attributes:
         met: The call that the fault met; empty if it met none.
         faulty: The push with the fault.
         again: The push after it.
-        answers: How often who answered the clients meanwhile, by name or by error.
-        between: Who answered when the push with the fault had ended.
-        last: Who answered in the end.
-        state: What the destination itself says in the end, as `control_release` writes it; empty if it does not say.
+        answers: How many answers the clients got meanwhile, by model or error.
+        between: The models that answered when the push with the fault had ended.
+        last: The models that answered at the end.
+        state: The destination's state at the end, as `control_release` writes it; empty without one.
         aliases: The model behind each alias of the registry.
         left_over: What is there besides the version that serves.
     """
@@ -68,19 +68,19 @@ class Seen:
     left_over: list[str]
 
 
-class Place:
-    """A ground, its models and its registry."""
+class Trials:
+    """Pushes on one site, with its models and its registry."""
 
-    def __init__(self, ground: Ground, models: Path, database: Path, folder: Path) -> None:
+    def __init__(self, site: Site, models: Path, database: Path, folder: Path) -> None:
         """Pushes `first`.
 
         Args:
-            ground: The ground, on which nothing is.
+            site: An empty site.
             models: The folder of the models.
-            database: A registry that knows no model.
+            database: An empty registry.
             folder: A folder of its own.
         """
-        self.ground = ground
+        self.site = site
         self._models, self._folder, self._database = models, folder, folder / "mlflow.db"
         shutil.copy(database, self._database)
         registry = open_registry(NAME, f"sqlite:///{self._database}")
@@ -91,60 +91,60 @@ class Place:
         first = self._run(folder, "old", OLD)
         assert first.outcome == "pushed", first
         self._await_answer()
-        ground.save()
+        site.save()
 
     def record(self) -> list[str]:
-        """Pushes `second` with nothing going wrong; returns the calls."""
+        """Pushes `second` without a fault; returns the calls."""
         folder = self._restored("record")
         boundaries = Boundaries()
-        self.ground.strike("", boundaries, lambda: None)
+        self.site.inject("", boundaries, lambda: None)
         done = self._run(folder, "new", NEW)
-        self.ground.calm()
+        self.site.clear()
         assert done.outcome == "pushed", done
         return boundaries.calls
 
-    def see(self, case: str, number: int, fault: str, *, is_wrong: bool) -> Seen:
+    def run_case(self, case: str, number: int, fault: str, *, is_wrong: bool) -> Seen:
         """Pushes `second` with a fault at one of its calls, then again without.
 
         Args:
             case: The name of the case, a folder's.
             number: Which call the fault meets, from 1.
             fault: The fault.
-            is_wrong: Whether the model answers otherwise than its probe says.
+            is_wrong: Whether the model's answers differ from its probe.
         """
         folder = self._restored(case)
         boundaries = Boundaries(number, is_lasting=fault.endswith("-on"))
         pusher = self._pusher(folder, "faulty", NEW, is_wrong=is_wrong)
-        self.ground.strike(fault, boundaries, pusher.terminate if fault.startswith("term") else pusher.kill)
+        self.site.inject(fault, boundaries, pusher.terminate if fault.startswith("term") else pusher.kill)
         with Clients(self) as clients:
             faulty = self._end(folder, "faulty", pusher)
             met = boundaries.met
-            self.ground.calm()
+            self.site.clear()
             between = self._ask_on()
             again = self._run(folder, "again", NEW, is_wrong=is_wrong)
         last, state = self._ask_on(), self._state(folder)
-        seen = Seen(met, faulty, again, clients.answers, between, last, state, self._aliases(folder), self.ground.left_over())
+        seen = Seen(met, faulty, again, clients.answers, between, last, state, self._aliases(folder), self.site.left_over())
         shutil.rmtree(folder)
         return seen
 
     def who(self) -> str:
         """Asks what serves once; returns the model that answered, or the error."""
         try:
-            rows = self.ground.ask(self._probes[OLD]["instances"])
+            rows = self.site.ask(self._probes[OLD]["instances"])
         except NoAnswer as error:
             return f"error {error}"
-        return next((name for name in (OLD, NEW) if self._push(self._folder).answers_as(rows, name)), NOBODY)
+        return next((name for name in (OLD, NEW) if self._push(self._folder).answers_as(rows, name)), UNKNOWN)
 
     def name_of(self, release: dict[str, Any] | None) -> str:
         """Returns the model that a destination names."""
-        return self._names.get(release["fingerprint"], NOBODY) if release else ""
+        return self._names.get(release["fingerprint"], UNKNOWN) if release else ""
 
     def _restored(self, case: str) -> Path:
         """Makes everything as it was when `first` had been pushed; returns a folder for what follows."""
         folder = self._folder / case
         folder.mkdir()
         shutil.copy(self._database, folder / "mlflow.db")
-        self.ground.restore()
+        self.site.restore()
         self._await_answer()
         return folder
 
@@ -158,7 +158,7 @@ class Place:
         return {self.who() for _ in range(_LAST_REQUESTS)}
 
     def _push(self, folder: Path) -> Push:
-        destination = self.ground.destination(f"released/{folder.name}")
+        destination = self.site.destination(f"released/{folder.name}")
         parameters = {"tracking_uri": f"sqlite:///{folder / 'mlflow.db'}"}
         return Push(None, self._models, folder, destination, "", parameters)  # type: ignore[arg-type]
 
@@ -170,7 +170,7 @@ class Place:
 
     def _component(self, name: str, folder: Path, values: dict[str, Any], inputs: dict[str, Any]) -> Pusher:
         folder.mkdir()
-        return Pusher(name, json.dumps(executor_input(name, folder, values, inputs)), self.ground.environment(), folder)
+        return Pusher(name, json.dumps(executor_input(name, folder, values, inputs)), self.site.environment(), folder)
 
     def _run(self, folder: Path, run: str, name: str, *, is_wrong: bool = False) -> Run:
         return self._end(folder, run, self._pusher(folder, run, name, is_wrong=is_wrong))
@@ -191,20 +191,20 @@ class Place:
     def _aliases(self, folder: Path) -> dict[str, str]:
         names = {version: name for name, version in self._versions.items()}
         found = open_registry(NAME, f"sqlite:///{folder / 'mlflow.db'}").aliases()
-        return {alias: names.get(version, NOBODY) for alias, version in found.items()}
+        return {alias: names.get(version, UNKNOWN) for alias, version in found.items()}
 
 
 class Clients:
-    """Asks what serves again and again for as long as the context lasts.
+    """Sends requests to what serves for as long as the context lasts.
 
     Attributes:
-        answers: How often who answered.
+        answers: The number of answers, by model or error.
     """
 
-    def __init__(self, place: Place) -> None:
-        """Asks at this place."""
+    def __init__(self, trials: Trials) -> None:
+        """Sends the requests to the site of these trials."""
         self.answers: Counter[str] = Counter()
-        self._place = place
+        self._trials = trials
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._ask, daemon=True)
 
@@ -221,6 +221,6 @@ class Clients:
     def _ask(self) -> None:
         while not self._stop.wait(_PAUSE_SECONDS):
             try:
-                self.answers[self._place.who()] += 1
+                self.answers[self._trials.who()] += 1
             except Exception as error:  # it must not go unseen
                 self.answers[f"error {error!r}"] += 1

@@ -13,7 +13,7 @@ from ..doubles.models import ModelServers
 from ..doubles.vertex.double import VertexDouble
 from ..doubles.vertex.errors import ApiError
 from ..doubles.vertex.faults import Call, Fault
-from .ground import ENDS, Boundaries, NoAnswer, Rows
+from .site import ENDS, Boundaries, NoAnswer, Rows
 
 _ENDPOINT = "flights"
 # Any call, and unlike `*` the work of operations too: `DeployModel.run`.
@@ -30,7 +30,7 @@ _CODES = (
 )
 
 
-class VertexGround:
+class VertexSite:
     """One endpoint; the models travel through a bucket."""
 
     name = "vertex"
@@ -70,14 +70,14 @@ class VertexGround:
     def restore(self) -> None:
         self._double.reset(self._saved)
 
-    def strike(self, fault: str, boundaries: Boundaries, kill: Callable[[], None]) -> None:
+    def inject(self, fault: str, boundaries: Boundaries, kill: Callable[[], None]) -> None:
         def meets(call: Call) -> bool:
             return boundaries(call.name)
 
         hook = {"hook": lambda _: kill()} if fault.startswith(ENDS) else {}
         self._double.faults.add(Fault(_ANYTHING, when=meets, times=sys.maxsize, **self.faults.get(fault, {}), **hook))
 
-    def calm(self) -> None:
+    def clear(self) -> None:
         self._double.faults.clear()
 
     def ask(self, instances: Rows) -> Rows:

@@ -12,14 +12,14 @@ from ..doubles.kubernetes.resources import DEPLOYMENTS, INFERENCE_SERVICES
 from ..doubles.models import ModelServers
 from ..doubles.storage import resolve
 from ..doubles.vertex.double import SERVED_NAME
-from .ground import Boundaries, NoAnswer, Rows
+from .site import Boundaries, NoAnswer, Rows
 
 _NAME = SERVED_NAME  # so that one model server serves both doubles
 _CLIENT = {"client": "chaos"}
 _CODES = (401, 403, 404, 409, 422, 429, 500, 503, 504)
 
 
-class KServeGround:
+class KServeSite:
     """One InferenceService of a mode; the models travel through a volume."""
 
     faults: dict[str, Callable[[Callable[[], None]], Action]] = {
@@ -69,7 +69,7 @@ class KServeGround:
         if self._saved:
             self._cluster.store.create(INFERENCE_SERVICES, self._cluster.namespace, copy.deepcopy(self._saved))
 
-    def strike(self, fault: str, boundaries: Boundaries, kill: Callable[[], None]) -> None:
+    def inject(self, fault: str, boundaries: Boundaries, kill: Callable[[], None]) -> None:
         def meets(call: Call) -> bool:
             if call.query.get("client") == _CLIENT["client"]:
                 return False
@@ -81,7 +81,7 @@ class KServeGround:
         action = self.faults[fault](kill) if fault else Fail(500)
         self._cluster.faults[:] = [Fault(action, when=meets, plane=plane, times=0) for plane in ("api", "serving")]
 
-    def calm(self) -> None:
+    def clear(self) -> None:
         self._cluster.faults.clear()
 
     def ask(self, instances: Rows) -> Rows:
