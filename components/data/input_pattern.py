@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from penstock.components.protocol.errors import TaskError
+from penstock.components.protocol.values import LARGEST_WHOLE
 
 _FIELD = r"\{(SPAN|VERSION|YYYY|MM|DD)(?::(\d+))?\}"
 _TOKEN = re.compile(rf"{_FIELD}|(\*\*/?|\*|\?|\[[^\]]+\])")
@@ -119,13 +120,15 @@ def select(pattern: InputPattern, paths: Iterable[str], spans: str, version: str
         The paths sorted by Span and name, the latest Span and the latest version among them.
 
     Raises:
-        TaskError: `spans` or `version` cannot be read, does not fit the pattern, or nothing is there.
+        TaskError: `spans` or `version` cannot be read, does not fit the pattern, or nothing is there; or a Span has too many digits.
     """
     found: dict[int, dict[int, list[str]]] = {}
     for path in paths:
         if numbers := pattern.numbers(path):
             found.setdefault(numbers[0], {}).setdefault(numbers[1], []).append(path)
     chosen = _choose_spans(pattern, sorted(found), spans)
+    if chosen[-1] > LARGEST_WHOLE:
+        raise TaskError(f"Span {chosen[-1]} is above 2^53, and loses digits on its way between tasks; number the Spans with fewer digits")
     selected: list[str] = []
     versions = []
     for span in chosen:

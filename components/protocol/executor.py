@@ -36,7 +36,7 @@ from .lazy import deferred_imports
 from .logs import configure_logging, is_verbose, log_figure, redact_logging
 from .places import check_places, placing
 from .redacting import redact, redact_all
-from .values import decode, encode, encode_metadata
+from .values import decode, encode, encode_metadata, is_passed_on
 
 # Where Kubernetes lets a container say why it ended: the pod's status, the workflow's node and Kubeflow's record of the run keep it.
 _TERMINATION_LOG = Path("/dev/termination-log")
@@ -312,7 +312,14 @@ def _clipped(value: Any) -> Any:
 
 
 def _report(outputs_spec: dict[str, Any], outputs: dict[str, Output], parameters: dict[str, Any]) -> dict[str, Any]:
-    """Writes the output parameters and, last, the executor output file; returns what that says."""
+    """Writes the output parameters and, last, the executor output file; returns what that says.
+
+    Raises:
+        TaskError: A number would arrive as another one: a parameter of its type cannot be encoded.
+    """
+    for name, value in parameters.items():
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and not is_passed_on(value):
+            raise TaskError(f"output parameter {name} is {value}, which would arrive as another number; return it as text")
     parameters = {name: encode(value, structured=True) for name, value in parameters.items()}
     for name, path in _parameter_files(outputs_spec).items():
         value = parameters[name]

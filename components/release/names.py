@@ -49,6 +49,17 @@ def longest_kserve_name(namespace: str, mode: str) -> int:
 
     Args:
         namespace: Where it is.
-        mode: `knative`, in any case, or another.
+        mode: `standard`, in any case; another is `knative`, or one that is not known yet, which may be that.
+
+    Raises:
+        TaskError: The namespace leaves no room for a name.
     """
-    return _LONGEST_KNATIVE if mode.lower() == "knative" else min(_LONGEST_STANDARD, _LONGEST_STANDARD_WITH_NAMESPACE - len(namespace))
+    if mode.lower() != "standard":
+        return _LONGEST_KNATIVE
+    longest = min(_LONGEST_STANDARD, _LONGEST_STANDARD_WITH_NAMESPACE - len(namespace))
+    if longest < 1:
+        raise TaskError(
+            f"namespace {namespace!r} leaves no characters for an InferenceService in mode standard: both together may have at most "
+            f"{_LONGEST_STANDARD_WITH_NAMESPACE}; choose a shorter namespace"
+        )
+    return longest

@@ -265,8 +265,10 @@ def test_cluster_that_cannot_be_reached(small, unreachable_cluster):
         ({"destination": "mars://models/small"}, ["destination 'mars://models/small' is invalid", "kserve://NAMESPACE/NAME"]),
         ({"destination": "kserve://models/Not_A_Name"}, ["parameter destination", "'Not_A_Name'", "DNS-1123"]),
         ({"destination": f"kserve://team/{'n' * 40}?mode=standard"}, ["parameter destination", "at most 39"]),
+        ({"destination": f"kserve://team/{'n' * 47}"}, ["parameter destination", "at most 46"]),
+        ({"destination": f"kserve://{'n' * 43}/flights?mode=standard"}, ["parameter destination", "leaves no characters"]),
     ],
-    ids=["model", "scheme", "name", "too long"],
+    ids=["model", "scheme", "name", "too long", "too long for any mode", "no room"],
 )
 def test_a_name_that_the_release_would_refuse_is_refused_before_anything_runs(small, parameters, words):
     done = small.run(**parameters)

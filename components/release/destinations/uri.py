@@ -37,7 +37,7 @@ def check_destination_name(destination: str) -> None:
     if scheme == "kserve":
         namespace, _, name = path.partition("/")
         check_kserve_name("namespace", namespace)
-        check_kserve_name("InferenceService", name, longest_kserve_name(namespace, options["mode"]) if "mode" in options else 63)
+        check_kserve_name("InferenceService", name, longest_kserve_name(namespace, options.get("mode", "")))
 
 
 def read_seconds(option: str, text: str) -> float:

@@ -315,11 +315,13 @@ def test_bad_files(tmp_path, fail, name):
         ({"input_uri": "{}/{{DD}}.csv"}, "incomplete date"),
         ({"input_uri": "{}/span-{{SPAN}}.csv", "spans": "soon"}, "give latest, latest:k"),
         ({"input_uri": "{}/span-{{SPAN}}.csv", "spans": "9"}, "from 1 to 1"),
+        ({"input_uri": "{}/at-{{SPAN}}.csv"}, "Span 20261129123456789 is above 2^53"),
     ],
 )
 def test_bad_parameters(tmp_path, fail, parameters, message):
     write(tmp_path / "a.csv", "x,s\n1,a\n2,b\n")
     write(tmp_path / "span-1.csv", "x,s\n1,a\n2,b\n")
+    write(tmp_path / "at-20261129123456789.csv", "x,s\n1,a\n2,b\n")
     parameters = {"input_uri": "{}/a.csv"} | parameters
     assert message in fail(parameters.pop("input_uri").format(tmp_path), **parameters)
 

@@ -66,6 +66,8 @@ def toy(made: Output, unmade: Output, how: str, size: int = 1, given: Input | No
         word = options["dollars"]
     else:
         word = "five"
+    if how == "count too far":
+        size = 2**53 + 1
     if how == "pipe":
         os.mkfifo(made.path / "more")
     if how in ("forge", "forge a bug"):

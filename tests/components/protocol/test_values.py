@@ -41,6 +41,14 @@ def test_the_next_task_reads_what_was_put_out(toy):
     assert toy.metadata()["arguments"][-1] == [HOSTILE["dollars"]]
 
 
+def test_a_number_that_would_arrive_as_another_one_is_refused(toy):
+    """A parameter of type int has no other form."""
+    code, _, err = toy.run("count too far")
+    assert code == 1
+    assert err.endswith("error: output parameter count is 9007199254740993, which would arrive as another number; return it as text\n")
+    assert toy.files() == []
+
+
 @pytest.mark.parametrize("text", [f"{values.MARK}{{", f"{values.MARK}", f"{values.MARK}{'[' * 100_000}"])
 def test_text_that_only_looks_encoded_stays(text):
     assert values.decode(text) == text

@@ -321,13 +321,11 @@ class KServeDestination:
             self._delete(service)
         elif target is not state.serving:
             self._go_back(target, check)
-        self._clear_leftovers()
         return self._release(target)
 
     def retire(self) -> None:
         """Ends the pods that only a quick rollback would need."""
         self._finish([], self._mode.retire(self._required()))
-        self._clear_leftovers()
 
     def _place(self, model: Input, release: Release) -> KServeVersion:
         """Copies a model to the storage, and returns how it will be served from there."""
@@ -425,6 +423,7 @@ class KServeDestination:
             self._take(tidying)
         except StepFailed as failure:
             figure(f"the traffic is correct, but unused resources of {self._where} remain: {failure}")
+        self._clear_leftovers()
 
     def _take(self, steps: list[Step]) -> None:
         """Makes each change and waits until the cluster has followed."""
@@ -471,6 +470,7 @@ class KServeDestination:
             except ClusterError as failure:
                 raise StepFailed(str(failure)) from failure
             time.sleep(FIRST_LOOK_SECONDS)
+        self._clear_leftovers()
 
     def _check_can_see(self) -> None:
         """Makes sure that what says which pods run may be read, before anything is changed."""

@@ -83,6 +83,17 @@ def test_what_kserve_leaves_behind_is_removed(site: Site, mode: str):
 
 
 @ONLY_STANDARD
+@pytest.mark.parametrize("kserve", ["0.20.0", "0.21.0"])
+def test_what_kserve_leaves_behind_of_a_version_that_was_rolled_back_is_removed(site: Site, mode: str, kserve: str):
+    site.cluster.play(kserve=kserve)
+    site.push("first")
+    there = names(site, AUTOSCALERS), names(site, HTTP_ROUTES)
+    site.behaves("second", crash="no space left on device")
+    assert site.push("second") == "rolled_back"
+    assert (names(site, AUTOSCALERS), names(site, HTTP_ROUTES)) == there
+
+
+@ONLY_STANDARD
 def test_what_kserve_leaves_behind_is_reported_without_the_right_to_remove_it(
     site: Site,
     mode: str,

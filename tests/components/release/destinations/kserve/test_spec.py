@@ -184,9 +184,16 @@ def test_names_that_are_no_dns_labels_are_refused(name: str):
 
 
 # Seen on a real KServe: one character more, and the InferenceService never gets ready.
-@pytest.mark.parametrize(("namespace", "mode", "longest"), [("ml", STANDARD, 39), ("team-one", STANDARD, 35), ("team-one", KNATIVE, 46)])
+@pytest.mark.parametrize(
+    ("namespace", "mode", "longest"), [("ml", STANDARD, 39), ("team-one", STANDARD, 35), ("team-one", KNATIVE, 46), ("team-one", "", 46)]
+)
 def test_the_longest_name_leaves_room_for_what_kserve_makes_of_it(namespace: str, mode: str, longest: int):
     assert longest_kserve_name(namespace, mode) == longest
+
+
+def test_a_namespace_may_leave_no_room_for_a_name():
+    with pytest.raises(TaskError, match=r"namespace 'n{43}' leaves no characters for an InferenceService in mode standard: both together"):
+        longest_kserve_name("n" * 43, STANDARD)
 
 
 def test_the_longest_names_fit_the_label_and_the_host_of_a_version():
