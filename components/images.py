@@ -1,5 +1,7 @@
 """The container images of the dependency families."""
 
+import os
+
 import penstock
 
 FAMILIES = ("tfdv", "tf", "tf-gpu", "deploy", "serve")
@@ -10,6 +12,11 @@ _NODES_OWN = ("localhost", "127.0.0.1")
 def image(family: str) -> str:
     """Returns the image of a dependency family (`tfdv`, `tf`, `tf-gpu`, `deploy`, `serve`) at this package's version."""
     return f"{REGISTRY}/penstock-{family}:{penstock.__version__}"
+
+
+def own_image(family: str) -> str:
+    """Returns the image that a task of a family runs in, by the name under which it was built; outside of an image the released one."""
+    return os.environ.get("PENSTOCK_IMAGE") or image(family)
 
 
 def lacks_digest(image: str) -> bool:

@@ -356,7 +356,7 @@ def _set_defaults(options: PipelineOptions, runner: str, image: str) -> None:
     if runner in _ON_THIS_MACHINE:
         return
     portable.environment_cache_millis = int(portable.environment_cache_millis or _ENVIRONMENT_CACHE_MS)
-    if not (portable.environment_type or portable.environment_config or portable.environment_options):
+    if portable.environment_type in (None, "DOCKER") and not (portable.environment_config or portable.environment_options):
         workers.sdk_container_image = workers.sdk_container_image or image
     if runner == "dataflowrunner":
         cloud, setup = options.view_as(GoogleCloudOptions), options.view_as(SetupOptions)

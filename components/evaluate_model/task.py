@@ -22,7 +22,7 @@ from penstock.components.evidence.evaluation.predict import ModelError, Predicto
 from penstock.components.evidence.evaluation.results import Results, write_eval_config, write_results
 from penstock.components.evidence.evaluation.unsupported import NotVectorized
 from penstock.components.evidence.tfma import constants
-from penstock.components.images import image
+from penstock.components.images import own_image
 from penstock.components.protocol import Input, Output, TaskError, figure, redact
 
 from .blessing import bless
@@ -174,7 +174,7 @@ def _evaluate_on_beam(
 
     from . import beam_engine
 
-    with Engine(beam_pipeline_args, image("tf"), evaluation) as beam:
+    with Engine(beam_pipeline_args, own_image("tf"), evaluation) as beam:
         files = [beam.place(examples, str(file.relative_to(examples.path))) for file in split_files(examples.path, split)]
         places = {name: beam.place(artifact) for name, artifact in models.items()}
         transformed = {name: predictor.transformed for name, predictor in predictors.items()}

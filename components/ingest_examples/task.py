@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from penstock.components.data.examples import SplitWriter
 from penstock.components.data.runners import names_runner
-from penstock.components.images import image
+from penstock.components.images import own_image
 from penstock.components.protocol import Output, TaskError, figure
 
 from . import sources as sources_
@@ -109,7 +109,7 @@ def _ingest_on_beam(
 
     from . import beam_engine
 
-    with Engine(beam_pipeline_args, image("tf"), examples) as engine, sources_.unchanged(list(selections.values())):
+    with Engine(beam_pipeline_args, own_image("tf"), examples) as engine, sources_.unchanged(list(selections.values())):
         looked = beam_engine.look(engine, reader, selections)
         groups = {name: list(found) for name, found in looked.items()}
         sources = [source for group in groups.values() for source in group]

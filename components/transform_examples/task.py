@@ -15,7 +15,7 @@ from penstock.components.data.examples import count_rows, read_schema, split_fil
 from penstock.components.data.runners import names_runner
 from penstock.components.data.tensors import Tensors, load_schema
 from penstock.components.data.user_module import own_modules
-from penstock.components.images import image
+from penstock.components.images import own_image
 from penstock.components.protocol import Input, Output, TaskError, figure, fingerprint
 
 from .analysis import analyze
@@ -57,7 +57,7 @@ def transform_examples(
     AnalyzerCache.start(updated_analyzer_cache.path, analyzer_cache)
     cache = _cache(examples, updated_analyzer_cache.path, analyze_splits) if analyzer_cache or write_analyzer_cache else None
     started = time.monotonic()
-    with Engine(beam_pipeline_args, image("tf"), transform_graph) as engine, explained(preprocessing_fn):
+    with Engine(beam_pipeline_args, own_image("tf"), transform_graph) as engine, explained(preprocessing_fn):
         files = {split: split_files(examples.path, split) for split in splits}
         analyzed = {split: [engine.place(examples, _name(file)) for file in files[split]] for split in analyze_splits}
         read = analyze(engine, analyzed, loaded_schema, _bind(function, custom_config), transform_graph.path, cache)

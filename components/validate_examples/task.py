@@ -14,7 +14,7 @@ from penstock.components.data import stored
 from penstock.components.data.examples import count_rows, split_files, split_folder, split_names
 from penstock.components.data.runners import names_runner
 from penstock.components.data.schema_file import read_schema_file
-from penstock.components.images import image
+from penstock.components.images import own_image
 from penstock.components.protocol import GateFailed, Input, Output, TaskError, figure, redact
 
 from . import report as report_
@@ -124,7 +124,7 @@ def _compute_on_beam(
 
     from . import beam_engine
 
-    with Engine(beam_pipeline_args, image("tfdv"), beside) as engine:
+    with Engine(beam_pipeline_args, own_image("tfdv"), beside) as engine:
         files = {
             split: [engine.place(examples, f"Split-{split}/{file.name}") for file in split_files(examples.path, split)] for split in splits
         }

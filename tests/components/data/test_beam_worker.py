@@ -8,7 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
+import pytest
+from apache_beam.options.pipeline_options import WorkerOptions
 from apache_beam.portability.api import beam_provision_api_pb2, beam_provision_api_pb2_grpc, beam_runner_api_pb2
+
+from penstock.components.data.beam import Engine
+from penstock.components.images import own_image
+from penstock.components.protocol import Output
 
 SECONDS = 120
 ENTRYPOINT = Path(__file__).resolve().parents[3] / "images" / "entrypoint.sh"
@@ -81,6 +87,17 @@ def test_a_worker_installs_nothing() -> None:
     assert done.returncode == 1
     said = "error: the worker cannot install mine.py; add the packages to the image that sdk_container_image names"
     assert done.stderr.splitlines()[-1] == said
+
+
+@pytest.mark.parametrize("environment", [[], ["--environment_type=DOCKER"]], ids=str)
+def test_workers_get_the_image_of_the_task(environment: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = ["--runner=PortableRunner", "--job_endpoint=embed", *environment]
+    output = Output("examples", str(tmp_path / "examples"), tmp_path / "examples", {})
+    monkeypatch.setenv("PENSTOCK_IMAGE", "registry.example.com/penstock-tf:1")
+    options = Engine(given, own_image("tf"), output).options.view_as(WorkerOptions)
+    assert options.sdk_container_image == "registry.example.com/penstock-tf:1"
+    options = Engine([*given, "--sdk_container_image=mine:2"], own_image("tf"), output).options.view_as(WorkerOptions)
+    assert options.sdk_container_image == "mine:2"
 
 
 def test_any_other_command_is_run_as_it_is() -> None:
