@@ -12,7 +12,7 @@ MERMAID := mermaid-11.12.2
 MERMAID_SHA256 := c4ab1840638b1735135090c667382e89cc353b46b56761514a3d0a8a80963832
 
 .DEFAULT_GOAL := help
-.PHONY: help sdk setup envs kubernetes prometheus run test test-alerts test-kfp e2e chaos parity identity loop lint check compile bench images audit docs infra-test infra-scan clean
+.PHONY: help sdk setup envs kubernetes prometheus run test test-slow test-alerts test-kfp e2e chaos parity identity loop lint check compile bench images audit docs infra-test infra-scan clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -47,8 +47,11 @@ kubernetes: $(SDK) ## Build the Kubernetes API that tests run on, once (needs Go
 prometheus: $(SDK) ## Fetch the Prometheus that tests of alerts run, once, unless it is on PATH (needs apt-get)
 	@$(BIN)/python -m tests.prometheus
 
-test: setup kubernetes prometheus data/flights ## Run every test (ARGS: --suite NAME, --coverage, and what goes to pytest)
+test: setup kubernetes prometheus data/flights ## Run the tests (ARGS: --suite NAME, --coverage, and what goes to pytest)
 	@$(BIN)/python -m tests.run $(ARGS)
+
+test-slow: setup kubernetes prometheus data/flights ## Run the tests that `make test` leaves out: whole pipelines again and again (ARGS as for test)
+	@$(BIN)/python -m tests.run -m slow $(ARGS)
 
 test-alerts: $(SDK) ## Check and test what infra/monitoring has for Prometheus, Alertmanager and Grafana
 	@$(BIN)/python -m tests.prometheus $(BIN)/python -m pytest -p no:cacheprovider -q tests/infra/monitoring $(ARGS)

@@ -7,8 +7,6 @@ import pytest
 from .table import Row, rows
 from .ways import WAYS, Outputs
 
-pytestmark = pytest.mark.slow
-
 RELEASED = {"ingest-examples", "validate-examples", "transform-examples", "train-model", "evaluate-model", "push-model"}
 
 
@@ -19,6 +17,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outputs]:
     return {name: way(folder / name) for name, way in WAYS.items()}
 
 
+@pytest.mark.slow
 def test_every_way_releases_the_model(found: dict[str, Outputs]) -> None:
     for outputs in found.values():
         assert outputs.keys() >= RELEASED
@@ -26,16 +25,19 @@ def test_every_way_releases_the_model(found: dict[str, Outputs]) -> None:
         assert outputs["push-model"]["outcome"] == "pushed"
 
 
+@pytest.mark.slow
 def test_every_way_starts_the_same_training(found: dict[str, Outputs]) -> None:
     for outputs in found.values():
         assert outputs["monitoring/choose-response"]["response"] == "retrain"
         assert outputs["monitoring/trigger-training"]["outcome"] == "triggered"
 
 
+@pytest.mark.slow
 def test_what_comes_back_is_equal(found: dict[str, Outputs]) -> None:
     assert [row for row in rows(found) if not row.good] == []
 
 
+@pytest.mark.slow
 def test_the_model_is_the_same_bytes(found: dict[str, Outputs]) -> None:
     assert len({outputs["train-model"]["model"] for outputs in found.values()}) == 1
 

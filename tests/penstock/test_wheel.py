@@ -20,8 +20,6 @@ from penstock.spec.compiled_files import compiled_files
 
 from ..command import variables
 
-pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = {"penstock": "penstock"} | {folder: f"penstock/{folder}" for folder in ("components", "pipelines", "images", "compiled")}
 # What people read, what locks are made from, and what builds images, for which a checkout is needed.
@@ -120,6 +118,7 @@ def test_what_lies_in_the_packages_is_in_the_wheel(wheel):
     assert packed == dict(_files_of_the_packages())
 
 
+@pytest.mark.slow
 def test_a_new_component_is_found(tmp_path):
     checkout = copy_of_the_checkout(tmp_path)
     component = checkout / "components" / "say_hello"
@@ -134,6 +133,7 @@ def _any_kfp(text: str) -> str:
     return re.sub(r"kfp-\d+\.\d+\.\d+", "kfp", text)
 
 
+@pytest.mark.slow
 def test_what_needs_no_environment(person):
     lines = [line for line in commands_of_the_readme() if not line.removeprefix("penstock ").startswith(NEEDING_ENVIRONMENTS)]
     assert [line.split()[1] for line in lines] == ["doctor", "lint", "compile", "submit"]
@@ -154,6 +154,7 @@ def test_what_needs_no_environment(person):
         person.succeeds(line)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "code", "message"),
     [
@@ -174,6 +175,7 @@ def test_what_cannot_be_done_is_one_line(person_with_environments, line, code, m
     assert message in done.stderr
 
 
+@pytest.mark.slow
 def test_what_needs_environments(person_with_environments):
     person = person_with_environments
     (person.folder / "flights.csv").write_text("distance\n" + "".join(f"{distance}\n" for distance in range(1000)))
@@ -188,6 +190,7 @@ def test_what_needs_environments(person_with_environments):
         assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
 
 
+@pytest.mark.slow
 def test_a_type_checker_takes_a_component_for_a_component(person_with_environments):
     person = person_with_environments
     (person.folder / "nightly.py").write_text(

@@ -11,8 +11,6 @@ import pytest
 from ..command import variables
 from ..small_training import SmallTraining, fact, rows, states, typed, write_csv
 
-pytestmark = pytest.mark.slow
-
 CACHED = (
     "ingest-examples",
     "validate-examples",
@@ -61,6 +59,7 @@ def test_same_run_again_is_cached(small):
     assert time.monotonic() - started < 20
 
 
+@pytest.mark.slow
 def test_what_the_registry_is_asked_through_is_imported_once(small):
     """Three tasks that are never cached ask it: MLflow takes longer to import than all else that such a run does."""
     saying = {"PYTHONPROFILEIMPORTTIME": "1"}
@@ -70,6 +69,7 @@ def test_what_the_registry_is_asked_through_is_imported_once(small):
     assert not [name for name, log in logs.items() if re.search(r"\| +(mlflow|sqlalchemy)$", log, re.MULTILINE)]
 
 
+@pytest.mark.slow
 def test_drifted_span_fails_with_its_evidence(small, tmp_path):
     (statistics,) = Path(fact(small.first, "run")).glob("validate-examples/statistics")
     path = write_csv(tmp_path / "next.csv", rows(seed=1, farther=1500))
@@ -84,6 +84,7 @@ def test_drifted_span_fails_with_its_evidence(small, tmp_path):
     assert small.released() == before
 
 
+@pytest.mark.slow
 def test_no_thresholds_no_blessing(small, tmp_path):
     config = tmp_path / "eval_config.pbtxt"
     config.write_text('model_specs { label_key: "late" }\nmetrics_specs { metrics { class_name: "AUC" } }')
@@ -95,6 +96,7 @@ def test_no_thresholds_no_blessing(small, tmp_path):
     assert small.released() == before
 
 
+@pytest.mark.slow
 def test_fresh_run_is_compared_with_the_first_model(small):
     champion = str(small.registry()["aliases"]["champion"])
     done = small.run("--fresh", hyperparameters='{"steps": 120}')
@@ -107,6 +109,7 @@ def test_fresh_run_is_compared_with_the_first_model(small):
     _answer(fact(done, "try it"))
 
 
+@pytest.mark.slow
 def test_worse_candidate_is_not_released(small):
     before, answer = small.released(), _answer(fact(small.first, "try it"))
     done = small.run(hyperparameters='{"rate": -0.5}')
@@ -118,6 +121,7 @@ def test_worse_candidate_is_not_released(small):
     assert _answer(fact(small.first, "try it")) == answer
 
 
+@pytest.mark.slow
 def test_model_that_serves_otherwise_than_it_was_evaluated_is_not_released(small, tmp_path):
     """Its answers are good enough for a blessing, but shrink as time goes by, so that none is given twice."""
     module = tmp_path / "trainer.py"
@@ -134,6 +138,7 @@ def test_model_that_serves_otherwise_than_it_was_evaluated_is_not_released(small
     assert small.released() == before
 
 
+@pytest.mark.slow
 def test_tfx_module_from_raw_rows_to_curl(small):
     done = small.run(
         preprocessing_module=TFX_MODULE, trainer_module=TFX_MODULE, train_steps=60, eval_steps=2, model_name="tfx", experiment="tfx"

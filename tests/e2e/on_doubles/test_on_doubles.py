@@ -24,9 +24,8 @@ from ..cases import test_kubeflow
 from ..cluster import ISVC
 from ..settings import PAGE, PREFIX, VARIABLES, Settings, table
 
-# Each of the slow tests runs the whole of `make e2e`, with a time limit of its own.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
-
+# For tests that run much of `make e2e`.
+WHOLE_SECONDS = 2400
 # The pipelines that a case submits.
 SUBMITTED = {"training", "flight_delay_training", "promote_or_rollback"}
 
@@ -79,6 +78,8 @@ def test_a_cluster_that_lacks_everything_is_reported(tmp_path: Path) -> None:
     assert "lacking: no cluster: set KUBECONFIG" in output
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(WHOLE_SECONDS)
 def test_releases_to_kserve(ground: dict[str, str]) -> None:
     seen_from_here = {"KUBECONFIG": os.path.relpath(ground["KUBECONFIG"], ROOT)}
     code, output = e2e(ground | seen_from_here, "-k", "test_kserve and (first_push or canary or by_hand)")
@@ -90,6 +91,8 @@ def test_releases_to_kserve(ground: dict[str, str]) -> None:
     assert left_over(ground) == []
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(WHOLE_SECONDS)
 def test_runs_on_kubeflow(ground: dict[str, str], tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in ground.items():
@@ -107,6 +110,8 @@ def test_runs_on_kubeflow(ground: dict[str, str], tmp_path: Path) -> None:
     assert left_over(ground) == []
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(WHOLE_SECONDS)
 def test_interrupted_tests_remove_what_they_made(ground: dict[str, str]) -> None:
     command = [sys.executable, "-m", "tests.e2e", "-k", "test_first_push and standard"]
     with subprocess.Popen(

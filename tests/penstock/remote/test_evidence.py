@@ -12,8 +12,6 @@ from ..pipelines import say
 from .backends import Backend
 from .person import Person, ends_of_tasks
 
-pytestmark = pytest.mark.slow
-
 REASON = "1 Anomaly: carrier in Split eval: ZZ is no carrier"
 
 
@@ -75,6 +73,7 @@ def test_here_it_is_the_same(person: Person, tmp_path: Path) -> None:
     check(done.stdout, tmp_path)
 
 
+@pytest.mark.slow
 def test_an_open_gate_and_a_task_that_goes_on(backend: Backend, person: Person, tmp_path: Path) -> None:
     for given in ({}, {"reason": REASON, "on_anomalies": "warn"}):
         done = person.submits(gated, "--target", backend.name, "--no-cache", "--wait", **given)
@@ -83,6 +82,7 @@ def test_an_open_gate_and_a_task_that_goes_on(backend: Backend, person: Person, 
     assert (tmp_path / "said").read_text() == "on\non\n"
 
 
+@pytest.mark.slow
 def test_of_a_task_that_fails_the_log_and_the_reason_are_kept(backend: Backend, person: Person, tmp_path: Path) -> None:
     """On Vertex AI, where the bucket is a file system, what has been written stays too, although no message names the place."""
     done = person.submits(failing_gate, "--target", backend.name, "--wait", reason=REASON)

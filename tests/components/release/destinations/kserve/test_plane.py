@@ -20,7 +20,7 @@ from ..sites import Site
 
 HALF = {"strategy": "canary", "traffic_steps": [50, 100], "bake_seconds": 0}
 KSERVE = pytest.mark.parametrize("site", ["kserve-standard", "kserve-knative"], indirect=True)
-LAGS = pytest.mark.parametrize("lag", [0, 1, 20], ids="{} s".format)
+LAGS = pytest.mark.parametrize("lag", [1, pytest.param(20, marks=pytest.mark.slow)], ids="{} s".format)
 
 
 def reason(done: Any) -> str:
