@@ -37,6 +37,19 @@ IMPORTS = [
     "penstock.remote.vertex.target",
     "google.cloud.aiplatform_v1",
 ]
+# What components of the deploy family do.
+_RELEASE_IMPORTS = [
+    "penstock.components.push_model.task",
+    "penstock.components.control_release.task",
+    "penstock.components.register_model.task",
+    "penstock.components.resolve_baseline.task",
+    "penstock.components.release.registry.mlflow",
+    "penstock.components.release.destinations.local.destination",
+    "penstock.components.release.destinations.kserve.destination",
+    "penstock.components.release.destinations.vertex.destination",
+    "mlflow.store.model_registry.sqlalchemy_store",
+    "mlflow.store.tracking.sqlalchemy_store",
+]
 
 
 def run(python: Path, arguments: list[str], variables: dict[str, str], **options: Any) -> subprocess.CompletedProcess[str]:
@@ -75,26 +88,26 @@ def pythons() -> dict[str, str]:
 
 @contextmanager
 def warm_programs() -> Iterator[dict[str, str]]:
-    """Gives the variables that have model servers and `penstock` start as forks: importing is most of what either takes of a core."""
+    """Gives the variables that have model servers, components that release and `penstock` start as forks.
+
+    Importing is most of what each takes of a core.
+    """
     if not hasattr(os, "pidfd_open"):  # Linux alone has them
         yield {}
         return
-    server = os.environ | {
-        "PYTHONPATH": str(code_path()),
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "TF_ENABLE_ONEDNN_OPTS": "0",
-    }
+    code = os.environ | {"PYTHONPATH": str(code_path())}
+    server = code | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
     with (
         WarmPython(environment("serve").python, "penstock.server", ["tensorflow", "penstock.server.run"], server) as servers,
+        WarmPython(environment("deploy").python, "penstock.components", _RELEASE_IMPORTS, code) as releases,
         warm_command(Path(sys.executable)) as command,
     ):
-        yield {"PENSTOCK_SERVE_PYTHON": str(servers.python)} | command
+        yield {"PENSTOCK_SERVE_PYTHON": str(servers.python), "PENSTOCK_TEST_RELEASES": str(releases.python)} | command
 
 
 @contextmanager
 def warm_command(python: Path, imports: Sequence[str] = IMPORTS) -> Iterator[dict[str, str]]:
-    """Gives the variable that has `penstock` start as a fork, on Linux.
+    """Gives the variables that have `penstock`, and what doubles run pipelines with, start as forks, on Linux.
 
     Args:
         python: The interpreter beside `penstock`.
@@ -103,8 +116,11 @@ def warm_command(python: Path, imports: Sequence[str] = IMPORTS) -> Iterator[dic
     if not hasattr(os, "pidfd_open"):
         yield {}
         return
-    with WarmPython(python, "penstock.cli", [*imports], dict(os.environ)) as commands:
-        yield {"PENSTOCK_TEST_COMMAND": commands.command(str(python.with_name("penstock")))}
+    with WarmPython(python, "tests.doubles", [*imports], dict(os.environ)) as commands:
+        yield {
+            "PENSTOCK_TEST_COMMAND": commands.command(str(python.with_name("penstock"))),
+            "PENSTOCK_DOUBLES_PYTHON": str(commands.python),
+        }
 
 
 def overlay(name: str, python: Path, version: str) -> Path:

@@ -55,7 +55,7 @@ def main(version: str, *options: str) -> int:
     tests = _TESTS + _TESTS_OF_SUBMISSIONS + (_TESTS_OF_RUNS if runs else ())
     places = [f"--rootdir={ROOT}", f"--config-file={ROOT / 'pyproject.toml'}", *(str(ROOT / test) for test in tests)]
     with warm_command(python, [name for name in IMPORTS if runs or name not in _IMPORTS_OF_RUNS]) as command:
-        return run(python, ["-m", "pytest", "-p", "no:cacheprovider", *options, *places], variables | command).returncode
+        return run(python, ["-m", "pytest", "-p", "no:cacheprovider", *options, *places], command | variables).returncode
 
 
 def _uv(*arguments: str) -> None:

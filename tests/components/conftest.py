@@ -102,11 +102,24 @@ def _in_process(package: str, text: str) -> tuple[int, str]:
 
 
 def _in_subprocess(package: str, text: str) -> tuple[int, str]:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.run(
-        [sys.executable, "-m", package, "--executor_input", text], env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(**component_process(package, text), capture_output=True, text=True, check=False)
     return done.returncode, done.stderr.strip()
+
+
+def component_process(package: str, text: str) -> dict[str, Any]:
+    """Returns the command and the environment of a component's process.
+
+    In the deploy family it is a fork of one that has imported already, where the test run has such a one.
+
+    Args:
+        package: The component's package.
+        text: Its executor input.
+    """
+    path = os.pathsep.join(filter(None, sys.path))
+    python = sys.executable
+    if os.environ.get("PENSTOCK_DEPLOY_PYTHON") == python and (warm := os.environ.get("PENSTOCK_TEST_RELEASES")):
+        python, path = warm, str(Path(protocol.__file__).parents[3])
+    return {"args": [python, "-m", package, "--executor_input", text], "env": os.environ | {"PYTHONPATH": path}}
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ import yaml
 from ..command import variables
 
 _ROOT = Path(__file__).resolve().parents[2]
-# Another one where the tests run with a version of kfp that cannot run pipelines here.
+# One that has imported already, or another one where the tests run with a version of kfp that cannot run pipelines here.
 _PYTHON = os.environ.get("PENSTOCK_DOUBLES_PYTHON", sys.executable)
 # How long an interrupted run has to end its tasks; it kills them after ten seconds itself.
 _GRACE_SECONDS = 20.0

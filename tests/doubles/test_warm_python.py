@@ -68,6 +68,31 @@ def test_other_code_is_run_by_the_interpreter_itself(warm: WarmPython, tmp_path:
     assert subprocess.run([warm.python, "-m", "runs_it"], cwd=tmp_path, env=other, stdin=subprocess.DEVNULL, check=False).returncode == 3
 
 
+def test_what_is_in_a_package_runs_with_what_its_imports_add_to_the_environment(tmp_path: Path):
+    files = {
+        "__init__": "",
+        "settings": "import os; os.environ.setdefault('ADDED', 'by an import')",
+        "runs_it": SCRIPT,
+        "tells": "import os; print(os.environ['ADDED'])",
+    }
+    (tmp_path / "package").mkdir()
+    for name, text in files.items():
+        (tmp_path / "package" / f"{name}.py").write_text(text)
+    path = {"PYTHONPATH": str(tmp_path)}
+    imports = ["xmlrpc.client", "package.settings"]
+    with WarmPython(Path(sys.executable), "package", imports, path) as python:
+
+        def run(module: str, **variables: str) -> subprocess.CompletedProcess[bytes]:
+            command = [python.python, "-m", module]
+            return subprocess.run(command, cwd=tmp_path, env=path | variables, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+
+        assert run("package.runs_it").returncode == 3
+        assert run("package.tells").stdout == b"by an import\n"
+        assert run("package.tells", ADDED="by whoever asks").stdout == b"by whoever asks\n"
+        (tmp_path / "package_of_another_name.py").write_text(SCRIPT)
+        assert run("package_of_another_name", EXPECTED="cold").returncode == 3
+
+
 def test_it_ends_as_what_it_runs_does_and_the_other_way_round(warm: WarmPython, runs: list[str], tmp_path: Path):
     def start(*arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(

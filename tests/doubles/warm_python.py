@@ -39,7 +39,7 @@ class WarmPython:
 
         Args:
             python: The real interpreter.
-            module: What it may run with `-m`.
+            module: What it may run with `-m`: this module, or one in this package.
             imports: What it has imported by then: modules, and functions without arguments that import, as `module:function`.
             variables: The environment of the imports; each process has its own.
         """
@@ -91,21 +91,23 @@ def _serve(*imports: str) -> None:
     listener = socket.socket(fileno=0)
     del sys.path[0]  # the folder of this file
     gc.disable()
+    before = dict(os.environ)
     for one in imports:
         name, _, function = one.partition(":")
         module = importlib.import_module(name)
         if function:
             getattr(module, function)()
     gc.freeze()
+    imported = {name: value for name, value in os.environ.items() if before.get(name) != value}
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no process waits for these children
     while True:
         connection, _ = listener.accept()
         if os.fork() == 0:
-            return _tend(connection)
+            return _tend(connection, imported)
         connection.close()
 
 
-def _tend(connection: socket.socket) -> None:
+def _tend(connection: socket.socket, imported: dict[str, str]) -> None:
     """Forks the process that is asked for, and tells its ID and how it ended; ends it if who asked has ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _, files, _, _ = socket.recv_fds(connection, 1, 3)
@@ -114,7 +116,7 @@ def _tend(connection: socket.socket) -> None:
     child = os.fork()
     if child == 0:
         connection.close()
-        return _become(files, **order)
+        return _become(files, imported, **order)
     for file in (0, 1, 2, *files):
         os.close(file)
     ended = os.pidfd_open(child)
@@ -126,15 +128,15 @@ def _tend(connection: socket.socket) -> None:
     os._exit(0)
 
 
-def _become(files: list[int], arguments: list[str], folder: str, variables: dict[str, str]) -> None:
-    """Runs what the interpreter was asked to run."""
+def _become(files: list[int], imported: dict[str, str], arguments: list[str], folder: str, variables: dict[str, str]) -> None:
+    """Runs what the interpreter was asked to run, with what importing adds to the environment."""
     os.setsid()
     for standard, file in enumerate(files):
         os.dup2(file, standard)
         os.close(file)
     os.chdir(folder)
     os.environ.clear()
-    os.environ.update(variables)
+    os.environ.update(imported | variables)
     gc.enable()
     if arguments[0] == "-m":
         sys.argv = arguments[1:]
@@ -148,7 +150,8 @@ def _become(files: list[int], arguments: list[str], folder: str, variables: dict
 
 def _ask(path: str, code: str, python: str, module: str, *arguments: str) -> None:
     """Does as the interpreter does with these arguments."""
-    is_module = arguments[:2] == ("-m", module) and os.environ.get("PYTHONPATH", "") == code
+    named = f"{arguments[1]}." if arguments[:1] == ("-m",) else ""
+    is_module = named.startswith(f"{module}.") and os.environ.get("PYTHONPATH", "") == code
     if not is_module and (not arguments or arguments[0].startswith("-")):
         os.execv(python, [python, *arguments])
     order = {"arguments": arguments, "folder": str(Path.cwd()), "variables": dict(os.environ)}

@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -24,7 +23,7 @@ from penstock.components.release.destinations import parse
 from penstock.components.release.registry import open_registry
 
 from ...waiting import until
-from ..conftest import executor_input
+from ..conftest import component_process, executor_input
 from ..releasing import NAME, Push
 
 WRONG = {"predictions": [[0.5], [0.5]]}
@@ -407,12 +406,13 @@ def _kill_at(push: Push, name: str, phase: str, *, seconds: float = 0.0, **evide
     """Starts a push, and kills it a while after it has reported a phase."""
     root = push.root / f"killed-{time.monotonic_ns()}"
     spec = executor_input("push_model", root, push.values(**CANARY), push.inputs(name, **evidence))
-    command = [sys.executable, "-m", "penstock.components.push_model", "--executor_input", json.dumps(spec)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    pushing = component_process("penstock.components.push_model", json.dumps(spec))
+    with subprocess.Popen(**pushing, stdout=subprocess.PIPE, text=True) as process:
         output = next((line for line in process.stdout if (figure_in(line) or "").startswith(phase)), None)
         assert output, f"{phase} was never come to"
         time.sleep(seconds)
         process.kill()
+        process.stdout.read()  # until it has ended: it may be a fork of another one
 
 
 def _old_or_new_answers(push: Push) -> None:

@@ -23,12 +23,13 @@ from ..models import ModelServers
 from . import conditions, knative, standard, webhook
 from .pods import delete_owned, tell, write_autoscalers, write_deployments, write_pods, write_routes
 from .resources import INFERENCE_SERVICES
-from .store import Object, Store, now
+from .store import Cache, Object, now
 from .workload import Behavior, Storage, Workload, behavior_of
 
 _log = logging.getLogger(__name__)
 Backends = list[tuple[Workload, int]]
-TICK_SECONDS = 0.02
+# How long at least and at most until the next look: the sooner, the more of a core it takes from everybody else.
+_SOONEST_SECONDS, _LATEST_SECONDS = 0.02, 0.1
 _STORAGES = ("gs://", "s3://", "pvc://", "file://", "https://", "http://", "hdfs://", "webhdfs://", "oci://", "oci+native://", "hf://")
 _NO_STORAGE = "StorageURI not supported: storageUri, must be one of: [" + ", ".join(_STORAGES) + "] storageUri [{}] is not supported."
 _NO_KNATIVE = "It is not possible to use Knative deployment mode when Knative Services are not available"
@@ -133,7 +134,7 @@ class Controller:
         fault: What this double itself has done wrong first; None if nothing.
     """
 
-    def __init__(self, store: Store, namespace: str, servers: ModelServers, storage: Storage, domain: str) -> None:
+    def __init__(self, store: Cache, namespace: str, servers: ModelServers, storage: Storage, domain: str) -> None:
         self.store = store
         self.namespace = namespace
         self.servers = servers
@@ -193,7 +194,8 @@ class Controller:
         return [one for service in list(self._services.values()) for one in [*service.knative.workloads, *service.standard.workloads]]
 
     def _run(self) -> None:
-        while not self._stopping.wait(TICK_SECONDS):
+        while not self._stopping.wait(_SOONEST_SECONDS):
+            self.store.await_change(_LATEST_SECONDS - _SOONEST_SECONDS)
             with self._trying("all"):
                 self._look()
 

@@ -131,6 +131,7 @@ class Cache(Store):
         """Watches what is read, from when it is read first, in one namespace, or in all."""
         super().__init__(api)
         self._namespace = namespace
+        self._changed = threading.Event()
         self._watched: dict[Resource, _Watched] = {}
         self._written: dict[tuple[Resource, str, str, bool], tuple[Any, Any]] = {}
 
@@ -138,6 +139,11 @@ class Cache(Store):
         """Ends all watches."""
         for watched in self._watched.values():
             watched.closed.set()
+
+    def await_change(self, seconds: float) -> None:
+        """Waits for a change since the last call, and no longer than so many seconds."""
+        self._changed.wait(seconds)
+        self._changed.clear()
 
     def get(self, resource: Resource, namespace: str, name: str) -> Object:
         found = self._of(resource).find(namespace, name)
@@ -171,7 +177,7 @@ class Cache(Store):
 
     def _of(self, resource: Resource) -> "_Watched":
         if resource not in self._watched:
-            self._watched[resource] = _Watched(self._api, resource, self._namespace)
+            self._watched[resource] = _Watched(self._api, resource, self._namespace, self._changed)
         return self._watched[resource]
 
 
@@ -182,8 +188,9 @@ class _Watched:
         closed: Set when the watch ends.
     """
 
-    def __init__(self, api: Api, resource: Resource, namespace: str) -> None:
+    def __init__(self, api: Api, resource: Resource, namespace: str, changed: threading.Event) -> None:
         self.closed = threading.Event()
+        self._changed = changed
         self._fault: Exception | None = None
         self._api, self._resource, self._path = api, resource, resource.path(namespace)
         self._lock = threading.Lock()
@@ -208,6 +215,7 @@ class _Watched:
             known = self._objects.get(_key(item), {"metadata": {"resourceVersion": "0"}})
             if metadata["uid"] not in self._gone and int(metadata["resourceVersion"]) > int(known["metadata"]["resourceVersion"]):
                 self._objects[_key(item)] = item
+                self._changed.set()
         return _copied(item)
 
     def drop(self, namespace: str, name: str) -> None:
@@ -222,6 +230,7 @@ class _Watched:
         kind = {"apiVersion": self._resource.api_version, "kind": self._resource.kind}
         with self._lock:
             self._objects = {_key(item): kind | _lean(item) for item in listed["items"]}
+            self._changed.set()
         return listed["metadata"]["resourceVersion"]
 
     @contextmanager
@@ -269,6 +278,7 @@ class _Watched:
         self._gone.add(item["metadata"]["uid"])
         if (known := self._objects.get(_key(item))) and known["metadata"]["uid"] == item["metadata"]["uid"]:
             del self._objects[_key(item)]
+            self._changed.set()
 
 
 def now() -> str:

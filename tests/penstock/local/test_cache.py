@@ -267,8 +267,8 @@ def test_a_module_is_all_its_files(tmp_path, value):
 
 
 def test_a_home_folder_is_a_folder(penstock, rows, monkeypatch):
+    monkeypatch.setenv("PENSTOCK_CACHE", str(cache_root()))  # which would be below the new home folder
     monkeypatch.setenv("HOME", str(rows.parent))
-    monkeypatch.setenv("PENSTOCK_CACHE", str(cache_root()))
     ingest = functools.partial(penstock, "run", COMPILED / "ingest_examples.yaml", "--param", "input_uri=~/rows.csv")
     assert "300 rows" in ingest().stdout
     with rows.open("a") as file:

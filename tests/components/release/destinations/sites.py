@@ -1,10 +1,8 @@
 """A destination with everything around it: where its models come from, who asks it, who registers them."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -23,10 +21,11 @@ from penstock.components.release.registry import Registry, open_registry
 
 from ....doubles.vertex.double import VertexDouble
 from ....doubles.vertex.errors import ApiError
-from ...conftest import executor_input
+from ...conftest import component_process, executor_input
 from ...releasing import NAME, Push
 
 WAIT_SECONDS = 90.0
+PAUSE_SECONDS = 0.1  # between questions, which take the core that the rollout needs
 
 
 @dataclass
@@ -137,12 +136,12 @@ class Site(Push):
                 shares.setdefault(before, Counter()).update(seen)
 
         ask()  # what it was like before
-        with again_and_again(ask):
+        with again_and_again(ask, PAUSE_SECONDS):
             yield shares
 
     def asking(self, instances: list[Any]) -> AbstractContextManager[None]:
         """Asks for as long as the block runs, whatever the answers."""
-        return again_and_again(lambda: self.post(instances))
+        return again_and_again(lambda: self.post(instances), PAUSE_SECONDS)
 
     def who(self) -> str:
         """Asks once; returns the name of the model that answered."""
@@ -155,9 +154,8 @@ class Site(Push):
         folder = self.root / f"process-{time.monotonic_ns()}"
         values = self.values(model_version=self.version(name), **parameters)
         spec = executor_input("push_model", folder, values, self.inputs(name))
-        command = [sys.executable, "-m", "penstock.components.push_model", "--executor_input", json.dumps(spec)]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.DEVNULL, text=True)
+        process = component_process("penstock.components.push_model", json.dumps(spec))
+        return subprocess.Popen(**process, stdout=output, stderr=subprocess.DEVNULL, text=True)
 
     def kill(self, name: str, step: str) -> None:
         """Kills a canary push as it begins a step, such as `check at 25 %`."""
@@ -167,6 +165,7 @@ class Site(Push):
         with process.stdout:
             assert any(step in line for line in process.stdout)
             process.send_signal(signal.SIGKILL)
+            process.stdout.read()  # until it has ended: it may be a fork of another one
         assert process.wait() == -signal.SIGKILL
 
 
@@ -191,7 +190,7 @@ class VertexSite(Site):
 
 
 @contextmanager
-def again_and_again(act: Callable[[], Any], pause: float = 0.0) -> Iterator[None]:
+def again_and_again(act: Callable[[], Any], pause: float) -> Iterator[None]:
     """Acts in a thread of its own for as long as the block runs, with pauses of so many seconds."""
     stop = threading.Event()
 
