@@ -14,6 +14,7 @@ from .ports import free_port as find_port
 from .small_training import SmallTraining
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist's, which reads the marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keeps together, where several processes run tests, those that share what is made once for a module, or takes a minute to make."""
     if not config.pluginmanager.hasplugin("xdist"):
