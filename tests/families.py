@@ -47,6 +47,8 @@ _RELEASE_IMPORTS = [
     "penstock.components.release.destinations.local.destination",
     "penstock.components.release.destinations.kserve.destination",
     "penstock.components.release.destinations.vertex.destination",
+    "gcsfs",
+    "s3fs",
     "mlflow.store.model_registry.sqlalchemy_store",
     "mlflow.store.tracking.sqlalchemy_store",
 ]

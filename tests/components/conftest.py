@@ -109,17 +109,25 @@ def _in_subprocess(package: str, text: str) -> tuple[int, str]:
 def component_process(package: str, text: str) -> dict[str, Any]:
     """Returns the command and the environment of a component's process.
 
-    In the deploy family it is a fork of one that has imported already, where the test run has such a one.
-
     Args:
         package: The component's package.
         text: Its executor input.
     """
-    path = os.pathsep.join(filter(None, sys.path))
-    python = sys.executable
+    return process("-m", package, "--executor_input", text)
+
+
+def process(*arguments: str) -> dict[str, Any]:
+    """Returns the command and the environment of a process of this family.
+
+    In the deploy family a script or a component is a fork of a process that has imported already, where the test run has such a one.
+
+    Args:
+        arguments: Python's.
+    """
+    python, path = sys.executable, os.pathsep.join(filter(None, sys.path))
     if os.environ.get("PENSTOCK_DEPLOY_PYTHON") == python and (warm := os.environ.get("PENSTOCK_TEST_RELEASES")):
         python, path = warm, str(Path(protocol.__file__).parents[3])
-    return {"args": [python, "-m", package, "--executor_input", text], "env": os.environ | {"PYTHONPATH": path}}
+    return {"args": [python, *arguments], "env": os.environ | {"PYTHONPATH": path}}
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from penstock.components.release.release import Release
 from penstock.components.release.storage import RecordMissing, kserve_uri, place, read_record
 
 from ....doubles.storage import resolve
+from ...conftest import process
 
 NAME = "flights"
 PROBE = {"instances": [1], "predictions": [0.5], "tolerance": 1e-6}
@@ -120,20 +120,21 @@ def test_a_link_in_a_volume_stands_for_nothing(model: Input, release: Release, b
         place(model, release, storage, NAME)
 
 
-@pytest.mark.parametrize("files_there", [0, 1, 20, 59, 60])
+@pytest.mark.parametrize("files_there", [1, 60, *(pytest.param(count, marks=pytest.mark.slow) for count in (0, 20, 59))])
 def test_killed_in_the_middle_and_run_again(model: Input, release: Release, storage: str, files_there: int, tmp_path: Path):
     """Kills the process that copies as soon as so many files are there; another one finishes."""
     uri = f"{storage}/{NAME}/3-{release.fingerprint[:12]}"
-    command = [sys.executable, "-c", PLACE, str(model.path), storage, json.dumps(release.__dict__)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    process.stdout.readline()
-    while process.poll() is None and len(listed(uri)) < files_there:
-        pass
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    script = tmp_path / "place.py"
+    script.write_text(PLACE)
+    with subprocess.Popen(
+        **process(str(script), str(model.path), storage, json.dumps(release.__dict__)), stdout=subprocess.PIPE, text=True
+    ) as placing:
+        assert placing.stdout
+        placing.stdout.readline()
+        while placing.poll() is None and len(listed(uri)) < files_there:
+            time.sleep(0.005)
+        placing.send_signal(signal.SIGKILL)
+        placing.stdout.read()  # until it has ended: it may be a fork of another one
     left = listed(uri)
     if any("/release-" in name for name in left):  # it was faster than the signal: then all is there
         assert len(left) == 61
