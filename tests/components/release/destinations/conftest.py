@@ -12,7 +12,7 @@ from ....doubles.kubernetes.double import KubernetesDouble
 from ....doubles.models import ModelServers
 from ....doubles.storage import resolve
 from ....doubles.vertex.double import VertexDouble
-from .sites import Site, VertexSite, make_broken, registered
+from .sites import SITES, Site, VertexSite, make_broken, registered
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +46,8 @@ def site_parts(
     }
 
 
-@pytest.fixture(params=["local", "kserve-standard", "kserve-knative", "vertex"])
+# How a rollout ends is decided above the destinations, and what both modes of KServe have to do for it has tests of its own.
+@pytest.fixture(params=[pytest.param(kind, marks=pytest.mark.slow) if kind == "kserve-knative" else kind for kind in SITES])
 def site(request: pytest.FixtureRequest, site_parts: dict[str, Any]) -> Site:
     """A destination at which nothing serves yet."""
     kind, _, mode = request.param.partition("-")

@@ -24,6 +24,7 @@ from ....doubles.vertex.errors import ApiError
 from ...conftest import component_process, executor_input
 from ...releasing import NAME, Push
 
+SITES = ("local", "kserve-standard", "kserve-knative", "vertex")
 WAIT_SECONDS = 90.0
 PAUSE_SECONDS = 0.1  # between questions, which take the core that the rollout needs
 

@@ -26,7 +26,7 @@ from ....doubles.kubernetes.resources import INFERENCE_SERVICES, LEASES
 from ....doubles.vertex.double import VertexDouble
 from ....waiting import until
 from ...releasing import NAME
-from .sites import Site
+from .sites import SITES, Site
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "0.1.0"
 TOMORROW = {"tomorrow": {"deep": [None, 0, ""]}}
@@ -166,6 +166,7 @@ def all_kept(request: pytest.FixtureRequest, site: Site, grow: Grow) -> Callable
     return check
 
 
+@pytest.mark.parametrize("site", SITES, indirect=True)
 def test_what_it_promoted_is_rolled_back_and_pushed_again(site: Site, restore: Callable[[str], None], all_kept: Callable[[], None]):
     restore("promoted")
     assert site.recorded() == {"serving": "second", "previous": "first"}
