@@ -34,6 +34,11 @@ TASKS = [
 ]
 
 
+def one_of(*cases: tuple[Any, ...]) -> list[Any]:
+    """Marks all cases but the first as slow: what each component says of bad input is tested with the component."""
+    return [pytest.param(*case, marks=pytest.mark.slow if number else ()) for number, case in enumerate(cases)]
+
+
 @pytest.fixture
 def small(small_training: SmallTraining, tmp_path: Path) -> Iterator[SmallTraining]:
     """The folder of the good run; whatever the test does, nothing is released and nothing half-written is left."""
@@ -76,7 +81,7 @@ def _good_csv() -> str:
 
 @pytest.mark.parametrize(
     ("name", "content", "words"),
-    [
+    one_of(
         ("absent.csv", None, ["input_uri matches no file", "correct the path"]),
         ("empty.csv", "", ["empty.csv is empty", "write a header and rows"]),
         ("header.csv", ",".join(HEADER) + "\n", ["no rows"]),
@@ -84,7 +89,7 @@ def _good_csv() -> str:
         ("ragged.csv", _good_csv() + "train,1\n", ["ragged.csv is ragged", "Row #3002", "correct the row"]),
         ("semicolons.csv", _good_csv().replace(",", ";"), ["separated by ';'", "set delimiter"]),
         ("latin.csv", _good_csv().encode() + "train,1.0,5,Ä,0\n".encode("latin-1"), ["not UTF-8", "Row #3002", "convert it"]),
-    ],
+    ),
     ids=["missing", "empty", "header only", "parquet", "ragged", "delimiter", "not utf-8"],
 )
 def test_file_that_cannot_be_read(small, tmp_path, name, content, words):
@@ -93,6 +98,7 @@ def test_file_that_cannot_be_read(small, tmp_path, name, content, words):
     _fails(small.run(input_uri=tmp_path / name), "ingest-examples", *words)
 
 
+@pytest.mark.slow
 def test_empty_split(small, tmp_path):
     path = write_csv(tmp_path / "train.csv", [row for row in rows() if row[0] == "train"])
     _fails(small.run(input_uri=path), "ingest-examples", "Split 'eval' is empty", "change splits")
@@ -100,14 +106,14 @@ def test_empty_split(small, tmp_path):
 
 @pytest.mark.parametrize(
     ("table", "header", "words"),
-    [
+    one_of(
         ([[*row[:3], row[4]] for row in rows()], [name for name in HEADER if name != "carrier"], ["carrier in Split", "missing"]),
         ([[*row, 1] for row in rows()], [*HEADER, "extra"], ["extra in Split", "New column", "not in schema"]),
         (_changed("hour", lambda _, value: f"{value}h"), HEADER, ["hour in Split", "Expected data of type: INT but got STRING"]),
         (_changed("distance", lambda number, value: "inf" if number == 7 else value), HEADER, ["distance in Split", "inf"]),
         (_changed("distance", lambda number, value: "" if number == 7 else value), HEADER, ["distance in Split", "not always present"]),
         (_changed("carrier", lambda number, value: "ZZ" if number == 7 else value), HEADER, ["carrier in Split", "ZZ"]),
-    ],
+    ),
     ids=["missing column", "extra column", "changed type", "inf", "none", "unknown category"],
 )
 def test_rows_that_the_schema_forbids(small, tmp_path, table, header, words):
@@ -132,10 +138,12 @@ def nan(small, tmp_path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_nan_that_the_schema_forbids(small, nan):
     _fails(small.run(input_uri=nan), "require-verdict", "distance in Split train", "NaN", "correct the data or the Schema")
 
 
+@pytest.mark.slow
 def test_model_that_nan_has_ruined(small, tmp_path, nan):
     """Where the Schema lets NaN pass, modules have to deal with it; this one does not."""
     schema = _text(tmp_path / "schema.pbtxt", (small.folder / "schema.pbtxt").read_text().replace("disallow_nan: true", ""))
@@ -143,6 +151,7 @@ def test_model_that_nan_has_ruined(small, tmp_path, nan):
     _fails(done, "evaluate-model", "of the candidate is NaN for 1000 of 1000 rows", "correct the features")
 
 
+@pytest.mark.slow
 def test_category_that_the_schema_allows(small, tmp_path):
     """What is allowed passes the gate; the module that follows fails for its own reason, to end the run there."""
     path = write_csv(tmp_path / "rows.csv", _changed("carrier", lambda number, value: "ZZ" if number == 7 else value))
@@ -153,11 +162,13 @@ def test_category_that_the_schema_allows(small, tmp_path):
     assert "0 anomalies" in done.stdout
 
 
+@pytest.mark.slow
 def test_label_of_one_class(small, tmp_path):
     path = write_csv(tmp_path / "rows.csv", _changed("late", lambda *_: 0))
     _fails(small.run(input_uri=path), "check-eval-config", "label late is 0 in all 1,000 rows", "rows of every class")
 
 
+@pytest.mark.slow
 def test_split_of_one_row(small, tmp_path):
     table = [row for row in rows() if row[0] == "train"] + [next(row for row in rows() if row[0] == "eval")]
     path = write_csv(tmp_path / "rows.csv", table)
@@ -165,20 +176,21 @@ def test_split_of_one_row(small, tmp_path):
     _fails(small.run(input_uri=path), "check-eval-config", "label late", "1 rows of Split 'eval'")
 
 
+@pytest.mark.slow
 def test_schema_that_does_not_parse(small, tmp_path):
     schema = _text(tmp_path / "schema.pbtxt", "feature { name: ")
     _fails(small.run(schema_file=schema), "ingest-examples", "schema_file is not a valid Schema", "1:17", "correct it")
 
 
 _MODULES = {
+    "raises": ("def {}(anything):\n    raise ValueError('no luck')\n", ["{} of module_file raised ValueError: no luck", "(line 2)"]),
     "syntax": ("def {}(anything)\n", ["SyntaxError", "(line 1)", "correct the module"]),
     "no function": ("anything = 1\n", ["has no function {}", "module contract"]),
     "import": ("import nothing_of_this_name\n", ["ModuleNotFoundError", "nothing_of_this_name", "(line 1)"]),
-    "raises": ("def {}(anything):\n    raise ValueError('no luck')\n", ["{} of module_file raised ValueError: no luck", "(line 2)"]),
 }
 
 
-@pytest.mark.parametrize("what", _MODULES)
+@pytest.mark.parametrize("what", one_of(*((what,) for what in _MODULES)))
 @pytest.mark.parametrize(
     ("parameter", "function", "task"),
     [("preprocessing_module", "preprocessing_fn", "transform-examples"), ("trainer_module", "run_fn", "train-model")],
@@ -192,13 +204,13 @@ def test_module_that_does_not_work(small, tmp_path, parameter, function, task, w
 
 @pytest.mark.parametrize(
     ("config", "words"),
-    [
+    one_of(
         ('metrics_specs { metrics { class_name: "AUK" threshold { value_threshold { lower_bound { value: 0.5 } } } } }', ["'AUK'", "AUC?"]),
         (
             'metrics_specs { metrics { class_name: "AUC" } thresholds { key: "accuracy" value { value_threshold { lower_bound { value: 1 } } } } }',
             ["threshold for the metric 'accuracy'", "add the metric"],
         ),
-    ],
+    ),
     ids=["no such metric", "not among the metrics"],
 )
 def test_threshold_for_a_metric_that_does_not_exist(small, tmp_path, config, words):
@@ -219,6 +231,7 @@ def damaged_baseline(small) -> Iterator[Path]:
     kept.rename(file)
 
 
+@pytest.mark.slow
 def test_baseline_that_does_not_load(small, tmp_path, damaged_baseline):
     other = {"hyperparameters": '{"rate": -0.1}'}
     done = small.run(**other)

@@ -203,7 +203,7 @@ def assert_close(ours: object, theirs: object, where: str) -> None:
         assert ours == theirs, where
 
 
-@pytest.mark.parametrize("weighted", ["", 'example_weight_key: "weight"'])
+@pytest.mark.parametrize("weighted", [pytest.param("", marks=pytest.mark.slow), 'example_weight_key: "weight"'])
 def test_binary(compare: Compare, flights: Callable[..., pa.Table], weighted: str) -> None:
     text = f'model_specs {{ label_key: "is_late" {weighted} }}' + SLICES + spec_of(BINARY, VARIANTS)
     ours, _ = compare(flights(200), text)
@@ -211,7 +211,7 @@ def test_binary(compare: Compare, flights: Callable[..., pa.Table], weighted: st
     assert late
 
 
-@pytest.mark.parametrize("weighted", ["", 'example_weight_key: "weight"'])
+@pytest.mark.parametrize("weighted", ["", pytest.param('example_weight_key: "weight"', marks=pytest.mark.slow)])
 def test_regression(compare: Compare, flights: Callable[..., pa.Table], weighted: str) -> None:
     text = f'model_specs {{ label_key: "delay" {weighted} }}' + SLICES + spec_of(dict.fromkeys(REGRESSION, ""))
     compare(flights(200), text, "regression")
