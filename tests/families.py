@@ -136,8 +136,8 @@ def overlay(name: str, python: Path, version: str) -> Path:
     lock = ROOT / "requirements" / f"{name}.txt"
 
     def install(folder: Path) -> None:
-        command = [uv.find_uv_bin(), "pip", "install", "-q", "--python", str(python), "--target", str(folder), "--require-hashes"]
-        subprocess.run([*command, "-r", str(lock)], check=True)
+        command = [uv.find_uv_bin(), "pip", "install", "-q", "--python", str(python), "--target", str(folder)]
+        subprocess.run([*command, "--require-hashes", "--compile-bytecode", "-r", str(lock)], check=True)
 
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
     return keep(cache_root() / "overlays" / f"{name}-{digest}-py{version}", install)
