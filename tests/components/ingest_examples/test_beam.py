@@ -112,6 +112,14 @@ def test_the_bytes_are_those_of_the_in_process_run(run_task, tmp_path, small_par
     assert [path.name for path in there.outputs["examples"].rglob("*") if path.name.startswith(".")] == []
 
 
+def test_through_a_job_server(run_task, tmp_path):
+    given = {"input_uri": str(write_csv(tmp_path / "in"))} | RATIO
+    through = ["--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=LOOPBACK"]
+    here, there = (run_task(NAME, given | options) for options in ({}, {"beam_pipeline_args": through}))
+    assert there.code == 0, there.error
+    assert here.metadata["examples"] == there.metadata["examples"]
+
+
 def test_a_worker_says_what_is_wrong_with_a_file(run_task, tmp_path):
     write(tmp_path / "in" / "a.csv", "x,y\n1,2\n")
     write(tmp_path / "in" / "b.csv", "x,y\n1,2,3\n")
