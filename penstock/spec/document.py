@@ -66,7 +66,7 @@ class Document:
         spec: The PipelineSpec in JSON form, field names as in the proto's JSON form, with `deploymentSpec` as PipelineDeploymentConfig.
         platform: The PlatformSpec; empty without one.
         unknown: What KFP's format does not know; empty where it knows all.
-        root_bytes: How large the pipeline's own DAG is, with the defaults that it has in the text.
+        root: The pipeline's own DAG as JSON, with the defaults that it has in the text.
         given: The values of the pipeline's parameters, as far as they were given.
 
     Raises:
@@ -78,7 +78,7 @@ class Document:
         raw = _pipeline(documents)
         self.platform: Spec = next((other for other in documents if isinstance(other, dict) and "platforms" in other), {})
         self.spec, self.unknown = _parsed(raw)
-        self.root_bytes = len(as_json(self.spec["root"]))
+        self.root = as_json(self.spec["root"])
         definitions = parameters_of(self.spec["root"])
         self.given = {name: parameters[name] for name in definitions.keys() & parameters.keys()}
         for name in definitions.keys() & parameters.keys():

@@ -1,5 +1,6 @@
 """Sizes."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ _MOST_ON_KUBEFLOW = 120 * 1024
 _ARTIFACT = 2048
 # etcd's --max-request-bytes.
 _LARGEST_WORKFLOW = 1_572_864
+_TAGS = re.compile(rb"[<>&]")
 
 
 @error("argument-size", link="https://man7.org/linux/man-pages/man2/execve.2.html")
@@ -28,7 +30,7 @@ def argument_size(document: Document) -> Iterator[tuple[str, str]]:
         if (size := len(text.encode())) > _LONGEST_ARGUMENT:
             yield place, f"{size // 1024} KiB in one argument exceed the limit of 128 KiB; put it into the image or pass it by URI"
     for task in document.tasks():
-        if not task.is_group and (size := _executor_input(document, task)) > _LONGEST_ARGUMENT:
+        if not task.is_group and (size := len(as_json(_known_parameters(document, task)))) > _LONGEST_ARGUMENT:
             yield (
                 f"{task.place}.inputs.parameters",
                 f"{size // 1024} KiB of parameters in one argument exceed the limit of 128 KiB; pass large values by URI",
@@ -40,17 +42,18 @@ def executor_input_size(document: Document) -> Iterator[tuple[str, str]]:
     """On Kubeflow, a task's executor input must stay below 120 KiB, including the metadata of its artifacts.
 
     Argo's executor gets it in one argument (`exec /var/run/argo/argoexec: argument list too long`), and moves a pod template of 128 KiB
-    into a ConfigMap, which its account may not create. This rule counts the known parameters and 2 KiB for each artifact. Pass large values
-    by URI.
+    into a ConfigMap, which its account may not create. In the template it is JSON within JSON within JSON: a quote of a value takes eight
+    bytes, a line feed five. This rule counts the known parameters as they are there, and 2 KiB for each artifact. Pass large values by URI.
     """
     for task in document.tasks():
         if task.is_group:
             continue
         artifacts = [*artifacts_of(task.component), *task.component.get("outputDefinitions", {}).get("artifacts", {})]
-        if (size := _executor_input(document, task) + len(artifacts) * _ARTIFACT) > _MOST_ON_KUBEFLOW:
+        in_template = _escaped(_escaped(as_json(_known_parameters(document, task))))
+        if (size := len(in_template) + len(artifacts) * _ARTIFACT) > _MOST_ON_KUBEFLOW:
             yield (
                 f"{task.place}.inputs",
-                f"an executor input of {size // 1024} KiB exceeds Kubeflow's limit of 120 KiB; pass large values by URI",
+                f"an executor input of {size // 1024} KiB, as Argo escapes it, exceeds Kubeflow's limit of 120 KiB; pass large values by URI",
             )
 
 
@@ -58,12 +61,13 @@ def executor_input_size(document: Document) -> Iterator[tuple[str, str]]:
 def run_parameters_size(document: Document) -> Iterator[tuple[str, str]]:
     """On Kubeflow, the parameters of a run and the pipeline's own DAG together must stay below 120 KiB.
 
-    Both are arguments of the first driver, which does not start from 128 KiB on. Pass large values by URI, and shorten descriptions.
+    Both are arguments of the first driver, which does not start from 128 KiB on. In the template of its pod they are JSON within JSON: a
+    quote of a value takes four bytes. Pass large values by URI, and shorten descriptions.
     """
-    if (size := document.root_bytes + len(as_json(document.given))) > _MOST_ON_KUBEFLOW:
+    if (size := len(_escaped(document.root)) + len(_escaped(as_json(document.given)))) > _MOST_ON_KUBEFLOW:
         yield (
             "root.inputDefinitions.parameters",
-            f"{size // 1024} KiB of parameters and DAG exceed Kubeflow's limit of 120 KiB; pass large values by URI",
+            f"{size // 1024} KiB of parameters and DAG, as Argo escapes them, exceed Kubeflow's limit of 120 KiB; pass large values by URI",
         )
 
 
@@ -71,11 +75,11 @@ def run_parameters_size(document: Document) -> Iterator[tuple[str, str]]:
 def dag_size(document: Document) -> Iterator[tuple[str, str]]:
     """On Kubeflow, a DAG within the pipeline must stay below 120 KiB.
 
-    KFP passes it to the driver in one argument. From 128 KiB on, the driver's pods do not start (`exec /var/run/argo/argoexec: argument
-    list too long`). Split the pipeline into nested pipelines, and shorten descriptions and defaults.
+    KFP passes it to the driver in one argument, which Argo escapes in the template of the pod. From 128 KiB on, the driver's pods do not
+    start (`exec /var/run/argo/argoexec: argument list too long`). Split the pipeline into nested pipelines, and shorten descriptions and defaults.
     """
     for name, component in document.components.items():
-        if "dag" in component and name != "root" and (size := len(as_json(component))) > _MOST_ON_KUBEFLOW:
+        if "dag" in component and name != "root" and (size := len(_escaped(as_json(component)))) > _MOST_ON_KUBEFLOW:
             yield place_of(name), f"a DAG of {size // 1024} KiB exceeds Kubeflow's limit of 120 KiB; split it into nested pipelines"
 
 
@@ -91,10 +95,14 @@ def workflow_size(document: Document) -> Iterator[tuple[str, str]]:
         yield "root", f"a pipeline of {size / 2**20:.1f} MiB exceeds etcd's limit of 1.5 MiB; split it, and pass large values by URI"
 
 
-def _executor_input(document: Document, task: DagTask) -> int:
-    """Returns how many bytes of the task's parameters are known beforehand."""
-    names = {*parameters_of(task.component), *task.parameters}
-    return sum(len(as_json({name: _known(document, task, name)})) for name in names)
+def _escaped(text: bytes) -> bytes:
+    """Returns a text as it is within JSON that Go writes (`json.Marshal`): Argo's template of a pod, and KFP's patch of it."""
+    return _TAGS.sub(lambda found: b"\\u%04x" % ord(found[0]), as_json(text.decode()))
+
+
+def _known_parameters(document: Document, task: DagTask) -> dict[str, Any]:
+    """Returns the task's parameters, as far as they are known beforehand."""
+    return {name: _known(document, task, name) for name in {*parameters_of(task.component), *task.parameters}}
 
 
 def _known(document: Document, task: DagTask, name: str) -> Any:

@@ -40,6 +40,8 @@ class Launcher(EnvRunner):
             self._on_stop()
         if len(text.encode()) > passing.LONGEST_ARGUMENT:
             return _fail(log, "exec /var/run/argo/argoexec: argument list too long")
+        if passing.in_template(text) > passing.LONGEST_ARGUMENT:
+            return _fail(log, 'configmaps is forbidden: User "system:serviceaccount:kubeflow:argo" cannot create resource "configmaps"')
         place = job.command.index(_FLAG) + 1
         command = [*job.command[:place], text, *job.command[place + 1 :]]
         code = super().run(Job(job.component, job.image, command, job.variables, job.executor_input), processes, log, on_line)

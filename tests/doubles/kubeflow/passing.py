@@ -42,6 +42,17 @@ def expanded_by_kubernetes(text: str, variables: dict[str, str]) -> str:
     return _KUBERNETES.sub(lambda found: "$" if found[0] == "$$" else variables.get(found[1], found[0]), text)
 
 
+def in_template(text: str) -> int:
+    """Returns how many bytes an executor input takes in the template of its pod, within KFP's patch of the pod (both `json.Marshal`).
+
+    Argo's controller gives the template to the pod in a variable; one of 128 KiB or more it puts into a ConfigMap, which its account may
+    not create (workflow/controller/workflowpod.go of Argo 4.0.5, lines 333 and 490; Kubeflow's third-party/argo).
+    """
+    for _ in range(2):
+        text = json.dumps(text, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return len(text.encode())
+
+
 def filled_in(text: str, values: dict[str, Any]) -> str:
     """Puts parameters into an argument as the launcher does, without escaping (component/launcher_v2.go:1069; seen: a quote breaks the JSON)."""
     return _PLACEHOLDER.sub(lambda found: _text(values[found[1]]) if found[1] in values else found[0], text)

@@ -119,6 +119,12 @@ def test_what_is_larger_than_an_argument_does_not_start(double: KubeflowDouble, 
     assert "argument list too long" in log(double, "look")
 
 
+def test_what_argo_escapes_does_not_fit_its_template(double: KubeflowDouble, run: Callable[..., Any]):
+    ended, _ = run("described", text='"' * 20_000)
+    assert ended.state == "FAILED"
+    assert 'cannot create resource "configmaps"' in log(double, "look")
+
+
 def test_what_a_consumer_gets_of_a_folder(tmp_path: Path):
     made = tmp_path / "made"
     (made / "empty" / "inner").mkdir(parents=True)

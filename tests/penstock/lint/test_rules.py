@@ -89,6 +89,14 @@ def test_parameters_of_a_task_count_together():
     assert "136 KiB" in finding.message
 
 
+@pytest.mark.parametrize("text", ['"' * 30_000, "<b>" * 10_000, "\n" * 40_000], ids=["quotes", "tags", "lines"])
+def test_what_argo_escapes_counts_as_it_is_then(text: str):
+    """Argo writes the template of a pod, with the executor input in it, as JSON within JSON into one variable."""
+    assert "executor-input-size" in {finding.rule for finding in lint(saying(text), ["kubeflow"])}
+    given = with_parameter(str, "", lambda task, value: task)
+    assert "run-parameters-size" in {finding.rule for finding in lint(given, ["kubeflow"], {"value": text * 2})}
+
+
 def test_default_of_the_pipeline_counts_for_the_task():
     text = with_parameter(str, "x" * 140_000, lambda task, value: say(text=value))
     assert "root.dag.tasks.say-2.inputs.parameters" in {finding.place for finding in lint(text, ["vertex"])}
