@@ -326,13 +326,13 @@ def _options(given: list[str]) -> PipelineOptions:
     Raises:
         TaskError: One is invalid, or there is no such runner.
     """
-    named, said = names_runner(given), io.StringIO()
+    named, printed = names_runner(given), io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(printed):
             options = PipelineOptions(given if named else [*given, f"--runner={_IN_MEMORY}"])
             options.get_all_options(retain_unknown_options=True)
     except SystemExit:
-        reason = said.getvalue().strip().rpartition("error: ")[2]
+        reason = printed.getvalue().strip().rpartition("error: ")[2]
         raise TaskError(f"beam_pipeline_args cannot be read ({reason[:200]}); correct them") from None
     standard = options.view_as(StandardOptions)
     if not standard.runner or standard.runner.lower() == "directrunner":
@@ -369,10 +369,10 @@ def _set_defaults(options: PipelineOptions, runner: str, image: str) -> None:
 
 
 def _check_endpoints(options: PipelineOptions) -> None:
-    """Asks whether somebody answers where the options say that jobs are taken.
+    """Checks that a job server answers at the address in the options.
 
     Raises:
-        TaskError: Nobody does.
+        TaskError: It does not answer.
     """
     given = options.get_all_options(retain_unknown_options=True)
     for name in ("job_endpoint", "flink_master", "spark_master_url"):

@@ -27,7 +27,7 @@ from penstock.components.protocol import Input, Output, TaskError, figure, redac
 from penstock.components.protocol import fingerprint as fingerprint_of_folder
 
 from .bins import Bins
-from .champion import read_champion
+from .champion import RegisteredExamples, describe, examples_of, read_champion
 from .config import MonitoringConfig, read_config
 from .drift import DRIFTED, NO_VALUES, compare
 from .estimate import estimate
@@ -36,7 +36,6 @@ from .logs.window import Window
 from .prometheus import metrics_text
 from .publishing import publish
 from .reference import Reference, only_rows, read_reference, served
-from .registered import RegisteredExamples, read_registered
 from .report import write_report
 from .serving import read_serving
 from .verdict import decide
@@ -108,7 +107,6 @@ def monitor_model(
     """
     now = datetime.now(timezone.utc)
     config = read_config(monitoring_config)
-    champion = read_champion(model_name, champion_alias, tracking_uri, registry_uri) if champion_alias else None
     window = Window.read(window_start, window_end, window_hours, now)
     schema = read_schema_file(schema_file) if schema_file else None
     which_model = fingerprint if evaluation is None else _blessed(evaluation, fingerprint)
@@ -117,7 +115,8 @@ def monitor_model(
         raise TaskError(
             "set exactly one of reference, reference_uri and reference_window, or none and champion_alias, whose Examples the registry names"
         )
-    registered = None if given else read_registered(model_name, champion_alias, tracking_uri, registry_uri, which_model)
+    champion = read_champion(model_name, champion_alias, tracking_uri, registry_uri, is_required=not given) if champion_alias else None
+    registered = None if given or champion is None else examples_of(champion, model_name, champion_alias, which_model)
     if registered:
         reference_uri, which_model = registered.uri, registered.model
     if not 0 <= trend_windows <= _MOST_WINDOWS:
@@ -169,7 +168,7 @@ def monitor_model(
         "predecessor": judged,
         "serving": read_serving(metrics_url, which) if metrics_url else None,
         "trend": trend,
-        "champion": champion,
+        "champion": None if champion is None else describe(champion),
         "estimate": estimate(np.concatenate(model.scores)) if quality.is_given and model.scores else None,
     }
     monitoring.path.mkdir(parents=True)
