@@ -4,7 +4,6 @@ Format: `ExecutorInput` and `ExecutorOutput` of kfp's pipeline_spec.proto, in th
 """
 
 import argparse
-import atexit
 import contextlib
 import gc
 import importlib
@@ -30,6 +29,7 @@ from .atomic import atomically, remove, scratch_beside
 from .disk_space import file_without_space, is_disk_full
 from .errors import GateFailed, TaskError
 from .executor_input import parse
+from .exit_functions import run_exit_functions
 from .fingerprint import fingerprint
 from .folders import settle
 from .lazy import deferred_imports
@@ -70,7 +70,7 @@ def command(package: str) -> typing.NoReturn:
     except Exception as error:  # a bug: its traceback is what there is to say
         trace = redact(traceback.format_exc())
         _terminate_with(redact(f"{type(error).__name__}: {error}"))
-    atexit._run_exitfuncs()
+    run_exit_functions()
     sys.stdout.flush()
     sys.stderr.write(trace)
     sys.stderr.flush()

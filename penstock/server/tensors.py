@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .checks import check_nesting
 from .json_rows import to_column
+from .kserve_adapter import raw_bytes, set_raw_bytes
 from .limits import Limits
 from .saved_model import Arrays
 from .v2_answer import BINARY_DATA, BINARY_DATA_OUTPUT, BINARY_DATA_SIZE
@@ -121,7 +122,7 @@ def _inputs(given: list[_Input], body: bytes, start: int) -> list[InferInput]:
             raise InvalidInput(f"feature {one.name!r:.60} has data and a {BINARY_DATA_SIZE}; give one of them")
         if one.data is None:
             end = start + _binary_size(one, len(body) - start)
-            tensor._raw_data = body[start:end]  # as KServe's own readers set it
+            set_raw_bytes(tensor, body[start:end])
             start = end
         inputs.append(tensor)
     if start != len(body):
@@ -147,7 +148,8 @@ def _to_array(tensor: InferInput) -> np.ndarray:
     dtype = to_np_dtype(tensor.datatype)
     if dtype is None:
         raise InvalidInput(f"feature {tensor.name!r:.60} has a datatype that V2 does not define: {tensor.datatype!r:.60}")
-    values = _from_list(tensor, dtype) if tensor._raw_data is None else _from_bytes(tensor, dtype)
+    content = raw_bytes(tensor)
+    values = _from_list(tensor, dtype) if content is None else _from_bytes(tensor, content, dtype)
     is_shape = len(tensor.shape) <= _MAX_RANK and all(0 <= size <= _MAX_DIMENSION for size in tensor.shape)
     if not is_shape or math.prod(tensor.shape) != len(values):
         raise InvalidInput(f"feature {tensor.name!r:.60} has {len(values)} values, which do not fit the shape {tensor.shape!r:.60}")
@@ -172,12 +174,12 @@ def _from_list(tensor: InferInput, dtype: Any) -> np.ndarray:
     return to_column(tensor.name, values, tf.TensorSpec([None], tf.as_dtype(dtype)))
 
 
-def _from_bytes(tensor: InferInput, dtype: Any) -> np.ndarray:
+def _from_bytes(tensor: InferInput, content: bytes, dtype: Any) -> np.ndarray:
     try:
         if dtype is np.object_:
-            return deserialize_bytes_tensor(tensor._raw_data)
-        if dtype is bool and set(tensor._raw_data) - {0, 1}:
+            return deserialize_bytes_tensor(content)
+        if dtype is bool and set(content) - {0, 1}:
             raise ValueError("a byte is neither 0 nor 1")
-        return np.frombuffer(tensor._raw_data, dtype)
+        return np.frombuffer(content, dtype)
     except (struct.error, ValueError) as error:
         raise InvalidInput(f"feature {tensor.name!r:.60}: its bytes are not {tensor.datatype} ({error})") from error

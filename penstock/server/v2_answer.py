@@ -14,6 +14,7 @@ from kserve.errors import InvalidInput
 from kserve.utils.numpy_codec import from_np_dtype
 
 from .json_rows import check_output
+from .kserve_adapter import set_raw_bytes
 from .saved_model import Arrays
 
 BINARY_DATA, BINARY_DATA_OUTPUT, BINARY_DATA_SIZE = "binary_data", "binary_data_output", "binary_data_size"
@@ -82,7 +83,7 @@ def _fill(tensors: list[InferOutput], as_bytes: bool) -> None:
     for tensor in tensors:
         values = tensor.data
         tensor.data = None if as_bytes else values.ravel().tolist()
-        tensor._raw_data = _to_bytes(values) if as_bytes else None  # as KServe's own writer sets it
+        set_raw_bytes(tensor, _to_bytes(values) if as_bytes else None)
 
 
 def _datatype(name: str, values: np.ndarray) -> str:

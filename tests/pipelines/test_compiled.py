@@ -79,8 +79,8 @@ def test_vertex_ai_takes_it(path):
         location="europe-west4",
         credentials=AnonymousCredentials(),
     )
-    runtime = job._gca_resource.runtime_config
-    assert {name: runtime.parameter_values[name] for name in given} == given
+    values = job.to_dict()["runtimeConfig"]["parameterValues"]
+    assert {name: values[name] for name in given} == given
 
 
 def test_the_example_travels_whole():

@@ -43,9 +43,13 @@ class Client:
         given = {"display_name": key, "pipeline_root": "gs://bucket/root", "parameter_values": values} | fields
         return aiplatform.PipelineJob(template_path=str(compiled(pipeline, self.folder)), job_id=key, **given)
 
+    def request(self, pipeline: Any, key: str, **fields: Any) -> v1.PipelineJob:
+        """Returns what the SDK would send."""
+        return v1.PipelineJob(json_format.ParseDict(self.job(pipeline, key, **fields).to_dict(), v1.PipelineJob.pb(v1.PipelineJob())))
+
     def submit(self, pipeline: Any, key: str, **fields: Any) -> str:
         """Creates a job without asking for its bucket's owner, which is unknown here."""
-        return self.create(self.job(pipeline, key, **fields)._gca_resource, key)
+        return self.create(self.request(pipeline, key, **fields), key)
 
     def create(self, job: Any, key: str = "") -> str:
         return self.jobs.create_pipeline_job(parent=self.double.parent, pipeline_job=job, pipeline_job_id=key).name
@@ -282,7 +286,7 @@ WRONG = {
 @pytest.mark.parametrize("what", WRONG)
 def test_a_job_that_vertex_would_not_take_is_refused(grpc_client: Client, what: str) -> None:
     wrong, message = WRONG[what]
-    job = json_format.MessageToDict(v1.PipelineJob.pb(grpc_client.job(chain, "chain")._gca_resource))
+    job = grpc_client.job(chain, "chain").to_dict()
     wrong(job)
     with pytest.raises(exceptions.InvalidArgument) as refused:
         grpc_client.create(json_format.ParseDict(job, v1.PipelineJob.pb(v1.PipelineJob())), "chain")
@@ -291,7 +295,7 @@ def test_a_job_that_vertex_would_not_take_is_refused(grpc_client: Client, what: 
 
 
 def test_static_accelerators_in_old_and_new_fields_are_taken(grpc_client: Client) -> None:
-    job = json_format.MessageToDict(v1.PipelineJob.pb(grpc_client.job(chain, "chain")._gca_resource))
+    job = grpc_client.job(chain, "chain").to_dict()
     change(*ACCELERATOR, value={"type": "NVIDIA_L4", "count": "1", "resourceType": "NVIDIA_L4", "resourceCount": "1"})(job)
     key = "projects/p/locations/us-central1/keyRings/r/cryptoKeys/k"
     job |= {"network": "projects/123/global/networks/flights", "encryptionSpec": {"kmsKeyName": key}}
@@ -318,7 +322,7 @@ def test_errors_over_rest_are_those_of_grpc(vertex: VertexDouble, tmp_path: Path
 
 def test_who_may_not_act_as_the_service_account_submits_nothing(grpc_client: Client) -> None:
     grpc_client.double.denied.add("iam.serviceAccounts.actAs")
-    job = grpc_client.job(gate, "gate")._gca_resource
+    job = grpc_client.request(gate, "gate")
     job.service_account = "runner@my-project.iam.gserviceaccount.com"
     with pytest.raises(exceptions.PermissionDenied, match="act as service account: runner@"):
         grpc_client.create(job, "gate")
@@ -331,7 +335,7 @@ def test_the_sdk_submits_into_a_new_bucket_and_an_experiment(client: Client, mon
         job = client.job(gate, key, pipeline_root=f"gs://made-{key}/root")
         job.submit(service_account="runner@my-project.iam.gserviceaccount.com", experiment="flights")
         client.wait(job.resource_name)
-        job._sync_gca_resource()
+        assert not job.has_failed
     assert client.double.runs_of("flights") == ["one", "two"]
     assert [found.name for found in aiplatform.Experiment.list()] == ["flights"]
     assert client.double.buckets.path("gs://made-one").is_dir()
@@ -390,7 +394,7 @@ def test_a_paused_schedule_makes_no_runs_until_it_is_resumed(client: Client) -> 
     ],
 )
 def test_a_schedule_that_vertex_would_not_take_is_refused(grpc_client: Client, fields: dict[str, Any], message: str) -> None:
-    job = grpc_client.job(gate, "gate")._gca_resource
+    job = grpc_client.request(gate, "gate")
     request = {"parent": grpc_client.double.parent, "pipeline_job": job}
     schedule = {"display_name": "s", "cron": "0 6 * * *", "max_concurrent_run_count": 1, "create_pipeline_job_request": request} | fields
     with pytest.raises(exceptions.InvalidArgument, match=message):
