@@ -50,7 +50,7 @@ def monitoring(
         logs: Path or URI of the log: a folder or bucket of the model server's prediction log or of KServe's inference logger, or
             Vertex AI's table `bq://PROJECT.DATASET.TABLE`.
         model_name: The name under which the model is served and registered.
-        destination: The place where the model serves: `local://serving?port=8501`, `kserve://NAMESPACE/NAME` or
+        destination: The place where the model serves: `local://DIR?port=8501`, `kserve://NAMESPACE/NAME?mode=standard` or
             `vertex://PROJECT/LOCATION/ENDPOINT`.
         reference_uri: Path or URI of the Examples that the model was trained on. Empty, and without `reference_window`: those that
             the registry names for the champion.

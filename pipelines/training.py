@@ -82,9 +82,9 @@ def training(
             module in it.
         trainer_module: The module that defines `run_fn`: source text (packed or plain), or the path or URI of a file, a folder
             or a wheel. A file may import other files of its folder. `NAME@` before a folder or a wheel selects a module in it.
-        eval_config: TFMA's EvalConfig: text, path or URI. Without thresholds, no model is blessed.
-        model_name: The name under which the model is registered and served.
-        destination: The place where the model serves: `local://serving?port=8501`, `kserve://NAMESPACE/NAME` or
+        eval_config: TFMA's EvalConfig as text, path or URI. Without thresholds, no model is blessed.
+        model_name: The name under which the model is served and registered.
+        destination: The place where the model serves: `local://DIR?port=8501`, `kserve://NAMESPACE/NAME?mode=standard` or
             `vertex://PROJECT/LOCATION/ENDPOINT`.
         input_format: `csv`, `parquet`, `tfrecord` or `auto`.
         delimiter: The column delimiter of CSV files.
