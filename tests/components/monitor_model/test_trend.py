@@ -10,6 +10,23 @@ import tensorflow as tf
 from .conftest import EVAL_CONFIG, FINGERPRINT, START, logged, rows, score
 
 
+@pytest.fixture
+def labeled(monitor, write_log, tmp_path):
+    """Returns `run(predecessor)`, which monitors a model whose answers do not fit the labels."""
+
+    def run(predecessor: Path):
+        requests = rows(2_000)
+        return monitor(
+            write_log(logged(requests)),
+            eval_config=EVAL_CONFIG,
+            labels=str(write_labels(tmp_path, requests)),
+            label_column="is_late",
+            inputs={"predecessor": predecessor},
+        )
+
+    return run
+
+
 def test_earlier_windows_have_verdicts_of_their_own(monitor, write_log):
     for days, shift in ((0, 1.0), (1, 1.0), (2, 0.0)):
         lines = logged(rows(2_000, seed=days, shift=shift), start=START - timedelta(days=days))
@@ -30,32 +47,18 @@ def test_too_many_windows(monitor, write_log):
 @pytest.mark.parametrize(
     ("sign", "better", "reason"), [(1, True, ""), (-1, False, "no metric of the predecessor is better by more than chance")]
 )
-def test_a_predecessor_on_the_same_rows(monitor, write_log, tmp_path, sign, better, reason):
-    requests = rows(2_000)
-    result = monitor(
-        write_log(logged(requests)),
-        eval_config=EVAL_CONFIG,
-        labels=str(write_labels(tmp_path, requests)),
-        label_column="is_late",
-        inputs={"predecessor": write_model(tmp_path / "predecessor", sign)},
-    )
+def test_a_predecessor_on_the_same_rows(labeled, tmp_path, sign, better, reason):
+    result = labeled(write_model(tmp_path / "predecessor", sign))
     assert result.parameters == {"verdict": "degraded"}, result.error
     found = result.found["predecessor"]
     assert (found["better"], found["reason"]) == (better, reason)
     assert found["metrics"]["auc"] == {"serving": pytest.approx(0, abs=1e-3), "predecessor": pytest.approx(float(better), abs=1e-3)}
 
 
-def test_without_a_predecessor(monitor, write_log, tmp_path):
+def test_without_a_predecessor(labeled, tmp_path):
     (tmp_path / "none").mkdir()
     (tmp_path / "none" / "NO_BASELINE.txt").write_text("none")
-    requests = rows(2_000)
-    result = monitor(
-        write_log(logged(requests)),
-        eval_config=EVAL_CONFIG,
-        labels=str(write_labels(tmp_path, requests)),
-        label_column="is_late",
-        inputs={"predecessor": tmp_path / "none"},
-    )
+    result = labeled(tmp_path / "none")
     assert result.found["predecessor"]["reason"] == "there is no predecessor"
     assert result.found["fingerprint"] == FINGERPRINT
 

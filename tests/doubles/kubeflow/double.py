@@ -9,8 +9,7 @@ tasks run in this machine's environments, as `penstock run` runs them. Below `/p
 `pages`).
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -129,14 +128,9 @@ class KubeflowDouble:
         """Returns a cookie as it is after a login, for the header `Cookie`."""
         return f"{SESSION}={self.access.log_in(user)}"
 
-    @contextmanager
-    def refusing(self) -> Iterator[None]:
+    def refusing(self) -> AbstractContextManager[None]:
         """Refuses every connection for as long as the block runs."""
-        self._server.close()
-        try:
-            yield
-        finally:
-            self._server.listen()
+        return self._server.refusing()
 
     def _answer(self, request: Request) -> Answer:
         try:

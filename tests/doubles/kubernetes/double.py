@@ -12,8 +12,8 @@ What the API does and refuses it does itself; what goes wrong on the way to it i
 import itertools
 import json
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -208,14 +208,9 @@ class KubernetesDouble:
         except ApiError:
             return None
 
-    @contextmanager
-    def refusing(self) -> Iterator[None]:
+    def refusing(self) -> AbstractContextManager[None]:
         """Refuses every connection for as long as the block runs."""
-        self._server.close()
-        try:
-            yield
-        finally:
-            self._server.listen()
+        return self._server.refusing()
 
     @property
     def _fault(self) -> Exception | None:

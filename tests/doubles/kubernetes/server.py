@@ -3,7 +3,8 @@
 import select
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -58,6 +59,15 @@ class Server:
             open_now, self._connections = self._connections, set()
         for connection in open_now:
             end(connection)
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Refuses every connection for as long as the block runs."""
+        self.close()
+        try:
+            yield
+        finally:
+            self.listen()
 
     def stop(self) -> None:
         """Ends for good: watches and hanging calls end too."""
