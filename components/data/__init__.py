@@ -2,10 +2,11 @@
 
 The names below, which read and pack what travels in a pipeline's parameters, need only the standard library. The modules are imported by
 name, each with the libraries of its family: `examples` and `hashing` (Arrow, NumPy), `schema_file` (TFMD), `tensors` and `saved_models`
-(TensorFlow), `filesystems` (fsspec), and `source`, `stored`, `tfx_types` and `user_module` (none). This room imports `protocol`.
+(TensorFlow), `filesystems` (fsspec), and `source`, `stored`, `tfx_types`, `user_code` and `user_module` (none). This room imports `protocol`.
 """
 
 from .source import pack, read_text
-from .user_module import load_function, load_module, pack_module, read_module
+from .user_code import load_function, load_module
+from .user_module import pack_module, read_module
 
 __all__ = ["load_function", "load_module", "pack", "pack_module", "read_module", "read_text"]

@@ -19,7 +19,7 @@ from penstock.components.data.filesystems import fetch_folder
 from penstock.components.data.saved_models import settle_fingerprint
 from penstock.components.data.tensors import SCHEMA_FILE, load_schema
 from penstock.components.data.tfx_types import FnArgs
-from penstock.components.data.user_module import in_user_code
+from penstock.components.data.user_code import in_user_code
 from penstock.components.protocol import Input, Output, TaskError, figure, local_path
 
 from .data_accessor import data_accessor

@@ -14,7 +14,7 @@ from penstock.components.data.beam import Engine
 from penstock.components.data.examples import count_rows, read_schema, split_files, split_folder, split_names
 from penstock.components.data.runners import names_runner
 from penstock.components.data.tensors import Tensors, load_schema
-from penstock.components.data.user_module import own_modules
+from penstock.components.data.user_code import own_modules
 from penstock.components.images import own_image
 from penstock.components.protocol import Input, Output, TaskError, figure, fingerprint
 

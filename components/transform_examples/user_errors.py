@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from penstock.components.data.beam import without_step
-from penstock.components.data.user_module import own_lines, refuse_end
+from penstock.components.data.user_code import own_lines, refuse_end
 from penstock.components.protocol import TaskError
 from penstock.components.protocol.disk_space import is_disk_full
 

@@ -8,7 +8,7 @@ import fsspec
 import pytest
 
 from penstock.components.data import load_function, load_module, pack, pack_module, read_module
-from penstock.components.data.user_module import own_modules
+from penstock.components.data.user_code import own_modules
 from penstock.components.protocol import TaskError
 
 SOURCE = 'def run_fn(args):\n    """{{ö}}"""\n    return args + 1\n'
