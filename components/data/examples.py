@@ -161,7 +161,7 @@ def _bytes_of_rows(table: pa.Table) -> np.ndarray:
 class SplitWriter:
     """Writes one Split, holding at most a row group in memory. Use it as a context manager.
 
-    A part has `PART_ROWS` rows, the last one fewer, so that whoever knows how many rows come before writes the same parts.
+    A part has `PART_ROWS` rows, the last one fewer, so that a writer that knows how many rows come before writes the same parts.
 
     Args:
         examples: The Examples' folder.

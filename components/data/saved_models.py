@@ -38,7 +38,7 @@ def settle_transform(folder: Path, scratch: str) -> None:
         for function in functions:
             function.node_def.sort(key=lambda node: node.name)
             for argument in function.arg_attr.values():
-                if _GIVEN_NAME in argument.attr and argument.attr[_GIVEN_NAME].s.isdigit():  # nobody gave it one
+                if _GIVEN_NAME in argument.attr and argument.attr[_GIVEN_NAME].s.isdigit():  # the user gave no name
                     del argument.attr[_GIVEN_NAME]
     names = [name for name in _shared_names(saved) if scratch.encode() in name.s]
     for name in names:

@@ -31,7 +31,7 @@ class Chunk:
     """A file, or a row group of one.
 
     Attributes:
-        path: The file, as whoever reads it finds it.
+        path: The file, as its reader finds it.
         how: What its reader knows of it.
         schema: The types of its columns, those of its folders included.
         partition: What its folders say.

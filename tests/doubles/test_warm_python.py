@@ -88,7 +88,7 @@ def test_what_is_in_a_package_runs_with_what_its_imports_add_to_the_environment(
 
         assert run("package.runs_it").returncode == 3
         assert run("package.tells").stdout == b"by an import\n"
-        assert run("package.tells", ADDED="by whoever asks").stdout == b"by whoever asks\n"
+        assert run("package.tells", ADDED="by the caller").stdout == b"by the caller\n"
         (tmp_path / "package_of_another_name.py").write_text(SCRIPT)
         assert run("package_of_another_name", EXPECTED="cold").returncode == 3
 

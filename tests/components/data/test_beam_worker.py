@@ -60,8 +60,8 @@ def test_a_worker_is_a_process_of_its_own_that_knows_penstock(tmp_path: Path) ->
     docker.chmod(docker.stat().st_mode | stat.S_IXUSR)
     command = [sys.executable, "-c", PIPELINE, str(tmp_path / "where"), *OPTIONS]
     submitter = subprocess.Popen(command, cwd=tmp_path, env=variables(docker.parent), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    said, _ = submitter.communicate(timeout=SECONDS)
-    assert submitter.returncode == 0, said.decode()
+    output, _ = submitter.communicate(timeout=SECONDS)
+    assert submitter.returncode == 0, output.decode()
     worker, module, name = (tmp_path / "where").read_text().split()
     assert int(worker) != submitter.pid
     assert module == "penstock.components.data.examples"
@@ -85,8 +85,8 @@ def test_a_worker_installs_nothing() -> None:
     done = subprocess.run(command, env=variables(), capture_output=True, text=True, timeout=SECONDS, check=False)
     server.stop(None)
     assert done.returncode == 1
-    said = "error: the worker cannot install mine.py; add the packages to the image that sdk_container_image names"
-    assert done.stderr.splitlines()[-1] == said
+    message = "error: the worker cannot install mine.py; add the packages to the image that sdk_container_image names"
+    assert done.stderr.splitlines()[-1] == message
 
 
 @pytest.mark.parametrize("environment", [[], ["--environment_type=DOCKER"]], ids=str)

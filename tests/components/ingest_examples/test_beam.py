@@ -145,7 +145,7 @@ def test_a_table_that_grows_while_it_is_read(run_task, tmp_path, monkeypatch, op
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--runner=NoRunner"], "names the runner 'NoRunner', which does not exist; give DirectRunner"),
         (["--runner=no.such.Runner"], "names the runner 'no.such.Runner', which does not exist"),
@@ -163,9 +163,9 @@ def test_a_table_that_grows_while_it_is_read(run_task, tmp_path, monkeypatch, op
     ],
     ids=str,
 )
-def test_options_that_cannot_be_used(run_task, tmp_path, options, said):
+def test_options_that_cannot_be_used(run_task, tmp_path, options, message):
     path = write(tmp_path / "a.csv", "x\n1\n2\n")
     result = run_task(NAME, {"input_uri": str(path), "splits": {"all": 1}, "beam_pipeline_args": options})
     assert result.code == 1
-    assert said in result.error
+    assert message in result.error
     assert "\n" not in result.error

@@ -31,10 +31,10 @@ SUBMITTED = {"training", "flight_delay_training", "promote_or_rollback"}
 
 
 @pytest.fixture(scope="module")
-def ground(kubernetes_api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def cluster(kubernetes_api: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A cluster with KServe and a bucket; the environment that leads there."""
-    folder = tmp_path_factory.mktemp("ground")
-    command = [sys.executable, "-m", "tests.families", "deploy", "-m", "tests.e2e.on_doubles.ground", str(folder)]
+    folder = tmp_path_factory.mktemp("cluster")
+    command = [sys.executable, "-m", "tests.families", "deploy", "-m", "tests.e2e.on_doubles.cluster", str(folder)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stdout
         try:
@@ -80,50 +80,50 @@ def test_a_cluster_that_lacks_everything_is_reported(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(WHOLE_SECONDS)
-def test_releases_to_kserve(ground: dict[str, str]) -> None:
-    seen_from_here = {"KUBECONFIG": os.path.relpath(ground["KUBECONFIG"], ROOT)}
-    code, output = e2e(ground | seen_from_here, "-k", "test_kserve and (first_push or canary or by_hand)")
+def test_releases_to_kserve(cluster: dict[str, str]) -> None:
+    seen_from_here = {"KUBECONFIG": os.path.relpath(cluster["KUBECONFIG"], ROOT)}
+    code, output = e2e(cluster | seen_from_here, "-k", "test_kserve and (first_push or canary or by_hand)")
     assert code == 0, output
     ended = outcomes(output)
     assert ended["test_first_push[standard]"] == "PASSED"
     assert ended["test_rollback_by_hand[standard]"] == "PASSED"
     assert "FAILED" not in ended.values()
-    assert left_over(ground) == []
+    assert left_over(cluster) == []
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(WHOLE_SECONDS)
-def test_runs_on_kubeflow(ground: dict[str, str], tmp_path: Path) -> None:
+def test_runs_on_kubeflow(cluster: dict[str, str], tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in ground.items():
+        for name, value in cluster.items():
             patch.setenv(name, value)
         with KubeflowDouble(tmp_path / "kubeflow") as kubeflow:
             place = {
                 "PENSTOCK_E2E_KUBEFLOW_HOST": kubeflow.url,
-                "PENSTOCK_E2E_NAMESPACE": ground["NAMESPACE"],
+                "PENSTOCK_E2E_NAMESPACE": cluster["NAMESPACE"],
                 "PENSTOCK_E2E_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
             }
-            code, output = e2e(ground | place, "-k", "test_kubeflow and (training or gate_of_the_data or control_release)")
+            code, output = e2e(cluster | place, "-k", "test_kubeflow and (training or gate_of_the_data or control_release)")
             assert code == 0, output
             assert set(outcomes(output).values()) == {"PASSED"}
             assert (kubeflow.records.runs, kubeflow.records.pipelines) == ({}, {})
-    assert left_over(ground) == []
+    assert left_over(cluster) == []
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(WHOLE_SECONDS)
-def test_interrupted_tests_remove_what_they_made(ground: dict[str, str]) -> None:
+def test_interrupted_tests_remove_what_they_made(cluster: dict[str, str]) -> None:
     command = [sys.executable, "-m", "tests.e2e", "-k", "test_first_push and standard"]
     with subprocess.Popen(
-        command, cwd=ROOT, env=variables() | ground, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        command, cwd=ROOT, env=variables() | cluster, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     ) as process:
-        while not services(ground):
+        while not services(cluster):
             assert process.poll() is None, process.communicate()[0]
             time.sleep(0.5)
         os.killpg(process.pid, signal.SIGINT)
         output, _ = process.communicate(timeout=600)
     assert process.returncode != 0, output
-    assert left_over(ground) == []
+    assert left_over(cluster) == []
 
 
 def services(environment: dict[str, str]) -> list[str]:

@@ -1,6 +1,6 @@
 """A cluster with KServe and a bucket on this machine, for the end-to-end tests: in the deploy family's environment.
 
-python -m tests.families deploy -m tests.e2e.on_doubles.ground FOLDER    prints the environment that leads there as JSON; ends by SIGTERM
+python -m tests.families deploy -m tests.e2e.on_doubles.cluster FOLDER    prints the environment that leads there as JSON; ends by SIGTERM
 
 The environment has an administrator's rights; NAMESPACE in it is an existing namespace.
 """
