@@ -31,6 +31,7 @@ def batch_scoring(
     accelerator_count: str = "",
     tracking_uri: str = "",
     registry_uri: str = "",
+    beam_pipeline_args: list = [],  # noqa: B006
 ):
     """Validates rows against the Schema and the training's Statistics, and scores them with a blessed model.
 
@@ -59,6 +60,8 @@ def batch_scoring(
         accelerator_count: The number of accelerators, as text. Empty: none.
         tracking_uri: URI of MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
         registry_uri: URI of the model registry: MLflow's, or `vertex://PROJECT/LOCATION`. Empty: the tracking server's.
+        beam_pipeline_args: Apache Beam options for ingest_examples, validate_examples and score_batch. With a `--runner`, they run on
+            Beam.
     """
     ingest = ingest_examples(
         input_uri=input_uri,
@@ -69,6 +72,7 @@ def batch_scoring(
         exclude_columns=exclude_columns,
         column_types=column_types,
         schema_file=schema_file,
+        beam_pipeline_args=beam_pipeline_args,
     )
     validate = validate_examples(
         examples=ingest.outputs["examples"],
@@ -78,6 +82,7 @@ def batch_scoring(
         drift_threshold=drift_threshold,
         min_rows=min_rows,
         on_anomalies="warn",
+        beam_pipeline_args=beam_pipeline_args,
     )
     validated = require_verdict(evidence=validate.outputs["anomalies"], on_failure=on_anomalies)
     score = score_batch(
@@ -94,5 +99,6 @@ def batch_scoring(
         max_error_share=max_error_share,
         tracking_uri=tracking_uri,
         registry_uri=registry_uri,
+        beam_pipeline_args=beam_pipeline_args,
     ).after(validated)
     score.set_accelerator_type(accelerator_type).set_accelerator_limit(accelerator_count)

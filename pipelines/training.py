@@ -135,7 +135,8 @@ def training(
         reason: Why the model is trained, such as the verdict of a monitoring. trigger_training gives it.
         tracking_uri: URI of MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
         registry_uri: URI of the model registry: MLflow's, or `vertex://PROJECT/LOCATION`. Empty: the tracking server's.
-        beam_pipeline_args: Apache Beam options for transform_examples and evaluate_model.
+        beam_pipeline_args: Apache Beam options for ingest_examples, validate_examples, transform_examples and evaluate_model. With a
+            `--runner`, they run on Beam.
     """
     ingest = ingest_examples(
         input_uri=input_uri,
@@ -148,6 +149,7 @@ def training(
         exclude_columns=exclude_columns,
         column_types=column_types,
         schema_file=schema_file,
+        beam_pipeline_args=beam_pipeline_args,
     )
     validate = validate_examples(
         examples=ingest.outputs["examples"],
@@ -160,6 +162,7 @@ def training(
         skew_threshold=skew_threshold,
         min_rows=min_rows,
         on_anomalies="warn",
+        beam_pipeline_args=beam_pipeline_args,
     )
     validated = require_verdict(evidence=validate.outputs["anomalies"], on_failure=on_anomalies)
     checked = check_eval_config(examples=ingest.outputs["examples"], eval_config=eval_config)
@@ -175,7 +178,7 @@ def training(
         beam_pipeline_args=beam_pipeline_args,
     ).after(validated, checked)
     with dsl.If(post_transform_statistics == True, name="post-transform-statistics"):  # noqa: E712 - kfp reads the comparison
-        validate_examples(examples=transform.outputs["transformed_examples"], on_anomalies="warn")
+        validate_examples(examples=transform.outputs["transformed_examples"], on_anomalies="warn", beam_pipeline_args=beam_pipeline_args)
     train = train_model(
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],

@@ -19,11 +19,12 @@ import shutil
 import socket
 import tempfile
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
 import pyarrow as pa
 from apache_beam.options.pipeline_options import (
     GoogleCloudOptions,
@@ -35,6 +36,7 @@ from apache_beam.options.pipeline_options import (
     WorkerOptions,
 )
 from apache_beam.runners.runner import create_runner
+from apache_beam.transforms.window import GlobalWindows
 
 from penstock.components.protocol.artifacts import Artifact, Output, is_in_bucket
 from penstock.components.protocol.atomic import atomically, remove_scratch
@@ -54,6 +56,9 @@ _KNOWN = "DirectRunner, PrismRunner, FlinkRunner, SparkRunner, PortableRunner or
 _ANSWER_SECONDS = 10.0
 # Without it Flink and Spark end and start the workers, which import TensorFlow, between two stages of a job.
 _ENVIRONMENT_CACHE_MS = 60_000
+# So many hashes fit into a worker's memory many times.
+_HASHES_AT_ONCE = 1 << 22
+_MOST_HASH_BITS = 16
 _NOT_FOR_TENSORFLOW = ("s3://", "minio://")
 
 
@@ -169,13 +174,16 @@ class Engine:
                 return []
 
     def share(self, folder: Path, name: str) -> str:
-        """Returns where workers find a folder of this machine's; they read it through `fetched`."""
-        if not is_in_bucket(self.scratch):
+        """Returns where workers find a folder of this machine's, or a copy of it; they read it through `fetched`."""
+        if self._is_here:
             return str(folder)
         uri = f"{self.scratch}/{name}"
         with _reaching(uri):
-            files, root = open_store(uri)
-            files.put(f"{folder}/", f"{root}/", recursive=True)
+            if is_in_bucket(uri):
+                files, root = open_store(uri)
+                files.put(f"{folder}/", f"{root}/", recursive=True)
+            else:
+                shutil.copytree(folder, uri)
         return uri
 
     def fetch(self, name: str, folder: Path) -> None:
@@ -225,6 +233,43 @@ class ReadRowGroups(beam.PTransform):
 
 def _groups(file: str) -> list[tuple[str, int]]:
     return [(file, group) for group in range(count_groups(file))]
+
+
+class HashRows(beam.DoFn):
+    """Brings the hashes of rows that may be equal together: each element is a key, with a name and sorted hashes, as bytes of uint64.
+
+    Args:
+        name: The name.
+        hash_of: Hashes a batch: a uint64 for each row.
+        rows: The number of all rows, which says how many keys there are.
+    """
+
+    def __init__(self, name: str, hash_of: Callable[[pa.RecordBatch], np.ndarray], rows: int) -> None:
+        self._name, self._hash_of = name, hash_of
+        self._bits = min((rows // _HASHES_AT_ONCE).bit_length(), _MOST_HASH_BITS)
+
+    def start_bundle(self) -> None:
+        """Starts with none."""
+        self._hashes: list[np.ndarray] = []
+
+    def process(self, rows: pa.RecordBatch) -> Iterator[tuple[int, tuple[str, bytes]]]:
+        """Hashes a batch."""
+        self._hashes.append(self._hash_of(rows))
+        if sum(map(len, self._hashes)) >= _HASHES_AT_ONCE:
+            yield from self._keyed()
+
+    def finish_bundle(self) -> Iterator[Any]:
+        """Gives out the rest."""
+        for each in self._keyed():
+            yield GlobalWindows.windowed_value_at_end_of_window(each)
+
+    def _keyed(self) -> Iterator[tuple[int, tuple[str, bytes]]]:
+        hashes = np.sort(np.concatenate([np.empty(0, np.uint64), *self._hashes]))
+        self.start_bundle()
+        starts = np.arange(1, 1 << self._bits, dtype=np.uint64) << np.uint64(64 - self._bits)
+        for key, found in enumerate(np.split(hashes, np.searchsorted(hashes, starts))):
+            if len(found):
+                yield key, (self._name, found.tobytes())
 
 
 class Gather(beam.PTransform):

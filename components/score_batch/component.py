@@ -29,6 +29,7 @@ def score_batch(
     max_error_share: float = 0.0,
     tracking_uri: str = "",
     registry_uri: str = "",
+    beam_pipeline_args: list = [],  # noqa: B006
 ):
     """Scores a table with a blessed model: one output part for each part of the Examples, and a manifest.
 
@@ -77,5 +78,6 @@ def score_batch(
         max_error_share: The greatest share of rows, 0 to 1, that may fail.
         tracking_uri: URI of MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
         registry_uri: URI of the model registry: MLflow's, or `vertex://PROJECT/LOCATION`. Empty: the tracking server's.
+        beam_pipeline_args: Apache Beam options. With a `--runner`, Beam's workers score the parts, each part by one worker.
     """
     return container("tf", "score_batch")

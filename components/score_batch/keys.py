@@ -21,12 +21,25 @@ def check_unique(parts: list[Part], keys: list[str]) -> None:
         TaskError: Two have.
     """
     figure("checking that the keys are unique")
-    hashes = np.sort(np.concatenate([_hashes(_whole(batch)) for part in parts for batch in read_file(part.path, keys)]))
-    again = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])[:_MOST_LOOKED_AT]
+    hashes = np.sort(np.concatenate([hashes_of(batch) for part in parts for batch in read_file(part.path, keys)]))
+    require_unique(parts, keys, repeated(hashes))
+
+
+def repeated(hashes: np.ndarray) -> np.ndarray:
+    """Returns those of sorted hashes that are there more than once, each once, and not more than are worth looking at."""
+    return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])[:_MOST_LOOKED_AT]
+
+
+def require_unique(parts: list[Part], keys: list[str], again: np.ndarray) -> None:
+    """Checks the rows whose keys have these hashes: equal hashes may be of different keys.
+
+    Raises:
+        TaskError: Two rows have the same key.
+    """
     if not len(again):
         return
     found: Counter[tuple] = Counter()
-    for part in parts:  # equal hashes may be of different keys
+    for part in parts:
         for batch in read_file(part.path, keys):
             table = _whole(batch)
             found.update(tuple(row[key] for key in keys) for row in table.filter(np.isin(_hashes(table), again)).to_pylist())
@@ -34,6 +47,11 @@ def check_unique(parts: list[Part], keys: list[str]) -> None:
     if count > 1:
         values = ", ".join(f"{name}={value!r:.60}" for name, value in zip(keys, key, strict=True))
         raise TaskError(f"the key is not unique: {count:,} rows have {values}; add a column to key_columns, or remove the rows")
+
+
+def hashes_of(batch: pa.RecordBatch) -> np.ndarray:
+    """Hashes the keys of the rows that have all of theirs."""
+    return _hashes(_whole(batch))
 
 
 def missing_keys(batch: pa.RecordBatch, keys: list[str]) -> np.ndarray:

@@ -14,6 +14,7 @@ class Limit:
 
     Attributes:
         rows: The number of all rows.
+        share: The greatest share of them that may fail.
 
     Raises:
         TaskError: The share is none.
@@ -22,7 +23,7 @@ class Limit:
     def __init__(self, rows: int, share: float) -> None:
         if not 0 <= share <= 1:
             raise TaskError(f"max_error_share is {share}; give a share from 0 to 1")
-        self.rows, self._share = rows, share
+        self.rows, self.share = rows, share
         self._count = 0
         self._lock = threading.Lock()
 
@@ -34,9 +35,9 @@ class Limit:
         """
         with self._lock:
             self._count += count
-            if self._count > self._share * self.rows:
+            if self._count > self.share * self.rows:
                 raise TaskError(
-                    f"more rows cannot be scored than max_error_share, {self._share:g} of {self.rows:,} rows, allows; "
+                    f"more rows cannot be scored than max_error_share, {self.share:g} of {self.rows:,} rows, allows; "
                     f"the last one: {reason}; "
                     "correct the rows, or raise max_error_share"
                 )

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import tensorflow as tf
+from tensorflow_metadata.proto.v0 import schema_pb2
 
-from penstock.components.data.tensors import Tensors, load_schema, without
+from penstock.components.data.tensors import Tensors, without
 from penstock.components.evidence.evaluation.predict import SIGNATURES, Predictor
-from penstock.components.protocol import Input, TaskError
+from penstock.components.protocol import TaskError
 
 from .limit import Limit
 from .scorer import Scorer, ask, faster_signature
@@ -29,16 +30,22 @@ class Models:
         schema: The Schema; needed where the model takes tf.Examples.
         columns: The columns of the Examples.
 
+    Attributes:
+        path: The SavedModel's folder.
+        schema: The Schema.
+        columns: The columns of the Examples.
+
     Raises:
         TaskError: The model does not load, needs a feature that the Examples lack, or takes tf.Examples and there is no Schema.
     """
 
-    def __init__(self, path: Path, schema: Input | None, columns: pa.Schema) -> None:
+    def __init__(self, path: Path | str, schema: schema_pb2.Schema | None, columns: pa.Schema) -> None:
+        self.path, self.schema, self.columns = Path(path), schema, columns
         gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
         self._devices = gpus or ["/CPU:0"]
         self._workers = _WORKERS_OF_GPU if gpus else min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
         wanted = SIGNATURES if schema is not None else tuple(reversed(SIGNATURES))
-        self._predictors = [self._load(path, wanted, device) for device in self._devices]
+        self._predictors = [self._load(self.path, wanted, device) for device in self._devices]
         self._faster: list[Predictor | None] = [None] * len(self._devices)
         self._may_lack: set[str] = set()
         self._tensors: Tensors | None = None
@@ -60,9 +67,19 @@ class Models:
     def try_faster(self, sample: pa.RecordBatch) -> None:
         """Finds out on some rows whether the faster signature may answer."""
         with tf.device(self._devices[0]):
-            faster, self._may_lack = faster_signature(self._predictors[0], self._tensors, sample)
-        if faster is not None:
-            self._faster = [predictor.through(faster.signature_name) for predictor in self._predictors]
+            faster, may_lack = faster_signature(self._predictors[0], self._tensors, sample)
+        self.use_faster((faster.signature_name, may_lack) if faster else None)
+
+    @property
+    def faster(self) -> tuple[str, set[str]] | None:
+        """The name of the faster signature, and the columns that rows may lack for it; None if it may not answer."""
+        found = self._faster[0]
+        return (found.signature_name, self._may_lack) if found else None
+
+    def use_faster(self, found: tuple[str, set[str]] | None) -> None:
+        """Does what `try_faster` found out elsewhere."""
+        if found:
+            self._faster, self._may_lack = [predictor.through(found[0]) for predictor in self._predictors], found[1]
 
     def try_some(self, sample: pa.RecordBatch) -> dict[str, np.ndarray]:
         """Answers some rows; nothing if they cannot be answered together."""
@@ -83,22 +100,20 @@ class Models:
         return found
 
 
-def _tensors(predictor: Predictor, schema: Input | None, columns: pa.Schema) -> Tensors:
+def _tensors(predictor: Predictor, schema: schema_pb2.Schema | None, columns: pa.Schema) -> Tensors:
     """Returns the tensors of the features that the Examples have, which must be those that the model needs."""
     if schema is None:
         raise TaskError(f"signature {predictor.signature_name} of the model takes tf.Examples; give the schema of the Examples")
-    schema.require_written()
-    described = load_schema(schema.path)
-    missing = Tensors(described).missing(columns.names)
+    missing = Tensors(schema).missing(columns.names)
     by_name = predictor.through("serving_default")
     if by_name is not None and not by_name.takes_examples:
         needed = set(by_name.inputs)
     else:  # nothing but the Schema says what a model that takes tf.Examples alone reads
-        needed = {feature.name for feature in described.feature if _NOT_SERVED not in feature.not_in_environment}
+        needed = {feature.name for feature in schema.feature if _NOT_SERVED not in feature.not_in_environment}
     if lacking := sorted(needed - set(columns.names)):
         raise TaskError(
             f"the Examples lack the feature(s) {', '.join(lacking)} that the model needs; ingest them, or score with another model"
         )
-    tensors = Tensors(without(described, missing))
+    tensors = Tensors(without(schema, missing))
     tensors.check(columns, "the Examples")
     return tensors

@@ -15,13 +15,13 @@ class Part:
 
     Attributes:
         name: What the output's part is called: the Split and the file's number.
-        path: The file.
+        path: The file, as whoever reads it finds it.
         sha256: The SHA-256 of its bytes.
         rows: Its rows.
     """
 
     name: str
-    path: Path
+    path: Path | str
     sha256: str
     rows: int
 

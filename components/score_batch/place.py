@@ -11,7 +11,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from penstock.components.data import stored
 from penstock.components.data.filesystems import open_store
-from penstock.components.protocol import TaskError, redact
+from penstock.components.protocol import TaskError, file_sha256, redact
 from penstock.components.protocol.atomic import remove
 from penstock.components.protocol.disk_space import is_disk_full
 
@@ -24,30 +24,48 @@ class Place:
 
     Args:
         uri: Its path or URI.
+
+    Attributes:
+        uri: Its path or URI.
+        hashes: The SHA-256 of each file that was put here.
     """
 
     def __init__(self, uri: str) -> None:
-        self._uri = redact(uri)
+        self.uri, self._uri = uri, redact(uri)
         self._files, self._root = self._reach(lambda: open_store(uri.rstrip("/")))
         self._is_local = isinstance(self._files, LocalFileSystem)
+        self.hashes: dict[str, str] = {}
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """Gives a folder to make files in, from which `put` moves them. What a killed run left there is removed."""
+        """Gives a folder to make files in, from which `put` moves them."""
         if not self._is_local:
             with tempfile.TemporaryDirectory(prefix="penstock-score-") as folder:
                 yield Path(folder)
             return
-        beside = Path(self._root) / _SCRATCH
-        self._reach(lambda: remove(beside))
+        beside = Path(self._root) / _SCRATCH / os.urandom(6).hex()
         self._reach(lambda: beside.mkdir(parents=True))
         try:
             yield beside
         finally:
             remove(beside)
 
-    def put(self, file: Path, name: str) -> None:
-        """Moves a file to its name here."""
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Removes what a killed run was making here, and in the end what a killed worker was."""
+        scratch = Path(self._root) / _SCRATCH
+        if not self._is_local:
+            yield
+            return
+        self._reach(lambda: remove(scratch))
+        try:
+            yield
+        finally:
+            self._reach(lambda: remove(scratch))
+
+    def put(self, file: Path, name: str, sha256: str = "") -> None:
+        """Moves a file to its name here; its SHA-256 is that if it is known."""
+        self.hashes[name] = sha256 or file_sha256(file)
         target = f"{self._root}/{name}"
         if self._is_local:
             Path(target).parent.mkdir(parents=True, exist_ok=True)

@@ -111,7 +111,7 @@ class Run:
             files = [_described(scratch, name, rows) for name, rows in (good.rows | bad.rows).items()]
             _check_rows(part, record, files)
             for file in files:
-                self.place.put(scratch / file["name"], file["name"])
+                self.place.put(scratch / file["name"], file["name"], file["sha256"])
             record["files"] = files
             self.place.write(scratch, f"parts/{part.name}.json", record)
         return record

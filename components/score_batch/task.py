@@ -3,28 +3,30 @@
 import json
 import tempfile
 from collections import Counter
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from tensorflow_metadata.proto.v0 import schema_pb2
 
 from penstock.components.data import stored
 from penstock.components.data.examples import read_file
+from penstock.components.data.tensors import load_schema
 from penstock.components.protocol import Input, Output, TaskError, figure, redact
 
+from . import engines
 from .blessed_model import BlessedModel, found_evaluation, given_model, registered_model
 from .columns import Columns
 from .distribution import Distribution, compare, evaluated_scores, score_columns
 from .files import FORMATS
-from .keys import check_types, check_unique
+from .keys import check_types
 from .limit import Limit
 from .models import Models
 from .parts import Part, check_columns, find_parts
 from .place import Place
 from .report import write_report
-from .run import MANIFEST_FILE, MOST_REASONS, RUN_FILE, Run
+from .run import MANIFEST_FILE, MOST_REASONS, RUN_FILE
 
 
 class Outputs(NamedTuple):
@@ -53,6 +55,7 @@ def score_batch(
     max_error_share: float = 0.0,
     tracking_uri: str = "",
     registry_uri: str = "",
+    beam_pipeline_args: list = [],  # noqa: B006
 ) -> Outputs:
     """Scores a table; the interface's docstring says what the parameters mean.
 
@@ -67,51 +70,51 @@ def score_batch(
     check_columns(found, "partition_by", [partition_by] if partition_by else [])
     check_types(found, key_columns)
     limit = Limit(sum(part.rows for part in parts), max_error_share)
+    described_schema = _read_schema(schema)
     with (
         tempfile.TemporaryDirectory(prefix="penstock-score-") as folder,
         found_evaluation(evaluation, evaluation_uri, Path(folder)) as judged,
+        engines.engine(beam_pipeline_args, examples, predictions) as engine,
     ):
         if model is not None:
             chosen = given_model(model, judged, model_name)
         else:
             chosen = registered_model(model_name, alias, judged, tracking_uri, registry_uri, Path(folder))
-        models = Models(chosen.path, schema, found)
+        models = Models(chosen.path, described_schema, found)
         columns = Columns.of(found, key_columns, passthrough_columns, partition_by, models.outputs, chosen)
         parameters = {"key_columns": key_columns, "passthrough_columns": passthrough_columns, "partition_by": partition_by}
         described = _describe(chosen, alias if model is None else "", parts, parameters | {"output_format": output_format})
-        place = Place(output_uri or str(predictions.path))
+        place = Place(output_uri or engine.destination(predictions))
         begun = _begun(place, described, output_uri)
-        check_unique(parts, key_columns)
+        engine.check_unique(parts, key_columns)
         evaluated = evaluated_scores(judged, score_columns(columns.scored, list(models.outputs)))
         sample = next(batch for part in parts for batch in read_file(part.path) if batch.num_rows)
         models.try_faster(sample)
         ends = begun["bins"] if begun else _bins(models, columns, evaluated, sample)
-        if not begun:
+        work = engines.Work(place, models, columns, output_format, key_columns, limit, ends)
+        with place.working():
+            if not begun:
+                with place.scratch() as scratch:
+                    place.write(scratch, RUN_FILE, described | {"bins": ends})
+            records = engine.score(work, parts)
+            scored, failed = (sum(record[key] for record in records) for key in ("rows", "errors"))
+            if scored + failed != limit.rows:
+                raise TaskError(
+                    f"of {limit.rows:,} rows {scored:,} were scored and {failed:,} were not; run the task again with an empty output_uri"
+                )
+            manifest = described | {
+                "output_uri": redact(output_uri),
+                "output_format": output_format,
+                "examples": {"fingerprint": examples.fingerprint, "uri": redact(examples.uri)},
+                "input_rows": limit.rows,
+                "rows": scored,
+                "errors": failed,
+                "parts": [{key: value for key, value in record.items() if key not in ("scores", "reasons")} for record in records],
+                "scores": compare(_summed(work.scores(), records), evaluated),
+            }
             with place.scratch() as scratch:
-                place.write(scratch, RUN_FILE, described | {"bins": ends})
-        scorers = cache(lambda: models.scorers(key_columns, limit))
-
-        def empty() -> dict[str, Distribution]:
-            return {name: Distribution(np.array(each)) for name, each in ends.items()}
-
-        records = Run(place, scorers, columns, output_format, limit, empty).score(parts)
-    scored, failed = (sum(record[key] for record in records) for key in ("rows", "errors"))
-    if scored + failed != limit.rows:
-        raise TaskError(
-            f"of {limit.rows:,} rows {scored:,} were scored and {failed:,} were not; run the task again with an empty output_uri"
-        )
-    manifest = described | {
-        "output_uri": redact(output_uri),
-        "output_format": output_format,
-        "examples": {"fingerprint": examples.fingerprint, "uri": redact(examples.uri)},
-        "input_rows": limit.rows,
-        "rows": scored,
-        "errors": failed,
-        "parts": [{key: value for key, value in record.items() if key not in ("scores", "reasons")} for record in records],
-        "scores": compare(_summed(empty(), records), evaluated),
-    }
-    with place.scratch() as scratch:
-        place.write(scratch, MANIFEST_FILE, manifest)
+                place.write(scratch, MANIFEST_FILE, manifest)
+        engine.record(predictions, place)
     if output_uri:
         predictions.path.mkdir(parents=True)
         (predictions.path / MANIFEST_FILE).write_text(stored.dump(manifest, indent=1, allow_nan=False), encoding="utf-8")
@@ -129,6 +132,13 @@ def score_batch(
     write_report(report.path, manifest, reasons.most_common(MOST_REASONS))
     figure(f"{scored:,} rows scored by {chosen.name or 'the model'}{f' v{chosen.version}' if chosen.version else ''}, {failed:,} errors")
     return Outputs(scored, failed)
+
+
+def _read_schema(schema: Input | None) -> schema_pb2.Schema | None:
+    if schema is None:
+        return None
+    schema.require_written()
+    return load_schema(schema.path)
 
 
 def _describe(chosen: BlessedModel, alias: str, parts: list[Part], parameters: dict[str, Any]) -> dict[str, Any]:

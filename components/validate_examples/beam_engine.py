@@ -1,26 +1,20 @@
 """What validate_examples computes from the rows, on Beam: TFDV's Statistics, counts between quantiles, and repeated rows."""
 
 import copy
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable
 
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import tensorflow_data_validation as tfdv
-from apache_beam.transforms.window import GlobalWindows
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx_bsl.arrow import table_util
 
-from penstock.components.data.beam import Engine, as_bytes, as_text
+from penstock.components.data.beam import Engine, HashRows, as_bytes, as_text
 
 from .quantiles import QuantileCounts
-from .rows import Repeats, RowHashes, count_repeats
+from .rows import Repeats, RowHashes, count_repeats, hashes_of
 from .statistics import Statistics
-
-# So many hashes fit into a worker's memory many times.
-_HASHES_AT_ONCE = 1 << 22
-_MOST_BUCKET_BITS = 16
 
 
 def compute(
@@ -38,7 +32,6 @@ def compute(
     Returns:
         The Statistics of each Split, and its repeated rows.
     """
-    bits = min(max(rows // _HASHES_AT_ONCE, 0).bit_length(), _MOST_BUCKET_BITS)
     with engine.pipeline() as pipeline:
         hashes = []
         for split in files:
@@ -52,7 +45,7 @@ def compute(
             for place, each in enumerate(counts[split]):
                 counted = batches | f"Counts {place} of {split}" >> beam.CombineGlobally(_Count(each))
                 _ = counted | f"Gather counts {place} of {split}" >> engine.gather(f"counts-{place}-{split}")
-            hashes.append(batches | f"Hash {split}" >> beam.ParDo(_Hash(split, bits)))
+            hashes.append(batches | f"Hash {split}" >> beam.ParDo(HashRows(split, hashes_of, rows)))
         repeats = hashes | beam.Flatten() | "Equal hashes" >> beam.GroupByKey() | "Repeats" >> beam.Map(_count_repeats)
         _ = repeats | "Gather repeats" >> engine.gather("repeats")
     for split in files:
@@ -88,34 +81,6 @@ class _Count(beam.CombineFn):
 
     def extract_output(self, counts: QuantileCounts) -> dict[str, list[float]]:
         return counts.counts()
-
-
-class _Hash(beam.DoFn):
-    """Hashes the rows of a Split; equal hashes of all Splits have one key."""
-
-    def __init__(self, split: str, bits: int) -> None:
-        self._split, self._bits = split, bits
-
-    def start_bundle(self) -> None:
-        self._hashes, self._count = RowHashes(), 0
-
-    def process(self, rows: pa.RecordBatch) -> Iterator[tuple[int, tuple[str, bytes]]]:
-        self._hashes.add(rows)
-        self._count += rows.num_rows
-        if self._count >= _HASHES_AT_ONCE:
-            yield from self._flush()
-
-    def finish_bundle(self) -> Iterator[Any]:
-        for each in self._flush():
-            yield GlobalWindows.windowed_value_at_end_of_window(each)
-
-    def _flush(self) -> Iterator[tuple[int, tuple[str, bytes]]]:
-        hashes = self._hashes.sorted()
-        self.start_bundle()
-        starts = np.arange(1, 1 << self._bits, dtype=np.uint64) << np.uint64(64 - self._bits)
-        for bucket, each in enumerate(np.split(hashes, np.searchsorted(hashes, starts))):
-            if len(each):
-                yield bucket, (self._split, each.tobytes())
 
 
 def _count_repeats(bucket: tuple[int, Iterable[tuple[str, bytes]]]) -> dict[str, list[int]]:

@@ -23,6 +23,12 @@ class Repeats:
     elsewhere: int
 
 
+def hashes_of(rows: pa.RecordBatch) -> np.ndarray:
+    """Hashes each row; the order of the columns does not count."""
+    names = sorted(rows.schema.names)
+    return hash_rows(pa.RecordBatch.from_arrays([rows.column(rows.schema.get_field_index(name)) for name in names], names))
+
+
 class RowHashes:
     """Hashes each row, in the pass that computes the Statistics: eight bytes a row are kept."""
 
@@ -30,9 +36,8 @@ class RowHashes:
         self._parts: list[np.ndarray] = []
 
     def add(self, rows: pa.RecordBatch) -> None:
-        """Hashes some rows; the order of their columns does not count."""
-        names = sorted(rows.schema.names)
-        self.add_hashes(hash_rows(pa.RecordBatch.from_arrays([rows.column(rows.schema.get_field_index(name)) for name in names], names)))
+        """Hashes some rows."""
+        self.add_hashes(hashes_of(rows))
 
     def add_hashes(self, hashes: np.ndarray) -> None:
         """Takes the hashes of some rows."""

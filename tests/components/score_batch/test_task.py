@@ -240,15 +240,15 @@ def test_a_column_that_serving_lacks_may_be_missing(score, examples):
 
 
 def test_a_table_that_grows_while_it_is_read_is_refused(score, examples, monkeypatch):
-    from penstock.components.score_batch import task
+    from penstock.components.score_batch import engines
 
-    found = task.check_unique
+    found = engines.check_unique
 
     def grow(*given):
         write_part(examples, 1, table(rows(10_000, PART_ROWS + 5)))
         found(*given)
 
-    monkeypatch.setattr(task, "check_unique", grow)
+    monkeypatch.setattr(engines, "check_unique", grow)
     result = score()
     assert result.code == 1
     assert "changed while it was read" in result.error
