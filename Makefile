@@ -68,7 +68,7 @@ chaos: setup kubernetes ## Kill pushes and fail their calls, at every call, on e
 parity: setup data/flights ## Run the flights pipeline in virtualenvs and in containers, compare every artifact
 	@$(BIN)/python -m tests.parity $(ARGS)
 
-identity: setup ## Run a small pipeline here, through Kubeflow's API and through Vertex AI's, compare what comes back
+identity: setup ## Run a small pipeline here, through Kubeflow's API and through Vertex AI's, compare the outputs
 	@$(BIN)/python -m tests.identity $(ARGS)
 
 loop: setup data/flights ## Monitor a model of the flights, train it again, and replace it if the new one is better; draw it (minutes)

@@ -1,9 +1,9 @@
-"""Runs the small training pipeline here, through Kubeflow's API and through Vertex AI's, and compares everything that came back.
+"""Runs the small training pipeline here, through Kubeflow's API and through Vertex AI's, and compares all outputs.
 
-python -m tests.identity                  prints the table; exit code 1 if something differs that must not
+python -m tests.identity                  prints the table; exit code 1 if something differs that must be equal
 python -m tests.identity --write FILE     also puts it into a page
 
-Where a cluster is given (docs/testing-on-a-cluster.md), what a run there gave back is compared as well; what the cluster lacks is reported by name.
+Where a cluster is given (docs/testing-on-a-cluster.md), the outputs of a run there are compared as well; what the cluster lacks is named.
 """
 
 import argparse
@@ -40,9 +40,9 @@ def main() -> int:
 
 
 def _on_a_cluster() -> int:
-    """Compares what a run on a cluster gave back, and returns the exit code."""
+    """Compares the outputs of a run on a cluster, and returns the exit code."""
     if not any(name.startswith(PREFIX) for name in os.environ):
-        print(f"no cluster was asked: {PREFIX}... say which (docs/testing-on-a-cluster.md)")
+        print(f"not compared with a cluster: set {PREFIX}... to name one (docs/testing-on-a-cluster.md)")
         return 0
     return subprocess.run([sys.executable, "-m", "tests.e2e", "-s", "-k", "test_identity"], cwd=ROOT, check=False).returncode
 

@@ -1,4 +1,4 @@
-"""What three ways gave back, side by side."""
+"""The outputs of the three ways, side by side."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from typing import Any
 from ..parity.compare import OF_THE_RUN
 from .ways import Outputs
 
-# What must differ, for it tells of one run.
+# Outputs that differ from run to run, with the reason.
 MAY_DIFFER = {
-    "evaluation": "its verdict names the time, the paths and the Baseline's registry",
-    "report": "it names the time, or what was measured",
-    "serving_check": "it holds measured times",
-    "pushed_model": "a receipt, with the time and the port",
-    "monitoring": "it names the time and the paths",
-    "decision": "it names the run's folder",
-    "training_logs": "TensorBoard's events carry the time",
+    "evaluation": "contains the time, the paths and the Baseline's registry",
+    "report": "contains the time or measured values",
+    "serving_check": "contains measured times",
+    "pushed_model": "a receipt with the time and the port",
+    "monitoring": "contains the time and the paths",
+    "decision": "contains the run's folder",
+    "training_logs": "TensorBoard's events contain the time",
 }
 _FINGERPRINT_LENGTH, _SHOWN = 64, 12
 
@@ -27,7 +27,7 @@ class Row:
     Attributes:
         task: The task.
         what: The output.
-        found: What each way gave back, by the way's name; None where it gave nothing.
+        found: The output of each way, by the way's name; None without one.
     """
 
     task: str
@@ -50,7 +50,7 @@ def rows(found: dict[str, Outputs]) -> Iterator[Row]:
     """Yields every output of every task, in the order of the first way's tasks.
 
     Args:
-        found: What each way gave back.
+        found: The outputs of each way.
     """
     names = list(dict.fromkeys(task for outputs in found.values() for task in outputs))
     for task in names:
@@ -61,7 +61,7 @@ def rows(found: dict[str, Outputs]) -> Iterator[Row]:
 def markdown(table: list[Row]) -> str:
     """Returns the rows as a table."""
     ways = list(table[0].found)
-    lines = [f"| task | output | {' | '.join(ways)} |  |", "| --- | --- |" + " --- |" * (len(ways) + 1)]
+    lines = [f"| Task | Output | {' | '.join(ways)} | Result |", "| --- | --- |" + " --- |" * (len(ways) + 1)]
     for row in table:
         why = "equal" if row.equal else MAY_DIFFER.get(row.what, "**different**")
         lines.append(f"| `{row.task}` | {row.what} | {' | '.join(map(_cell, row.found.values()))} | {why} |")

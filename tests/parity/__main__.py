@@ -1,6 +1,6 @@
 """Runs the example pipeline in virtualenvs and in containers, and compares every artifact; validate_examples also on broken rows.
 
-python -m tests.parity                  prints the table; exit code 1 if something differs that must not
+python -m tests.parity                  prints the table; exit code 1 if something differs that must be equal
 python -m tests.parity --write FILE     also puts it into a page
 """
 
@@ -57,7 +57,7 @@ def values() -> dict[str, str]:
 
 def table(rows: list[Row]) -> str:
     """Returns the comparison as a Markdown table."""
-    lines = ["| task | what | found | expected | why |", "| --- | --- | --- | --- | --- |"]
+    lines = ["| Task | Compared | Found | Expected | Reason |", "| --- | --- | --- | --- | --- |"]
     lines += [f"| `{row.task}` | {row.what} | {row.found} | {row.expected} | {row.why} |" for row in rows]
     return "\n".join(lines) + "\n"
 

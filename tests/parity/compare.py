@@ -13,14 +13,14 @@ from penstock.local.envs import environment
 STATISTICS_TOLERANCE = 1e-6
 QUALITY_TOLERANCE = 0.005
 _ANY = None
-# Which files of an artifact may differ, and why.
+# The files of an artifact that may differ, with the reason.
 MAY_DIFFER: dict[str, tuple[set[str] | None, str]] = {
-    "statistics": (_ANY, "the last bit of some sums, where the two stacks (TFDV, NumPy) differ; compared by number below"),
-    "training_logs": (_ANY, "TensorBoard's events carry the time"),
-    "evaluation": ({"blessing.json", "eval_config.json"}, "the verdict names the time, the paths and the model"),
-    "report": (_ANY, "it names the time and the model, or what was measured"),
-    "serving_check": (_ANY, "it holds measured times"),
-    "pushed_model": (_ANY, "a receipt, with the time, the port and the model"),
+    "statistics": (_ANY, "the last bit of some sums differs between the two stacks (TFDV, NumPy); the numbers are compared below"),
+    "training_logs": (_ANY, "TensorBoard's events contain the time"),
+    "evaluation": ({"blessing.json", "eval_config.json"}, "these files contain the time, the paths and the model"),
+    "report": (_ANY, "contains the time, the model or measured values"),
+    "serving_check": (_ANY, "contains measured times"),
+    "pushed_model": (_ANY, "a receipt with the time, the port and the model"),
 }
 # What every run names anew.
 OF_THE_RUN = {"tracking_run_id", "url", "version"}
@@ -33,10 +33,10 @@ class Row:
     Attributes:
         task: The task.
         what: What is compared.
-        found: How the two relate.
-        expected: How they must.
-        good: Whether they do.
-        why: Why they need not be equal.
+        found: The result of the comparison.
+        expected: The expected result.
+        good: Whether the result is as expected.
+        why: The reason why they need not be equal.
     """
 
     task: str
@@ -124,7 +124,7 @@ def _statistics(one: Path, other: Path) -> Row:
     good = content["difference"] <= STATISTICS_TOLERANCE and not content["missing"]
     return Row(
         "validate-examples",
-        "statistics, by number",
+        "numbers of the statistics",
         f"{found}; {content['missing']} in one only",
         f"at most {STATISTICS_TOLERANCE} apart",
         good,

@@ -60,7 +60,7 @@ def _findings(one: dict[str, Any], other: dict[str, Any]) -> Iterator[Row]:
     found = f"{len(apart)} values at most {apart[worst]:.1g} apart" + (f" ({' '.join(worst)})" if apart[worst] else "")
     good = limits[0] == limits[1] and apart[worst] <= STATISTICS_TOLERANCE
     yield Row(
-        _NAME, "drift, skew and rows, by number", found, f"at most {STATISTICS_TOLERANCE} apart, with equal limits and verdicts", good
+        _NAME, "numbers of drift, skew and rows", found, f"at most {STATISTICS_TOLERANCE} apart, with equal limits and verdicts", good
     )
 
 
