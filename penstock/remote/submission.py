@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..lint import Finding, lint
+from ..lint.rules.text import WIDE
 from ..spec.pipeline_file import PipelineFile
 from ..spec.portable import portable
 from . import accelerators
@@ -137,11 +138,21 @@ def _platform(pipeline: PipelineFile, place: Path | None, resolved: accelerators
 
 
 def _checked(submission: Submission, backend: str) -> list[Finding]:
+    if backend == "kubeflow":
+        _check_texts(submission)
     documents = [submission.spec, *filter(None, [submission.platform])]
     findings = lint("\n---\n".join(map(json.dumps, documents)), [backend], submission.parameters)
     if errors := [finding for finding in findings if finding.severity == "error"]:
         raise UserError(f"{submission.pipeline.path.name} cannot run on {backend}: {_described(errors)}; nothing was sent")
     return findings
+
+
+def _check_texts(submission: Submission) -> None:
+    """Refuses what Kubeflow cannot store of a run, which would then run, and never end for whoever asks."""
+    label = " ".join(text for pair in submission.labels.items() for text in pair)
+    for what, text in {"name": submission.name, "experiment": submission.experiment, "label": label}.items():
+        if found := WIDE.search(text):
+            raise UserError(f"the {what} contains {found[0]!r} (U+{ord(found[0]):X}), which Kubeflow cannot store; remove it")
 
 
 def _described(findings: Iterable[Finding]) -> str:

@@ -13,8 +13,9 @@ from .links import ISSUE, PULL, SOURCE
 # What Argo has a value for; a Jinja template passes. `{{channel:` has a rule of its own, and every `{{$` is a placeholder.
 _EXPRESSION = re.compile(r"\{\{(?:=|\s*(?:workflow|inputs|outputs|tasks|steps|pod|node|item|retries|lastRetry|cronworkflow)\b)")
 _BRACES = re.compile(r"\{\{(?!\$|channel:)")
+# What the tables of Kubeflow's API server cannot store.
+WIDE = re.compile("[\U00010000-\U0010ffff]")
 _VARIABLE = re.compile(r"\$\([A-Za-z_][A-Za-z0-9_.-]*\)")
-_WIDE = re.compile("[\U00010000-\U0010ffff]")
 _WHOLE = "NUMBER_INTEGER"
 _CURE = (
     "give the path or URI of a file that contains it; `penstock submit`, `upload` and `compile` encode values "
@@ -82,7 +83,7 @@ def wide_character(document: Document) -> Iterator[tuple[str, str]]:
     to the outputs of tasks.
     """
     for place, text in [*strings(document.spec, ""), *strings(document.platform, "")]:
-        if found := _WIDE.search(text):
+        if found := WIDE.search(text):
             yield (
                 place.strip("."),
                 f"Kubeflow cannot store {found[0]!r} (U+{ord(found[0]):X}), so the run never ends; remove it, or {_CURE}",

@@ -105,6 +105,8 @@ class Runs:
         account = account or (_MULTI_USER_ACCOUNT if self._access.is_multi_user else _DEFAULT_ACCOUNT)
         engine = self._engine(source, workflow)
         run = Run(name, experiment, source, account, description, recurring_id, workflow, engine)
+        # Its name is an annotation of the workflow (pipelines.kubeflow.org/run_name; seen).
+        engine.is_stopped |= stops_reports(name)
         run.has_default_retries = self._default_retries
         run.reported.append(("PENDING", run.created))
         experiment.last_run = now()

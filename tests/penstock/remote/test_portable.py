@@ -124,6 +124,16 @@ def test_submit_refuses_what_cannot_pass_with_the_cure(person: Person, kubeflow:
     assert not kubeflow.records.runs
 
 
+@pytest.mark.parametrize("option", ["name", "experiment", "label"])
+def test_submit_refuses_a_text_about_a_run_that_kubeflow_cannot_store(person: Person, kubeflow: KubeflowDouble, option: str):
+    given = ("-p", "destination=local://serving", "-p", "action=status", "-p", "model_name=flights")
+    text = "team=\U0001f600" if option == "label" else "\U0001f600"
+    done = person.types("submit", "promote_or_rollback", "--target", "kubeflow", "--host", kubeflow.url, *given, f"--{option}", text)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stderr == f"error: the {option} contains '\U0001f600' (U+1F600), which Kubeflow cannot store; remove it\n"
+    assert not kubeflow.records.runs
+
+
 def test_a_task_gets_what_was_given_to_kubeflow(person: Person, kubeflow: KubeflowDouble):
     done = person.types("submit", "promote_or_rollback", "--target", "kubeflow", "--host", kubeflow.url, "--wait", *_hostile())
     assert done.returncode == 1, done.stdout + done.stderr
