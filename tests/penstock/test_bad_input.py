@@ -193,8 +193,8 @@ _MODULES = {
 @pytest.mark.parametrize("what", one_of(*((what,) for what in _MODULES)))
 @pytest.mark.parametrize(
     ("parameter", "function", "task"),
-    [("preprocessing_module", "preprocessing_fn", "transform-examples"), ("trainer_module", "run_fn", "train-model")],
-    ids=["preprocessing_fn", "run_fn"],
+    one_of(("trainer_module", "run_fn", "train-model"), ("preprocessing_module", "preprocessing_fn", "transform-examples")),
+    ids=["run_fn", "preprocessing_fn"],
 )
 def test_module_that_does_not_work(small, tmp_path, parameter, function, task, what):
     source, words = _MODULES[what]
@@ -359,7 +359,7 @@ def test_task_killed_in_the_middle(small, half_trained):
     _fails(subprocess.CompletedProcess([], process.returncode, output, ""), "train-model", "ended by signal 9")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), one_of((signal.SIGINT, 130), (signal.SIGTERM, 143)))
 def test_run_ended_in_the_middle(small, half_trained, number, code):
     process, _ = half_trained
     process.send_signal(number)

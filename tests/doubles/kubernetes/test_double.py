@@ -446,6 +446,7 @@ def test_a_share_is_ignored_and_old_pods_go_on_until_the_new_ones_are_ready(clus
     deadline = time.monotonic() + 30
     while answers(url) != [SECOND]:
         assert time.monotonic() < deadline
+        time.sleep(0.05)
     assert answers(url, 4) == [SECOND] * 4
     client.patch({"predictor": {"model": {"storageUri": "gs://bucket/missing"}}})
     status = client.wait(lambda status: find(status, "Ready").get("reason") == "ProgressDeadlineExceeded")

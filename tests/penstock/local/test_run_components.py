@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,7 @@ def _run_watched(tmp_path: Path, *options: str) -> tuple[int, set[str]]:
     with subprocess.Popen(command, cwd=tmp_path, env=variables(), stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
             seen |= waiting()
+            time.sleep(0.05)
     assert not waiting()
     return process.returncode, seen
 

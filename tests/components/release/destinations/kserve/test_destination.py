@@ -246,7 +246,7 @@ def test_the_version_before_serves_again_at_once_while_it_is_kept_warm(site: Sit
         until = threading.Event()
 
         def watch() -> None:
-            while not until.is_set():
+            while not until.wait(0.1):
                 watched.append((time.monotonic() - started, site.serves()))
 
         watcher = threading.Thread(target=watch)
