@@ -49,12 +49,14 @@ class SmallTraining:
         data: The rows of the good run.
         port: The model server's port.
         first: How the first run ended.
+        options: What every run is given besides its own options.
     """
 
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
         self.port = port
         self.first: subprocess.CompletedProcess[str] | None = None
+        self.options: tuple[str, ...] = ()
         for name in ("preprocessing.py", "trainer.py", "schema.pbtxt", "eval_config.pbtxt"):
             shutil.copy(HERE / name, folder / name)
         self.data = write_csv(folder / "rows.csv", rows())
@@ -84,7 +86,7 @@ class SmallTraining:
         """Returns the command of a run: the good one, with other values for some parameters."""
         texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in self.values().items()} | changed
         parameters = [item for name, value in texts.items() for item in ("--param", f"{name}={value}")]
-        return [COMMAND, "run", str(PIPELINE), *parameters, *options]
+        return [COMMAND, "run", str(PIPELINE), *parameters, *self.options, *options]
 
     def run(self, *options: str, **changed: Any) -> subprocess.CompletedProcess[str]:
         """Runs it to its end."""
