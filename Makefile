@@ -12,7 +12,7 @@ MERMAID := mermaid-11.12.2
 MERMAID_SHA256 := c4ab1840638b1735135090c667382e89cc353b46b56761514a3d0a8a80963832
 
 .DEFAULT_GOAL := help
-.PHONY: help sdk setup envs kubernetes prometheus run test test-slow test-alerts test-kfp e2e chaos parity identity loop lint check compile bench images audit docs infra-test infra-scan clean
+.PHONY: help sdk setup envs kubernetes prometheus run test test-slow test-alerts test-kfp e2e chaos parity identity loop scale-out lint check compile bench images audit docs infra-test infra-scan clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -73,6 +73,9 @@ identity: setup ## Run a small pipeline here, through Kubeflow's API and through
 
 loop: setup data/flights ## Monitor a model of the flights, train it again, and replace it if the new one is better; draw it (minutes)
 	@$(BIN)/python -m tests.loop $(ARGS)
+
+scale-out: setup data/flights ## Run the components on a Flink cluster of two task managers, compare with one process (needs Java and Maven; minutes)
+	@$(BIN)/python -m tests.scale_out $(ARGS)
 
 lint: $(SDK) ## Check style and types
 	@$(BIN)/ruff check .

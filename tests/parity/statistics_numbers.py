@@ -4,6 +4,7 @@ python statistics_numbers.py ONE OTHER
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,14 +13,21 @@ from typing import Any
 from google.protobuf import json_format
 from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatisticsList
 
+# Quantiles, and histograms that are made of them.
+_SKETCHED = re.compile("histograms|median")
+
 
 def main() -> None:
-    """Prints how many numbers there are, the largest relative difference and its place."""
+    """Prints how many numbers there are, the largest relative difference and its place; apart from these, that of what sketches estimate."""
     one, other = (dict(numbers(Path(folder))) for folder in sys.argv[1:3])
     differences = {name: apart(value, other[name]) for name, value in one.items() if name in other}
-    worst = max(differences, key=lambda name: differences[name])
+    exact = {name: value for name, value in differences.items() if not _SKETCHED.search(name)}
+    worst = max(exact, key=lambda name: exact[name])
+    sketched = max((value for name, value in differences.items() if name not in exact), default=0.0)
     missing = sorted(one.keys() ^ other.keys())
-    print(json.dumps({"numbers": len(differences), "difference": differences[worst], "worst": worst, "missing": len(missing)}))
+    print(
+        json.dumps({"numbers": len(differences), "difference": exact[worst], "worst": worst, "sketched": sketched, "missing": len(missing)})
+    )
 
 
 def numbers(folder: Path) -> Iterator[tuple[str, float]]:

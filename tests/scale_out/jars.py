@@ -1,0 +1,38 @@
+"""Flink and Beam's job server for it: jars from Maven's repository in Penstock's cache, as pom.xml and jars.sha256 pin them."""
+
+import hashlib
+import shutil
+import subprocess
+from pathlib import Path
+
+from penstock.components.protocol.fingerprint import file_sha256
+from penstock.errors import UserError
+from penstock.local.caches import cache_root, keep
+
+_HERE = Path(__file__).parent
+POM, SUMS = _HERE / "pom.xml", _HERE / "jars.sha256"
+_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+
+
+def jars() -> Path:
+    """Returns the folder of the jars; fetches them if need be.
+
+    Raises:
+        UserError: Java or Maven is missing, the repository does not answer, or a jar is not the one that it was.
+    """
+    if missing := [name for name in ("java", "mvn") if not shutil.which(name)]:
+        raise UserError(f"{' and '.join(missing)} cannot be found; install a JDK of version 11 or 17, and Maven")
+    digest = hashlib.sha256(POM.read_bytes() + SUMS.read_bytes()).hexdigest()[:12]
+    return keep(cache_root() / "flink" / digest, _fetch)
+
+
+def _fetch(folder: Path) -> None:
+    print(f"fetching Flink and Beam's job server into {folder} (150 MB, once)", flush=True)
+    command = ["mvn", "--quiet", "--batch-mode", "--strict-checksums", "--file", str(POM), _COPY, f"-DoutputDirectory={folder}"]
+    done = subprocess.run([*command, "-DincludeScope=runtime"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UserError(f"Maven cannot fetch what {POM} names: {' '.join((done.stdout + done.stderr).split())[:500]}")
+    pinned = dict(reversed(line.split()) for line in SUMS.read_text(encoding="utf-8").splitlines())
+    found = {file.name: file_sha256(file) for file in folder.glob("*.jar")}
+    if wrong := sorted(name for name in found.keys() | pinned.keys() if found.get(name) != pinned.get(name)):
+        raise UserError(f"these jars are not the ones that {SUMS} pins: {', '.join(wrong)}")
