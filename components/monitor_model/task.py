@@ -170,5 +170,5 @@ def _headline(found: dict[str, Any]) -> str:
 
 def _log_facts(log: Log) -> dict[str, Any]:
     found = log.found
-    counted = ("files", "rows", "unreadable", "cut_short", "unanswered", "unasked", "untimed", "ahead", "vanished", "untold")
+    counted = ("files", "rows", "unreadable", "cut_short", "unanswered", "unasked", "untimed", "ahead", "vanished", "not_logged")
     return {name: getattr(found, name) for name in counted}

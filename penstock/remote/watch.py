@@ -222,8 +222,8 @@ class Watch:
         if run.state != DONE:
             return ()
         silent = {_last(state) for state in run.tasks if state.state == UNKNOWN}
-        untold = self._plan.keys() - set(map(_last, run.tasks))
-        silent |= {key for key in untold if not self._plan[key].looped and not self._known_unmet(key)}
+        unlisted = self._plan.keys() - set(map(_last, run.tasks))
+        silent |= {key for key in unlisted if not self._plan[key].looped and not self._known_unmet(key)}
         names = [self._plan[key].name if key in self._plan else key for key in sorted(silent)]
         return tuple(names) if run.tasks else ("its tasks",)
 

@@ -21,7 +21,7 @@ PENSTOCK, KSERVE, VERTEX = "penstock", "kserve", "vertex"
 FORMATS = (PENSTOCK, KSERVE, VERTEX)
 _ENDS = {PENSTOCK: (".jsonl",), KSERVE: (".json", ".jsonl", ".csv", ".parquet")}
 _NO_FINGERPRINT = "which model answered (no fingerprint)"
-_UNTOLD = {
+_NOT_LOGGED = {
     PENSTOCK: ["requests that were refused or failed"],
     KSERVE: [_NO_FINGERPRINT, "why a request failed", "a canary's requests, where KServe serves in Standard mode"],
     VERTEX: [_NO_FINGERPRINT, "requests that were refused or failed"],
@@ -66,7 +66,7 @@ class Log:
         Raises:
             TaskError: The log cannot be read.
         """
-        self.found = Found(untold=list(_UNTOLD[self.kind]))
+        self.found = Found(not_logged=list(_NOT_LOGGED[self.kind]))
         batches = read_bigquery(self._uri, window, self.found) if self.kind == VERTEX else self._batches(window)
         for rows in batches:
             self.found.count(rows, window)
@@ -75,7 +75,7 @@ class Log:
                 yield kept
             figure(f"read {self.found.rows:,} logged rows")
         if self.found.untimed:
-            self.found.untold.append(NO_TIME)
+            self.found.not_logged.append(NO_TIME)
 
     def _batches(self, window: Window) -> Iterator[LoggedRows]:
         paths = [path for path in self._paths if path.endswith(_ENDS[self.kind]) and self._is_of_model(path)]

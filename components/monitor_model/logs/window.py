@@ -68,7 +68,7 @@ class Found:
         untimed: Rows whose time the log does not tell.
         ahead: Rows that are later than now by more than what clocks differ.
         vanished: Files that were gone before they could be read.
-        untold: What the log does not tell, in words.
+        not_logged: What the log does not contain, in words.
     """
 
     files: int = 0
@@ -81,7 +81,7 @@ class Found:
     untimed: int = 0
     ahead: int = 0
     vanished: int = 0
-    untold: list[str] = field(default_factory=list)
+    not_logged: list[str] = field(default_factory=list)
 
     def count(self, rows: LoggedRows, window: Window) -> None:
         """Counts some rows. What is later than the window and than now has the time of another clock."""
