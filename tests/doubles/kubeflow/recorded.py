@@ -9,6 +9,7 @@ from typing import Any
 
 from ..kubernetes.answer import Answer
 from . import archive
+from .retries_removed import without_retries
 from .routing import Call, Route
 
 FOLDER = Path(__file__).parents[2] / "recordings" / "kfp-2.17.0"
@@ -24,6 +25,7 @@ class Recorded:
         without_workflow: Whether the v1 API is to have nothing, as in an installation without it.
         is_collected: Whether the workflow and its pods are deleted, as they are an hour after the end.
         archives_logs: Whether Argo has archived their logs.
+        has_retries: Whether the templates are retried, as an installation of Kubeflow 2.17 has them by default.
 
     Attributes:
         run_id: The run's id.
@@ -38,11 +40,15 @@ class Recorded:
         without_workflow: bool = False,
         is_collected: bool = False,
         archives_logs: bool = True,
+        has_retries: bool = True,
     ) -> None:
         self._is_collected, self._archives_logs = is_collected, archives_logs
         recording = json.loads(gzip.decompress((folder / f"{name}.json.gz").read_bytes()))
         self._run, self._version, self._v1 = recording["v2"], recording.get("version"), {} if without_workflow else recording["v1"]
         self._logs = {each["pod"]: (node, each["log"]) for node, each in recording["logs"].items()}
+        if not has_retries:
+            runtime = self._v1["pipeline_runtime"]
+            runtime["workflow_manifest"] = json.dumps(without_retries(json.loads(runtime["workflow_manifest"])))
         self.run_id: str = self._run["run_id"]
         self.asked: list[str] = []
 

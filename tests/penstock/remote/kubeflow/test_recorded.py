@@ -193,6 +193,14 @@ def test_why_there_is_no_log(reader: Reader, name: str, task: str, reason: str) 
     assert re.search(reason, output), output
 
 
+@pytest.mark.parametrize("name", TRUTHS)
+def test_an_installation_without_default_retries_gives_the_same_output(reader: Reader, name: str) -> None:
+    for words in ((), ("--wait",)):
+        code, output = reader.asks("show", Recorded(name, has_retries=False), *words)
+        usual = reader.asks("show", Recorded(name), *words)
+        assert (code, re.sub(r"log: \S+", "", output)) == (usual[0], re.sub(r"log: \S+", "", usual[1]))
+
+
 class TestADayLater:
     """The workflow and its pods are deleted: what is left is the run's record, and the logs that Argo has archived."""
 
