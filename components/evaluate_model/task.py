@@ -13,7 +13,7 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from penstock.components.data import stored
 from penstock.components.data.examples import count_rows, split_files
-from penstock.components.data.runners import names_runner
+from penstock.components.data.runners import advise, names_runner
 from penstock.components.data.tensors import Tensors, load_schema
 from penstock.components.evidence.baseline import NO_BASELINE
 from penstock.components.evidence.eval_config import check_labels, has_thresholds, parse_eval_config, with_defaults
@@ -32,6 +32,8 @@ from .probe import write_probe
 from .report import write_report
 from .rows import check_columns, check_inputs, load, model_title, read_rows
 
+# Of each row and model, measured on rows with a label, a weight and one column that makes slices.
+_KEPT_BYTES = 180
 IN_PROCESS, BEAM = "in_process", "beam"
 
 
@@ -142,6 +144,7 @@ def _evaluate(
         predictors[specs[True].name] = load(specs[True], baseline.path)
     check_columns(eval_config, predictors, examples.path, split)
     check_inputs(predictors, tensors, examples.path, split)
+    advise(beam_pipeline_args, count_rows(examples.path, split), _KEPT_BYTES * len(models))
     if not names_runner(beam_pipeline_args):
         rows = read_rows(eval_config, examples.path, split, tensors, predictors)
         drawn = {model_title(spec): draw(rows, spec.name) for spec in eval_config.model_specs}

@@ -12,6 +12,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from penstock.components.data import stored
 from penstock.components.data.examples import read_file
+from penstock.components.data.runners import advise
 from penstock.components.data.tensors import load_schema
 from penstock.components.protocol import Input, Output, TaskError, figure, redact
 
@@ -27,6 +28,9 @@ from .parts import Part, check_columns, find_parts
 from .place import Place
 from .report import write_report
 from .run import MANIFEST_FILE, MOST_REASONS, RUN_FILE
+
+# Of each row: the hash of its key, twice while they are sorted.
+_KEPT_BYTES = 16
 
 
 class Outputs(NamedTuple):
@@ -70,6 +74,7 @@ def score_batch(
     check_columns(found, "partition_by", [partition_by] if partition_by else [])
     check_types(found, key_columns)
     limit = Limit(sum(part.rows for part in parts), max_error_share)
+    advise(beam_pipeline_args, limit.rows, _KEPT_BYTES)
     described_schema = _read_schema(schema)
     with (
         tempfile.TemporaryDirectory(prefix="penstock-score-") as folder,

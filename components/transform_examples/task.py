@@ -12,7 +12,7 @@ from apache_beam.internal.cloudpickle import cloudpickle
 from penstock.components.data import load_function
 from penstock.components.data.beam import Engine
 from penstock.components.data.examples import count_rows, read_schema, split_files, split_folder, split_names
-from penstock.components.data.runners import names_runner
+from penstock.components.data.runners import advise, names_runner
 from penstock.components.data.tensors import Tensors, load_schema
 from penstock.components.data.user_code import own_modules
 from penstock.components.images import own_image
@@ -48,7 +48,7 @@ def transform_examples(
         raise TaskError(f"output_format is {output_format!r}; give one of {', '.join(ENDINGS)}")
     loaded_schema = load_schema(schema.path)
     splits = split_names(examples.path)
-    _check_examples(examples, splits, analyze_splits, Tensors(loaded_schema))
+    advise(beam_pipeline_args, _check_examples(examples, splits, analyze_splits, Tensors(loaded_schema)), kept_bytes=0)
     function = load_function(module_file, preprocessing_fn)
     if names_runner(beam_pipeline_args):
         for module in own_modules():
@@ -76,19 +76,22 @@ def transform_examples(
     figure(f"{counts.total():,} rows: {len(loaded_schema.feature)} features -> {_count_features(transform_graph.path)}")
 
 
-def _check_examples(examples: Input, splits: list[str], analyze_splits: list[str], tensors: Tensors) -> None:
-    """Finds out what would otherwise fail in the middle of the work."""
+def _check_examples(examples: Input, splits: list[str], analyze_splits: list[str], tensors: Tensors) -> int:
+    """Finds out what would otherwise fail in the middle of the work; returns the number of rows."""
     if not analyze_splits:
         raise TaskError("analyze_splits is empty; name at least one Split, such as train")
     for split in analyze_splits:
         split_folder(examples.path, split)
+    rows = 0
     for split in splits:
         columns = read_schema(examples.path, split)
         tensors.check(columns, f"Split {split!r}", may_lack=split not in analyze_splits)
         if missing := tensors.missing(columns.names):
             figure(f"Split {split} lacks {', '.join(missing)}; outputs that depend on them are omitted")
-        if not count_rows(examples.path, split):
+        if not (count := count_rows(examples.path, split)):
             raise TaskError(f"Split {split!r} of the Examples at {examples.path} has no rows; change the splits of ingest_examples")
+        rows += count
+    return rows
 
 
 def _cache(examples: Input, folder: Path, splits: list[str]) -> AnalyzerCache:

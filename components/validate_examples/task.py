@@ -12,7 +12,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from penstock.components.data import stored
 from penstock.components.data.examples import count_rows, split_files, split_folder, split_names
-from penstock.components.data.runners import names_runner
+from penstock.components.data.runners import advise, names_runner
 from penstock.components.data.schema_file import read_schema_file
 from penstock.components.images import own_image
 from penstock.components.protocol import GateFailed, Input, Output, TaskError, figure, redact
@@ -28,6 +28,8 @@ from .quantiles import QuantileCounts
 from .rows import Repeats, RowHashes, count_repeats
 
 _MOST_PRINTED, _MOST_NAMED = 100, 5
+# Of each row, measured on the flights: the hash, and what it takes to sort and compare the hashes.
+_KEPT_BYTES = 25
 _logger = logging.getLogger(__name__)
 
 
@@ -70,6 +72,7 @@ def validate_examples(
         ("drift", "previous_statistics", previous_statistics, drift_threshold),
         ("skew", "serving_statistics", serving_statistics, skew_threshold),
     )
+    advise(beam_pipeline_args, sum(count_rows(examples.path, split) for split in splits), _KEPT_BYTES)
     references = {split: [_reference(split, *found) for found in others] for split in splits}
     compute = partial(_compute_on_beam, beam_pipeline_args, statistics) if names_runner(beam_pipeline_args) else _compute
     computed, repeats = compute(examples, splits, given and schemas.for_statistics(given), references)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from penstock.components.data import runners
 from penstock.components.validate_examples import statistics as statistics_
 
 from .tables import evidence, frame
@@ -62,3 +63,20 @@ def test_the_statistics_are_the_same_but_for_sketches(both):
             median = statistics_.by_name(statistics)[name].num_stats.median
             below = np.searchsorted(values, [median], side="left")[0], np.searchsorted(values, [median], side="right")[0]
             assert below[0] / len(values) - TOLERANCE <= 0.5 <= below[1] / len(values) + TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [("_MANY_ROWS", 3000, "4,000 rows take one process an hour or more"), ("_memory", lambda: 100_000, "4,000 rows take about 0.0 GiB")],
+)
+def test_a_table_that_is_too_large_for_one_process_gets_the_advice(examples, validate, monkeypatch, caplog, name, value, said):
+    monkeypatch.setattr(runners, name, value)
+    assert validate(examples(train=frame())).code == 0
+    (advice,) = [record.message for record in caplog.records if record.name == runners.__name__]
+    assert advice.startswith(said)
+    assert advice.endswith("set beam_pipeline_args to a runner of Apache Beam, whose workers share the rows")
+
+
+def test_a_table_that_fits_gets_no_advice(examples, validate, caplog):
+    assert validate(examples(train=frame())).code == 0
+    assert not [record for record in caplog.records if record.name == runners.__name__]
