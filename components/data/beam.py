@@ -411,6 +411,10 @@ def _set_defaults(options: PipelineOptions, runner: str, image: str) -> None:
         if not cloud.temp_location.startswith("gs://"):
             raise TaskError(f"temp_location in beam_pipeline_args is {cloud.temp_location!r}; give Dataflow a gs:// bucket")
         setup.sdk_location = "container" if setup.sdk_location == "default" else setup.sdk_location
+        try:
+            from apache_beam.runners.dataflow.internal import apiclient  # noqa: F401
+        except ImportError:  # TFDV 1.16's environment leaves it out
+            raise TaskError("this environment has no client for Dataflow; run the task in its family's image, or name another runner") from None
 
 
 def _check_endpoints(options: PipelineOptions) -> None:

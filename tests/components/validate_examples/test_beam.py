@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from tensorflow_data_validation import __version__ as TFDV_VERSION
 
 from penstock.components.data import runners
 from penstock.components.validate_examples import statistics as statistics_
@@ -80,3 +81,11 @@ def test_a_table_that_is_too_large_for_one_process_gets_the_advice(examples, val
 def test_a_table_that_fits_gets_no_advice(examples, validate, caplog):
     assert validate(examples(train=frame())).code == 0
     assert not [record for record in caplog.records if record.name == runners.__name__]
+
+
+@pytest.mark.skipif(not TFDV_VERSION.startswith("1.16"), reason="this TFDV comes with the client")
+def test_no_client_for_dataflow(examples, validate):
+    options = ["--runner=DataflowRunner", "--project=p", "--region=us-central1", "--temp_location=gs://b/temp"]
+    there = validate(examples(train=frame(50)), beam_pipeline_args=options)
+    assert there.code == 1
+    assert there.error == "error: this environment has no client for Dataflow; run the task in its family's image, or name another runner"
