@@ -187,6 +187,17 @@ def test_what_can_never_be_promoted_is_refused_before_it_is_staged(site: Site, m
 
 
 @BOTH
+def test_the_same_model_with_other_options_changes_nothing_and_is_reported(site: Site, mode: str, capsys: pytest.CaptureFixture):
+    """In mode standard KServe would refuse it after the whole canary."""
+    configure_logging()
+    site.push("first")
+    before = site.spec
+    assert push(site, "first", CANARY, cpu="2").outcome == "already_serving"
+    assert site.spec == before
+    assert "serves this model with other options; the new options take effect with the next model" in capsys.readouterr().out
+
+
+@BOTH
 def test_a_problem_that_only_events_show_is_reported_soon(site: Site, mode: str):
     site.cluster.play(unsupported=("pvc://",))
     with site.open() as destination, pytest.raises(StepFailed, match=r"InternalError: .*StorageURI not supported"):
