@@ -77,10 +77,17 @@ def variables(item: Environment) -> dict[str, str]:
         | prometheus_variables()
         | {
             "PYTHONPATH": os.pathsep.join(map(str, [code_path(), *overlays])),
+            "PENSTOCK_DOUBLES_PATH": _doubles_path(),
             "TF_CPP_MIN_LOG_LEVEL": "3",
             "TF_ENABLE_ONEDNN_OPTS": "0",
         }
     )
+
+
+def _doubles_path() -> str:
+    """Returns the path on which the deploy family's interpreter finds the doubles, for tests of the other families."""
+    deploy = environment("deploy")
+    return os.pathsep.join(map(str, [code_path(), overlay(_DOUBLES[deploy.family], deploy.python, deploy.version), ROOT]))
 
 
 def pythons() -> dict[str, str]:

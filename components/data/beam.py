@@ -357,7 +357,7 @@ def _reaching(uri: str) -> Iterator[None]:
     """Says in one line that a file cannot be reached."""
     try:
         yield
-    except (TaskError, FileNotFoundError):
+    except TaskError:
         raise
     except Exception as error:  # every filesystem has exceptions of its own
         if is_disk_full(error):

@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,9 @@ from penstock.components.release import serving
 
 if TYPE_CHECKING:
     from .releasing import Push
+
+
+_STORE_VARIABLES = 6
 
 
 @dataclass
@@ -175,6 +179,25 @@ def _stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
 
     with stores(tmp_path_factory.mktemp("stores"), "models") as variables:
         yield variables
+
+
+@pytest.fixture(scope="session")
+def _stores_elsewhere() -> Iterator[dict[str, str]]:
+    command = [os.environ["PENSTOCK_DEPLOY_PYTHON"], "-m", "tests.doubles.storage", "models"]
+    path = {"PYTHONPATH": os.environ["PENSTOCK_DOUBLES_PATH"]}
+    with subprocess.Popen(command, env=os.environ | path, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = (next(process.stdout) for _ in range(_STORE_VARIABLES))
+        yield dict(shlex.split(line)[1].split("=", 1) for line in said)
+        process.terminate()
+
+
+@pytest.fixture
+def bucket_elsewhere(_stores_elsewhere: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """As `bucket`, for tests of families whose libraries do not go with those of the doubles."""
+    for name, value in _stores_elsewhere.items():
+        monkeypatch.setenv(name, value)
+    return "models"
 
 
 @pytest.fixture
