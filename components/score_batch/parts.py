@@ -15,7 +15,7 @@ class Part:
 
     Attributes:
         name: What the output's part is called: the Split and the file's number.
-        path: The file, as whoever reads it finds it.
+        path: The file, as its reader finds it.
         sha256: The SHA-256 of its bytes.
         rows: Its rows.
     """

@@ -148,7 +148,7 @@ def _checked(submission: Submission, backend: str) -> list[Finding]:
 
 
 def _check_texts(submission: Submission) -> None:
-    """Refuses what Kubeflow cannot store of a run, which would then run, and never end for whoever asks."""
+    """Refuses texts that Kubeflow cannot store: the run would never be reported as ended."""
     label = " ".join(text for pair in submission.labels.items() for text in pair)
     for what, text in {"name": submission.name, "experiment": submission.experiment, "label": label}.items():
         if found := WIDE.search(text):

@@ -40,7 +40,7 @@ _CLUSTER = {
     "heartbeat.interval": "2000",
     "heartbeat.timeout": "40000",
 }
-# A task manager that is started without Flink's scripts has to be told every share of its memory. tf.Transform's pipelines need 512 buffers.
+# A task manager that is started without Flink's scripts needs every share of its memory as an option. tf.Transform's pipelines need 512 buffers.
 _TASK_MANAGER = {
     "taskmanager.numberOfTaskSlots": str(_SLOTS),
     "taskmanager.cpu.cores": str(_SLOTS),

@@ -1,4 +1,4 @@
-"""A network of a program's own, in which only `localhost` is: Flink and Beam's workers take commands from whoever can reach their ports."""
+"""A network of a program's own, in which only `localhost` is: Flink and Beam's workers take commands from every process that can reach their ports."""
 
 import os
 import shutil
