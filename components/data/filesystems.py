@@ -2,11 +2,16 @@
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from penstock.components.protocol.artifacts import local_path
+from penstock.components.protocol.atomic import atomically
+from penstock.components.protocol.disk_space import is_disk_full
 from penstock.components.protocol.errors import TaskError
+from penstock.components.protocol.redacting import redact
 
 # gcsfs asks for each bucket's layout through gRPC, which takes a permission of its own, and waits a minute if nothing answers.
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
@@ -72,6 +77,54 @@ def _s3_options() -> dict[str, Any]:
         "retries": {"mode": "standard", "total_max_attempts": 2},
     }
     return {"config_kwargs": limits, "use_listings_cache": False}
+
+
+@contextmanager
+def explaining(problem: str, remedy: str, *passing: type[Exception]) -> Iterator[None]:
+    """Makes whatever a filesystem raises one line: `PROBLEM (REASON); REMEDY`.
+
+    Args:
+        problem: What could not be done, such as `the log gs://logs/flights cannot be listed`.
+        remedy: What to do.
+        passing: Errors that pass unchanged, as a TaskError does, and a full disk, which the executor explains.
+
+    Raises:
+        TaskError: What the block raised.
+    """
+    try:
+        yield
+    except TaskError:
+        raise
+    except Exception as error:  # every filesystem has exceptions of its own
+        if isinstance(error, passing) or is_disk_full(error):
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise TaskError(f"{problem} ({redact(reason)[:300]}); {remedy}") from error
+
+
+def is_local(files: Any) -> bool:
+    """Tells whether a filesystem is this machine's."""
+    return "file" in files.protocol
+
+
+def write_whole(files: Any, path: str, content: bytes) -> None:
+    """Writes a file that appears whole or not at all: an object in a bucket does, and on this machine a rename makes it so."""
+    if not is_local(files):
+        files.pipe_file(path, content)
+        return
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with atomically(Path(path)) as scratch:
+        scratch.write_bytes(content)
+
+
+def move_whole(file: Path, files: Any, path: str) -> None:
+    """Moves a file of this machine to where it appears whole or not at all; on this machine, from the same disk."""
+    if is_local(files):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        file.replace(path)
+    else:
+        files.put_file(str(file), path)
+        file.unlink()
 
 
 def fetch_folder(uri: str, folder: Path) -> None:

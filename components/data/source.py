@@ -12,6 +12,8 @@ from penstock.components.protocol.artifacts import local_path
 from penstock.components.protocol.errors import TaskError
 from penstock.components.protocol.redacting import redact
 
+from .filesystems import explaining, open_filesystem
+
 PREFIX = "bz2+base64:"
 MAX_PACKED_BYTES = 64 * 1024
 MAX_TEXT_BYTES = 16 << 20  # far more than anybody writes, and little enough for any machine
@@ -60,14 +62,8 @@ def read_text(value: str, what: str) -> str:
             raise TaskError(f"{what} starts with {PREFIX} but cannot be unpacked ({error}); compile the pipeline again") from error
     if is_text(value):
         return value
-    try:
+    with explaining(f"{what}: cannot read {redact(value)[:200]!r}", "give a readable path or URI, or the text itself"):
         return _read_uri(value)
-    except TaskError:
-        raise
-    except Exception as error:  # every filesystem has exceptions of its own
-        raise TaskError(
-            f"{what}: cannot read {redact(value)[:200]!r} ({error}); give a readable path or URI, or the text itself"
-        ) from error
 
 
 def is_text(value: str) -> bool:
@@ -98,8 +94,6 @@ def unpack(packed: str) -> bytes:
 def _read_uri(uri: str) -> str:
     path = Path(local_path(uri))
     if not path.is_file() and "://" in uri:
-        from .filesystems import open_filesystem
-
         files, name = open_filesystem(uri)
         stream = files.open(name, "rb")
     elif path.is_file() or not path.exists():

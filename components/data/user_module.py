@@ -24,6 +24,7 @@ from penstock.components.protocol.errors import TaskError
 from penstock.components.protocol.fingerprint import fingerprint_of
 from penstock.components.protocol.redacting import redact
 
+from .filesystems import explaining, open_filesystem
 from .python_source import defines, dotted_name, imports, parsed, top_folder
 from .source import MAX_TEXT_BYTES, check_packed, is_text, pack, read_text, unpack
 
@@ -86,14 +87,10 @@ def read_module(value: str, what: str = "module_file") -> UserModule:
         return UserModule({_ALONE: read_text(value, what).encode()}, _ALONE)
     name, place = split_name(value)
     try:
-        with _local(place) as path:
+        with explaining(f"cannot read {redact(value)[:200]!r}", "give a readable path or URI, or the text itself"), _local(place) as path:
             return _read(path, name)
     except TaskError as error:
         raise TaskError(f"{what}: {error}") from error
-    except Exception as error:  # every filesystem has exceptions of its own
-        raise TaskError(
-            f"{what}: cannot read {redact(value)[:200]!r} ({error}); give a readable path or URI, or the text itself"
-        ) from error
 
 
 def pack_module(value: str, what: str = "module_file") -> str:
@@ -141,8 +138,6 @@ def _local(place: str) -> Iterator[Path]:
     if path.exists() or "://" not in place:
         yield path
         return
-    from .filesystems import open_filesystem
-
     files, root = open_filesystem(place)
     root = root.rstrip("/")
     with tempfile.TemporaryDirectory(prefix="penstock-fetch-") as folder:

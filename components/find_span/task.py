@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
-from penstock.components.data.filesystems import open_filesystem
+from penstock.components.data.filesystems import explaining, open_filesystem
 from penstock.components.data.input_pattern import InputPattern
 from penstock.components.protocol import TaskError, figure, redact
 from penstock.components.release.registry import Lineage, open_registry
@@ -91,16 +91,10 @@ def _spans(input_uri: str) -> dict[int, _Span]:
         raise TaskError(
             f"input_uri {redact(input_uri)!r:.80} numbers no Spans; give one with {{SPAN}}, or with {{YYYY}}, {{MM}} and {{DD}}"
         )
-    try:
+    with explaining(f"input_uri {redact(input_uri)!r:.80} cannot be listed", "correct it"):
         files, path = open_filesystem(input_uri)
         pattern = InputPattern(path)
         matches = files.glob(pattern.glob, detail=True)
-    except TaskError:
-        raise
-    except Exception as error:  # every filesystem has exceptions of its own
-        raise TaskError(
-            f"input_uri {redact(input_uri)!r:.80} cannot be listed ({' '.join(str(error).split())[:200]}); correct it"
-        ) from error
     found: dict[int, _Span] = {}
     for match, about in matches.items():
         numbers = pattern.numbers(match)

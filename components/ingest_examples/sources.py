@@ -1,19 +1,18 @@
 """Finds the input files on any file system of fsspec, and downloads and hashes them."""
 
-import errno
 import hashlib
 import itertools
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from penstock.components.data.filesystems import open_store
+from penstock.components.data.filesystems import explaining, open_store
 from penstock.components.data.input_pattern import InputPattern, escape, known_folders, numbering_keys, select
 from penstock.components.protocol import TaskError, figure, file_sha256, redact
 
@@ -92,17 +91,15 @@ def _versions(selection: Selection) -> list[str]:
     """Returns, for each selected file, what changes when it is written again."""
 
     def one(path: str) -> str:
-        try:
+        with _reading(path):
             return str(selection.filesystem.checksum(path))
-        except Exception as error:  # every filesystem has exceptions of its own
-            raise _unreadable(path, error) from error
 
     with ThreadPoolExecutor(_PARALLEL_READS) as pool:
         return list(pool.map(one, selection.paths))
 
 
-def _unreadable(path: str, error: Exception) -> TaskError:
-    return TaskError(f"{path} cannot be read ({type(error).__name__}: {error}); give access, or exclude it from input_uri")
+def _reading(path: str) -> AbstractContextManager[None]:
+    return explaining(f"{path} cannot be read", "give access, or exclude it from input_uri")
 
 
 def find(input_uri: str, spans: str, version: str) -> Selection:
@@ -113,7 +110,7 @@ def find(input_uri: str, spans: str, version: str) -> Selection:
     """
     if not input_uri.strip():
         raise TaskError("input_uri is empty; name a file, folder, glob or URI")
-    try:
+    with explaining(f"input_uri {input_uri!r} cannot be listed", "correct it or give access"):
         filesystem, path = _open(input_uri)
         known = path if "http" in filesystem.protocol else known_folders(path, filesystem.exists)
         if known == path and filesystem.exists(path):
@@ -126,10 +123,6 @@ def find(input_uri: str, spans: str, version: str) -> Selection:
         for match in chosen:
             is_folder = matches[match]["type"] != "file" and filesystem.isdir(match)  # a link to a folder has neither type
             paths += sorted(_files_below(filesystem, match)) if is_folder else [match]
-    except TaskError:
-        raise
-    except Exception as error:  # every filesystem has exceptions of its own
-        raise TaskError(f"input_uri {input_uri!r} cannot be listed ({type(error).__name__}: {error}); correct it or give access") from error
     if not paths:
         raise TaskError(f"input_uri {input_uri!r} is a folder without data files; put CSV, Parquet or TFRecord files there, or correct it")
     numbering = numbering_keys(path[len(known) :])
@@ -195,7 +188,7 @@ def fetch(selection: Selection, folder: Path) -> list[Source]:
 
     def one(number: int) -> Source:
         path = selection.paths[number]
-        try:
+        with _reading(path):
             if selection.is_local:
                 local = Path(path)
             else:
@@ -203,10 +196,6 @@ def fetch(selection: Selection, folder: Path) -> list[Source]:
                 selection.filesystem.get_file(path, str(local))
             uri = redact(selection.filesystem.unstrip_protocol(path))
             return Source(uri, local, file_sha256(local), local.stat().st_size, selection.partitions[number])
-        except Exception as error:  # every filesystem has exceptions of its own
-            if getattr(error, "errno", None) == errno.ENOSPC:
-                raise
-            raise _unreadable(path, error) from error
 
     with ThreadPoolExecutor(_PARALLEL_READS) as pool:
         sources = list(pool.map(one, range(len(selection.paths))))

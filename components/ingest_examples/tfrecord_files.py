@@ -1,6 +1,5 @@
 """Reads TFRecord files of tf.Example, compressed or not."""
 
-import errno
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import pyarrow.types as pt
 
 from penstock.components.data.examples import rows_at_once
 from penstock.components.protocol import TaskError
+from penstock.components.protocol.disk_space import is_disk_full
 
 from .columns import are_texts, is_bytes, schema_from_text, schema_to_text
 from .compression import compression_of, open_plain
@@ -87,7 +87,7 @@ def _decode(path: Path, is_checked: bool = False) -> Iterator[pa.RecordBatch]:
     except TaskError:
         raise
     except (tf.errors.OpError, RuntimeError, ValueError, pa.ArrowInvalid, OSError) as error:
-        if getattr(error, "errno", None) == errno.ENOSPC:
+        if is_disk_full(error):
             raise
         problem = str(error).splitlines()[0][:200]
         raise TaskError(f"{path} cannot be read as TFRecord of tf.Example ({problem}); write it again, or set input_format") from error

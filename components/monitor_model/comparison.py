@@ -12,7 +12,7 @@ import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from penstock.components.data.examples import read_batches, read_schema, split_folder
-from penstock.components.data.filesystems import open_filesystem
+from penstock.components.data.filesystems import explaining, fetch_folder, open_filesystem
 from penstock.components.protocol import Input, TaskError, redact
 from penstock.components.protocol import fingerprint as fingerprint_of_folder
 
@@ -62,19 +62,13 @@ def require_same(examples: Path, registered: RegisteredExamples) -> None:
 
 
 def _fetched(uri: str, scratch: Path) -> Path:
-    try:
+    with explaining(f"the reference {redact(uri)} cannot be read", "correct reference_uri"):
         files, root = open_filesystem(uri)
         if not files.exists(root):
             raise TaskError(f"the reference {redact(uri)} does not exist; give existing Examples")
         if Path(root).is_dir():
             return Path(root)
-        files.get(f"{root.rstrip('/')}/", f"{scratch}/", recursive=True)
-    except TaskError:
-        raise
-    except Exception as error:  # every filesystem has exceptions of its own
-        raise TaskError(
-            f"the reference {redact(uri)} cannot be read ({' '.join(str(error).split())[:200]}); correct reference_uri"
-        ) from error
+        fetch_folder(uri, scratch)
     return scratch
 
 

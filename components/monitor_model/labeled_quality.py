@@ -14,7 +14,7 @@ from .config import MonitoringConfig
 
 if TYPE_CHECKING:  # what it needs takes seconds to import
     from .labels import LabeledRows
-    from .slices import SlicedCounts
+    from .slices import SlicedCounts, SlicedModels
 
 
 class LabeledQuality:
@@ -77,13 +77,26 @@ class LabeledQuality:
 
     def sliced(self, bins: dict[str, Bins], rows: Callable[[], Iterable[pa.RecordBatch]]) -> "SlicedCounts | None":
         """Counts rows by the slices of the EvalConfig; None where there are no slices."""
-        if self._eval_config is None:
+        if not self._has_slices():
             return None
-        from penstock.components.evidence.eval_config import slicing_columns
-
         from .slices import sliced
 
-        return sliced(self._eval_config, bins, rows()) if slicing_columns(self._eval_config) else None
+        return sliced(self._eval_config, bins, rows())
+
+    def sliced_models(self, bins: dict[str, Bins]) -> "SlicedModels | None":
+        """Returns what counts the rows of a window by model and slice; None where there are no slices."""
+        if not self._has_slices():
+            return None
+        from .slices import SlicedModels
+
+        return SlicedModels(self._eval_config, bins)
+
+    def _has_slices(self) -> bool:
+        if self._eval_config is None:
+            return False
+        from penstock.components.evidence.eval_config import slicing_columns
+
+        return bool(slicing_columns(self._eval_config))
 
     def rows(self) -> "LabeledRows | None":
         """Returns what keeps the rows of a window that have labels; None where there are no labels."""

@@ -9,7 +9,7 @@ import pyarrow.csv as pcsv
 import pyarrow.json as pj
 import pyarrow.parquet as pq
 
-from penstock.components.data.filesystems import open_filesystem
+from penstock.components.data.filesystems import explaining, open_filesystem
 from penstock.components.protocol import TaskError, redact
 
 from .logs.logged_rows import TIME, LoggedRows
@@ -35,7 +35,7 @@ def read_labels(uri: str, key: str, column: str, time_column: str = "") -> pa.Ta
     Raises:
         TaskError: It cannot be read, lacks a column, or gives one id two labels.
     """
-    try:
+    with explaining(f"the labels {redact(uri)} cannot be read", "correct labels"):
         files, root = open_filesystem(uri)
         paths = [root] if files.isfile(root) else sorted(files.find(root))
         tables = []
@@ -43,10 +43,6 @@ def read_labels(uri: str, key: str, column: str, time_column: str = "") -> pa.Ta
             if reader := _READERS.get(PurePosixPath(path).suffix):
                 with files.open(path, "rb") as file:
                     tables.append(_selected(reader(file), key, column, time_column, path))
-    except TaskError:
-        raise
-    except Exception as error:  # every filesystem and format has exceptions of its own
-        raise TaskError(f"the labels {redact(uri)} cannot be read ({' '.join(str(error).split())[:200]}); correct labels") from error
     if not tables:
         raise TaskError(f"labels: {redact(uri)} has no file that ends in {', '.join(_READERS)}; give labels in one of these formats")
     try:

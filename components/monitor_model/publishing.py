@@ -3,12 +3,10 @@
 import base64
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from penstock.components.data.filesystems import open_store
+from penstock.components.data.filesystems import open_store, write_whole
 from penstock.components.protocol import redact
-from penstock.components.protocol.atomic import atomically
 
 if TYPE_CHECKING:
     import requests
@@ -77,12 +75,4 @@ def _ask(method: str, url: str, **content: Any) -> "requests.Response":
 def _write(folder: str, fingerprint: str, text: str) -> None:
     if not fingerprint:
         raise ValueError("the log does not tell which version answered")
-    from fsspec.implementations.local import LocalFileSystem
-
-    files, place = open_store(f"{folder}/{fingerprint}.prom")
-    if isinstance(files, LocalFileSystem):  # an object in a bucket appears whole
-        Path(place).parent.mkdir(parents=True, exist_ok=True)
-        with atomically(Path(place)) as scratch:
-            scratch.write_text(text, encoding="utf-8")
-    else:
-        files.pipe_file(place, text.encode())
+    write_whole(*open_store(f"{folder}/{fingerprint}.prom"), text.encode())

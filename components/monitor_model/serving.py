@@ -1,17 +1,15 @@
 """How the model is served, from the metrics of its server: requests, errors, latencies."""
 
-import re
 import urllib.request
 from itertools import pairwise
 from typing import Any
 from urllib.error import URLError
 
 from penstock.components.protocol import TaskError, redact
+from penstock.components.release.metrics import read_families
 
 _SECONDS = 10.0
 _MOST_BYTES = 16 << 20
-_SAMPLE = re.compile(r"^(penstock_\w+)\{(.*)\} (\S+)")
-_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _PERCENTILES = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
 _Samples = list[tuple[str, dict[str, str], float]]
 
@@ -35,9 +33,9 @@ def read_serving(url: str, fingerprint: str) -> dict[str, Any]:
     try:
         with urllib.request.urlopen(url, timeout=_SECONDS) as answer:  # noqa: S310 - http and https alone
             text = answer.read(_MOST_BYTES).decode("utf-8", "replace")
+        samples = [(each.name, each.labels, each.value) for family in read_families(text, "penstock_") for each in family.samples]
     except (URLError, OSError, ValueError) as error:
         return {"url": redact(url), "unknown": f"the server's metrics cannot be read ({getattr(error, 'reason', None) or error})"}
-    samples = list(_samples(text))
     of_model = [(name, labels, value) for name, labels, value in samples if not fingerprint or labels.get("fingerprint") == fingerprint]
     codes = {code: _sum(of_model, "penstock_requests_total", code=code) for code in ("200", "400", "500")}
     if not any(name == "penstock_requests_total" for name, *_ in of_model):
@@ -49,12 +47,6 @@ def read_serving(url: str, fingerprint: str) -> dict[str, Any]:
         "refused": codes["400"],
         "dropped": sum(value for name, _, value in samples if name == "penstock_prediction_log_dropped_total"),
     } | _latencies(of_model)
-
-
-def _samples(text: str) -> Any:
-    for line in text.splitlines():
-        if match := _SAMPLE.match(line):
-            yield match[1], dict(_LABEL.findall(match[2])), float(match[3])
 
 
 def _sum(samples: _Samples, wanted: str, **labels: str) -> float:

@@ -14,8 +14,10 @@ from penstock.components.evidence.evaluation.unsupported import NotVectorized
 from .bins import Bins, Counts
 from .config import MonitoringConfig
 from .drift import DRIFTED, compare
+from .logs.logged_rows import LoggedRows
 from .quality import whole
 from .reference import count_into
+from .window_counts import by_fingerprint
 
 # Of more slices, those with most rows of the window.
 _MOST = 50
@@ -52,6 +54,24 @@ class SlicedCounts:
             self.counts[key] = {name: each.empty() for name, each in self._bins.items()}
         self.rows[key] = self.rows.get(key, 0) + rows.num_rows
         count_into(self.counts[key], rows, self._bins)
+
+
+class SlicedModels:
+    """Counts by slice of every model of a window.
+
+    Args:
+        eval_config: What slices are cut by.
+        bins: The bins of the features.
+    """
+
+    def __init__(self, eval_config: Any, bins: dict[str, Bins]) -> None:
+        self._eval_config, self._bins = eval_config, bins
+        self.models: dict[str, SlicedCounts] = {}
+
+    def add(self, batch: LoggedRows) -> None:
+        """Adds rows of any models."""
+        for fingerprint, rows in by_fingerprint(batch):
+            self.models.setdefault(fingerprint, SlicedCounts(self._eval_config, self._bins)).add(rows.features)
 
 
 def sliced(eval_config: Any, bins: dict[str, Bins], batches: Iterable[pa.RecordBatch]) -> SlicedCounts:

@@ -27,7 +27,6 @@ from .prometheus import metrics_text
 from .publishing import publish
 from .reference import served
 from .report import write_report
-from .serving import read_serving
 from .view import View
 
 leave_out_pandas()
@@ -114,7 +113,7 @@ def monitor_model(
         uri = redact(reference.uri if reference else reference_uri)
         against = comparison(log, examples, reference_split, reference_window, schema, excluded, now, uri, config.reference_rows, quality)
     view = View(log, log_key, against, quality, config, excluded, schema)
-    seen = view.of(window, which_model)
+    seen = view.of(window, which_model, with_slices=True)
     facts, which, model = _log_facts(log), seen.fingerprint, seen.model
     judged = None if predecessor is None or seen.word != DEGRADED else quality.compare(predecessor, seen.labeled, which, schema, config)
     found = {
@@ -124,7 +123,7 @@ def monitor_model(
         "log": {"uri": redact(logs), "format": log.kind} | facts,
         **view.describe(seen),
         "predecessor": judged,
-        "serving": read_serving(metrics_url, which) if metrics_url else None,
+        "serving": _serving(metrics_url, which),
         "trend": [view.of(each, which).brief() for each in window.before(trend_windows)],
         "champion": None if champion is None else describe(champion),
         "estimate": estimate(np.concatenate(model.scores)) if quality.is_given and model.scores else None,
@@ -166,6 +165,14 @@ def _headline(found: dict[str, Any]) -> str:
     reasons = found["reasons"]
     more = f", and {len(reasons) - 1} more" if len(reasons) > 1 else ""
     return f"{found['rows']:,} rows: {found['verdict'].replace('_', ' ')}{f': {reasons[0]}' if reasons else ''}{more}"
+
+
+def _serving(metrics_url: str, fingerprint: str) -> dict[str, Any] | None:
+    if not metrics_url:
+        return None
+    from .serving import read_serving
+
+    return read_serving(metrics_url, fingerprint)
 
 
 def _log_facts(log: Log) -> dict[str, Any]:

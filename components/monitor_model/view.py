@@ -15,10 +15,11 @@ from .labeled_quality import LabeledQuality
 from .logs.reading import Log, with_ids
 from .logs.window import Window
 from .verdict import decide
-from .window_counts import ModelCounts, by_fingerprint, count_window
+from .window_counts import ModelCounts, count_window
 
 if TYPE_CHECKING:  # what it needs takes seconds to import
     from .labels import LabeledRows
+    from .slices import SlicedCounts
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Seen:
         model: Those of the model.
         compared: Its features and predictions, compared with the reference.
         labeled: Its rows that have labels.
+        slices: The counts of every model by slice, where they were asked for.
         measured: Its quality.
         word: The verdict.
         reasons: The reasons for it.
@@ -43,6 +45,7 @@ class Seen:
     model: ModelCounts
     compared: dict[str, dict[str, Any]]
     labeled: "LabeledRows | None"
+    slices: dict[str, "SlicedCounts"]
     measured: dict[str, Any] | None
     word: str
     reasons: list[str]
@@ -84,46 +87,36 @@ class View:
             "errors": model.errors,
             "newest": model.newest.isoformat() if model.newest else None,
             "newest_timestamp": model.newest.timestamp() if model.newest else None,
-            "models": _models(seen.models, self.against, self.config, self.excluded),
+            "models": _models(seen, self.against, self.config, self.excluded),
             "reference": self.against.described | {"rows": self.against.features.rows},
             "features": seen.compared.get("features", {}),
             "predictions": seen.compared.get("predictions", {}),
             "not_compared": _not_compared(model, self.against, self.excluded),
             "quality": seen.measured,
-            "slices": self._slices(seen),
         }
 
-    def _slices(self, seen: Seen) -> dict[str, Any]:
-        """Compares the slices of the model's rows; a pass of its own, for which model it is shows at the end of the first."""
-        if self.against.slices is None or not seen.model.rows:
-            return {}
-        from .slices import compare_slices
-
-        rows = (with_ids(rows, self.log_key) for rows in self.log.read(seen.window))
-        mine = (found.features for each in rows for name, found in by_fingerprint(each) if name == seen.fingerprint)
-        counted = self.quality.sliced(self.against.features.bins, lambda: mine)
-        assert counted
-        return compare_slices(self.against.slices, counted, seen.compared["features"], self.against.features.bins, self.config)
-
-    def of(self, window: Window, wanted: str) -> Seen:
+    def of(self, window: Window, wanted: str, with_slices: bool = False) -> Seen:
         """Looks at a window in one pass.
 
         Args:
             window: The window.
             wanted: The fingerprint of the model that is monitored, or its start; empty: of the one with most rows.
+            with_slices: Whether to count by slice as well.
         """
         labeled = self.quality.rows()
+        slices = self.quality.sliced_models(self.against.features.bins) if with_slices else None
+        keepers = [each for each in (labeled and labeled.keep, slices and slices.add) if each]
         batches = (with_ids(rows, self.log_key) for rows in self.log.read(window))
         outputs = self.against.predictions.bins if self.against.predictions else {}
-        keep = labeled.keep if labeled else lambda rows: None
-        models = count_window(batches, self.against.features.bins, outputs, keep)
+        models = count_window(batches, self.against.features.bins, outputs, keepers)
         which, nothing = _which(models, wanted, window, self.log.found.newest, self.config)
         model = models.get(which, ModelCounts({}, {}))
         compared = _compared(model, self.against, self.config, self.excluded) if model.rows else {}
         measured = self.quality.measure(labeled, which, self.schema, self.config) if model.rows else None
         both = compared["features"] | compared["predictions"] if compared else {}
         word, reasons = decide(model.rows, nothing, both, measured, self.config, self.log.found.ahead)
-        return Seen(window, which, models, model, compared, labeled, measured, word, reasons)
+        by_slice = slices.models if slices else {}
+        return Seen(window, which, models, model, compared, labeled, by_slice, measured, word, reasons)
 
 
 def _which(
@@ -192,11 +185,31 @@ def _not_compared(model: ModelCounts, against: Against, excluded: set[str]) -> d
     return {"excluded": sorted(excluded), "not_logged": absent, "predictions": [] if against.predictions else sorted(model.outputs)}
 
 
-def _models(models: dict[str, ModelCounts], against: Against, config: MonitoringConfig, excluded: set[str]) -> list[dict[str, Any]]:
-    """Describes every model of the window, and what has drifted in its rows; a canary is one of them."""
+def _models(seen: Seen, against: Against, config: MonitoringConfig, excluded: set[str]) -> list[dict[str, Any]]:
+    """Describes every model of the window, and what has drifted in its rows and slices; a canary is one of them."""
     described = []
-    for name, model in sorted(models.items(), key=lambda item: -item[1].rows):
+    for name, model in sorted(seen.models.items(), key=lambda item: -item[1].rows):
         compared = _compared(model, against, config, excluded) if model.rows >= config.min_rows else {}
         drifted = [each for kind in compared.values() for each, found in kind.items() if found["status"] == DRIFTED]
-        described.append({"fingerprint": name, "versions": model.versions, "rows": model.rows, "errors": model.errors, "drifted": drifted})
+        slices = _slices(seen.slices.get(name), compared.get("features", {}), against, config)
+        described.append(
+            {
+                "fingerprint": name,
+                "versions": model.versions,
+                "rows": model.rows,
+                "errors": model.errors,
+                "drifted": drifted,
+                "slices": slices,
+            }
+        )
     return described
+
+
+def _slices(
+    counted: "SlicedCounts | None", features: dict[str, Any], against: Against, config: MonitoringConfig
+) -> dict[str, dict[str, Any]]:
+    if counted is None or against.slices is None:
+        return {}
+    from .slices import compare_slices
+
+    return compare_slices(against.slices, counted, features, against.features.bins, config)

@@ -1,6 +1,6 @@
 """One pass over a window's rows: what each model was asked and answered, counted by the model's fingerprint."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -46,21 +46,24 @@ class ModelCounts:
     newest: datetime | None = None
 
 
-def count_window(batches: Iterable[LoggedRows], bins: dict[str, Bins], outputs: dict[str, Bins], keep: Keep) -> dict[str, ModelCounts]:
+def count_window(
+    batches: Iterable[LoggedRows], bins: dict[str, Bins], outputs: dict[str, Bins], keepers: Sequence[Keep]
+) -> dict[str, ModelCounts]:
     """Counts a window's rows.
 
     Args:
         batches: The rows.
         bins: The bins of the features.
         outputs: The bins of the predictions.
-        keep: Is given every batch.
+        keepers: Are given every batch.
 
     Returns:
         The counts by fingerprint; the empty one has the rows of which the log does not tell it.
     """
     models: dict[str, ModelCounts] = {}
     for batch in ahead(batches):
-        keep(batch)
+        for keep in keepers:
+            keep(batch)
         for fingerprint, rows in by_fingerprint(batch):
             _add(models.setdefault(fingerprint, ModelCounts(_empty(bins), _empty(outputs))), rows, bins, outputs)
     return models

@@ -1,13 +1,11 @@
 """What a model server says that it serves, whatever anybody has written down."""
 
 import http.client
-import re
 import urllib.request
 
+from .metrics import SERVED, read_families
 from .serving import ServerInfo
 
-_FAMILY = "# TYPE penstock_served_model gauge"
-_SAMPLE = re.compile(r'^penstock_served_model\{fingerprint="([^"]*)",model_name="([^"]*)",version="[^"]*"\} 1\.0$', re.MULTILINE)
 _SECONDS = 5.0
 
 
@@ -21,7 +19,12 @@ def read_served(metrics: str, model: str) -> frozenset[str] | None:
     Returns:
         The fingerprints; None if the server is another than Penstock's, which does not tell.
     """
-    return frozenset(found for found, name in _SAMPLE.findall(metrics) if name == model) if _FAMILY in metrics else None
+    try:
+        found = list(read_families(metrics, SERVED))
+    except ValueError:  # not metrics
+        return None
+    samples = (sample for family in found for sample in family.samples if sample.value == 1 and sample.labels.get("model_name") == model)
+    return frozenset(sample.labels["fingerprint"] for sample in samples) if found else None
 
 
 def ask_served(info: ServerInfo, model: str) -> frozenset[str]:

@@ -1,6 +1,5 @@
 """Where a model lies so that a destination's own machines can load it: in a bucket, or on a volume."""
 
-import errno
 import hashlib
 import os
 from collections.abc import Iterator
@@ -11,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from penstock.components.data import stored
-from penstock.components.data.filesystems import open_store
+from penstock.components.data.filesystems import is_local, open_store, write_whole
 from penstock.components.protocol.artifacts import Input
+from penstock.components.protocol.disk_space import is_disk_full
 from penstock.components.protocol.errors import TaskError
 from penstock.components.protocol.fingerprint import fingerprint, fingerprint_of, stream_sha256
 from penstock.components.protocol.folders import files_of
@@ -174,7 +174,7 @@ def _write_record(placed: Placed, release: Release) -> None:
         before = None
     record = stored.dump(stored.growing(release, before), indent=1, sort_keys=True).encode()
     if there != record:
-        files.pipe_file(path, record)
+        write_whole(files, path, record)
 
 
 def _fingerprint(files: Any, root: str) -> str:
@@ -184,7 +184,7 @@ def _fingerprint(files: Any, root: str) -> str:
         with files.open(name, "rb", block_size=_BLOCK_BYTES) as stream:
             return stream_sha256(stream)
 
-    if "file" in files.protocol and Path(root).exists():  # a volume: fsspec would follow links
+    if is_local(files) and Path(root).exists():  # a volume: fsspec would follow links
         return fingerprint(root)
     names = _names(files, root)
     with ThreadPoolExecutor(_READERS) as pool:
@@ -212,7 +212,7 @@ def _one_line(what: str, uri: str, kind: type[TaskError] = TaskError) -> Iterato
 
 
 def _remedy(error: Exception) -> str:
-    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+    if is_disk_full(error):
         return "make room there"
     if isinstance(error, FileNotFoundError):
         return "make the bucket, or name another one"

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from penstock.components.data.filesystems import fetch_folder
+from penstock.components.data.filesystems import explaining, fetch_folder
 from penstock.components.evidence import blessing
 from penstock.components.protocol import Input, TaskError, redact
 
@@ -43,13 +43,8 @@ def found_evaluation(evaluation: Input | None, uri: str, scratch: Path) -> Itera
         yield evaluation.path
     elif uri:
         folder = scratch / "evaluation"
-        try:
+        with explaining(f"the Evaluation at {redact(uri)} cannot be read", "correct evaluation_uri"):
             fetch_folder(uri, folder)
-        except TaskError:
-            raise
-        except Exception as error:  # every filesystem has exceptions of its own
-            reason = " ".join(str(error).split())[:200]
-            raise TaskError(f"the Evaluation at {redact(uri)} cannot be read ({reason}); correct evaluation_uri") from error
         yield folder
     else:
         yield None

@@ -7,13 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from fsspec.implementations.local import LocalFileSystem
-
 from penstock.components.data import stored
-from penstock.components.data.filesystems import open_store
-from penstock.components.protocol import TaskError, file_sha256, redact
+from penstock.components.data.filesystems import explaining, is_local, move_whole, open_store
+from penstock.components.protocol import file_sha256, redact
 from penstock.components.protocol.atomic import remove
-from penstock.components.protocol.disk_space import is_disk_full
 
 _Answer = TypeVar("_Answer")
 _SCRATCH = ".scratch"
@@ -33,7 +30,7 @@ class Place:
     def __init__(self, uri: str) -> None:
         self.uri, self._uri = uri, redact(uri)
         self._files, self._root = self._reach(lambda: open_store(uri.rstrip("/")))
-        self._is_local = isinstance(self._files, LocalFileSystem)
+        self._is_local = is_local(self._files)
         self.hashes: dict[str, str] = {}
 
     @contextmanager
@@ -66,13 +63,7 @@ class Place:
     def put(self, file: Path, name: str, sha256: str = "") -> None:
         """Moves a file to its name here; its SHA-256 is that if it is known."""
         self.hashes[name] = sha256 or file_sha256(file)
-        target = f"{self._root}/{name}"
-        if self._is_local:
-            Path(target).parent.mkdir(parents=True, exist_ok=True)
-            self._reach(lambda: os.replace(file, target))  # noqa: PTH105
-        else:
-            self._reach(lambda: self._files.put_file(str(file), target))
-            file.unlink()
+        self._reach(lambda: move_whole(file, self._files, f"{self._root}/{name}"))
 
     def write(self, scratch: Path, name: str, content: dict[str, Any]) -> None:
         """Writes a JSON object."""
@@ -108,12 +99,5 @@ class Place:
         return all(str(name).rstrip("/").endswith(f"/{_SCRATCH}") for name in found)
 
     def _reach(self, act: Callable[[], _Answer]) -> _Answer:
-        try:
+        with explaining(f"the output cannot be stored at {self._uri}", "correct output_uri, or give access", FileNotFoundError):
             return act()
-        except (TaskError, FileNotFoundError):
-            raise
-        except Exception as error:  # every filesystem has exceptions of its own
-            if is_disk_full(error):
-                raise
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            raise TaskError(f"the output cannot be stored at {self._uri} ({reason}); correct output_uri, or give access") from error

@@ -16,7 +16,7 @@ from tensorflow_metadata.proto.v0.statistics_pb2 import Histogram
 from tfx_bsl.arrow import table_util
 
 from penstock.components.data.examples import read_batches
-from penstock.components.data.filesystems import open_filesystem
+from penstock.components.data.filesystems import explaining, open_filesystem
 from penstock.components.protocol import TaskError
 
 _FILE = "FeatureStats.pb"
@@ -75,7 +75,7 @@ def load(where: str, split: str, what: str) -> Statistics | None:
     Raises:
         TaskError: Nothing can be read there, or it is not Statistics.
     """
-    try:
+    with explaining(f"{what}: cannot read {where!r}", "give the path or URI of Statistics, or leave it empty"):
         filesystem, path = open_filesystem(where)
         if filesystem.isdir(path):
             files = {str(name).split("/")[-2]: str(name) for name in filesystem.glob(f"{path}/Split-*/{_FILE}")}
@@ -84,13 +84,11 @@ def load(where: str, split: str, what: str) -> Statistics | None:
             if f"Split-{split}" not in files and len(files) > 1:
                 return None
             path = files.get(f"Split-{split}") or next(iter(files.values()))
-        statistics = Statistics.FromString(filesystem.cat_file(path))
+        content = filesystem.cat_file(path)
+    try:
+        statistics = Statistics.FromString(content)
     except DecodeError as error:
         raise TaskError(f"{what}: {path} contains no Statistics ({error}); give Statistics that validate_examples or TFDV wrote") from error
-    except Exception as error:  # every filesystem has exceptions of its own
-        raise TaskError(
-            f"{what}: cannot read {where!r} ({type(error).__name__}: {error}); give the path or URI of Statistics, or leave it empty"
-        ) from error
     if len(statistics.datasets) != 1:
         raise TaskError(
             f"{what}: {path} contains {len(statistics.datasets)} datasets, not one; give the Statistics of one Split, without slices"

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from kserve.errors import InvalidInput
 from prometheus_client import Counter, Gauge, Histogram
 
+from penstock.components.release import metrics
+
 _VERSION = ("model_name", "version", "fingerprint")
 _REQUESTS = Counter("penstock_requests", "Requests answered, by HTTP status code", (*_VERSION, "code"))
 _SECONDS = Histogram(
@@ -16,7 +18,7 @@ _SECONDS = Histogram(
     buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
 _ROWS = Histogram("penstock_batch_rows", "Rows that were computed together", _VERSION, buckets=[2**power for power in range(13)])
-SERVED = Gauge("penstock_served_model", "1 for each version that serves", _VERSION)
+SERVED = Gauge(metrics.SERVED, "1 for each version that serves", _VERSION)
 
 
 class VersionMetrics:

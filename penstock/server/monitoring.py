@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from prometheus_client import REGISTRY, Metric
-from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from penstock.components.data.filesystems import open_store
+from penstock.components.release.metrics import read_families
 
 from .metrics import SERVED
 
@@ -73,7 +73,7 @@ class Monitoring(Collector):
         problem = ""
         for fingerprint in served:
             try:
-                found[fingerprint] = list(_figures(f"{self._uri}/{fingerprint}.prom"))
+                found[fingerprint] = _figures(f"{self._uri}/{fingerprint}.prom")
             except FileNotFoundError:  # it has not been monitored yet
                 continue
             except Exception as error:  # every store has exceptions of its own
@@ -89,8 +89,6 @@ def _served() -> set[str]:
     return {sample.labels["fingerprint"] for family in SERVED.collect() for sample in family.samples}
 
 
-def _figures(uri: str) -> Iterator[Metric]:
+def _figures(uri: str) -> list[Metric]:
     files, place = open_store(uri)
-    for family in text_string_to_metric_families(files.cat_file(place).decode()):
-        if family.name.startswith(_FAMILIES):
-            yield family
+    return list(read_families(files.cat_file(place).decode(), *_FAMILIES))

@@ -50,6 +50,8 @@ def modules_of_the_sdk() -> set[str]:
     waiting = [name for name in modules() if _is_root(name)]
     while waiting:
         name = waiting.pop()
+        if name not in modules():  # what is taken from a module
+            name = name.rpartition(".")[0]
         if name in found or name not in modules():
             continue
         found.add(name)

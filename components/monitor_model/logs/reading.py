@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.components.data.filesystems import open_filesystem
+from penstock.components.data.filesystems import explaining, open_filesystem
 from penstock.components.protocol import TaskError, figure, redact
 
 from .bigquery_log import SCHEME, read_bigquery
@@ -98,12 +98,11 @@ class Log:
     def _opened(self, path: str) -> Any:
         self.found.files += 1
         try:
-            return self._files.open(path, "rb")
+            with explaining(f"the log's file {redact(path)} cannot be read", "make it readable", FileNotFoundError):
+                return self._files.open(path, "rb")
         except FileNotFoundError:  # log rotation may delete a file meanwhile
             self.found.vanished += 1
             return _Nothing()
-        except Exception as error:  # every filesystem has exceptions of its own
-            raise TaskError(f"the log's file {redact(path)} cannot be read ({error}); make it readable") from error
 
     def _looked(self) -> str:
         """Looks into the first file that says anything."""
@@ -134,15 +133,11 @@ class _Nothing:
 
 
 def _listed(uri: str) -> tuple[Any, list[str]]:
-    try:
+    with explaining(f"the log {redact(uri)} cannot be listed", "correct logs"):
         files, root = open_filesystem(uri)
         if files.isfile(root):
             return files, [root]
         paths = sorted(files.find(root))
-    except TaskError:
-        raise
-    except Exception as error:  # every filesystem has exceptions of its own
-        raise TaskError(f"the log {redact(uri)} cannot be listed ({' '.join(str(error).split())[:200]}); correct logs") from error
     return files, [path for path in paths if not PurePosixPath(path).name.startswith((".", "_"))]
 
 

@@ -174,7 +174,7 @@ def run_fn(fn_args: TrainerFnArgs):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("", "cannot read '' .it does not name a file"),
+        ("", r"cannot read '' \(ValueError: it does not name a file"),
         ("bz2+base64:???", "cannot be unpacked"),
         ("bz2+base64:aGVsbG8=", "cannot be unpacked"),
         ("/none/module.py", "cannot read '/none/module.py'"),

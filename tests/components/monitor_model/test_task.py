@@ -279,7 +279,11 @@ def test_features_by_slice(monitor, write_log):
     for row in requests:
         row["distance"] += 20 if row["carrier"] == "UA" else 0
     lines = logged(requests) + logged(rows(1_000, shift=3), CANARY)
-    slices = monitor(write_log(lines), eval_config=EVAL_CONFIG, fingerprint=FINGERPRINT).found["slices"]
+    result = monitor(write_log(lines), eval_config=EVAL_CONFIG, fingerprint=FINGERPRINT)
+    slices, of_canary = (model["slices"] for model in result.found["models"])
     assert {title: found["drifted"] for title, found in slices.items()} == {"carrier=AA": [], "carrier=B6": [], "carrier=UA": ["distance"]}
     assert sum(found["rows"] for found in slices.values()) == 6_000
     assert set(slices["carrier=UA"]["features"]) == {"distance", "hour"}
+    assert {title: found["drifted"] for title, found in of_canary.items()} == {key: ["distance"] for key in slices}
+    assert sum(found["rows"] for found in of_canary.values()) == 1_000
+    assert result.outputs["report"].read_text().count("<td>carrier=UA</td>") == 2

@@ -168,7 +168,7 @@ variable "alert_limits" {
 
 variable "metrics" {
   type        = string
-  description = "The collector of the metrics of the models: google (managed Prometheus on GKE) or prometheus-operator (the cluster has its kind PodMonitor). Null: none."
+  description = "The collector of the metrics of the models, and of the figures that monitor_model sends to a Pushgateway here: google (managed Prometheus on GKE) or prometheus-operator (the cluster has its kind PodMonitor). Null: neither is installed."
   default     = null
 
   validation {

@@ -9,11 +9,11 @@ output "context" {
       experiment      = var.experiment
       service_account = split("/", module.kubeflow.service_accounts["pipeline-runner"])[1]
     }
-    parameters = {
+    parameters = merge({
       destination  = "${replace(module.kserve.destination, "/NAME?", "/${var.model}?")}&storage=${coalesce(var.models_url, "${var.artifacts_url}/models")}"
       tracking_uri = module.mlflow.tracking_uri
       registry_uri = module.mlflow.tracking_uri
-    }
+    }, { for gateway in values(module.pushgateway) : "pushgateway" => gateway.url })
   }
 }
 

@@ -19,6 +19,7 @@ locals {
         local.outside,
         { mlflow = { namespaces = [local.namespaces.mlflow], ports = [5000] }, models = { namespaces = concat([local.namespaces.models], local.gateways) } },
         local.to_database.kubeflow,
+        { for gateway in values(module.pushgateway) : "pushgateway" => { namespaces = [gateway.namespace], ports = [gateway.port] } },
       )
     }
     models = {
@@ -49,4 +50,17 @@ module "policies" {
   ingress   = each.value.ingress
   egress    = each.value.egress
   labels    = merge(var.labels, { component = "cluster-services" })
+}
+
+module "pushgateway_policies" {
+  source   = "../network_policy"
+  for_each = module.pushgateway
+
+  namespace = each.value.namespace
+  labels    = merge(var.labels, { component = "cluster-services" })
+
+  ingress = {
+    pipelines = { namespaces = [local.namespaces.kubeflow], ports = [each.value.port] }
+    metrics   = { namespaces = local.collectors[each.key], ports = [each.value.port] }
+  }
 }

@@ -24,7 +24,7 @@ locals {
     pods-waiting = {
       severity = "WARNING"
       seconds  = var.pods_waiting_minutes * 60
-      query    = "sum by (namespace) (kube_pod_status_phase{phase=\"Pending\", namespace=~\"kubeflow|kserve|models|mlflow\"}) > 0"
+      query    = "sum by (namespace) (kube_pod_status_phase{phase=\"Pending\", namespace=~\"kubeflow|kserve|models|mlflow|pushgateway\"}) > 0"
       help     = "Pods find no node: a GPU that is not to be had, a quota, an image that cannot be pulled. `kubectl describe pod` says which."
     }
   })

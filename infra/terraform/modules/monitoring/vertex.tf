@@ -1,4 +1,5 @@
 # What serves on Vertex AI has no Prometheus: requests and latency are Cloud Monitoring's own metrics, and a verdict is a line in a task's log.
+# Each latency is counted as "total", and those of custom models as "overhead" and "model" too; a code is a class, such as "5xx".
 # https://cloud.google.com/monitoring/api/metrics_gcp_a_b#gcp-aiplatform
 locals {
   endpoint = "monitored_resource=\"aiplatform.googleapis.com/Endpoint\""
@@ -7,8 +8,8 @@ locals {
   limits   = { for name in ["PenstockErrorRate", "PenstockLatency"] : name => tonumber(regex("[0-9.]+$", module.alert_rules.alerts[name].expr)) }
 
   vertex_queries = {
-    errors  = "sum by (endpoint_id) (rate(${local.answers}{${local.endpoint}, response_code=~\"5..\"}[5m])) / sum by (endpoint_id) (rate(${local.answers}{${local.endpoint}}[5m]))"
-    latency = "histogram_quantile(0.99, sum by (le, endpoint_id) (rate(${local.times}{${local.endpoint}}[5m])))"
+    errors  = "sum by (endpoint_id) (rate(${local.answers}{${local.endpoint}, response_code=\"5xx\"}[5m])) / sum by (endpoint_id) (rate(${local.answers}{${local.endpoint}}[5m]))"
+    latency = "histogram_quantile(0.99, sum by (le, endpoint_id) (rate(${local.times}{${local.endpoint}, latency_type=\"total\"}[5m])))"
   }
 
   vertex_alerts = {

@@ -52,6 +52,7 @@ run "penstock_toml_is_what_was_made" {
         destination  = module.services.context.parameters.destination
         tracking_uri = "http://mlflow-mlflow.mlflow.svc.cluster.local:5000"
         registry_uri = "http://mlflow-mlflow.mlflow.svc.cluster.local:5000"
+        pushgateway  = "http://pushgateway.pushgateway.svc.cluster.local:9091"
       }
     }
     error_message = "penstock.toml names what the modules made"

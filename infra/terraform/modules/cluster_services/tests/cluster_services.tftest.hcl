@@ -102,13 +102,21 @@ run "metrics_are_collected_where_the_server_gives_them" {
   }
 
   assert {
-    condition     = yamldecode(helm_release.metrics["google"].values[0]).objects[0].kind == "PodMonitoring" && yamldecode(helm_release.metrics["google"].values[0]).objects[0].spec.endpoints == [{ path = "/metrics", port = 8080, interval = "30s" }]
-    error_message = "managed Prometheus asks the server's HTTP port"
+    condition = { for object in yamldecode(helm_release.metrics["google"].values[0]).objects : "${object.metadata.namespace}/${object.metadata.name}" => one(object.spec.endpoints) if object.kind == "PodMonitoring" } == {
+      "models/penstock-serving"         = { path = "/metrics", port = 8080, interval = "30s" }
+      "pushgateway/penstock-monitoring" = { path = "/metrics", port = 9091, interval = "30s" }
+    }
+    error_message = "managed Prometheus asks the servers' HTTP port, and the Pushgateway"
   }
 
   assert {
-    condition     = yamldecode(helm_release.metrics["google"].values[0]).objects[0].spec.selector.matchExpressions[0].key == "penstock.dev/fingerprint" && yamldecode(helm_release.metrics["google"].values[0]).objects[0].metadata.namespace == "models"
-    error_message = "it asks the pods that push_model starts"
+    condition     = [for object in yamldecode(helm_release.metrics["google"].values[0]).objects : object.spec.selector if object.kind == "PodMonitoring"] == [{ matchLabels = { app = "pushgateway" } }, { matchExpressions = [{ key = "penstock.dev/fingerprint", operator = "Exists" }] }]
+    error_message = "it asks the Pushgateway's pod, and those that push_model starts"
+  }
+
+  assert {
+    condition     = output.context.parameters.pushgateway == "http://pushgateway.pushgateway.svc.cluster.local:9091"
+    error_message = "the pipeline that monitors is told where to send its figures"
   }
 }
 
@@ -121,7 +129,7 @@ run "alerts_are_evaluated_where_metrics_are_collected" {
   }
 
   assert {
-    condition     = yamldecode(helm_release.metrics["google"].values[0]).objects[1].kind == "ClusterRules" && length(yamldecode(helm_release.metrics["google"].values[0]).objects[1].spec.groups) == 3
+    condition     = yamldecode(helm_release.metrics["google"].values[0]).objects[2].kind == "ClusterRules" && length(yamldecode(helm_release.metrics["google"].values[0]).objects[2].spec.groups) == 3
     error_message = "managed Prometheus has the rules of infra/monitoring"
   }
 
@@ -139,8 +147,13 @@ run "an_operator_has_the_same_rules" {
   }
 
   assert {
-    condition     = yamldecode(helm_release.metrics["prometheus-operator"].values[0]).objects[1].kind == "PrometheusRule" && yamldecode(helm_release.metrics["prometheus-operator"].values[0]).objects[1].metadata.namespace == "models"
+    condition     = yamldecode(helm_release.metrics["prometheus-operator"].values[0]).objects[2].kind == "PrometheusRule" && yamldecode(helm_release.metrics["prometheus-operator"].values[0]).objects[2].metadata.namespace == "models"
     error_message = "the operator's rules lie in a namespace"
+  }
+
+  assert {
+    condition     = { for object in yamldecode(helm_release.metrics["prometheus-operator"].values[0]).objects : object.metadata.name => one(object.spec.podMetricsEndpoints) if object.kind == "PodMonitor" }["penstock-monitoring"] == { path = "/metrics", interval = "30s", targetPort = 9091, honorLabels = true }
+    error_message = "the figures in the Pushgateway keep the labels of their models"
   }
 }
 
@@ -154,11 +167,16 @@ run "nobody_is_reached_who_need_not_be" {
 
   assert {
     condition = { for name, policies in module.policies : name => join(" ", [for policy in policies.names : trimprefix(policy, "penstock-")]) } == {
-      kubeflow = "deny from-api-server from-ingress-nginx own to-database to-metadata to-mlflow to-models to-tls"
+      kubeflow = "deny from-api-server from-ingress-nginx own to-database to-metadata to-mlflow to-models to-pushgateway to-tls"
       models   = "deny from-gateway from-metrics from-pushes own to-metadata to-tls"
       mlflow   = "deny from-pipelines own to-database to-metadata to-tls"
     }
     error_message = "every namespace is shut, and each opening has its reason"
+  }
+
+  assert {
+    condition     = [for policy in module.pushgateway_policies["google"].names : trimprefix(policy, "penstock-")] == ["deny", "from-metrics", "from-pipelines", "own"]
+    error_message = "figures come from pipelines alone, and only a collector sees them"
   }
 
   assert {

@@ -48,6 +48,15 @@ run "limits_move_the_alerts" {
   }
 }
 
+run "a_latency_counts_once" {
+  command = plan
+
+  assert {
+    condition     = strcontains(output.alerts["vertex-latency"], "latency_type=\"total\"") && strcontains(output.alerts["vertex-errors"], "response_code=\"5xx\"")
+    error_message = "Vertex AI counts a latency as a whole and in its parts, and answers by the class of their code"
+  }
+}
+
 run "without_vertex_nobody_asks_for_it" {
   command = plan
 
