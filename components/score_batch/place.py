@@ -1,5 +1,6 @@
 """Where the output goes: a folder or a bucket, in which a file appears whole or not at all."""
 
+import fcntl
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 
 from penstock.components.data import stored
 from penstock.components.data.filesystems import explaining, is_local, move_whole, open_store
-from penstock.components.protocol import file_sha256, redact
+from penstock.components.protocol import TaskError, file_sha256, redact
 from penstock.components.protocol.atomic import remove
 
 _Answer = TypeVar("_Answer")
@@ -49,16 +50,37 @@ class Place:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Removes what a killed run was making here, and in the end what a killed worker was."""
+        """Removes what a killed run was making here, and in the end what a killed worker was. A folder belongs to one run at a time.
+
+        Raises:
+            TaskError: Another run is at work here.
+        """
         scratch = Path(self._root) / _SCRATCH
         if not self._is_local:
             yield
             return
-        self._reach(lambda: remove(scratch))
+        with self._alone():
+            self._reach(lambda: remove(scratch))
+            try:
+                yield
+            finally:
+                self._reach(lambda: remove(scratch))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Locks the folder; the lock ends with the process, however that ends."""
+        self._reach(lambda: Path(self._root).mkdir(parents=True, exist_ok=True))
+        folder = os.open(self._root, os.O_RDONLY)
         try:
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise TaskError(
+                    f"another run is writing to output_uri {self._uri}; wait until it has ended, or give another output_uri"
+                ) from error
             yield
         finally:
-            self._reach(lambda: remove(scratch))
+            os.close(folder)
 
     def put(self, file: Path, name: str, sha256: str = "") -> None:
         """Moves a file to its name here; its SHA-256 is that if it is known."""

@@ -32,7 +32,7 @@ def _verdicts(monitored: dict[str, Any]) -> str:
         f"{found['verdict']}</td><td style='text-align:left'>{escape('; '.join(found['reasons'][:4]))}</td></tr>"
         for name, found in monitored.items()
     ]
-    return f"<h2>Results of the monitoring</h2><table><tr><th>Window</th><th>Rows</th><th>Verdict</th><th>Reasons</th></tr>{''.join(rows)}</table>"
+    return f"<h2>Results of the monitoring</h2><table><tr><th>Window</th><th>Rows</th><th>Verdict</th><th style='text-align:left'>Reasons</th></tr>{''.join(rows)}</table>"
 
 
 def _distances(monitored: dict[str, Any]) -> str:

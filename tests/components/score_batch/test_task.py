@@ -1,5 +1,6 @@
 """score_batch through its command: what it writes, what it refuses, and how a run goes on."""
 
+import fcntl
 import json
 import os
 import signal
@@ -166,6 +167,17 @@ def test_a_place_belongs_to_one_run(score, fail, examples, tmp_path):
     (tmp_path / "mine" / "file").write_text("mine")
     assert "is not empty" in fail(output_uri=str(tmp_path / "mine"))
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["file"]
+
+
+def test_two_runs_do_not_write_to_one_folder_at_the_same_time(score, fail, tmp_path):
+    place = tmp_path / "scored"
+    place.mkdir()
+    other_run = os.open(place, os.O_RDONLY)
+    fcntl.flock(other_run, fcntl.LOCK_EX)
+    assert f"another run is writing to output_uri {place}" in fail(output_uri=str(place))
+    assert list(place.iterdir()) == []
+    os.close(other_run)
+    assert score(output_uri=str(place)).code == 0
 
 
 def test_only_the_blessed_model_scores(fail, tmp_path, model):
