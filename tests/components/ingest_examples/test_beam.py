@@ -169,3 +169,12 @@ def test_options_that_cannot_be_used(run_task, tmp_path, options, message):
     assert result.code == 1
     assert message in result.error
     assert "\n" not in result.error
+
+
+def test_a_full_disk(run_task, tmp_path, small_disk):
+    pq.write_table(table(100_000), tmp_path / "a.parquet")
+    result = run_task(NAME, {"input_uri": str(tmp_path / "a.parquet"), **ON_BEAM})
+    assert result.code == 1
+    assert result.error.startswith("error: cannot write")
+    assert "no space left on the device" in result.error
+    assert list(small_disk.iterdir()) == []
