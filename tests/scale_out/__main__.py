@@ -57,11 +57,14 @@ def main() -> int:
         folder = (options.folder or Path(scratch)).absolute()
         flights = _table(folder / "flights", *(("sample", options.rows) if options.rows else ("repeat", options.times)))
         here = _in_process(flights, folder / "here")
+        good = True
         with serve(cluster_jars, folder / "flink") as flink:
-            steps = [step for step in STEPS if step.name in (options.only or ON_BEAM)]
-            rows = [row for step in steps for row in _on_flink(step, flink, flights, folder / "there", here)]
-    print(*(f"{'ok   ' if row.good else 'WRONG'} {row.task:<20} {row.what}: {row.found}" for row in rows), sep="\n")
-    return 0 if all(row.good for row in rows) else 1
+            for step in STEPS:
+                if step.name in (options.only or ON_BEAM):
+                    for row in _on_flink(step, flink, flights, folder / "there", here):
+                        print(f"{'ok' if row.good else 'WRONG':<6}{row.task:<20} {row.what}: {row.found}", flush=True)
+                        good = good and row.good
+    return 0 if good else 1
 
 
 def _table(folder: Path, what: str, count: int) -> Path:
