@@ -61,7 +61,8 @@ def input_of(component: str, folder: Path) -> dict[str, Any]:
             inputs[name].mkdir(parents=True, exist_ok=True)
             (inputs[name] / "file").write_text(name)
         elif hints[name] is not Output:
-            values[name] = "x" if parameter.default is inspect.Parameter.empty else parameter.default
+            needed = ["x"] if hints[name] is list else "x"
+            values[name] = needed if parameter.default is inspect.Parameter.empty else parameter.default
     return executor_input(component, folder / "outputs", values, inputs)
 
 
