@@ -7,7 +7,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import pytest
 from ..command import COMMAND
 from ..conftest import interpreter
 from ..small_training import HEADER, SmallTraining, rows, states, write_csv
+from ..waiting import until
 
 COMPONENTS = Path(__file__).resolve().parents[2] / "compiled" / "components"
 TASKS = [
@@ -344,10 +344,7 @@ def half_trained(small, tmp_path) -> Iterator[tuple[subprocess.Popen, int]]:
         "    time.sleep(600)\n",
     )
     process = small.start(trainer_module=module)
-    deadline = time.monotonic() + 60
-    while not (pid.exists() and pid.read_text().endswith(".")):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: pid.exists() and pid.read_text().endswith("."), seconds=300)
     yield process, int(pid.read_text()[:-1])
     process.kill()
     process.wait()
