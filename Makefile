@@ -113,7 +113,7 @@ docs: $(SITE)/env/.made $(SITE)/mermaid.min.js ## Build the site of the document
 # These tests need no environment but the SDK's.
 check: lint ## Check what takes few minutes: style, types, what is generated, the compiled files, the Python API
 	@$(BIN)/penstock compile --check
-	@$(BIN)/python -m pytest -p no:cacheprovider -q --numprocesses=auto --dist=loadgroup \
+	@$(BIN)/python -m pytest -p no:cacheprovider -q --numprocesses=auto \
 		tests/penstock/spec tests/penstock/lint tests/penstock/compile tests/penstock/test_api.py tests/penstock/test_rooms.py \
 		tests/penstock/test_dependencies.py tests/components/test_contract.py tests/pipelines/test_compiled.py
 

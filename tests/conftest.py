@@ -4,7 +4,9 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,17 +16,28 @@ from .ports import free_port as find_port
 from .small_training import SmallTraining
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist's, which reads the marks
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keeps together, where several processes run tests, those that share what is made once for a module, or takes a minute to make."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    for item in items:
-        definitions = [found[-1] for found in item._fixtureinfo.name2fixturedefs.values()]  # type: ignore[attr-defined]
-        if any(one.argname == "small_training" for one in definitions):
-            item.add_marker(pytest.mark.xdist_group("small_training"))
-        elif any(one.scope == "module" for one in definitions):
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Has one process run the tests that share what is made once for a module, or takes a minute to make.
+
+    xdist's own groups, of `--dist=loadgroup`, are lost with pytest 9.2: xdist 3.8 writes them to `Item._nodeid`, which pytest no longer reads.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduler(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(config.rootpath / nodeid.partition("::")[0]) or nodeid
+
+    return Scheduler(config, log)
+
+
+@cache
+def _group(file: Path) -> str:
+    """Returns what the tests of a file share; empty if nothing."""
+    text = file.read_text(encoding="utf-8")
+    if "small_training" in text:
+        return "small_training"
+    return str(file) if 'scope="module"' in text else ""
 
 
 def interpreter(variable: str) -> str:

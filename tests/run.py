@@ -110,7 +110,6 @@ def _run(options: list[str], shared: dict[str, str], suite: Suite) -> Outcome:
         "no:cacheprovider",
         "--durations=5",
         f"--numprocesses={suite.workers}",
-        "--dist=loadgroup",
         f"--timeout={_HANGS_SECONDS}",
         "-m",
         "not slow",
