@@ -414,7 +414,9 @@ def _set_defaults(options: PipelineOptions, runner: str, image: str) -> None:
         try:
             from apache_beam.runners.dataflow.internal import apiclient  # noqa: F401
         except ImportError:  # TFDV 1.16's environment leaves it out
-            raise TaskError("this environment has no client for Dataflow; run the task in its family's image, or name another runner") from None
+            raise TaskError(
+                "this environment has no client for Dataflow; run the task in its family's image, or name another runner"
+            ) from None
 
 
 def _check_endpoints(options: PipelineOptions) -> None:

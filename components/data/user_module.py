@@ -219,7 +219,9 @@ def _is_by_product(name: str) -> bool:
 
 def _of_wheel(path: Path) -> dict[str, bytes]:
     with zipfile.ZipFile(path) as archive:
-        kept = [each for each in archive.infolist() if not each.is_dir() and not top_folder(each.filename).endswith((".dist-info", ".data"))]
+        kept = [
+            each for each in archive.infolist() if not each.is_dir() and not top_folder(each.filename).endswith((".dist-info", ".data"))
+        ]
         _check_size(sum(each.file_size for each in kept))
         return {_checked(each.filename): archive.read(each) for each in kept}
 

@@ -281,8 +281,9 @@ def test_cluster_that_cannot_be_reached(small, unreachable_cluster):
         ({"destination": f"kserve://team/{'n' * 40}?mode=standard"}, ["parameter destination", "at most 39"]),
         ({"destination": f"kserve://team/{'n' * 47}"}, ["parameter destination", "at most 46"]),
         ({"destination": f"kserve://{'n' * 43}/flights?mode=standard"}, ["parameter destination", "leaves no characters"]),
+        ({"destination": "kserve://team/flights?mode=Standard"}, ["parameter destination", "mode=Standard", "give knative or standard"]),
     ],
-    ids=["model", "scheme", "name", "too long", "too long for any mode", "no room"],
+    ids=["model", "scheme", "name", "too long", "too long for any mode", "no room", "mode"],
 )
 def test_a_name_that_the_release_would_refuse_is_refused_before_anything_runs(small, parameters, words):
     done = small.run(**parameters)

@@ -13,6 +13,7 @@ FORMS = {
     "kserve": "kserve://NAMESPACE/NAME?mode=standard",
     "vertex": "vertex://PROJECT/LOCATION/ENDPOINT",
 }
+KSERVE_MODES = ("knative", "standard")
 
 
 def split(destination: str) -> tuple[str, str, dict[str, str]]:
@@ -37,7 +38,20 @@ def check_destination_name(destination: str) -> None:
     if scheme == "kserve":
         namespace, _, name = path.partition("/")
         check_kserve_name("namespace", namespace)
+        check_kserve_mode(options)
         check_kserve_name("InferenceService", name, longest_kserve_name(namespace, options.get("mode", "")))
+
+
+def check_kserve_mode(options: dict[str, str]) -> None:
+    """Rejects an option `mode` that KServe does not have.
+
+    Raises:
+        TaskError: It is one.
+    """
+    if options.get("mode", KSERVE_MODES[0]) not in KSERVE_MODES:
+        raise TaskError(
+            f"destination option mode={options['mode']} is invalid; give {' or '.join(KSERVE_MODES)}, or omit it for the cluster's default"
+        )
 
 
 def read_seconds(option: str, text: str) -> float:

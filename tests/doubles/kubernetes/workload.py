@@ -206,7 +206,7 @@ class Workload:
             self._load(uri, started)
 
     def _word_taken_for_a_command(self) -> str:
-        """Returns the first argument where there is no command and the image has no entry point, as Penstock's; empty else."""
+        """Returns the first argument where the image is Penstock's, which starts no server without a command, and there is none; empty else."""
         containers = self.template["predictor"].get("containers") or [{}]
         is_penstocks = "penstock-serve" in self.image
         return next(iter(containers[0].get("args") or []), "") if is_penstocks and not containers[0].get("command") else ""

@@ -18,7 +18,7 @@ from penstock.components.release.settling import wait_until_answered
 
 from ..destination import Answer, Ask, Check, Current, StepFailed, Traffic, accept, or_current_serves
 from ..metrics import read_traffic
-from ..uri import check_options, read_seconds
+from ..uri import check_kserve_mode, check_options, read_seconds
 from .api import Cluster, ClusterError, Conflict, OutcomeUnknown
 from .complaints import Complaints
 from .knative import Knative
@@ -120,10 +120,7 @@ class KServeDestination:
         namespace, _, name = path.partition("/")
         check_kserve_name("namespace", namespace)
         check_kserve_name("InferenceService", name)
-        if options.get("mode", "standard") not in MODES:
-            raise TaskError(
-                f"destination option mode={options['mode']} is invalid; give {' or '.join(MODES)}, or omit it for the cluster's default"
-            )
+        check_kserve_mode(options)
         mode = MODES[options["mode"]] if "mode" in options else ""
         lease, timeout, call_timeout = (
             read_seconds(option, options.get(option, default))

@@ -20,7 +20,7 @@ MODES = {"knative": KNATIVE, "standard": STANDARD}
 _MODE = "serving.kserve.io/deploymentMode"
 HTTP_PORT = 8080
 MODEL_FOLDER = "/mnt/models"
-# The images have no entry point.
+# The entry point of the images starts a server only by this command.
 _COMMAND = ["python", "-m", "penstock.server"]
 # Endpoints learn within seconds that a pod ends; until then its server answers, and after that it ends the requests that it has.
 _DRAIN_SECONDS, _GRACE_SECONDS = 10, 60

@@ -86,7 +86,7 @@ def test_penstocks_server_finds_the_model_where_kserve_puts_it():
     predictor = version(1, **ALL).predictor
     (container,) = predictor["containers"]
     assert container["name"] == "kserve-container"
-    assert container["command"] == ["python", "-m", "penstock.server"], "the image has no entry point"
+    assert container["command"] == ["python", "-m", "penstock.server"]
     arguments = dict(zip(container["args"][::2], container["args"][1::2], strict=True))
     assert arguments == {"--model_name": "churn", "--model_dir": "/mnt/models", "--fingerprint": f"{1:064x}", "--drain_seconds": "10"}
     assert {"name": "STORAGE_URI", "value": "s3://models/churn/1"} in container["env"]

@@ -230,7 +230,7 @@ def test_machines_and_containers(place: Place):
     (model,) = place.double.models()
     container = model.container_spec
     assert container.predict_route == "/v1/models/flights:predict"
-    assert list(container.command) == ["python", "-m", "penstock.server"], "the image has no entry point"
+    assert list(container.command) == ["python", "-m", "penstock.server"]
     assert list(container.args) == ["--model_name", "flights", "--fingerprint", place.release("first").fingerprint]
     assert [(variable.name, variable.value) for variable in container.env] == [("PENSTOCK_MODEL_VERSION", "1")]
 
