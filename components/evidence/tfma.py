@@ -7,9 +7,14 @@ this, and we know of no issue that asks for one.
 Nothing else in Penstock imports TFMA, except for its protos (tests/penstock/test_private_tfma.py). tests/components/evidence/test_tfma.py
 fails when TFMA makes one of these names public. tests/components/evaluate_model/test_metrics_against_tfma.py fails when a private name
 comes to mean something else: it compares the values with those of TFMA's own run.
+
+TFMA 0.52 counts the first of several accumulators twice in five of its combiners, wherever a runner gives them in a list, as all do that
+have several workers. Importing this module puts `_EachOnce` subclasses in their place: workers import this module to unpickle them.
 """
 
 import inspect
+import sys
+from collections.abc import Iterable
 from typing import Any
 
 from tensorflow_model_analysis import constants, evaluators, extractors, writers
@@ -26,11 +31,14 @@ from tensorflow_model_analysis.metrics import (
     confusion_matrix_metrics,
     cross_entropy_metrics,
     example_count,
+    flip_metrics,
     mean_regression_error,
     metric_specs,
     metric_types,
     metric_util,
+    model_cosine_similarity,
     multi_class_confusion_matrix_metrics,
+    prediction_difference_metrics,
     rouge,
     squared_pearson_correlation,
     tf_metric_wrapper,
@@ -99,17 +107,60 @@ ExampleCount = example_count._ExampleCountCombiner
 Calibration = calibration._WeightedLabelsPredictionsExamplesCombiner
 SquaredPearson = squared_pearson_correlation._SquaredPearsonCorrelationCombiner
 Tjur = tjur_discrimination._TjurDiscriminationCombiner
-MeanAbsoluteError = mean_regression_error._MeanAbsoluteErrorCombiner
-MeanSquaredError = mean_regression_error._MeanSquaredErrorCombiner
-MeanAbsolutePercentageError = mean_regression_error._MeanAbsolutePercentageErrorCombiner
-MeanSquaredLogarithmicError = mean_regression_error._MeanSquaredLogarithmicErrorCombiner
-BinaryCrossEntropy = cross_entropy_metrics._BinaryCrossEntropyCombiner
-CategoricalCrossEntropy = cross_entropy_metrics._CategoricalCrossEntropyCombiner
 CalibrationHistogram = calibration_histogram._CalibrationHistogramCombiner
 BinaryConfusionMatrix = binary_confusion_matrices._BinaryConfusionMatrixCombiner
 MultiClassConfusionMatrix = multi_class_confusion_matrix_metrics._MultiClassConfusionMatrixCombiner
 ClassWeightsFromLabels = aggregation._ClassWeightsFromLabelsCombiner
 KerasMetrics = tf_metric_wrapper._CompilableMetricsCombiner
+
+
+class _EachOnce:
+    """Counts each accumulator once, also the first of a list. test_tfma.py says when TFMA does so itself, and this can go."""
+
+    def merge_accumulators(self, accumulators: Iterable[Any]) -> Any:
+        """Merges accumulators into the first of them. TFMA's takes that from the iterable and merges what is left: an iterator has it no more."""
+        return super().merge_accumulators(iter(accumulators))  # type: ignore[misc]
+
+
+class MeanAbsoluteError(_EachOnce, mean_regression_error._MeanAbsoluteErrorCombiner):
+    """The sums of MeanAbsoluteError."""
+
+
+class MeanSquaredError(_EachOnce, mean_regression_error._MeanSquaredErrorCombiner):
+    """The sums of MeanSquaredError."""
+
+
+class MeanAbsolutePercentageError(_EachOnce, mean_regression_error._MeanAbsolutePercentageErrorCombiner):
+    """The sums of MeanAbsolutePercentageError."""
+
+
+class MeanSquaredLogarithmicError(_EachOnce, mean_regression_error._MeanSquaredLogarithmicErrorCombiner):
+    """The sums of MeanSquaredLogarithmicError."""
+
+
+class BinaryCrossEntropy(_EachOnce, cross_entropy_metrics._BinaryCrossEntropyCombiner):
+    """The sums of BinaryCrossEntropy."""
+
+
+class CategoricalCrossEntropy(_EachOnce, cross_entropy_metrics._CategoricalCrossEntropyCombiner):
+    """The sums of CategoricalCrossEntropy."""
+
+
+class BooleanFlipCounts(_EachOnce, flip_metrics._BooleanFlipCountsCombiner):
+    """The counts of the flip rates."""
+
+
+class ModelCosineSimilarity(_EachOnce, model_cosine_similarity._ModelCosineSimilarityCombiner):
+    """The sums of ModelCosineSimilarity."""
+
+
+class SymmetricPredictionDifference(_EachOnce, prediction_difference_metrics._SymmetricPredictionDifferenceCombiner):
+    """The sums of SymmetricPredictionDifference."""
+
+
+for _kind in _EachOnce.__subclasses__():
+    _tfmas = _kind.__bases__[1]
+    setattr(sys.modules[_tfmas.__module__], _tfmas.__name__, _kind)
 
 
 class Combiner:

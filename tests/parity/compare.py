@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,13 +109,10 @@ def _parameters(task: str, left: dict[str, Any], right: dict[str, Any]) -> Itera
         yield Row(task, name, f"equal: {one}" if one == other else f"{one} and {other}", "equal", one == other)
 
 
-def compare_metrics(
-    task: str, left: dict[str, Any], right: dict[str, Any], tolerance: float = QUALITY_TOLERANCE, left_out: Collection[str] = ()
-) -> Iterator[Row]:
-    """Compares what `Metrics` artifacts say of the model, except for metrics that are left out."""
+def compare_metrics(task: str, left: dict[str, Any], right: dict[str, Any], tolerance: float = QUALITY_TOLERANCE) -> Iterator[Row]:
+    """Compares what `Metrics` artifacts say of the model."""
     one, other = (side["metrics"]["artifacts"][0]["metadata"] if "metrics" in side else {} for side in (left, right))
     differences = {name: abs(value - other[name]) for name, value in one.items() if isinstance(value, float) and name in other}
-    differences = {name: value for name, value in differences.items() if name not in left_out}
     if differences:
         worst = max(differences, key=lambda name: differences[name])
         apart = f"at most {differences[worst]:.1g} apart ({worst}: {one[worst]:.6f} and {other[worst]:.6f})"

@@ -8,9 +8,6 @@ from ..parity.compare import Differences, Row, compare_files, compare_metrics, c
 from .steps import Run
 
 _METRICS_TOLERANCE = 1e-6
-# TFMA 0.52's _CrossEntropyCombiner.merge_accumulators counts the first accumulator twice if they come as a list, as runners with several workers
-# give them: the value leans to the rows that came first.
-_DEFECTIVE_METRICS = {"binary_crossentropy"}
 # Of a bucket's rows or of a quantile: workers merge sketches in no order.
 _SKETCHED_TOLERANCE = 0.05
 _MAY_DIFFER: Differences = {
@@ -40,7 +37,6 @@ def compare(name: str, here: Run, there: Run) -> Iterator[Row]:
         name,
         *({key: {"artifacts": [{"metadata": value}]} for key, value in run.metadata.items()} for run in (here, there)),
         _METRICS_TOLERANCE,
-        _DEFECTIVE_METRICS,
     )
     if "statistics" in here.metadata:
         yield compare_statistics(name, here.folder / "statistics", there.folder / "statistics", _SKETCHED_TOLERANCE)

@@ -1,10 +1,14 @@
 """Each test fails when TFMA makes public what the adapter takes from its internals: then import that, and remove it from the adapter."""
 
 import importlib
+import subprocess
+import sys
+from dataclasses import astuple, fields
 from types import FunctionType, ModuleType
 
 import pytest
 import tensorflow_model_analysis
+from apache_beam.internal import pickler
 
 from penstock.components.evidence import tfma
 
@@ -43,6 +47,41 @@ def test_combiners_have_no_public_settings() -> None:
     assert combiner.key == key
     assert combiner.example_weighted
     assert not hasattr(combiner.function, "example_weighted")
+
+
+@pytest.mark.parametrize("kind", tfma._EachOnce.__subclasses__(), ids=lambda kind: kind.__name__)
+class TestMerging:
+    """Accumulators come in a list wherever there are several workers."""
+
+    def test_each_counts_once(self, kind: type) -> None:
+        assert merged(kind) == 3.0
+
+    def test_tfma_makes_no_other(self, kind: type) -> None:
+        tfmas = kind.__bases__[1]
+        assert getattr(importlib.import_module(tfmas.__module__), tfmas.__name__) is kind
+
+    def test_tfma_counts_the_first_twice(self, kind: type) -> None:
+        """When this fails, `_EachOnce` and its subclasses can go: give the names to TFMA's combiners."""
+        assert merged(kind.__bases__[1]) == 4.0
+
+
+def test_a_worker_gets_the_corrected_combiners() -> None:
+    """It imports nothing but what it unpickles."""
+    kinds = tfma._EachOnce.__subclasses__()
+    code = "import sys; from apache_beam.internal import pickler; print({kind.__module__ for kind in pickler.loads(sys.stdin.read())})"
+    done = subprocess.run([sys.executable, "-c", code], input=pickler.dumps(kinds), capture_output=True, check=True)
+    assert done.stdout.decode().strip() == str({tfma.__name__})
+
+
+def merged(kind: type) -> float:
+    """Merges accumulators whose sums are all 1.0 and all 2.0; returns what each sum becomes."""
+    combiner = object.__new__(kind)
+    first, second = combiner.create_accumulator(), combiner.create_accumulator()
+    for field in fields(first):
+        setattr(first, field.name, 1.0)
+        setattr(second, field.name, 2.0)
+    (value,) = set(astuple(combiner.merge_accumulators([first, second])))
+    return value
 
 
 def exporting(name: str) -> list[str]:
