@@ -28,7 +28,7 @@ from .prometheus.fetching import variables as prometheus_variables
 # After so long a test fails, and says where it hangs; the slowest that has no limit of its own takes a minute and a half on a quiet machine.
 _HANGS_SECONDS = 900
 # How many tests of a suite run at a time on each core, if not one: these mostly wait, for what a cluster does and for commands.
-_TESTS_A_CORE = {"deploy": 2.0, "sdk": 1.5}
+_TESTS_A_CORE = {"deploy": 1.5, "sdk": 1.5}
 _MOST = 8  # each has servers of its own, which need up to 2 GiB
 _NO_TESTS = 5  # pytest's exit code where what was asked for is in no test of a suite
 

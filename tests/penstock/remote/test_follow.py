@@ -41,6 +41,10 @@ BY_EXIT_CODE: list[tuple[int, Any, dict[str, str]]] = [
 ]
 
 
+# What is decided above the backends.
+MOSTLY_KUBEFLOW = pytest.mark.parametrize("backend", ["kubeflow", pytest.param("vertex", marks=pytest.mark.slow)], indirect=True)
+
+
 @pytest.fixture
 def silent_environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Environments whose tasks do nothing, give back nothing and say nothing: as if every trace of them were gone."""
@@ -127,6 +131,7 @@ def test_a_lost_connection_ends_nothing(backend: Backend, person: Person, how: s
     assert ends_of_tasks(started.output) == {"hold": ("done", ""), "say": ("done", "said late")}
 
 
+@MOSTLY_KUBEFLOW
 def test_a_backend_that_stays_away_ends_it_with_one_line(backend: Backend, person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     run = run_id(person.submits(holding).stdout)
     monkeypatch.chdir(person.folder)
@@ -157,6 +162,7 @@ def test_a_log_that_is_late_is_not_taken_for_none(vertex: VertexDouble, person: 
 
 
 class TestInterrupted:
+    @MOSTLY_KUBEFLOW
     def test_without_a_terminal_the_run_goes_on(self, backend: Backend, person: Person) -> None:
         started = person.starts(holding, "--wait")
         started.until("hold  running")
@@ -170,6 +176,7 @@ class TestInterrupted:
         assert done.returncode == 0
         assert ends_of_tasks(done.stdout) == {"hold": ("done", ""), "say": ("done", "said late")}
 
+    @MOSTLY_KUBEFLOW
     @pytest.mark.parametrize(("answer", "state"), [("y", "canceled"), ("n", "running"), ("", "running")])
     def test_at_a_terminal_it_asks(self, backend: Backend, person: Person, answer: str, state: str) -> None:
         started = person.starts(holding, "--wait", terminal=True)
@@ -182,6 +189,7 @@ class TestInterrupted:
         assert f"canceled   {run}" in started.output if answer == "y" else f"penstock runs show {run} --wait" in started.output
         assert _state(person, run, state) == state
 
+    @MOSTLY_KUBEFLOW
     def test_a_second_interrupt_leaves(self, backend: Backend, person: Person) -> None:
         started = person.starts(holding, "--wait", terminal=True)
         started.until("running")
@@ -192,6 +200,7 @@ class TestInterrupted:
         assert _state(person, run_id(started.output), "running") == "running"
 
 
+@MOSTLY_KUBEFLOW
 def test_a_run_that_is_canceled_elsewhere_is_canceled(backend: Backend, person: Person) -> None:
     started = person.starts(holding, "--wait")
     started.until("hold  running")
@@ -201,6 +210,7 @@ def test_a_run_that_is_canceled_elsewhere_is_canceled(backend: Backend, person: 
     assert re.search(r"^canceled in ", started.output, re.MULTILINE)
 
 
+@MOSTLY_KUBEFLOW
 def test_tasks_from_the_cache_are_shown_as_cached(backend: Backend, person: Person) -> None:
     for options, state in (([], "done"), ([], "cached"), (["--no-cache"], "done")):
         done = person.submits(chain, "--wait", *options)

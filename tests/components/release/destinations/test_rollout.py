@@ -10,6 +10,10 @@ import pytest
 from .sites import SITES, Site
 
 IN_BOTH_MODES = pytest.mark.parametrize("site", SITES, indirect=True)
+# What is decided above the destinations, from what each of them reports in the same way.
+MOSTLY_LOCAL = pytest.mark.parametrize(
+    "site", [SITES[0], *(pytest.param(kind, marks=pytest.mark.slow) for kind in SITES[1:])], indirect=True
+)
 ONE_BY_ONE = {"strategy": "canary", "traffic_steps": [25, 50, 100], "bake_seconds": 0}
 
 
@@ -114,6 +118,7 @@ def test_clients_never_get_wrong_answers(site: Site):
     assert_only_the_first_is_there(site)
 
 
+@MOSTLY_LOCAL
 def test_slow_answers_roll_back(site: Site):
     site("first")
     done = site("second", parameters={"max_latency_ms": 0.001})
@@ -144,6 +149,7 @@ def test_errors_that_only_some_requests_meet_roll_back_where_they_are_counted(si
     assert_only_the_first_is_there(site)
 
 
+@MOSTLY_LOCAL
 def test_errors_of_long_ago_cost_what_serves_nothing(site: Site):
     site("first")
     site("fickle")
@@ -153,6 +159,7 @@ def test_errors_of_long_ago_cost_what_serves_nothing(site: Site):
     assert site.recorded() == {"serving": "fickle", "previous": "first"}
 
 
+@MOSTLY_LOCAL
 def test_a_model_that_had_errors_long_ago_can_be_released_again(site: Site):
     site("first")
     site("fickle")
@@ -163,6 +170,7 @@ def test_a_model_that_had_errors_long_ago_can_be_released_again(site: Site):
     site.serves("fickle")
 
 
+@MOSTLY_LOCAL
 def test_what_is_staged_is_promoted_whatever_errors_it_had_before(site: Site):
     site("first")
     site.kill("fickle", "check at 25 %")
@@ -184,6 +192,7 @@ def test_changed_files_of_the_serving_model_are_restored_and_reported(site: Site
     site.serves("first")
 
 
+@MOSTLY_LOCAL
 def test_what_is_staged_and_has_changed_since_is_not_promoted(site: Site):
     site("first")
     site.kill("second", "check at 25 %")
@@ -218,6 +227,7 @@ def test_no_rollback_to_a_model_whose_files_have_changed(site: Site, to: str):
     assert site.champion() == "second"
 
 
+@MOSTLY_LOCAL
 def test_no_rollback_to_a_model_that_answers_wrongly(site: Site):
     for name in ("fickle", "second"):
         site(name)
@@ -236,6 +246,7 @@ def test_no_rollback_to_a_model_that_answers_wrongly(site: Site):
     site.serves("fickle")
 
 
+@MOSTLY_LOCAL
 def test_the_task_fails_if_the_rollback_fails(site: Site):
     site("fickle")
     site.set_mode("9")
@@ -264,6 +275,7 @@ def test_a_model_without_its_evidence_changes_nothing(site: Site, evidence: dict
     assert_only_the_first_is_there(site)
 
 
+@MOSTLY_LOCAL
 def test_a_stale_baseline_may_be_allowed(site: Site):
     site("first")
     assert site("second", baseline="", parameters={"allow_stale_baseline": True}).parameters["outcome"] == "pushed"
@@ -308,6 +320,7 @@ def test_what_a_killed_push_left_is_taken_away_by_another_model(site: Site):
     assert site.recorded() == {"serving": "fickle", "previous": "first"}
 
 
+@MOSTLY_LOCAL
 def test_by_hand_what_is_staged_is_promoted(site: Site):
     site("first")
     site.kill("second", "check at 25 %")

@@ -330,7 +330,7 @@ def test_pods_that_serve_other_bytes_are_found_out_by_what_they_say(site: Site, 
     assert site.serves() == "first"
 
 
-@BOTH
+@pytest.mark.parametrize("mode", ["standard", pytest.param("knative", marks=pytest.mark.slow)])
 def test_metrics_that_vanish_on_the_way_roll_back(site: Site, mode: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(kserve_plane, "PATIENCE_SECONDS", 1.0)
     site.push("first")
