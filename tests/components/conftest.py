@@ -193,11 +193,14 @@ def _stores_elsewhere() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture
-def bucket_elsewhere(_stores_elsewhere: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+def bucket_elsewhere(_stores_elsewhere: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """As `bucket`, for tests of families whose libraries do not go with those of the doubles."""
     for name, value in _stores_elsewhere.items():
         monkeypatch.setenv(name, value)
-    return "models"
+    clients = import_module("fsspec").get_filesystem_class("s3")  # they keep the endpoint that they were made with
+    clients.clear_instance_cache()
+    yield "models"
+    clients.clear_instance_cache()
 
 
 @pytest.fixture
