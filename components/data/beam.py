@@ -1,4 +1,4 @@
-"""Apache Beam as tasks use it: options that are checked before a run, and files that a task and Beam's workers both reach.
+"""Apache Beam as tasks use it: pipelines, and files that a task and Beam's workers both reach.
 
 Workers of a runner may be on other machines. They read artifacts where these are stored, in a bucket or in a folder that all machines
 share, and write outputs there, each file whole or not at all. A task and its workers hand each other everything else in a scratch folder
@@ -10,13 +10,11 @@ import base64
 import contextlib
 import errno
 import functools
-import io
 import json
 import logging
 import os
 import re
 import shutil
-import socket
 import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -26,36 +24,19 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
-from apache_beam.options.pipeline_options import (
-    GoogleCloudOptions,
-    PipelineOptions,
-    PortableOptions,
-    SetupOptions,
-    StandardOptions,
-    TypeOptions,
-    WorkerOptions,
-)
-from apache_beam.runners.runner import create_runner
+from apache_beam.options.pipeline_options import GoogleCloudOptions
 from apache_beam.transforms.window import GlobalWindows
 
 from penstock.components.protocol.artifacts import Artifact, Output, is_in_bucket
 from penstock.components.protocol.atomic import atomically, remove_scratch
-from penstock.components.protocol.disk_space import is_disk_full
 from penstock.components.protocol.errors import TaskError
 from penstock.components.protocol.fingerprint import file_sha256
 from penstock.components.protocol.redacting import redact
 
+from .beam_options import check_endpoints, name_of_runner, read_options, runs_here, set_defaults
 from .examples import count_groups, read_group
-from .filesystems import fetch_folder, open_store
-from .runners import names_runner
+from .filesystems import explaining, fetch_folder, open_store
 
-# Beam's own default would first download another one.
-_IN_MEMORY = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
-_ON_THIS_MACHINE = ("fnapirunner", "directrunner", "bundlebaseddirectrunner", "prismrunner")
-_KNOWN = "DirectRunner, PrismRunner, FlinkRunner, SparkRunner, PortableRunner or DataflowRunner"
-_ANSWER_SECONDS = 10.0
-# Without it Flink and Spark end and start the workers, which import TensorFlow, between two stages of a job.
-_ENVIRONMENT_CACHE_MS = 60_000
 # So many hashes fit into a worker's memory many times.
 _HASHES_AT_ONCE = 1 << 22
 _MOST_HASH_BITS = 16
@@ -79,12 +60,11 @@ class Engine:
     """
 
     def __init__(self, beam_pipeline_args: list[str], image: str, beside: Output) -> None:
-        self.options = _options(beam_pipeline_args)
-        standard, portable = self.options.view_as(StandardOptions), self.options.view_as(PortableOptions)
-        self._runner = standard.runner.rpartition(".")[2].lower()
-        self._is_here = self._runner in _ON_THIS_MACHINE or portable.environment_type == "LOOPBACK"
-        _check_endpoints(self.options)
-        _set_defaults(self.options, self._runner, image)
+        self.options = read_options(beam_pipeline_args)
+        self._runner = name_of_runner(self.options)
+        self._is_here = runs_here(self.options)
+        check_endpoints(self.options)
+        set_defaults(self.options, image)
         self._written: list[str] = []
         logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # it logs at length what it then raises
         name = f"penstock-beam-{os.urandom(6).hex()}"
@@ -337,102 +317,19 @@ def fetched(uri: str) -> str:
 
 
 def _read(uri: str) -> bytes:
-    if not is_in_bucket(uri):
-        return Path(uri).read_bytes()
     files, path = open_store(uri)
     return bytes(files.cat_file(path))
 
 
 def _remove(uri: str) -> None:
-    if not is_in_bucket(uri):
-        shutil.rmtree(uri)
-        return
     files, path = open_store(uri)
     with contextlib.suppress(FileNotFoundError):
         files.rm(path, recursive=True)
 
 
-@contextlib.contextmanager
-def _reaching(uri: str) -> Iterator[None]:
+def _reaching(uri: str) -> contextlib.AbstractContextManager[None]:
     """Says in one line that a file cannot be reached."""
-    try:
-        yield
-    except TaskError:
-        raise
-    except Exception as error:  # every filesystem has exceptions of its own
-        if is_disk_full(error):
-            raise
-        raise TaskError(f"{redact(uri)} cannot be read or written ({_first_line(error)}); give access to the bucket or folder") from error
-
-
-def _options(given: list[str]) -> PipelineOptions:
-    """Parses Beam's options.
-
-    Raises:
-        TaskError: One is invalid, or there is no such runner.
-    """
-    named, printed = names_runner(given), io.StringIO()
-    try:
-        with contextlib.redirect_stderr(printed):
-            options = PipelineOptions(given if named else [*given, f"--runner={_IN_MEMORY}"])
-            options.get_all_options(retain_unknown_options=True)
-    except SystemExit:
-        reason = printed.getvalue().strip().rpartition("error: ")[2]
-        raise TaskError(f"beam_pipeline_args cannot be read ({reason[:200]}); correct them") from None
-    standard = options.view_as(StandardOptions)
-    if not standard.runner or standard.runner.lower() == "directrunner":
-        standard.runner = _IN_MEMORY
-    # It costs half a second for tf.Transform's pipeline, and refuses protocols. What the tests run in memory is what runs elsewhere.
-    options.view_as(TypeOptions).pipeline_type_check = False
-    try:
-        create_runner(standard.runner)
-    except (ValueError, ImportError, AttributeError):
-        raise TaskError(f"beam_pipeline_args names the runner {standard.runner!r}, which does not exist; give {_KNOWN}") from None
-    return options
-
-
-def _set_defaults(options: PipelineOptions, runner: str, image: str) -> None:
-    """Fills in what a runner elsewhere needs.
-
-    Raises:
-        TaskError: Dataflow needs more.
-    """
-    portable, workers = options.view_as(PortableOptions), options.view_as(WorkerOptions)
-    if runner in _ON_THIS_MACHINE:
-        return
-    portable.environment_cache_millis = int(portable.environment_cache_millis or _ENVIRONMENT_CACHE_MS)
-    if portable.environment_type in (None, "DOCKER") and not (portable.environment_config or portable.environment_options):
-        workers.sdk_container_image = workers.sdk_container_image or image
-    if runner == "dataflowrunner":
-        cloud, setup = options.view_as(GoogleCloudOptions), options.view_as(SetupOptions)
-        for name in ("project", "region", "temp_location"):
-            if not getattr(cloud, name):
-                raise TaskError(f"beam_pipeline_args names Dataflow, but not its {name}; add --{name}=")
-        if not cloud.temp_location.startswith("gs://"):
-            raise TaskError(f"temp_location in beam_pipeline_args is {cloud.temp_location!r}; give Dataflow a gs:// bucket")
-        setup.sdk_location = "container" if setup.sdk_location == "default" else setup.sdk_location
-        try:
-            from apache_beam.runners.dataflow.internal import apiclient  # noqa: F401
-        except ImportError:  # TFDV 1.16's environment leaves it out
-            raise TaskError(
-                "this environment has no client for Dataflow; run the task in its family's image, or name another runner"
-            ) from None
-
-
-def _check_endpoints(options: PipelineOptions) -> None:
-    """Checks that a job server answers at the address in the options.
-
-    Raises:
-        TaskError: It does not answer.
-    """
-    given = options.get_all_options(retain_unknown_options=True)
-    for name in ("job_endpoint", "flink_master", "spark_master_url"):
-        found = re.fullmatch(r"(?:\w+://)?\[?([^\[\]]+?)\]?:(\d+)", str(given.get(name) or ""))
-        if found:
-            try:
-                socket.create_connection((found[1], int(found[2])), timeout=_ANSWER_SECONDS).close()
-            except (OSError, OverflowError) as error:
-                raise TaskError(f"{name} {given[name]} in beam_pipeline_args does not answer ({error}); start it, or correct it") from error
+    return explaining(f"{redact(uri)} cannot be read or written", "give access to the bucket or folder")
 
 
 def _of_worker(error: Exception) -> Exception | None:

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from penstock.components.data.beam import Engine, described, making
 from penstock.components.data.examples import PART_ROWS, SplitWriter
-from penstock.components.data.filesystems import open_store
+from penstock.components.data.filesystems import explaining, open_store
 from penstock.components.protocol import Output, TaskError, file_sha256, redact
 
 from .chunks import Chunk, Reader, Table, read
@@ -63,10 +63,8 @@ def _copied(uri: str) -> Iterator[Path]:
     files, path = open_store(uri)
     with tempfile.TemporaryDirectory(prefix="penstock-ingest-") as folder:
         copy = Path(folder) / PurePosixPath(path).name
-        try:
+        with explaining(f"{redact(uri)} cannot be read", "give the workers access to it"):
             files.get_file(path, str(copy))
-        except Exception as error:  # every filesystem has exceptions of its own
-            raise TaskError(f"{redact(uri)} cannot be read ({type(error).__name__}: {error}); give the workers access to it") from error
         yield copy
 
 
@@ -85,10 +83,11 @@ def write(engine: Engine, reader: Reader, tables: list[Table], examples: Output)
         The rows of each Split, the number of rows that are in none, and the bytes written.
     """
     chunks = [[chunk for file, count in table.files for chunk in _chunks(file, count)] for table in tables]
+    plain = [replace(table, files=[]) for table in tables]  # each worker gets the chunks that it reads
     numbered = [(place, number, chunk) for place, found in enumerate(chunks) for number, chunk in enumerate(found)]
     with engine.pipeline() as pipeline:
         dealt = pipeline | "Chunks" >> beam.Create(numbered) | "Deal" >> beam.Reshuffle()
-        _ = dealt | "Count" >> beam.Map(_count, reader, [_Counted.of(table) for table in tables]) | engine.gather("counts")
+        _ = dealt | "Count" >> beam.Map(_count, reader, plain) | engine.gather("counts")
     counts = [np.zeros((len(found), len(table.splits) + 1), np.int64) for table, found in zip(tables, chunks, strict=True)]
     for found in engine.gathered("counts"):
         counts[found["table"]][found["chunk"]] = found["rows"]
@@ -105,7 +104,6 @@ def write(engine: Engine, reader: Reader, tables: list[Table], examples: Output)
     destination = engine.destination(examples)
     with engine.pipeline() as pipeline:
         dealt = pipeline | "Parts" >> beam.Create(pieces) | "Deal" >> beam.Reshuffle()
-        plain = [replace(table, files=[]) for table in tables]  # the chunks come with the parts
         _ = dealt | "Write" >> beam.FlatMap(_write, reader, plain, destination) | engine.gather("parts")
     parts = engine.gathered("parts")
     engine.record(examples, {part["name"]: part["sha256"] for part in parts})
@@ -116,23 +114,12 @@ def _chunks(file: Chunk, count: int) -> list[Chunk]:
     return [replace(file, number=number) for number in range(count)] if count > 1 else [file]
 
 
-@dataclass(frozen=True)
-class _Counted:
-    """What of a table has to be read to count the rows of each Split."""
-
-    table: Table
-    wanted: pa.Schema
-
-    @classmethod
-    def of(cls, table: Table) -> "_Counted":
-        return cls(replace(table, files=[]), pa.schema([table.schema.field(name) for name in table.deciding]))
-
-
-def _count(numbered: tuple[int, int, Chunk], reader: Reader, tables: list[_Counted]) -> dict[str, Any]:
+def _count(numbered: tuple[int, int, Chunk], reader: Reader, tables: list[Table]) -> dict[str, Any]:
     place, number, chunk = numbered
-    table = tables[place].table
+    table = tables[place]
+    deciding = pa.schema([table.schema.field(name) for name in table.deciding])
     assign, rows = table.make_assign(), np.zeros(len(table.splits) + 1, np.int64)
-    for batch in _read(reader, chunk, tables[place].wanted):
+    for batch in _read(reader, chunk, deciding):
         rows += np.bincount(assign(batch) % len(rows), minlength=len(rows))  # -1, of no Split, is the last one
     return {"table": place, "chunk": number, "rows": rows.tolist()}
 

@@ -81,10 +81,11 @@ def score_batch(
         found_evaluation(evaluation, evaluation_uri, Path(folder)) as judged,
         engines.engine(beam_pipeline_args, examples, predictions) as engine,
     ):
-        if model is not None:
-            chosen = given_model(model, judged, model_name)
-        else:
-            chosen = registered_model(model_name, alias, judged, tracking_uri, registry_uri, Path(folder))
+        chosen = (
+            registered_model(model_name, alias, judged, tracking_uri, registry_uri, Path(folder))
+            if model is None
+            else given_model(model, judged, model_name)
+        )
         models = Models(chosen.path, described_schema, found)
         columns = Columns.of(found, key_columns, passthrough_columns, partition_by, models.outputs, chosen)
         parameters = {"key_columns": key_columns, "passthrough_columns": passthrough_columns, "partition_by": partition_by}
@@ -99,44 +100,56 @@ def score_batch(
         work = engines.Work(place, models, columns, output_format, key_columns, limit, ends)
         with place.working():
             if not begun:
-                with place.scratch() as scratch:
-                    place.write(scratch, RUN_FILE, described | {"bins": ends})
+                _write(place, RUN_FILE, described | {"bins": ends})
             records = engine.score(work, parts)
-            scored, failed = (sum(record[key] for record in records) for key in ("rows", "errors"))
-            if scored + failed != limit.rows:
-                raise TaskError(
-                    f"of {limit.rows:,} rows {scored:,} were scored and {failed:,} were not; run the task again with an empty output_uri"
-                )
-            manifest = described | {
-                "output_uri": redact(output_uri),
-                "output_format": output_format,
-                "examples": {"fingerprint": examples.fingerprint, "uri": redact(examples.uri)},
-                "input_rows": limit.rows,
-                "rows": scored,
-                "errors": failed,
-                "parts": [{key: value for key, value in record.items() if key not in ("scores", "reasons")} for record in records],
-                "scores": compare(_summed(work.scores(), records), evaluated),
-            }
-            with place.scratch() as scratch:
-                place.write(scratch, MANIFEST_FILE, manifest)
+            manifest = (
+                described
+                | {"output_uri": redact(output_uri), "output_format": output_format}
+                | {"examples": {"fingerprint": examples.fingerprint, "uri": redact(examples.uri)}}
+                | _totals(records, limit.rows)
+                | {"scores": compare(_summed(work.scores(), records), evaluated)}
+            )
+            _write(place, MANIFEST_FILE, manifest)
         engine.record(predictions, place)
-    if output_uri:
+    _describe_output(predictions, manifest)
+    reasons = sum((Counter(record["reasons"]) for record in records), Counter())
+    write_report(report.path, manifest, reasons.most_common(MOST_REASONS))
+    named = f"{chosen.name or 'the model'}{f' v{chosen.version}' if chosen.version else ''}"
+    figure(f"{manifest['rows']:,} rows scored by {named}, {manifest['errors']:,} errors")
+    return Outputs(manifest["rows"], manifest["errors"])
+
+
+def _write(place: Place, name: str, content: dict[str, Any]) -> None:
+    with place.scratch() as scratch:
+        place.write(scratch, name, content)
+
+
+def _totals(records: list[dict[str, Any]], rows: int) -> dict[str, Any]:
+    """Returns what the manifest says of the parts, and of all of them.
+
+    Raises:
+        TaskError: Other rows came out than went in.
+    """
+    scored, failed = (sum(record[key] for record in records) for key in ("rows", "errors"))
+    if scored + failed != rows:
+        raise TaskError(f"of {rows:,} rows {scored:,} were scored and {failed:,} were not; run the task again with an empty output_uri")
+    parts = [{key: value for key, value in record.items() if key not in ("scores", "reasons")} for record in records]
+    return {"input_rows": rows, "rows": scored, "errors": failed, "parts": parts}
+
+
+def _describe_output(predictions: Output, manifest: dict[str, Any]) -> None:
+    """Describes the output, and keeps the manifest of one that lies elsewhere."""
+    if manifest["output_uri"]:
         predictions.path.mkdir(parents=True)
         (predictions.path / MANIFEST_FILE).write_text(stored.dump(manifest, indent=1, allow_nan=False), encoding="utf-8")
     predictions.metadata |= {
-        "format": output_format,
-        "rows": scored,
-        "errors": failed,
-        "model_fingerprint": chosen.fingerprint,
-        "model_version": chosen.version,
-        "output_uri": redact(output_uri),
+        "format": manifest["output_format"],
+        "rows": manifest["rows"],
+        "errors": manifest["errors"],
+        "model_fingerprint": manifest["model"]["fingerprint"],
+        "model_version": manifest["model"]["version"],
+        "output_uri": manifest["output_uri"],
     }
-    reasons: Counter[str] = Counter()
-    for record in records:
-        reasons.update(record["reasons"])
-    write_report(report.path, manifest, reasons.most_common(MOST_REASONS))
-    figure(f"{scored:,} rows scored by {chosen.name or 'the model'}{f' v{chosen.version}' if chosen.version else ''}, {failed:,} errors")
-    return Outputs(scored, failed)
 
 
 def _read_schema(schema: Input | None) -> schema_pb2.Schema | None:

@@ -72,9 +72,10 @@ def validate_examples(
         ("drift", "previous_statistics", previous_statistics, drift_threshold),
         ("skew", "serving_statistics", serving_statistics, skew_threshold),
     )
-    advise(beam_pipeline_args, sum(count_rows(examples.path, split) for split in splits), _KEPT_BYTES)
+    rows = sum(count_rows(examples.path, split) for split in splits)
+    advise(beam_pipeline_args, rows, _KEPT_BYTES)
     references = {split: [_reference(split, *found) for found in others] for split in splits}
-    compute = partial(_compute_on_beam, beam_pipeline_args, statistics) if names_runner(beam_pipeline_args) else _compute
+    compute = partial(_compute_on_beam, beam_pipeline_args, statistics, rows) if names_runner(beam_pipeline_args) else _compute
     computed, repeats = compute(examples, splits, given and schemas.for_statistics(given), references)
     for split in splits:
         figure(f"Split {split}: {int(computed[split].datasets[0].num_examples):,} rows")
@@ -117,6 +118,7 @@ def _compute(
 def _compute_on_beam(
     beam_pipeline_args: list[str],
     beside: Output,
+    rows: int,
     examples: Input,
     splits: list[str],
     schema: schema_pb2.Schema | None,
@@ -131,7 +133,6 @@ def _compute_on_beam(
         files = {
             split: [engine.place(examples, f"Split-{split}/{file.name}") for file in split_files(examples.path, split)] for split in splits
         }
-        rows = sum(count_rows(examples.path, split) for split in splits)
         return beam_engine.compute(engine, files, rows, schema, {split: _counts(references[split]) for split in splits})
 
 
