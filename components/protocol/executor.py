@@ -65,11 +65,14 @@ def command(package: str) -> typing.NoReturn:
     redact_logging()
     try:
         last, code = _run(package, None)
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 1
-    except Exception as error:  # a bug: its traceback is what there is to say
-        trace = redact(traceback.format_exc())
-        _terminate_with(redact(f"{type(error).__name__}: {error}"))
+    except BaseException as error:
+        if end := _exit_in(error):
+            code = end.code if isinstance(end.code, int) else 1
+        elif isinstance(error, Exception):  # a bug: its traceback is what there is to say
+            trace = redact(traceback.format_exc())
+            _terminate_with(redact(f"{type(error).__name__}: {error}"))
+        else:
+            raise
     run_exit_functions()
     sys.stdout.flush()
     sys.stderr.write(trace)
@@ -78,6 +81,13 @@ def command(package: str) -> typing.NoReturn:
     if isinstance(code, str):
         print(code, file=sys.stderr, flush=True)
     os._exit(code if isinstance(code, int) else 1)
+
+
+def _exit_in(error: BaseException) -> SystemExit | None:
+    """Finds the end that a signal asked for, also where a task group (anyio's, in which httpx connects) has put it into a group of errors."""
+    if isinstance(error, SystemExit):
+        return error
+    return next(filter(None, map(_exit_in, getattr(error, "exceptions", ()))), None)
 
 
 def main(package: str, argv: list[str] | None = None) -> typing.NoReturn:

@@ -108,9 +108,14 @@ def toy(made: Output, unmade: Output, how: str, size: int = 1, given: Input | No
         for name in ("penstock.toy", "library"):
             for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
                 logging.getLogger(name).log(level, "%s of %s", logging.getLevelName(level), name)
-    if how == "sleep":
+    if how.startswith("sleep"):
         Path(made.path.parent / "ready").touch()
-        time.sleep(60)
+        try:
+            time.sleep(60)
+        except SystemExit as end:
+            if how == "sleep in a task group":
+                raise BaseExceptionGroup("unhandled errors in a TaskGroup", [end])  # what anyio's task groups do
+            raise
     figure("done")
     return Outputs(size, word)
 '''
