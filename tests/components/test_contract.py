@@ -18,7 +18,7 @@ NAMES = sorted(path.parent.name for path in COMPONENTS.glob("*/component.py"))
 # What an image runs before it knows which task it runs, and the names of the images, which interfaces and tasks share.
 CORE = ("images", *(f"protocol/{path.stem}" for path in sorted((COMPONENTS / "protocol").glob("*.py"))))
 # What the tasks share.
-ROOMS = ("protocol", "data", "evidence", "release")
+ROOMS = ("protocol", "data", "evidence", "release", "training")
 _CLASSES = {kind.schema_title: kind for kind in (dsl.Artifact, dsl.Dataset, dsl.Model)}
 # What changes the world or says what is so in it.
 ABOUT_THE_WORLD = {

@@ -10,7 +10,7 @@ import penstock.components as library
 from .test_dependencies import ROOT, imports_of, modules
 
 PICTURE = re.search(r"## Who may import whom\n.*?```mermaid\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.DOTALL)
-SHARED = ("protocol", "data", "evidence", "release")
+SHARED = ("protocol", "data", "evidence", "release", "training")
 KINDS = ("kserve", "local", "vertex")
 # What a room is called where it is not the name of its package.
 NAMED = {"penstock.components": "interfaces", "penstock.components.container": "interfaces", "penstock.components.images": "images"}

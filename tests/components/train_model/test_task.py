@@ -226,7 +226,7 @@ DEVICES = """
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from penstock.components.train_model.task import strategy_scope
+from penstock.components.training.strategy import strategy_scope
 """
 
 

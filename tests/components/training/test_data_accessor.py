@@ -12,7 +12,7 @@ from tensorflow_metadata.proto.v0.schema_pb2 import Schema
 from tfx_bsl.public.tfxio import RecordBatchesOptions, TensorFlowDatasetOptions
 
 from penstock.components.protocol import TaskError
-from penstock.components.train_model.data_accessor import POOL_ROWS, data_accessor
+from penstock.components.training.data_accessor import POOL_ROWS, data_accessor
 
 SCHEMA = text_format.Parse(
     """

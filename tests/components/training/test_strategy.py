@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.components.train_model.strategy import own_strategy
+from penstock.components.training.strategy import own_strategy
 
 MIRRORED = "tensorflow.distribute.MirroredStrategy"
 
@@ -65,4 +65,4 @@ def test_a_module_without_one(source: str) -> None:
 
 
 def test_tfx_s_own_example() -> None:
-    assert own_strategy(Path(__file__).with_name("tfx_module.py").read_text()) == MIRRORED
+    assert own_strategy((Path(__file__).parents[1] / "train_model" / "tfx_module.py").read_text()) == MIRRORED

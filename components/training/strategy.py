@@ -1,8 +1,33 @@
 """Which strategy shares the training among devices. TFX leaves it to the module; one that makes its own gets no other, for two cannot be nested."""
 
 import ast
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import tensorflow as tf
+
+from penstock.components.protocol import figure
 
 MIRRORED = "tensorflow.distribute.MirroredStrategy"
+
+
+@contextmanager
+def strategy_scope(devices: list[str], sources: Iterable[str]) -> Iterator[str]:
+    """Returns the scope for run_fn and the name of its strategy, or an empty name.
+
+    Args:
+        devices: The devices to train on: MirroredStrategy where there are several, unless the module makes a strategy of its own.
+        sources: The sources of the module and of what came with it.
+    """
+    own = next(filter(None, map(own_strategy, sources)), "")
+    if own:
+        figure(f"run_fn creates its own strategy, {own}")
+    if own or len(devices) < 2:
+        yield own
+        return
+    figure(f"{MIRRORED} distributes the batches to {len(devices)} devices: {', '.join(devices)}")
+    with tf.distribute.MirroredStrategy(devices).scope():
+        yield MIRRORED
 
 
 def own_strategy(source: str) -> str:
