@@ -20,6 +20,7 @@ from penstock.components.data.user_code import in_user_code
 from penstock.components.protocol import Input, TaskError, local_path
 
 from .data_accessor import data_accessor
+from .distributed_keras import corrected_keras
 from .strategy import strategy_scope
 
 
@@ -104,7 +105,7 @@ def seed_everything(seed: int) -> None:
 def call(function: Callable[[FnArgs], Any], fn_args: FnArgs, sources: Iterable[str]) -> str:
     """Calls run_fn, and returns the strategy's name; what it raises is in the log with its traceback, and in the error with the module's line."""
     devices = [device.name for device in tf.config.list_logical_devices("GPU")]
-    with in_user_code(f"{function.__name__} of module_file raised"), strategy_scope(devices, sources) as strategy:
+    with in_user_code(f"{function.__name__} of module_file raised"), corrected_keras(), strategy_scope(devices, sources) as strategy:
         try:
             function(fn_args)
         except Exception as error:

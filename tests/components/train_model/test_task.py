@@ -2,11 +2,8 @@
 
 import hashlib
 import json
-import os
 import random
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,8 @@ import tensorflow as tf
 from mlflow import MlflowClient
 
 from penstock.components.protocol.marks import figure_in
+
+from ..training.devices import run_on_devices
 
 NAME = "train_model"
 # The least that exports: for tests that are not about training.
@@ -222,26 +221,9 @@ def test_what_the_module_logs_itself_goes_to_the_same_run(run_task, transformed,
     assert run.info.status == "FAILED"
 
 
-DEVICES = """
-import tensorflow as tf
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from penstock.components.training.strategy import strategy_scope
-"""
-
-
-LOGGING = "from penstock.components.protocol.logs import configure_logging\nconfigure_logging()\n"
-
-
-def run_code(code: str) -> str:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.run([sys.executable, "-c", DEVICES + LOGGING + code], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_several_devices_share_the_batches(transformed, tmp_path):
-    output = run_code(f"""
+    output = run_on_devices(f"""
+from penstock.components.training.strategy import strategy_scope
 with strategy_scope(["CPU:0", "CPU:1"], ["import keras  # not distributed"]) as strategy:
     assert tf.distribute.get_strategy().num_replicas_in_sync == 2
     import keras
@@ -263,7 +245,8 @@ print([strategy])
 
 
 def test_a_module_s_own_strategy_gets_no_other():
-    output = run_code("""
+    output = run_on_devices("""
+from penstock.components.training.strategy import strategy_scope
 with strategy_scope(["CPU:0", "CPU:1"], ["", "import tensorflow as tf\\nstrategy = tf.distribute.OneDeviceStrategy('CPU:0')"]):
     assert tf.distribute.get_strategy().num_replicas_in_sync == 1
 """)
