@@ -8,12 +8,12 @@ from rich.console import Console
 
 from penstock.local.envs import environment
 
-from . import machine, measure, peer_evidently, peer_kserve, peer_tfx, scale, startup
+from . import machine, measure, peer_bulk_inferrer, peer_evidently, peer_kserve, peer_tfx, scale, startup
 from .ours import Place
 
 FLIGHTS = Path("data/flights")
 FOLDER = Path("build/benchmarks")
-_PARTS = ("tfx", "kserve", "scale", "monitor", "startup")
+_PARTS = ("tfx", "kserve", "scale", "batch", "monitor", "startup")
 _WIDTH = 130
 _HEAVY = {
     "tf": "tensorflow_model_analysis, tensorflow_transform, mlflow",
@@ -27,8 +27,8 @@ _HEAVY = {
 @click.argument("parts", nargs=-1, type=click.Choice(_PARTS))
 @click.option("--rows", default=0, help="A sample of about so many rows, for a quick look; 0: all of them.")
 def main(parts: tuple[str, ...], rows: int) -> None:
-    """Measure Penstock against TFX's LocalDagRunner, its server against KServe's, its monitoring against Evidently, how it scales, and
-    how its images start.
+    """Measure Penstock against TFX's LocalDagRunner and BulkInferrer, its server against KServe's, its monitoring against Evidently, how
+    it scales, and how its images start.
 
     All PARTS unless some are named.
 
@@ -57,8 +57,10 @@ def main(parts: tuple[str, ...], rows: int) -> None:
             run = place.run("served")
             place.stop()
             peer_kserve.compare(run, FOLDER / "kserve", console)
-    if wanted & {"scale", "monitor"}:
+    if wanted & {"scale", "batch", "monitor"}:
         _make("repeat", flights, repeated, scale.TIMES)
+    if "batch" in wanted:
+        _against_bulk_inferrer(flights, repeated, csv, console)
     if "monitor" in wanted:
         _against_evidently(flights, repeated, console)
     if "scale" in wanted:
@@ -72,6 +74,13 @@ def _against_tfx(flights: Path, csv: Path, console: Console) -> None:
     peer_tfx.compare(runs, csv, FOLDER / "tfx", console)
 
 
+def _against_bulk_inferrer(flights: Path, repeated: Path, csv: Path, console: Console) -> None:
+    numbered = [FOLDER / "numbered" / source.name for source in (flights, repeated)]
+    for source, target in zip((flights, repeated), numbered, strict=True):
+        _make("numbered", source, target)
+    peer_bulk_inferrer.compare(flights, csv, *numbered, FOLDER / "batch", console)
+
+
 def _against_evidently(flights: Path, repeated: Path, console: Console) -> None:
     sides = []
     for name, source in {"x1": flights, f"x{peer_evidently.TIMES}": repeated}.items():
@@ -83,7 +92,8 @@ def _against_evidently(flights: Path, repeated: Path, console: Console) -> None:
 
 def _warm_up(parts: set[str]) -> None:
     """Makes the environments, and imports the heavy libraries once: neither side is to wait for the disk."""
-    peers = {"tfx": (peer_tfx.environment, peer_tfx.HEAVY), "monitor": (peer_evidently.environment, "evidently.presets")}
+    tfx = (peer_tfx.environment, peer_tfx.HEAVY)
+    peers = {"tfx": tfx, "batch": tfx, "monitor": (peer_evidently.environment, "evidently.presets")}
     families = ["tf"] if parts == {"monitor"} else list(_HEAVY)
     made = [(environment(family), _HEAVY[family]) for family in families]
     for env, modules in made + [(make(), modules) for part, (make, modules) in peers.items() if part in parts]:

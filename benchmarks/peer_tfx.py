@@ -5,6 +5,7 @@ import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -105,8 +106,8 @@ def compare(ours: OurRuns, csv: Path, folder: Path, console: Console) -> None:
         console: Where to print.
     """
     python = environment().python
-    peers = [_run_peer(python, csv, folder, name, seed) for name, seed in zip(("first", "second"), _SEEDS, strict=True)]
-    parallel = _run_peer(python, csv, folder, "parallel", _SEEDS[1], _CORES)
+    peers = [_run_peer(csv, folder, name, seed) for name, seed in zip(("first", "second"), _SEEDS, strict=True)]
+    parallel = _run_peer(csv, folder, "parallel", _SEEDS[1], _CORES)
     runs = [ours.first, ours.second]
     metrics = _metrics(python, [run.evaluation for run in runs] + [peer.evaluation for peer in peers])
     for run, peer, (title, goal), found in zip(runs, peers, GOALS.items(), zip(metrics[:2], metrics[2:], strict=True), strict=True):
@@ -121,13 +122,25 @@ def compare(ours: OurRuns, csv: Path, folder: Path, console: Console) -> None:
     console.print(_again(ours.again), "", sep="\n", highlight=False)
 
 
-def _run_peer(python: Path, csv: Path, root: Path, name: str, seed: int, workers: int = 1) -> PeerRun:
+def run_dag(csv: Path, root: Path, name: str, options: dict[str, object]) -> tuple[measure.Cost, dict[str, Any]]:
+    """Runs a pipeline on LocalDagRunner; returns what it cost, and what it says of itself.
+
+    Args:
+        csv: The rows in folders `train` and `eval`.
+        root: Where it works.
+        name: What to call the log.
+        options: The options of `local_dag.py`.
+    """
     root.mkdir(parents=True, exist_ok=True)
-    inputs = {"data": csv, "root": root.absolute(), "schema": EXAMPLE / "schema.pbtxt", "eval-config": EXAMPLE / "eval_config.pbtxt"}
+    given = [f"--{key}={value}" for key, value in ({"data": csv, "root": root.absolute()} | options).items()]
+    cost = measure.run([environment().python, FOLDER / "local_dag.py", *given], root / f"{name}.log")
+    return cost, json.loads((root / "record.json").read_text(encoding="utf-8"))
+
+
+def _run_peer(csv: Path, root: Path, name: str, seed: int, workers: int = 1) -> PeerRun:
+    inputs = {"schema": EXAMPLE / "schema.pbtxt", "eval-config": EXAMPLE / "eval_config.pbtxt"}
     modules = {"preprocessing": EXAMPLE / "preprocessing.py", "trainer": EXAMPLE / "trainer.py"}
-    options = [f"--{key}={path}" for key, path in (inputs | modules).items()]
-    cost = measure.run([python, FOLDER / "local_dag.py", *options, f"--seed={seed}", f"--workers={workers}"], root / f"{name}.log")
-    record = json.loads((root / "record.json").read_text(encoding="utf-8"))
+    cost, record = run_dag(csv, root, name, inputs | modules | {"seed": seed, "workers": workers})
     return PeerRun(cost, **record | {"evaluation": Path(record["evaluation"])})
 
 

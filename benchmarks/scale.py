@@ -27,10 +27,10 @@ def compare(flights: Path, repeated: Path, folder: Path, console: Console) -> No
         folder: Where the outputs go.
         console: Where to print.
     """
-    small, large = _run_tasks(flights, folder / "x1"), _run_tasks(repeated, folder / f"x{TIMES}")
-    model = _train(small, folder)
+    small, large = prepare(flights, folder / "x1"), prepare(repeated, folder / f"x{TIMES}")
+    model = train(small, folder)
     for runs, name in ((small, "x1"), (large, f"x{TIMES}")):
-        runs["evaluate_model"] = _evaluate(model, runs, folder / name)
+        runs["evaluate_model"] = evaluate(model, runs, folder / name)
     rows = [sum(_rows(runs["ingest_examples"]).values()) for runs in (small, large)]
     table = Table(
         "",
@@ -85,22 +85,23 @@ def ingest_csv(csv: Path, folder: Path, console: Console) -> None:
     console.print(f"ingest_examples on the CSV files that CsvExampleGen read: {run.cost.seconds:.2f} s\n", highlight=False)
 
 
-def _run_tasks(flights: Path, folder: Path) -> dict[str, TaskRun]:
+def ingest(table: Path, folder: Path) -> TaskRun:
+    """Ingests a table of flights as the example does."""
     values = flight_delay.parameters()
-    ingest = single_task.run(
-        "ingest_examples",
-        "tf",
-        folder / "ingest_examples",
-        {"input_uri": f"{flights}/*.parquet"} | {name: values[name] for name in _INGEST},
-        {},
-        ["examples"],
-    )
+    parameters = {"input_uri": f"{table}/*.parquet"} | {name: values[name] for name in _INGEST}
+    return single_task.run("ingest_examples", "tf", folder / "ingest_examples", parameters, {}, ["examples"])
+
+
+def prepare(flights: Path, folder: Path) -> dict[str, TaskRun]:
+    """Runs the tasks up to the training."""
+    values = flight_delay.parameters()
+    ingested = ingest(flights, folder)
     validate = single_task.run(
         "validate_examples",
         "tfdv",
         folder / "validate_examples",
         {"schema_file": values["schema_file"]},
-        {"examples": (ingest, "examples")},
+        {"examples": (ingested, "examples")},
         ["statistics", "schema", "anomalies", "report"],
     )
     transform = single_task.run(
@@ -108,13 +109,14 @@ def _run_tasks(flights: Path, folder: Path) -> dict[str, TaskRun]:
         "tf",
         folder / "transform_examples",
         {"module_file": values["preprocessing_module"]},
-        {"examples": (ingest, "examples"), "schema": (validate, "schema")},
+        {"examples": (ingested, "examples"), "schema": (validate, "schema")},
         ["transformed_examples", "transform_graph", "updated_analyzer_cache"],
     )
-    return {"ingest_examples": ingest, "validate_examples": validate, "transform_examples": transform}
+    return {"ingest_examples": ingested, "validate_examples": validate, "transform_examples": transform}
 
 
-def _evaluate(model: TaskRun, runs: dict[str, TaskRun], folder: Path) -> TaskRun:
+def evaluate(model: TaskRun, runs: dict[str, TaskRun], folder: Path) -> TaskRun:
+    """Evaluates a model on the eval Split of `prepare`'s Examples."""
     return single_task.run(
         "evaluate_model",
         "tf",
@@ -125,7 +127,7 @@ def _evaluate(model: TaskRun, runs: dict[str, TaskRun], folder: Path) -> TaskRun
     )
 
 
-def _train(runs: dict[str, TaskRun], folder: Path) -> TaskRun:
+def train(runs: dict[str, TaskRun], folder: Path) -> TaskRun:
     """Trains the model that is evaluated; how long that takes is the trainer module's matter."""
     values = flight_delay.parameters()
     tracking = {"tracking_uri": f"sqlite:///{folder.absolute()}/mlflow.db"}

@@ -10,15 +10,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 SPLIT_KEY = "scheduled_departure"
+KEY = "flight_id"
 # As pipelines/flight_delay has them: months of 2013.
 MONTHS = {"train": range(1, 10), "eval": range(10, 12)}
 JITTERED = ["temperature", "dew_point", "pressure"]
 
 
 def main() -> None:
-    """Makes one table: `sample`, `csv`, `repeat` or `monitored`."""
+    """Makes one table: `sample`, `csv`, `repeat`, `numbered` or `monitored`."""
     parser = argparse.ArgumentParser(description="Makes a benchmark's table.")
-    parser.add_argument("make", choices=[make.__name__ for make in (sample, csv, repeat, monitored)])
+    parser.add_argument("make", choices=[make.__name__ for make in (sample, csv, repeat, numbered, monitored)])
     parser.add_argument("source", type=Path, help="the example's table, one Parquet file per month")
     parser.add_argument("target", type=Path)
     parser.add_argument("count", type=int, nargs="?", default=0, help="sample: how many rows; repeat: how many times")
@@ -56,6 +57,21 @@ def repeat(source: Path, target: Path, times: int) -> None:
                 writer.write_table(_jittered(table, rng))
 
 
+def numbered(source: Path, target: Path, _: int) -> None:
+    """Gives each row a number of its own, so that a row can be named."""
+    target.mkdir(parents=True)
+    first = 0
+    for file in sorted(source.glob("*.parquet")):
+        with (
+            pq.ParquetFile(file) as table,
+            pq.ParquetWriter(target / file.name, _with_key(table.schema_arrow), compression="zstd") as writer,
+        ):
+            for batch in table.iter_batches():
+                keys = pa.array(np.arange(first, first + batch.num_rows))
+                writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns, keys], schema=_with_key(batch.schema)))
+                first += batch.num_rows
+
+
 def monitored(source: Path, target: Path, _: int) -> None:
     """Writes the months to train as a reference, and those to evaluate as a window: Parquet, Examples, and a prediction log."""
     reference, window = _months(source, "train").drop_columns([SPLIT_KEY]), _months(source, "eval")
@@ -70,6 +86,10 @@ def monitored(source: Path, target: Path, _: int) -> None:
             del row["is_late"]
             line = about | {"fingerprint": "9d1d" * 16, "instance": row, "prediction": [0.2]}
             file.write(json.dumps(line, separators=(",", ":")) + "\n")
+
+
+def _with_key(schema: pa.Schema) -> pa.Schema:
+    return schema.append(pa.field(KEY, pa.int64()))
 
 
 def _months(source: Path, split: str) -> pa.Table:
