@@ -1,12 +1,14 @@
 """Evaluating with TFMA itself, on Beam, with predictions made in bulk."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
+from apache_beam.transforms.window import GlobalWindows
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_model_analysis.proto import config_pb2
 
@@ -15,6 +17,7 @@ from penstock.components.data.tensors import Tensors
 from penstock.components.evidence.eval_config import slicing_columns
 from penstock.components.evidence.evaluation.predict import Batch, ModelError
 from penstock.components.evidence.evaluation.results import Results, read_results
+from penstock.components.evidence.scores import Scores
 from penstock.components.evidence.tfma import (
     constants,
     evaluators,
@@ -29,7 +32,7 @@ from penstock.components.protocol.disk_space import is_disk_full
 
 from .rows import batches_for_models, load, model_outputs, model_title, transformed_columns
 
-_MADE = "evaluation"
+_MADE, _SCORES = "evaluation", "scores"
 
 
 def evaluate(
@@ -42,7 +45,7 @@ def evaluate(
     folder: Path,
     *,
     rubber_stamp: bool,
-) -> Results:
+) -> tuple[Results, Scores]:
     """Evaluates Parquet Examples with TFMA's own engine.
 
     Args:
@@ -55,6 +58,9 @@ def evaluate(
         folder: The folder that TFMA's files go to.
         rubber_stamp: Whether change thresholds were left out for want of a Baseline.
 
+    Returns:
+        What TFMA found, and how the candidate's answers are distributed.
+
     Raises:
         TaskError: TFMA cannot compute a metric.
     """
@@ -64,10 +70,11 @@ def evaluate(
     writer = writers.MetricsPlotsAndValidationsWriter(paths, config, rubber_stamp=rubber_stamp, output_file_format="tfrecord")
     try:
         with engine.pipeline() as pipeline:
+            rows = pipeline | "Rows" >> engine.row_groups(files)
+            predicted = rows | "Predict" >> beam.ParDo(_Predict(models, eval_config, schema)).with_outputs(_SCORES, main="rows")
+            _ = predicted[_SCORES] | "Add up" >> beam.CombineGlobally(_added_up) | engine.gather(_SCORES)
             _ = (
-                pipeline
-                | "Rows" >> engine.row_groups(files)
-                | "Predict" >> beam.ParDo(_Predict(models, eval_config, schema))
+                predicted.rows
                 | "Extracts" >> model_eval_lib.BatchedInputsToExtracts()
                 | "Evaluate"
                 >> model_eval_lib.ExtractAndEvaluate(
@@ -82,7 +89,7 @@ def evaluate(
             raise
         raise _explained(error) from error
     engine.fetch(_MADE, folder)
-    return read_results(folder)
+    return read_results(folder), Scores.sum(engine.gathered(_SCORES))
 
 
 def _extractors(eval_config: config_pb2.EvalConfig) -> list[extractors.Extractor]:
@@ -104,7 +111,7 @@ def _extractors(eval_config: config_pb2.EvalConfig) -> list[extractors.Extractor
 
 
 class _Predict(beam.DoFn):
-    """Adds every model's predictions to a batch of Examples, as columns."""
+    """Adds every model's predictions to a batch of Examples, as columns, and counts the candidate's."""
 
     def __init__(self, models: dict[str, str], eval_config: config_pb2.EvalConfig, schema: schema_pb2.Schema) -> None:
         self._models, self._eval_config, self._schema = models, eval_config, schema
@@ -113,6 +120,12 @@ class _Predict(beam.DoFn):
         self._tensors = Tensors(self._schema)
         specs = {spec.name: spec for spec in self._eval_config.model_specs}
         self._predictors = [(specs[name], load(specs[name], fetched(path))) for name, path in self._models.items()]
+
+    def start_bundle(self) -> None:
+        self._scores = Scores()
+
+    def finish_bundle(self) -> Iterator[Any]:
+        yield beam.pvalue.TaggedOutput(_SCORES, GlobalWindows.windowed_value_at_end_of_window(self._scores.as_json()))
 
     def process(self, table: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         for part in batches_for_models(table, self._eval_config):
@@ -125,11 +138,18 @@ class _Predict(beam.DoFn):
         slicing = slicing_columns(self._eval_config)
         for spec, predictor in self._predictors:
             predictor.check_columns(table.schema)
-            for output, values in model_outputs(predictor.predict(batch), spec).items():
+            answers = predictor.predict(batch)
+            if not spec.is_baseline:
+                self._scores.add(answers)
+            for output, values in model_outputs(answers, spec).items():
                 columns[_column("prediction", spec, output)] = _lists(values)
             for name, values in predictor.transform(batch, transformed_columns(self._eval_config, spec)).items():
                 columns |= {_column("transformed", spec, name): _lists(values)} | ({name: _lists(values)} if name in slicing else {})
         return pa.RecordBatch.from_pydict(columns)
+
+
+def _added_up(scores: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    return Scores.sum(scores).as_json()
 
 
 def _lists(values: np.ndarray) -> pa.Array:

@@ -49,8 +49,9 @@ def evaluate_model(
         model: The candidate.
         schema: The Schema of the Examples.
         evaluation: TFMA's outputs (`metrics`, `plots`, `validations`, `eval_config.json`), `blessing.json` with the verdict,
-            every threshold and its measured values, and `probe.json` with up to 256 rows, the candidate's answer to each row
-            alone, and the largest difference from its answers to the rows together.
+            every threshold and its measured values, `scores.json` with the distribution of the candidate's predictions, and
+            `probe.json` with up to 256 rows, the candidate's answer to each row alone, and the largest difference from its answers to
+            the rows together.
         metrics: The candidate's overall metrics.
         classification_metrics: ROC curve and confusion matrix, if the model is a classifier.
         report: A page with the verdict, the thresholds, the metrics and the slices.

@@ -12,6 +12,7 @@ from penstock.components.data.tensors import Tensors
 from penstock.components.evidence.eval_config import require_columns, slicing_columns, spec_columns
 from penstock.components.evidence.evaluation.predict import SIGNATURES, Batch, Predictor, resolve_output
 from penstock.components.evidence.evaluation.rows import Rows
+from penstock.components.evidence.scores import Scores
 from penstock.components.evidence.tfma import constants
 from penstock.components.protocol import TaskError, figure
 
@@ -77,12 +78,15 @@ def read_rows(eval_config: config_pb2.EvalConfig, examples: Path, split: str, te
     tables: list[pa.RecordBatch] = []
     answers: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in predictors}
     made: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in predictors}
-    done = 0
+    done, scores = 0, Scores()
     for read in read_batches(examples, split):
         for table in batches_for_models(read, eval_config):
             batch = Batch(table, tensors)
             for name, predictor in predictors.items():
-                answers[name].append(model_outputs(predictor.predict(batch), specs[name]))
+                found = predictor.predict(batch)
+                if not specs[name].is_baseline:
+                    scores.add(found)
+                answers[name].append(model_outputs(found, specs[name]))
                 made[name].append(predictor.transform(batch, transformed_columns(eval_config, specs[name])))
             tables.append(table.select(needed))
             done += table.num_rows
@@ -94,6 +98,7 @@ def read_rows(eval_config: config_pb2.EvalConfig, examples: Path, split: str, te
         predictions={name: _concatenated(batches) for name, batches in answers.items()},
         specs=specs,
         count=done,
+        scores=scores,
     )
     _check_slicing(rows, slicing_columns(eval_config))
     return rows

@@ -21,6 +21,7 @@ from penstock.components.evidence.evaluation import engine
 from penstock.components.evidence.evaluation.predict import ModelError, Predictor
 from penstock.components.evidence.evaluation.results import Results, write_eval_config, write_results
 from penstock.components.evidence.evaluation.unsupported import NotVectorized
+from penstock.components.evidence.scores import Scores, write_scores
 from penstock.components.evidence.tfma import constants
 from penstock.components.images import own_image
 from penstock.components.protocol import Input, Output, TaskError, figure, redact
@@ -50,6 +51,7 @@ class _Evaluated:
     eval_config: config_pb2.EvalConfig
     results: Results
     engine: str
+    scores: Scores = field(default_factory=Scores)
     curves: dict[str, Curves] = field(default_factory=dict)
 
 
@@ -110,6 +112,7 @@ def evaluate_model(
     }
     (evaluation.path / "blessing.json").write_text(stored.dump(blessing, indent=1, allow_nan=False), encoding="utf-8")
     write_probe(evaluation.path / "probe.json", candidate, examples.path, eval_split, tensors)
+    write_scores(done.scores, evaluation.path)
     overall = overall_metrics(done.eval_config, done.results)
     metrics.metadata |= overall.candidate
     if constants.CANDIDATE_KEY in done.curves:
@@ -148,14 +151,14 @@ def _evaluate(
     if not names_runner(beam_pipeline_args):
         rows = read_rows(eval_config, examples.path, split, tensors, predictors)
         drawn = {model_title(spec): draw(rows, spec.name) for spec in eval_config.model_specs}
-        done.curves = {name: curves for name, curves in drawn.items() if curves}
+        done.curves, done.scores = {name: curves for name, curves in drawn.items() if curves}, rows.scores
         try:
             done.results, done.engine = engine.evaluate(eval_config, rows, schema, rubber_stamp=without_changes), IN_PROCESS
             write_results(done.results, evaluation.path)
         except NotVectorized as reason:
             figure(f"TFMA evaluates on Beam, for {reason}")
     if done.engine == BEAM:
-        done.results = _evaluate_on_beam(
+        done.results, done.scores = _evaluate_on_beam(
             eval_config, examples, split, models, predictors, schema, evaluation, beam_pipeline_args, rubber_stamp=without_changes
         )
     return done
@@ -172,7 +175,7 @@ def _evaluate_on_beam(
     beam_pipeline_args: list,
     *,
     rubber_stamp: bool,
-) -> Results:
+) -> tuple[Results, Scores]:
     from penstock.components.data.beam import Engine
 
     from . import beam_engine

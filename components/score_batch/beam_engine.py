@@ -55,7 +55,7 @@ class OnBeam:
         given = _Given(models.schema, models.columns, models.faster, limit.rows, limit.share)
         with self._engine.pipeline() as pipeline:
             dealt = pipeline | "Parts" >> beam.Create(self._for_workers(parts)) | "Deal" >> beam.Reshuffle()
-            scored = dealt | "Score" >> beam.ParDo(_Score(work.place.uri, model, given, work.columns, work.kind, work.keys, work.ends))
+            scored = dealt | "Score" >> beam.ParDo(_Score(work.place.uri, model, given, work.columns, work.kind, work.keys))
             _ = scored | self._engine.gather("records")
         found = {each["record"]["name"]: each for each in self._engine.gathered("records")}
         for name, each in found.items():
@@ -93,15 +93,15 @@ class _Given:
 class _Score(beam.DoFn):
     """Scores parts with a model that each worker loads once."""
 
-    def __init__(self, place: str, model: str, given: _Given, columns: Columns, kind: str, keys: list[str], ends: dict[str, Any]) -> None:
-        self._place, self._model, self._given, self._rest = place, model, given, (columns, kind, keys, ends)
+    def __init__(self, place: str, model: str, given: _Given, columns: Columns, kind: str, keys: list[str]) -> None:
+        self._place, self._model, self._given, self._rest = place, model, given, (columns, kind, keys)
 
     def setup(self) -> None:
         self._models = Models(fetched(self._model), self._given.schema, self._given.columns)
         self._models.use_faster(self._given.faster)
 
     def process(self, part: Part) -> Iterator[dict[str, Any]]:
-        columns, kind, keys, ends = self._rest
+        columns, kind, keys = self._rest
         place = Place(self._place)
-        (record,) = Work(place, self._models, columns, kind, keys, Limit(self._given.rows, self._given.share), ends).score([part])
+        (record,) = Work(place, self._models, columns, kind, keys, Limit(self._given.rows, self._given.share)).score([part])
         yield {"record": record, "hashes": place.hashes}

@@ -59,7 +59,7 @@ def score_batch(
         examples: The rows, from ingest_examples, which reads CSV, Parquet and TFRecord files.
         predictions: The output, if `output_uri` is empty; otherwise only `run.json` and `manifest.json`. Metadata: format, rows,
             errors, model fingerprint and version, `output_uri`.
-        report: A page with the rows, the errors, and the distribution of the scores beside that of the evaluation's.
+        report: A page with the rows, the errors, and the distribution of the scores beside that of the evaluation's predictions.
         rows: The number of scored rows.
         errors: The number of rows that could not be scored.
         key_columns: The columns that identify a row. A key that is not unique is an error.

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
-import numpy as np
-
 from penstock.components.data.runners import names_runner
 from penstock.components.images import own_image
 from penstock.components.protocol import Input, Output
 
 from .columns import Columns
-from .distribution import Distribution
 from .keys import check_unique
 from .limit import Limit
 from .models import Models
@@ -33,7 +30,6 @@ class Work:
         kind: `parquet`, `csv` or `jsonl`.
         keys: The key columns.
         limit: How many rows may fail.
-        ends: The ends of the bins that the scores of each output are counted in.
     """
 
     place: Place
@@ -42,11 +38,6 @@ class Work:
     kind: str
     keys: list[str]
     limit: Limit
-    ends: dict[str, Any]
-
-    def scores(self) -> dict[str, Distribution]:
-        """Returns empty distributions of the scores."""
-        return {name: Distribution(np.array(each)) for name, each in self.ends.items()}
 
     def score(self, parts: list[Part]) -> list[dict[str, Any]]:
         """Scores the parts that are not complete, here; returns the record of each.
@@ -55,7 +46,7 @@ class Work:
             TaskError: More rows than may cannot be scored, or fewer rows came out than went in.
         """
         scorers = cache(lambda: self.models.scorers(self.keys, self.limit))
-        return Run(self.place, scorers, self.columns, self.kind, self.limit, self.scores).score(parts)
+        return Run(self.place, scorers, self.columns, self.kind, self.limit).score(parts)
 
 
 class Engine(Protocol):

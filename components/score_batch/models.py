@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -13,12 +12,11 @@ from penstock.components.evidence.evaluation.predict import SIGNATURES, Predicto
 from penstock.components.protocol import TaskError
 
 from .limit import Limit
-from .scorer import Scorer, ask, faster_signature
+from .scorer import Scorer, faster_signature
 
 # While a device computes for one worker, another makes the next rows ready.
 _WORKERS_OF_GPU = 2
 _MOST_WORKERS = 8
-_TRIED = 256
 _NOT_SERVED = "SERVING"
 
 
@@ -80,14 +78,6 @@ class Models:
         """Does what `try_faster` found out elsewhere."""
         if found:
             self._faster, self._may_lack = [predictor.through(found[0]) for predictor in self._predictors], found[1]
-
-    def try_some(self, sample: pa.RecordBatch) -> dict[str, np.ndarray]:
-        """Answers some rows; nothing if they cannot be answered together."""
-        try:
-            with tf.device(self._devices[0]):
-                return ask(self._predictors[0], sample.slice(0, _TRIED), self._tensors)
-        except TaskError:
-            return {}
 
     def scorers(self, keys: list[str], limit: Limit) -> list[Scorer]:
         """Returns what scores, one for each worker of each device, so that devices take turns."""

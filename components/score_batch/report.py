@@ -6,12 +6,13 @@ from typing import Any
 from penstock.components.evidence.page import number, write_page
 
 
-def write_report(path: Path, manifest: dict[str, Any], reasons: list[tuple[str, int]]) -> None:
+def write_report(path: Path, manifest: dict[str, Any], not_compared: str, reasons: list[tuple[str, int]]) -> None:
     """Writes the page.
 
     Args:
         path: The HTML file.
         manifest: `manifest.json`'s contents.
+        not_compared: Why the scores are not compared with an evaluation; empty if they are.
         reasons: Why rows were not scored, and how many.
     """
     write_page(
@@ -19,6 +20,7 @@ def write_report(path: Path, manifest: dict[str, Any], reasons: list[tuple[str, 
         path,
         title="Scored table",
         manifest=manifest,
+        not_compared=not_compared,
         reasons=reasons,
         bins=_bins,
         number=number,

@@ -12,10 +12,10 @@ from typing import Any
 import pyarrow as pa
 
 from penstock.components.data.examples import read_file
+from penstock.components.evidence.scores import Scores
 from penstock.components.protocol import TaskError, figure, file_sha256
 
 from .columns import Columns
-from .distribution import Distribution
 from .files import PartFiles, count_rows
 from .limit import Limit
 from .parts import Part
@@ -38,7 +38,6 @@ class Run:
         columns: The columns of the output.
         kind: `parquet`, `csv` or `jsonl`.
         limit: How many rows may fail.
-        scores: Returns empty distributions of the scores.
     """
 
     place: Place
@@ -46,7 +45,6 @@ class Run:
     columns: Columns
     kind: str
     limit: Limit
-    scores: Callable[[], dict[str, Distribution]]
 
     def score(self, parts: list[Part]) -> list[dict[str, Any]]:
         """Scores the parts that are not complete; returns the record of each.
@@ -75,7 +73,7 @@ class Run:
         return record if all(self.place.size(file["name"]) == file["bytes"] for file in record["files"]) else None
 
     def _score(self, part: Part, before: int) -> dict[str, Any]:
-        at, scores = datetime.now(timezone.utc), self.scores()
+        at, scores = datetime.now(timezone.utc), Scores()
         scored_rows = failed_rows = 0
         reasons: Counter[str] = Counter()
         shown = started = time.monotonic()
@@ -87,8 +85,7 @@ class Run:
                     failed_rows += len(scored.reasons)
                     if len(scored.rows):
                         good.write(self.columns.scored_rows(batch, scored, at))
-                        for name, distribution in scores.items():
-                            distribution.add(scored.answers[name].reshape(-1))
+                        scores.add(scored.answers)
                     if scored.reasons:
                         reasons.update(scored.reasons.values())
                         bad.write(self.columns.failed_rows(batch, scored))
@@ -106,7 +103,7 @@ class Run:
                 "errors": failed_rows,
                 "scored_at": at.isoformat(timespec="microseconds"),
                 "reasons": dict(reasons.most_common(MOST_REASONS)),
-                "scores": {name: {"counts": each.counts.tolist(), "total": each.total} for name, each in scores.items()},
+                "scores": scores.as_json(),
             }
             files = [_described(scratch, name, rows) for name, rows in (good.rows | bad.rows).items()]
             _check_rows(part, record, files)

@@ -6,20 +6,19 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from penstock.components.data import stored
 from penstock.components.data.examples import read_file
 from penstock.components.data.runners import advise
 from penstock.components.data.tensors import load_schema
+from penstock.components.evidence.scores import Scores, read_scores
 from penstock.components.protocol import Input, Output, TaskError, figure, redact
 
 from . import engines
 from .blessed_model import BlessedModel, found_evaluation, given_model, registered_model
 from .columns import Columns
-from .distribution import Distribution, compare, evaluated_scores, score_columns
+from .distribution import compare
 from .files import FORMATS
 from .keys import check_types
 from .limit import Limit
@@ -93,27 +92,25 @@ def score_batch(
         place = Place(output_uri or engine.destination(predictions))
         begun = _begun(place, described, output_uri)
         engine.check_unique(parts, key_columns)
-        evaluated = evaluated_scores(judged, score_columns(columns.scored, list(models.outputs)))
-        sample = next(batch for part in parts for batch in read_file(part.path) if batch.num_rows)
-        models.try_faster(sample)
-        ends = begun["bins"] if begun else _bins(models, columns, evaluated, sample)
-        work = engines.Work(place, models, columns, output_format, key_columns, limit, ends)
+        evaluated = read_scores(judged) if judged else None
+        models.try_faster(next(batch for part in parts for batch in read_file(part.path) if batch.num_rows))
+        work = engines.Work(place, models, columns, output_format, key_columns, limit)
         with place.working():
             if not begun:
-                _write(place, RUN_FILE, described | {"bins": ends})
+                _write(place, RUN_FILE, described)
             records = engine.score(work, parts)
             manifest = (
                 described
                 | {"output_uri": redact(output_uri), "output_format": output_format}
                 | {"examples": {"fingerprint": examples.fingerprint, "uri": redact(examples.uri)}}
                 | _totals(records, limit.rows)
-                | {"scores": compare(_summed(work.scores(), records), evaluated)}
+                | {"scores": compare(Scores.sum(record["scores"] for record in records), evaluated or Scores())}
             )
             _write(place, MANIFEST_FILE, manifest)
         engine.record(predictions, place)
     _describe_output(predictions, manifest)
     reasons = sum((Counter(record["reasons"]) for record in records), Counter())
-    write_report(report.path, manifest, reasons.most_common(MOST_REASONS))
+    write_report(report.path, manifest, _why_not_compared(judged, evaluated), reasons.most_common(MOST_REASONS))
     named = f"{chosen.name or 'the model'}{f' v{chosen.version}' if chosen.version else ''}"
     figure(f"{manifest['rows']:,} rows scored by {named}, {manifest['errors']:,} errors")
     return Outputs(manifest["rows"], manifest["errors"])
@@ -135,6 +132,15 @@ def _totals(records: list[dict[str, Any]], rows: int) -> dict[str, Any]:
         raise TaskError(f"of {rows:,} rows {scored:,} were scored and {failed:,} were not; run the task again with an empty output_uri")
     parts = [{key: value for key, value in record.items() if key not in ("scores", "reasons")} for record in records]
     return {"input_rows": rows, "rows": scored, "errors": failed, "parts": parts}
+
+
+def _why_not_compared(evaluation: Path | None, evaluated: Scores | None) -> str:
+    """Says why the scores have nothing beside them; empty if they have."""
+    if evaluation is None:
+        return "No Evaluation was given to compare with."
+    if evaluated is None:
+        return "The Evaluation has no distribution of its predictions: an older version made it. Evaluate the model again to compare."
+    return ""
 
 
 def _describe_output(predictions: Output, manifest: dict[str, Any]) -> None:
@@ -188,19 +194,3 @@ def _begun(place: Place, described: dict[str, Any], output_uri: str) -> dict[str
                 f"output_uri {where} has the output of a run with {what}{f' ({detail})' if detail else ''}; give an empty folder"
             )
     return there
-
-
-def _bins(models: Models, columns: Columns, evaluated: dict[str, np.ndarray], sample: pa.RecordBatch) -> dict[str, list[float]]:
-    """Chooses the bins of the scores: by those of the Evaluation, or of the first rows."""
-    names = score_columns(columns.scored, list(models.outputs))
-    answers = models.try_some(sample) if set(names) - evaluated.keys() else {}
-    known = {name: evaluated.get(name, answers.get(name, np.empty(0)).reshape(-1)) for name in names}
-    return {name: Distribution.over(values[np.isfinite(values)]).ends.tolist() for name, values in known.items()}
-
-
-def _summed(scores: dict[str, Distribution], records: list[dict[str, Any]]) -> dict[str, Distribution]:
-    for record in records:
-        for name, each in record["scores"].items():
-            scores[name].counts = scores[name].counts + np.array(each["counts"])
-            scores[name].total += each["total"]
-    return scores

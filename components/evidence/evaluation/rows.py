@@ -1,11 +1,12 @@
 """What metrics are computed from: labels, weights and slicing columns beside every model's predictions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 from tensorflow_model_analysis.proto import config_pb2
 
+from penstock.components.evidence.scores import Scores
 from penstock.components.protocol import TaskError
 
 
@@ -18,6 +19,8 @@ class Rows:
         transformed: By model name, those of them that the model's preprocessing functions make; they come before the Split's, as in TFMA.
         predictions: By model name, each output [rows] or [rows, classes]. The key `""` is a single-output model's prediction.
         specs: The models' specs by name.
+        count: The number of rows.
+        scores: How the candidate's answers are distributed.
     """
 
     columns: dict[str, pa.Array]
@@ -25,6 +28,7 @@ class Rows:
     predictions: dict[str, dict[str, np.ndarray]]
     specs: dict[str, config_pb2.ModelSpec]
     count: int
+    scores: Scores = field(default_factory=Scores)
 
     @property
     def slicing_columns(self) -> dict[str, pa.Array]:

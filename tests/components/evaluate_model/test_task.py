@@ -16,6 +16,7 @@ import tensorflow as tf
 from tensorflow_model_analysis.api import model_eval_lib
 
 from penstock.components.evaluate_model.blessing import slice_title
+from penstock.components.evidence.scores import read_scores
 from penstock.components.protocol import fingerprint
 
 from .. import kubeflow_pages
@@ -359,9 +360,16 @@ def test_a_metric_of_tfmas_own_engine_is_left_to_it(evaluate: Flights) -> None:
 
 
 def test_a_named_runner_evaluates_on_beam(evaluate: Flights) -> None:
-    result = evaluate(parameters=ON_BEAM)
+    result, here = evaluate(parameters=ON_BEAM), evaluate()
     assert blessing(result)["engine"] == "beam"
-    assert result.metadata["metrics"]["auc"] == pytest.approx(evaluate().metadata["metrics"]["auc"], rel=1e-6)
+    assert result.metadata["metrics"]["auc"] == pytest.approx(here.metadata["metrics"]["auc"], rel=1e-6)
+    ours, theirs = (read_scores(each.outputs["evaluation"]) for each in (here, result))
+    assert ours
+    assert theirs
+    assert list(ours) == list(theirs) == ["output_0"]
+    assert ours["output_0"].rows == 400
+    assert (ours["output_0"].counts == theirs["output_0"].counts).all()
+    assert ours["output_0"].mean == pytest.approx(theirs["output_0"].mean)
 
 
 def test_a_worker_says_which_model_cannot_answer(

@@ -11,10 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
+from penstock.components.evidence.scores import Scores, write_scores
 from penstock.components.protocol import fingerprint
 
 NAME = "score_batch"
-PART_ROWS, PARTS = 300, 3
+PART_ROWS, PARTS, EVALUATED = 300, 3, 5000
 SCHEMA = """
 feature { name: "id" type: INT }
 feature { name: "distance" type: FLOAT presence { min_fraction: 1 } shape {} }
@@ -63,13 +64,9 @@ def write_evaluation(folder: Path, model: Path, verdict: str = "blessed") -> Pat
         "thresholds": [{"metric": "auc", "passed": verdict == "blessed"}],
     }
     (folder / "blessing.json").write_text(json.dumps(blessing))
-    scores = np.linspace(0.1, 0.9, 256)
-    probe = {
-        "tolerance": 1e-5,
-        "instances": [{"distance": 1.0}] * 256,
-        "predictions": [{"probability": [float(score)], "pair": [0.0, 0.0]} for score in scores],
-    }
-    (folder / "probe.json").write_text(json.dumps(probe))
+    scores = Scores()
+    scores.add({"probability": np.linspace(0.1, 0.9, EVALUATED)})
+    write_scores(scores, folder)
     return folder
 
 

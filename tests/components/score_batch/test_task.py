@@ -24,7 +24,7 @@ from penstock.components.protocol.fingerprint import file_sha256
 from penstock.components.release.registry import Lineage, open_registry
 
 from ..conftest import executor_input
-from .conftest import NAME, PART_ROWS, PARTS, rows, table, write_evaluation, write_part
+from .conftest import EVALUATED, NAME, PART_ROWS, PARTS, rows, table, write_evaluation, write_part
 
 TOTAL = PART_ROWS * PARTS
 
@@ -61,12 +61,28 @@ def test_scores_a_table_part_by_part(score, examples, model):
         assert part["sha256"] == file_sha256(examples / "Split-all" / f"part-{number:05d}.parquet")
         assert [file_sha256(out / file["name"]) for file in part["files"]] == [file["sha256"] for file in part["files"]]
     assert manifest["examples"]["fingerprint"] == fingerprint(examples)
-    assert manifest["scores"]["probability"]["evaluated"]["rows"] == 256
+    scores = manifest["scores"]["probability"]
+    assert (sum(scores["counts"]), scores["evaluated"]["rows"], sum(scores["evaluated"]["counts"])) == (TOTAL, EVALUATED, EVALUATED)
+    assert scores["evaluated"]["mean"] == pytest.approx(0.5)
+    assert scores["evaluated"]["counts"][:2] == [0, 0]
+    assert scores["evaluated"]["counts"][5] == pytest.approx(EVALUATED / 16, rel=0.1)
+    assert manifest["scores"].keys() == {"probability"}
     assert not list(out.glob(".*"))
     page = result.outputs["report"].read_text()
     assert "900 rows scored" in page
+    assert "in the evaluation 0.5 (5,000 rows)" in page
     assert "Kolmogorov-Smirnov" in page
     assert result.metadata["predictions"]["model_fingerprint"] == fingerprint(model)
+
+
+def test_the_page_says_why_the_scores_are_not_compared(score, fail, tmp_path, model):
+    older = write_evaluation(tmp_path / "older", model)
+    (older / "scores.json").unlink()
+    result = score({"evaluation": older})
+    assert json.loads((result.outputs["predictions"] / "manifest.json").read_text())["scores"]["probability"]["evaluated"] is None
+    assert "an older version made it" in result.outputs["report"].read_text()
+    (older / "scores.json").write_text('{"outputs": {"probability": {"buckets": [99999999], "counts": [1], "total": 0}}}')
+    assert "the distribution of the predictions at" in fail({"evaluation": older})
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
