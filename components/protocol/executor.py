@@ -36,6 +36,7 @@ from .lazy import deferred_imports
 from .logs import configure_logging, is_verbose, log_figure, redact_logging
 from .places import check_places, placing
 from .redacting import redact, redact_all
+from .usage import Usage
 from .values import decode, encode, encode_metadata, is_passed_on
 
 # Where Kubernetes lets a container say why it ended: the pod's status, the workflow's node and Kubeflow's record of the run keep it.
@@ -63,8 +64,11 @@ def command(package: str) -> typing.NoReturn:
     code: int | str = 1
     last = trace = ""
     redact_logging()
+    executor_input = _parse(package, sys.argv[1:])
+    del sys.argv[1:]  # a user's module that parses the arguments gets its defaults, not ours
+    usage = Usage()
     try:
-        last, code = _run(package, None)
+        last, code = _run(package, executor_input)
     except BaseException as error:
         if end := _exit_in(error):
             code = end.code if isinstance(end.code, int) else 1
@@ -75,9 +79,11 @@ def command(package: str) -> typing.NoReturn:
             raise
     run_exit_functions()
     sys.stdout.flush()
+    # A progress bar that was broken off has left its line open.
+    _say(f"\n{marks.USAGE}{json.dumps(usage.read(), sort_keys=True)}")
     sys.stderr.write(trace)
     sys.stderr.flush()
-    _say(last and f"\n{last}")  # a progress bar that was broken off has left its line open
+    _say(last)
     if isinstance(code, str):
         print(code, file=sys.stderr, flush=True)
     os._exit(code if isinstance(code, int) else 1)
@@ -90,30 +96,31 @@ def _exit_in(error: BaseException) -> SystemExit | None:
     return next(filter(None, map(_exit_in, getattr(error, "exceptions", ()))), None)
 
 
-def main(package: str, argv: list[str] | None = None) -> typing.NoReturn:
-    """Runs the task of a component's package; always ends in `SystemExit`, with 0 or what went wrong.
+def main(package: str, argv: list[str]) -> typing.NoReturn:
+    """Runs the task of a component's package within a process that goes on; always ends in `SystemExit`, with 0 or what went wrong.
 
     Args:
         package: The component's package, such as `penstock.components.train_model`: the function of the same last name in
             its module `task` is called.
-        argv: The arguments, without the program's name; `sys.argv` if None.
+        argv: The arguments, without the program's name.
     """
-    last, code = _run(package, argv)
+    last, code = _run(package, _parse(package, argv))
     _say(last)
     sys.exit(code)
 
 
-def _run(package: str, argv: list[str] | None) -> tuple[str, int | str]:
-    """Runs a task; returns its log's last line, and the exit code or what went wrong in a line for people."""
+def _parse(package: str, argv: list[str]) -> str:
+    """Returns the executor input among a command's arguments."""
     parser = argparse.ArgumentParser(prog=f"python -m {package}", description=f"Runs the component {package.split('.')[-1]}.")
     parser.add_argument("--executor_input", required=True, help="the executor input as JSON, which the backend fills in for {{$}}")
-    text = parser.parse_args(argv).executor_input
-    if argv is None:
-        del sys.argv[1:]  # a user's module that parses the arguments gets its defaults, not ours
+    return parser.parse_args(argv).executor_input
+
+
+def _run(package: str, text: str) -> tuple[str, int | str]:
+    """Runs a task; returns its log's last line, and the exit code or what went wrong in a line for people."""
     try:
         _prepare_process()
-        executor_input = parse(text)
-        given = execute(_import_task(package), executor_input)
+        given = execute(_import_task(package), parse(text))
     except TaskError as error:
         reason = " ".join(str(error).split())
     else:

@@ -8,6 +8,7 @@ import re
 
 FIGURE = "[penstock] "  # the one figure that matters now
 OUTPUTS = "[penstock-outputs] "  # what the task gave back: `ExecutorOutput` in its JSON form
+USAGE = "[penstock-usage] "  # what the task took of the machine, in JSON (see `usage`)
 ERROR = "[penstock-error] "  # why it failed, if a user can fix it
 # Versions up to 0.1.0 log figures without a time.
 _FIGURE_LINE = re.compile(rf"(?:\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d,\d{{3}} INFO )?{re.escape(FIGURE)}(.*)")

@@ -96,7 +96,7 @@ class Display:
 
     def logged(self, task: Task, line: str) -> None:
         """Shows a line of a task's log to who wants to see everything."""
-        if is_verbose() and line.strip() and not line.startswith(marks.OUTPUTS):
+        if is_verbose() and line.strip() and not line.startswith((marks.OUTPUTS, marks.USAGE)):
             self._print(Text(f"{task.name:<{self._width}}  {redact(line)[:_LINE_LENGTH]}", "dim"))
 
     def progressed(self, task: Task) -> None:
@@ -169,7 +169,7 @@ def _last_lines(task: Task) -> list[str]:
     lines = _end_of(task.log) if task.log and task.log.exists() else []
     if task.component and task.error and task.error == TaskLog(lines).reason and TRACEBACK in lines:
         lines = lines[: lines.index(TRACEBACK)]
-    return [redact(line)[:_LINE_LENGTH] for line in lines if not line.startswith(marks.ERROR)][-_LOG_LINES:]
+    return [redact(line)[:_LINE_LENGTH] for line in lines if not line.startswith((marks.ERROR, marks.USAGE))][-_LOG_LINES:]
 
 
 def _end_of(log: Path) -> list[str]:

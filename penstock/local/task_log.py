@@ -16,12 +16,14 @@ class TaskLog:
         figure: The figure that matters now.
         reason: Why it failed, in one line; empty where a traceback tells more, or no reason was given.
         outputs: What it gave back, as `ExecutorOutput` in its JSON form.
+        usage: What it took of the machine (see `components.protocol.usage`).
     """
 
     def __init__(self, lines: Iterable[str] = ()) -> None:
         self.figure = ""
         self.reason = ""
         self.outputs: dict[str, Any] = {}
+        self.usage: dict[str, Any] = {}
         for line in lines:
             self.read_line(line)
 
@@ -31,6 +33,8 @@ class TaskLog:
             self.figure = figure
         elif line.startswith(marks.OUTPUTS):
             self.outputs = _outputs(line.removeprefix(marks.OUTPUTS))
+        elif line.startswith(marks.USAGE):
+            self.usage = _usage(line.removeprefix(marks.USAGE))
         elif line.startswith(marks.ERROR):
             self.reason = line.removeprefix(marks.ERROR).strip()
         elif TRACEBACK in line:
@@ -50,3 +54,13 @@ def _outputs(text: str) -> dict[str, Any]:
         *(artifact.get("metadata", {}) for artifact in first if isinstance(artifact, dict)),
     ]
     return outputs if all(isinstance(part, dict) for part in whole) else {}
+
+
+def _usage(text: str) -> dict[str, Any]:
+    """Returns what a task took; empty if the line is truncated or invalid."""
+    try:
+        usage = json.loads(text)
+        numbers = [usage[name] for name in ("seconds", "cpu_seconds", "memory_bytes")]
+    except (ValueError, RecursionError, LookupError, TypeError):
+        return {}
+    return usage if all(isinstance(number, (int, float)) for number in numbers) else {}

@@ -19,13 +19,14 @@ FILES = ["deep/output.json", "made/part", "parameters/count", "parameters/word"]
 def test_a_good_run_writes_everything_and_tells_what_it_made(toy):
     code, out, err = toy.run("well", size=3)
     assert (code, err) == (0, "")
-    *figures, _, outputs = out.splitlines()
+    *figures, _, usage, outputs = out.splitlines()
     assert [marks.figure_in(line) for line in figures] == ["half way", "done"]
     assert toy.files() == FILES
     assert (toy.root / "parameters" / "count").read_text() == "3"
     assert (toy.root / "parameters" / "word").read_text() == "five"
     output = toy.output()
     assert outputs == f"[penstock-outputs] {json.dumps(output)}"
+    assert usage.startswith("[penstock-usage] {")
     assert output["parameterValues"] == {"count": 3, "word": "five"}
     made = output["artifacts"]["made"]["artifacts"][0]
     digest = hashlib.sha256(b"part\0" + hashlib.sha256(b"xxx").hexdigest().encode() + b"\n").hexdigest()
@@ -251,7 +252,7 @@ def test_an_input_that_is_not_what_its_metadata_says_is_refused(toy, tmp_path):
     assert toy.run_spec(give(toy.input("well"), data, fingerprint=recorded))[0] == 0
     data.write_text("as it is now")
     code, out, err = toy.run_spec(give(toy.input("well"), data, fingerprint=recorded))
-    assert (code, f"error: {out.strip().removeprefix('[penstock-error] ')}\n") == (1, err)
+    assert (code, f"error: {out.splitlines()[-1].removeprefix('[penstock-error] ')}\n") == (1, err)
     assert err.startswith(f"error: the artifact at {data} does not match its metadata")
     assert err.count("\n") == 1
     assert toy.run_spec(give(toy.input("well"), data))[0] == 0
