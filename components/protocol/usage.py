@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 _PROC = Path("/proc")
+_OWN = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 # The kernel's unit of ru_maxrss (getrusage(2)).
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
@@ -27,7 +28,8 @@ class Usage:
     """The usage of this process and of the processes that it starts, from now on."""
 
     def __init__(self) -> None:
-        self._started = time.monotonic()
+        # A process that was started ahead of its task has imported libraries before.
+        self._started, self._cpu, self._bytes = time.monotonic(), _own_cpu_seconds(), _bytes()
         self._memory = 0
         self._gpus: Gpus | None = None
         self._ended = threading.Event()
@@ -43,11 +45,15 @@ class Usage:
         """
         self._ended.set()
         running = list(_below(os.getpid()))
-        own, ended = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        cpu = own.ru_utime + own.ru_stime + ended.ru_utime + ended.ru_stime + sum(map(_cpu_seconds, running))
-        memory = max(self._memory, _memory(), max(own.ru_maxrss, ended.ru_maxrss) * _RSS_UNIT)
-        used = {"seconds": round(time.monotonic() - self._started, 3), "cpu_seconds": round(cpu, 3), "memory_bytes": memory}
-        return used | _bytes() | (self._gpus.read() if self._gpus else {})
+        cpu = _own_cpu_seconds() - self._cpu + sum(map(_cpu_seconds, running))
+        largest = max(resource.getrusage(who).ru_maxrss for who in _OWN) * _RSS_UNIT
+        used = {
+            "seconds": round(time.monotonic() - self._started, 3),
+            "cpu_seconds": round(cpu, 3),
+            "memory_bytes": max(self._memory, _memory(), largest),
+        }
+        used |= {name: value - self._bytes[name] for name, value in _bytes().items()}
+        return used | (self._gpus.read() if self._gpus else {})
 
     def _look(self) -> None:
         if self._ended.wait(_SECONDS_BETWEEN_LOOKS):
@@ -60,6 +66,11 @@ class Usage:
             self._gpus.look()
             if self._ended.wait(_SECONDS_BETWEEN_LOOKS):
                 return
+
+
+def _own_cpu_seconds() -> float:
+    """Returns the CPU time of this process and of its children that have ended."""
+    return sum(used.ru_utime + used.ru_stime for used in map(resource.getrusage, _OWN))
 
 
 def _memory() -> int:

@@ -30,6 +30,7 @@ from .processes import Processes
 from .report import Result
 from .runner import Runner
 from .task_environment import set_variables
+from .task_records import write_record
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,7 @@ def run(
     with ExitStack() as stack:
         stack.enter_context(_interruptible(processes))
         stack.enter_context(_logged(folder / "orchestrator.log"))
+        stack.callback(_write_record, folder, pipeline, arguments, display)
         stack.enter_context(runner.ready(pipeline))
         stack.enter_context(patched())
         stack.enter_context(RUN_NAME.replaced(lambda _: run_name))
@@ -158,6 +160,11 @@ def _recorded(record: LocalRun, folder: Path) -> Iterator[list[str]]:
     finally:
         with suppress(OSError):
             replace(record, state=state, ended=_now()).write(folder)
+
+
+def _write_record(folder: Path, pipeline: PipelineFile, arguments: dict[str, Any], display: Display) -> None:
+    with suppress(OSError):  # a full disk: the run's tasks have said so
+        write_record(folder, pipeline, arguments, display.tasks)
 
 
 def _now() -> str:

@@ -150,6 +150,13 @@ def judge(verdict: str, outcome: str) -> NamedTuple("Judged", [("verdict", str),
     return (verdict, outcome)
 
 
+@dsl.component(base_image="python:3.11")
+def spend(used: dict):
+    import json
+
+    print("[penstock-usage] " + json.dumps(used))
+
+
 @dsl.container_component
 def push_model():
     command = ["python", "-m", "penstock.components.push_model"]
@@ -247,6 +254,15 @@ def judged(folder: str, verdict: str = "blessed", outcome: str = "pushed"):
     by = judge(verdict=verdict, outcome=outcome)
     with dsl.If(by.outputs["verdict"] == "blessed", name="blessed"):
         say(text="open", folder=folder)
+
+
+@dsl.pipeline(name="spending")
+def spending(folder: str, used: dict, memory: str = "4Gi", accelerator: str = ""):
+    """As tasks of Penstock's do, its first two say what they took."""
+    spend(used=used).set_cpu_limit("2").set_memory_limit(memory).set_caching_options(False)
+    on_gpu = spend(used=used).set_cpu_limit("4").set_memory_limit("8Gi").set_accelerator_type(accelerator)
+    on_gpu.set_accelerator_limit(1).set_retry(2).set_caching_options(False)
+    say(text="silent", folder=folder)
 
 
 @dsl.pipeline(name="looped-gate")

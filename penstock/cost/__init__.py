@@ -1,0 +1,1 @@
+"""What a run took, what that costs, and which settings would have done."""

@@ -1,0 +1,203 @@
+"""`penstock cost`, through its own door: of runs on this machine and on both backends."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from penstock.cli import main
+
+from ..pipelines import chain, spending
+from .backends import Backend
+from .person import Person, run_id
+
+ROOT = Path(__file__).resolve().parents[3]
+GIB = 1 << 30
+USED = {
+    "seconds": 10.0,
+    "cpu_seconds": 5.0,
+    "memory_bytes": GIB,
+    "read_bytes": 3_000_000,
+    "written_bytes": 2_000_000,
+    "gpus": [{"name": "NVIDIA L4", "utilization": 0.25, "memory_bytes": GIB}],
+}
+TABLE: dict[str, Any] = {
+    "currency": "EUR",
+    "source": "https://example.com/prices",
+    "date": "2026-11-01",
+    "default_machine": "small",
+    "machines": {
+        "small": {"cpus": 4, "memory_gib": 16, "hour": 3.6},
+        "large": {"cpus": 8, "memory_gib": 32, "hour": 9},
+        "card": {"cpus": 8, "memory_gib": 32, "hour": 36, "accelerator": "l4", "accelerator_watts": {"idle": 10, "full": 70}},
+    },
+    "energy": {
+        "source": "https://example.com/energy",
+        "cpu_watts": {"idle": 1, "full": 5},
+        "memory_watts_per_gib": 0.5,
+        "pue": 1.5,
+        "grid_kg_per_kwh": 0.4,
+    },
+}
+
+
+@pytest.fixture
+def prices(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a price table, with other values for some keys of it."""
+
+    def write(**changed: Any) -> Path:
+        file = tmp_path / "prices.yaml"
+        file.write_text(yaml.safe_dump(TABLE | changed))
+        return file
+
+    return write
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal in the test's folder."""
+    monkeypatch.chdir(tmp_path)
+
+
+def types(*words: str | Path) -> Result:
+    """Types a command."""
+    return CliRunner().invoke(main, list(map(str, words)))
+
+
+def told(done: Result) -> dict[str, Any]:
+    """Returns what a command has printed as JSON."""
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def complaint(done: Result) -> str:
+    """Returns the one line that says what is wrong."""
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.output
+    return done.stderr.removeprefix("error: ").rstrip()
+
+
+@pytest.fixture(scope="module")
+def spent(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run on this machine, whose second task asks for a GPU."""
+    person = Person(tmp_path_factory.mktemp("spent"))
+    assert person.runs(spending, "--name", "spent", used=json.dumps(USED), accelerator="l4").returncode == 0
+    return person.folder / "local_outputs" / "spent"
+
+
+def test_prices_the_share_that_each_task_holds_on_a_backend(backend: Backend, person: Person, prices: Callable[..., Path]) -> None:
+    accelerator = {"kubeflow": "nvidia.com/gpu", "vertex": "l4"}[backend.name]
+    submitted = person.submits(spending, "--wait", used=json.dumps(USED), accelerator=accelerator)
+    bill = told(types("cost", run_id(submitted.stdout), "--target", backend.name, "--prices", prices(), "--json"))
+    tasks = {task["task"]: task for task in bill["tasks"]}
+    whole = backend.name == "vertex"
+    assert {name: task["machine"] for name, task in tasks.items()} == {
+        "spend": "small",
+        "spend-2": "card",
+        "say": "small" if whole else None,  # it requests nothing, and has not said what it took
+    }
+    for name, price in {"spend": 0.001 if whole else 0.0005, "spend-2": 0.01}.items():
+        task = tasks[name]
+        assert task["seconds"] >= USED["seconds"], "Kubeflow tells whole seconds"
+        assert task["cost"] == pytest.approx(price * task["seconds"], rel=1e-6)
+    assert tasks["spend"]["requested"] == {
+        "cpus": 2,
+        "memory_bytes": pytest.approx(4 * GIB, rel=1e-3),
+        "accelerator": "",
+        "accelerators": 0,
+    }
+    assert tasks["spend"]["used"] == USED
+    assert bill["cost"] == pytest.approx(sum(task["cost"] or 0 for task in bill["tasks"]))
+    assert bill["cost_unknown"] == ([] if whole else ["say"])
+    assert bill["kwh_unknown"] == ["say"]
+
+
+def test_shows_what_a_run_here_took(prices: Callable[..., Path], spent: Path) -> None:
+    shown = types("cost", "spent", "--root", spent.parent, "--prices", prices()).stdout
+    rows = {line.split("  ")[0]: re.split(r"  +", line) for line in shown.splitlines() if "  " in line}
+    assert rows["spend"][3:7] == ["0.50 of 2", "1.00 GiB of 4.00 GiB", "3.0 MB", "2.0 MB"]
+    assert rows["spend-2"][3:6] == ["0.50 of 4", "1.00 GiB of 8.00 GiB", "25% of 1 x l4"]
+    assert rows["say"][3:] == ["unknown"] * 6
+    assert re.search(r"^run +0\.\d+ EUR, without say, which is unknown$", shown, re.MULTILINE)
+    assert "model      none was trained in this run\n" in shown
+    assert "prices.yaml, of 2026-11-01: https://example.com/prices" in shown
+
+
+def test_energy_is_what_the_formula_says(prices: Callable[..., Path], spent: Path) -> None:
+    bill = told(types("cost", spent, "--prices", prices(), "--json"))
+    first, second = (next(task for task in bill["tasks"] if task["task"] == name) for name in ("spend", "spend-2"))
+    hours, later = (task["seconds"] / 3600 for task in (first, second))
+    # 2 CPUs of which 0.5 work, 4 GiB; 4 CPUs of which 0.5 work, 8 GiB, a card of which a quarter works; each with the center's half more
+    assert first["kwh"] == pytest.approx((2 * (1 + 0.25 * 4) + 4 * 0.5) * 1.5 * hours / 1000)
+    assert second["kwh"] == pytest.approx((4 * (1 + 0.125 * 4) + 8 * 0.5 + 10 + 0.25 * 60) * 1.5 * later / 1000)
+    assert bill["kg_co2e"] == pytest.approx((first["kwh"] + second["kwh"]) * 0.4)
+
+
+def test_what_came_from_the_cache_costs_nothing(person: Person, prices: Callable[..., Path]) -> None:
+    for name in ("first", "again"):
+        assert person.runs(chain, "--name", name).returncode == 0
+    tasks = {task["task"]: task for task in told(types("cost", "again", "--prices", prices(), "--json"))["tasks"]}
+    assert (tasks["read"]["state"], tasks["read"]["cost"]) == ("cached", 0)
+    assert (tasks["write"]["state"], tasks["write"]["cost"]) == ("done", None)
+
+
+def test_a_component_of_ours_says_what_it_took(person: Person, prices: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("key,value\n" + "".join(f"{number},1\n" for number in range(300)))
+    parameter = f"input_uri={tmp_path / 'rows.csv'}"
+    assert person.types("run", "ingest_examples", "--name", "one", "-p", parameter).returncode == 0
+    [task] = told(types("cost", "local_outputs/one", "--prices", prices(), "--json"))["tasks"]
+    assert 0 < task["used"]["cpu_seconds"] < 60
+    assert task["used"]["memory_bytes"] > 20 << 20
+    assert task["cost"] > 0
+    assert not types("cost", "one", "--prices", prices()).stdout.count("unknown for")
+
+
+SMALL = TABLE["machines"]["small"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            {"machines": {"small": SMALL}},
+            r" has no machine with 1 x l4 and 4 CPUs and 8 GiB, which spend-2 requests: add one to `machines`",
+        ),
+        ({"machines": {"small": SMALL | {"hour": -1}}}, r": machines.small.hour must be a number from 0, not -1"),
+        ({"machines": {"small": SMALL | {"hour": float("nan")}}}, r": machines.small.hour must be a number from 0, not nan"),
+        ({"machines": {"small": SMALL | {"cpus": "4"}}}, r": machines.small.cpus must be a number above 0, not '4'"),
+        ({"machines": {"small": {"hour": 1}}}, r": machines.small lacks cpus"),
+        ({"machine": {}}, r": the file has no setting machine; did you mean machines\?"),
+        ({"default_machine": "huge"}, r": default_machine is huge, which `machines` lacks; add it there"),
+        ({"date": 2026}, r": date must be text in quotes, not 2026"),
+    ],
+)
+def test_a_price_table_that_does_not_do_is_one_line(
+    prices: Callable[..., Path], spent: Path, changed: dict[str, Any], message: str
+) -> None:
+    said = complaint(types("cost", spent, "--prices", prices(**changed)))
+    assert re.fullmatch(rf"{re.escape(str(prices(**changed)))}{message}", said), said
+
+
+def test_a_run_that_tells_nothing_is_one_line(prices: Callable[..., Path], tmp_path: Path) -> None:
+    assert re.match(r"there is no run local_outputs/old; ", complaint(types("cost", "old", "--prices", prices())))
+    (tmp_path / "local_outputs" / "old").mkdir(parents=True)
+    assert re.match(r"the run in local_outputs/old has no record of its tasks: ", complaint(types("cost", "old", "--prices", prices())))
+    (tmp_path / "local_outputs" / "old" / "tasks.json").write_text("{")
+    damaged = complaint(types("cost", "old", "--prices", prices()))
+    assert re.fullmatch(r"the record .*old/tasks.json cannot be read .*; run the pipeline again", damaged), damaged
+    assert complaint(types("cost", "old", "--prices", "none.yaml")) == "cannot read the price table none.yaml: No such file or directory"
+
+
+def test_a_run_that_a_backend_does_not_know_is_one_line(backend: Backend, prices: Callable[..., Path]) -> None:
+    assert "0000" in complaint(types("cost", "0000", "--target", backend.name, "--prices", prices()))
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "infra" / "prices").glob("*.yaml")), ids=lambda file: file.stem)
+def test_the_tables_that_come_with_penstock_can_be_read(spent: Path, file: Path) -> None:
+    bill = told(types("cost", spent, "--prices", file, "--json"))
+    assert {task["task"]: task["cost"] is not None for task in bill["tasks"]} == {"spend": True, "spend-2": True, "say": False}
+    assert bill["kg_co2e"] > 0
