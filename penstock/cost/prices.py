@@ -221,7 +221,7 @@ def _known(name: str) -> str:
     # NVIDIA A100-SXM4-80GB
     parts = [part for part in re.split(r"[\s_-]+", name.lower()) if part not in ("nvidia", "tesla")]
     larger = f"{parts[0]}-{parts[-1]}" if parts else ""
-    return larger if larger in ACCELERATORS else parts[0] if parts and parts[0] in ACCELERATORS else name
+    return larger if larger in ACCELERATORS else parts[0] if parts and parts[0] in ACCELERATORS else "-".join(parts)
 
 
 def _machine(name: str, given: dict) -> Machine:
