@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # else a type checker takes each for the package of the same 
     from .train_model.component import train_model
     from .transform_examples.component import transform_examples
     from .trigger_training.component import trigger_training
+    from .tune_model.component import tune_model
     from .validate_examples.component import validate_examples
 
 __all__ = [  # noqa: RUF022 - in the order of the path
@@ -31,6 +32,7 @@ __all__ = [  # noqa: RUF022 - in the order of the path
     "require_verdict",
     "check_eval_config",
     "transform_examples",
+    "tune_model",
     "train_model",
     "resolve_baseline",
     "evaluate_model",

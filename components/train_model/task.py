@@ -7,6 +7,7 @@ from typing import NamedTuple
 from penstock.components.data import load_function, read_module
 from penstock.components.data.saved_models import settle_fingerprint
 from penstock.components.protocol import Input, Output
+from penstock.components.training.hyperparameters import Hyperparameters
 from penstock.components.training.run_fn import Training, call, seed_everything, signatures
 from penstock.components.training.tracking import follow_fits, tracked_run
 
@@ -58,6 +59,7 @@ def train_model(
         mixed_precision=mixed_precision,
         xla=xla,
     )
+    values = Hyperparameters(hyperparameters)
     rows = training.check()
     module = read_module(module_file)
     seed_everything(seed)
@@ -69,8 +71,8 @@ def train_model(
     }
     training_logs.path.mkdir(parents=True)
     with tempfile.TemporaryDirectory(prefix="penstock-train-") as working_dir:
-        fn_args = training.fn_args(Path(working_dir), model.path, training_logs.path, hyperparameters)
-        with tracked_run(tracking_uri, experiment, training.logged | hyperparameters, lineage) as run, follow_fits(run):
+        fn_args = training.fn_args(Path(working_dir), model.path, training_logs.path, values)
+        with tracked_run(tracking_uri, experiment, training.logged | values, lineage) as run, follow_fits(run):
             strategy = call(function, fn_args, module.sources)
             names = signatures(model.path)
     settle_fingerprint(model.path)

@@ -8,8 +8,8 @@ import os
 import random
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import mlflow
@@ -44,12 +44,14 @@ class Run:
 
     Attributes:
         run_id: MLflow's name of it.
-        metrics: The last value of every metric.
+        metrics: The last value of every metric of the epochs.
+        after_epoch: Called with an epoch's metrics when they are logged.
     """
 
     def __init__(self, client: MlflowClient, run_id: str) -> None:
         self.run_id = run_id
         self.metrics: dict[str, float] = {}
+        self.after_epoch: Callable[[dict[str, float]], None] = lambda _: None
         self._client = client
         self._epochs = 0
 
@@ -66,14 +68,27 @@ class Run:
                 f"{', '.join(broken)} of epoch {self._epochs + 1} is not a finite number; look for NaN or inf in the transformed Examples, "
                 "or lower the learning rate"
             )
-        now = int(time.time() * 1000)
-        self._client.log_batch(self.run_id, metrics=[Metric(name, value, now, self._epochs) for name, value in values.items()])
+        self.log(values, self._epochs)
         self._epochs += 1
         self.metrics |= values
+        self.after_epoch(values)
+
+    def logged(self) -> dict[str, float]:
+        """Returns the last value of every metric, the module's own among them."""
+        return self._client.get_run(self.run_id).data.metrics | self.metrics
+
+    def log(self, metrics: dict[str, float] | None = None, step: int = 0, tags: dict[str, str] | None = None) -> None:
+        """Logs metrics of a step, and tags."""
+        now = int(time.time() * 1000)
+        self._client.log_batch(
+            self.run_id,
+            metrics=[Metric(name, value, now, step) for name, value in (metrics or {}).items()],
+            tags=[RunTag(name, redact(value)) for name, value in (tags or {}).items()],
+        )
 
 
 @contextmanager
-def tracked_run(tracking_uri: str, experiment: str, params: dict[str, Any], tags: dict[str, str]) -> Iterator[Run]:
+def tracked_run(tracking_uri: str, experiment: str, params: dict[str, Any], tags: dict[str, str], run_id: str = "") -> Iterator[Run]:
     """Tracks what happens inside; the run is FAILED if that raises.
 
     The module's own `mlflow.log_*` calls go to the same run.
@@ -83,8 +98,9 @@ def tracked_run(tracking_uri: str, experiment: str, params: dict[str, Any], tags
         experiment: The experiment's name; made if it is new.
         params: Logged as they are, lists and dicts as JSON.
         tags: The data's and the module's fingerprints and whatever else says where the run comes from.
+        run_id: A run to go on with, if the server has it; empty: a new one.
     """
-    client, uri, run_id = _begin(tracking_uri, experiment, params, tags)
+    client, uri, run_id = _begin(tracking_uri, experiment, params, tags, run_id)
     os.environ |= {"MLFLOW_TRACKING_URI": uri, "MLFLOW_RUN_ID": run_id}
     status = "FAILED"
     try:
@@ -98,9 +114,13 @@ def tracked_run(tracking_uri: str, experiment: str, params: dict[str, Any], tags
 
 
 @_undisturbed()
-def _begin(tracking_uri: str, experiment: str, params: dict[str, Any], tags: dict[str, str]) -> tuple[MlflowClient, str, str]:
-    """Makes a run; returns the client, the server's URI and the run's ID."""
+def _begin(tracking_uri: str, experiment: str, params: dict[str, Any], tags: dict[str, str], run_id: str) -> tuple[MlflowClient, str, str]:
+    """Makes a run, or goes on with one; returns the client, the server's URI and the run's ID."""
     client, uri = connect(tracking_uri)
+    if run_id:
+        with suppress(MlflowException):  # it was deleted, or this is another server
+            client.update_run(run_id, "RUNNING")
+            return client, uri, run_id
     try:
         run_id = client.create_run(experiment_id(client, uri, experiment)).info.run_id
         client.log_batch(

@@ -9,13 +9,13 @@ from ..damaged import check_mutations, check_unwritten, input_of
 
 @pytest.mark.usefixtures("elsewhere")
 @pytest.mark.parametrize(
-    "component", ["ingest_examples", "transform_examples", "train_model", "evaluate_model", "score_batch", "monitor_model"]
+    "component", ["ingest_examples", "transform_examples", "train_model", "tune_model", "evaluate_model", "score_batch", "monitor_model"]
 )
 def test_every_damaged_input_is_one_line(component: str, tmp_path: Path):
     check_mutations(f"penstock.components.{component}", input_of(component, tmp_path), tmp_path, 60)
 
 
 @pytest.mark.usefixtures("elsewhere")
-@pytest.mark.parametrize("component", ["transform_examples", "train_model", "evaluate_model", "score_batch", "monitor_model"])
+@pytest.mark.parametrize("component", ["transform_examples", "train_model", "tune_model", "evaluate_model", "score_batch", "monitor_model"])
 def test_a_missing_input_is_one_line(component: str, tmp_path: Path):
     check_unwritten(component, tmp_path)

@@ -1,0 +1,1 @@
+"""tune_model as a package: the interface is in component.py, the work in task.py."""

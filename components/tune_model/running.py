@@ -1,0 +1,212 @@
+"""Runs trials side by side: one process each, as many as there are devices."""
+
+import multiprocessing
+import os
+import signal
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from penstock.components.protocol import TaskError
+
+from . import trial_process
+from .trial_process import Setting, run_trial
+from .trials import COMPLETED, FAILED, OUT_OF_TIME, STOPPED, Trial
+
+# As many trials must have completed before one is stopped for being worse than half of them.
+_PEERS = 3
+_END_SECONDS = 10.0
+_LONGEST_WAIT = 3600.0  # poll(2) takes no infinity
+# This process has imported what trials need, and has run nothing of TensorFlow's, which a fork would break.
+_forks = multiprocessing.get_context("fork")
+
+
+@dataclass
+class _Running:
+    number: int
+    slot: int
+    hyperparameters: dict[str, Any]
+    process: BaseProcess
+    pipe: Connection
+    began: float = field(default_factory=time.monotonic)
+    curve: list[float] = field(default_factory=list)
+    is_stopped: bool = False
+
+    def ended(self, status: str, **found: Any) -> Trial:
+        seconds = round(time.monotonic() - self.began, 2)
+        return Trial(self.number, status, self.hyperparameters, found.pop("score", None), seconds, curve=tuple(self.curve), **found)
+
+
+class Processes:
+    """The processes that trials run in.
+
+    Attributes:
+        count: How many there may be at a time.
+    """
+
+    def __init__(self, setting: Setting, logs: Path, objective: str, direction: str, devices: list[str], count: int) -> None:
+        """Starts nothing yet.
+
+        Args:
+            setting: What the trials have in common.
+            logs: The folder that takes what each prints.
+            objective: The metric.
+            direction: `min` or `max`.
+            devices: The GPUs; empty if there are none.
+            count: How many trials may run at a time.
+        """
+        self.count = count
+        self._setting, self._logs, self._objective, self._devices = setting, logs, objective, devices
+        self._sign = -1 if direction == "max" else 1
+        self._running: list[_Running] = []
+
+    @property
+    def free(self) -> list[int]:
+        """The slots in which no trial runs."""
+        return sorted(set(range(self.count)) - {each.slot for each in self._running})
+
+    def start(self, number: int, slot: int, hyperparameters: dict[str, Any]) -> None:
+        """Starts a trial."""
+        mine, theirs = multiprocessing.Pipe()
+        device = self._devices[slot % len(self._devices)] if self._devices else None
+        log = self._logs / f"{number:03d}.log"
+        process = _forks.Process(target=run_trial, args=(theirs, log, device, self._setting, hyperparameters), daemon=False)
+        process.start()
+        theirs.close()
+        self._running.append(_Running(number, slot, hyperparameters, process, mine))
+
+    def wait(self, done: list[Trial], until: float, early_stopping: bool) -> list[Trial]:
+        """Waits until a trial ends, answering those that go on.
+
+        Args:
+            done: The trials that have ended before.
+            until: When all that run are ended, as `time.monotonic` counts.
+            early_stopping: Whether to stop those that are worse than half of `done`.
+
+        Returns:
+            The trials that have ended: one, or all at the deadline.
+
+        Raises:
+            TaskError: The module cannot be used for any trial.
+        """
+        while True:
+            left = until - time.monotonic()
+            if left <= 0:
+                return self.end_all()
+            for pipe in wait([each.pipe for each in self._running], min(left, _LONGEST_WAIT)):
+                each = next(each for each in self._running if each.pipe is pipe)
+                if ended := self._hear(each, done, early_stopping):
+                    return [ended]
+
+    def _hear(self, each: _Running, done: list[Trial], early_stopping: bool) -> Trial | None:
+        """Takes one message; returns the trial if it was the last one."""
+        try:
+            kind, content = each.pipe.recv()
+        except (EOFError, OSError):
+            each.process.join(_END_SECONDS)
+            return self._remove(each, each.ended(FAILED, reason=_death(each.process.exitcode)))
+        if kind == trial_process.UNUSABLE:
+            raise TaskError(content)
+        if kind == trial_process.FAILED:
+            return self._remove(each, each.ended(FAILED, reason=content))
+        if kind == trial_process.DONE:
+            return self._remove(each, self._judge(each, content))
+        if self._objective in content:
+            each.curve.append(content[self._objective])
+        each.is_stopped = early_stopping and self._cannot_win(each.curve, done)
+        with suppress(OSError):  # it has ended meanwhile, which the next message says
+            each.pipe.send(not each.is_stopped)
+        return None
+
+    def _judge(self, each: _Running, content: dict[str, Any]) -> Trial:
+        metrics, run_id = content["metrics"], content["run_id"]
+        score = metrics.get(self._objective)
+        if score is None:
+            logged = f"it logged {', '.join(sorted(metrics))}" if metrics else "it logged nothing"
+            reason = f"{self._setting.run_fn} logged no {self._objective!r} ({logged}); set objective to a metric that it logs"
+        elif score - score != 0:
+            reason = f"{self._objective} is {score}; look for NaN or inf in the transformed Examples, or narrow the search space"
+        else:
+            status = STOPPED if each.is_stopped else COMPLETED
+            return each.ended(status, score=score, metrics=metrics, tracking_run_id=run_id)
+        finite = {name: value for name, value in metrics.items() if value - value == 0}
+        return each.ended(FAILED, reason=reason, metrics=finite, tracking_run_id=run_id)
+
+    def _cannot_win(self, curve: list[float], done: list[Trial]) -> bool:
+        """Tells whether a trial's best value so far is worse than the median of what completed trials had by this epoch (Optuna's MedianPruner)."""
+        peers = [trial.curve[: len(curve)] for trial in done if trial.status == COMPLETED and len(trial.curve) >= len(curve)]
+        if not curve or len(peers) < _PEERS:
+            return False
+        return self._best(curve) > statistics.median(map(self._best, peers))
+
+    def _best(self, curve: Any) -> float:
+        return min(self._sign * value for value in curve)
+
+    def _remove(self, each: _Running, trial: Trial) -> Trial:
+        self._running.remove(each)
+        each.pipe.close()
+        each.process.join(_END_SECONDS)
+        self._kill(each)
+        return trial
+
+    def _kill(self, each: _Running) -> None:
+        self._signal(each, signal.SIGKILL)
+        each.process.join()
+
+    def _signal(self, each: _Running, number: int) -> None:
+        assert each.process.pid
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(each.process.pid, number)
+
+    def end_all(self) -> list[Trial]:
+        """Ends what still runs, and returns it."""
+        for each in self._running:
+            self._signal(each, signal.SIGTERM)
+        return [self._remove(each, each.ended(OUT_OF_TIME)) for each in list(self._running)]
+
+
+@contextmanager
+def processes(*arguments: Any) -> Iterator[Processes]:
+    """Gives `Processes`, of which none is left in the end."""
+    found = Processes(*arguments)
+    try:
+        yield found
+    finally:
+        found.end_all()
+
+
+def find_devices() -> list[str]:
+    """Returns the GPUs, as `CUDA_VISIBLE_DEVICES` names them."""
+    mine, theirs = multiprocessing.Pipe()
+    process = _forks.Process(target=_send_devices, args=(theirs,))  # asking for them here would be the end of forks
+    process.start()
+    theirs.close()
+    try:
+        count = mine.recv()
+    except EOFError as error:
+        raise TaskError("TensorFlow cannot list the GPUs; see the log for its error, and check the driver") from error
+    finally:
+        process.join()
+    named = list(filter(None, os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")))
+    return named[:count] if named else [str(index) for index in range(count)]
+
+
+def _send_devices(pipe: Connection) -> None:
+    pipe.send(len(tf.config.list_physical_devices("GPU")))
+
+
+def _death(code: int | None) -> str:
+    """Says how a process ended that told nothing."""
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name
+        hint = "; it may need more memory: lower `processes`, or give the task more" if name == "SIGKILL" else "; see its log"
+        return f"its process was ended by {name}{hint}"
+    return f"its process ended with exit code {code}; see its log"
