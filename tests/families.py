@@ -32,9 +32,15 @@ IMPORTS = [
     "penstock.kfp_adapter.lazy_import:import_kfp",
     "penstock.cli",
     "penstock.local.run",
-    "penstock.lint",
+    "penstock.lint.rules",
+    "penstock.compile.generate",
+    "penstock.remote.connect",
+    "penstock.remote.submission",
     "penstock.remote.kubeflow.target",
     "penstock.remote.vertex.target",
+    "penstock.remote.vertex.job",
+    "penstock.remote.vertex.schedules",
+    "kfp.client",
     "google.cloud.aiplatform_v1",
 ]
 # What components of the deploy family do.

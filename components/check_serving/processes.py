@@ -18,6 +18,7 @@ import psutil
 
 from penstock.components.protocol import TaskError
 from penstock.components.protocol.printed import reason_in
+from penstock.components.release.http_client import make_client
 
 from .clients import MODEL
 
@@ -157,7 +158,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def _wait_until_ready(kind: "ServerKind", process: subprocess.Popen[bytes], address: Address, log: Path) -> float:
     started = time.monotonic()
-    with httpx.Client(base_url=address.url, trust_env=False, timeout=5.0) as client:
+    with make_client(address.url, base_url=address.url, trust_env=False, timeout=5.0) as client:
         while (seconds := time.monotonic() - started) < START_SECONDS:
             if process.poll() is not None:
                 raise _ended(kind, process.returncode, _reason(log))

@@ -183,6 +183,7 @@ class KubernetesDouble:
     def deny(self, *rights: Right) -> None:
         """Takes rights from the account that releases, such as `("get", "deployments")`, and gives those back that were taken before."""
         self._access.deny(*rights)
+        self._forward.forget()
 
     def reset_calls(self) -> None:
         """Numbers the calls from 1 again."""

@@ -34,6 +34,7 @@ class Forward:
         """
         self.stopping = threading.Event()
         self._url, self._front = url, front
+        self._allowed: set[tuple[str, ...]] = set()
         self._pool = urllib3.PoolManager(
             maxsize=32, ca_certs=str(certificate), retries=False, timeout=urllib3.Timeout(connect=10.0, read=3600.0)
         )
@@ -49,6 +50,10 @@ class Forward:
         if request.query.get("watch") in ("true", "True", "1") and answer.status == 200:
             return Answer(200, content_type=content_type, headers=headers, chunks=self._chunks(answer))
         return Answer(answer.status, answer.read(), content_type, headers)
+
+    def forget(self) -> None:
+        """Asks again who may do what: the rights have changed."""
+        self._allowed.clear()
 
     def _send(self, method: str, target: str, request: Request, body: bytes) -> urllib3.BaseHTTPResponse:
         headers = {key: value for key, value in request.headers.items() if key in _PASSED_ON}
@@ -69,6 +74,9 @@ class Forward:
         The API would dial an address of the cluster's network, which is not there: who may has to be asked.
         """
         verb = _VERBS[request.method]
+        asked_for = (request.headers.get("authorization", ""), verb, namespace, name)
+        if asked_for in self._allowed:
+            return None
         attributes = {"namespace": namespace, "verb": verb, "resource": "services", "subresource": "proxy", "name": name}
         review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": attributes}}
         asked = Request("POST", "", headers=request.headers | {"content-type": "application/json", "accept": "application/json"})
@@ -77,6 +85,7 @@ class Forward:
         if answer.status != 201:
             return Answer(answer.status, content)
         if json.loads(content)["status"]["allowed"]:
+            self._allowed.add(asked_for)
             return None
         cannot = f'cannot {verb} resource "services/proxy" in API group "" in the namespace "{namespace}"'
         return refusal(403, "Forbidden", f'services "{name}" is forbidden: User {cannot}')

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import httpx
 from tenacity import retry, retry_if_exception_type, retry_if_result, stop_after_delay, wait_exponential
 
+from ...http_client import make_client
 from ..destination import StepFailed, curl
 from .api import Cluster, ClusterError, Reply
 
@@ -68,7 +69,7 @@ class DataPlane:
 
     def __init__(self, cluster: Cluster, gateway: str, call_timeout: float) -> None:
         self._cluster, self._gateway = cluster, gateway.rstrip("/")
-        self._http = httpx.Client(timeout=call_timeout, limits=httpx.Limits(max_keepalive_connections=0))
+        self._http = make_client(gateway, timeout=call_timeout, limits=httpx.Limits(max_keepalive_connections=0))
 
     def close(self) -> None:
         """Closes the connections."""

@@ -11,6 +11,7 @@ import httpx
 
 from penstock.components.protocol import TaskError
 from penstock.components.release import serving
+from penstock.components.release.http_client import make_client
 from penstock.components.release.server_token import authorization
 from penstock.components.release.serving import ServerInfo
 
@@ -36,7 +37,7 @@ class LocalServer:
         self._base = f"http://{HOST}:{port}"
         self._log = folder / serving.LOG
         # No proxy stands between two processes of one machine, whatever the environment says.
-        self._http = httpx.Client(timeout=ANSWER_SECONDS, trust_env=False)
+        self._http = make_client(self._base, timeout=ANSWER_SECONDS, trust_env=False)
 
     def close(self) -> None:
         """Ends the connections to the server, and leaves it running."""

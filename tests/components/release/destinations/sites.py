@@ -26,7 +26,7 @@ from ...releasing import NAME, Push
 
 SITES = ("local", "kserve-standard", "kserve-knative", "vertex")
 WAIT_SECONDS = 90.0
-PAUSE_SECONDS = 0.1  # between samples of the answers, which take the core that the rollout needs
+PAUSE_SECONDS = 0.25  # between samples of the answers or of the state, which take the core that the rollout needs
 
 
 @dataclass
@@ -103,7 +103,7 @@ class Site(Push):
         deadline = time.monotonic() + WAIT_SECONDS
         while not reached(self.state()):
             assert time.monotonic() < deadline, self.state()
-            time.sleep(0.1)
+            time.sleep(PAUSE_SECONDS)
 
     @contextmanager
     def when(self, reached: Callable[[Current], bool], act: Callable[[], None]) -> Iterator[None]:
@@ -129,12 +129,15 @@ class Site(Push):
     def watching(self) -> Iterator[dict[int, Counter[str]]]:
         """Asks for as long as the block runs; gives whose answers came, by the share that the candidate had before and after."""
         shares: dict[int, Counter[str]] = {}
+        before = self.state().percent
 
         def ask() -> None:
-            before = self.state().percent
+            nonlocal before
             seen = Counter(self.who() for _ in range(20))
-            if self.state().percent == before:
-                shares.setdefault(before, Counter()).update(seen)
+            now = self.state().percent
+            if now == before:
+                shares.setdefault(now, Counter()).update(seen)
+            before = now
 
         ask()  # what it was like before
         with again_and_again(ask, PAUSE_SECONDS):
