@@ -1,17 +1,13 @@
 """`kserve://NAMESPACE/NAME?mode=`: an InferenceService of a Kubernetes cluster."""
 
-import copy
-import math
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from penstock.components.evidence.answers import wrong_answer
 from penstock.components.protocol import Input, TaskError, figure
 from penstock.components.release import storage as model_storage
-from penstock.components.release.names import check_kserve_name, longest_kserve_name
+from penstock.components.release.names import check_kserve_name
 from penstock.components.release.release import Release, find_release
 from penstock.components.release.served import read_served
 from penstock.components.release.settling import wait_until_answered
@@ -19,29 +15,23 @@ from penstock.components.release.settling import wait_until_answered
 from ..destination import Answer, Ask, Check, Current, StepFailed, Traffic, accept, or_current_serves
 from ..metrics import read_traffic
 from ..uri import check_kserve_mode, check_options, read_seconds
-from .api import Cluster, ClusterError, Conflict, OutcomeUnknown
+from .api import ClusterError, Conflict, OutcomeUnknown
 from .complaints import Complaints
-from .knative import Knative
-from .lease import Lease
-from .leftovers import clear_leftovers
 from .plane import Address, DataPlane, NotReached
 from .record import SHARE, KServeVersion, scaling, write_version
-from .seen import DEPLOYMENT, InferenceService
+from .resource import Resource, or_fail, or_stop
+from .seen import InferenceService
 from .spec import (
     KNATIVE,
     MODES,
     STANDARD,
     build_predictor,
-    check_serving_options,
     digest,
     expects_fingerprint,
     inference_service,
-    mode_of,
     predictor_name,
 )
-from .standard import Standard
 from .steps import Mode, State, Step, stopped
-from .wait import FIRST_LOOK_SECONDS, wait_until
 
 # Another client may change the object as well: labels manually, the status by the controller.
 ATTEMPTS = 10
@@ -69,7 +59,6 @@ class KServeDestination:
             standard shares of the traffic are to be seen nowhere else.
 
     Attributes:
-        url: The URL that answers predictions at the gateway, the same through every release; empty as long as KServe has given none.
         stop_command: The command that ends the serving.
         strategies: All but `shadow`: KServe copies no traffic.
     """
@@ -88,17 +77,11 @@ class KServeDestination:
         call_timeout: float,
         gateway: str,
     ) -> None:
-        self._namespace, self._name, self._serving, self._storage, self._timeout = namespace, name, serving, storage, timeout
-        self._where = f"kserve://{namespace}/{name}"
-        self._mode_name = ""
-        if mode:
-            self._use(mode)
-        self.url = ""
-        self._clients: Address | None = None
+        self._name, self._serving, self._storage = name, serving, storage
+        self._resource = Resource(namespace, name, mode, serving, timeout, call_timeout)
+        self._cluster, self._where = self._resource.cluster, self._resource.where
         self._prediction_path = f"/v1/models/{name}:predict"
         self.stop_command = f"kubectl delete inferenceservice {name} --namespace {namespace}"
-        self._cluster = Cluster(namespace, name, call_timeout)
-        self._lease: Lease | None = None
         self._lease_seconds = lease
         self._plane = DataPlane(self._cluster, gateway, call_timeout)
         self._records: dict[str, Release] = {}
@@ -128,30 +111,35 @@ class KServeDestination:
         )
         return cls(namespace, name, mode, serving, options.get("storage", ""), lease, timeout, call_timeout, options.get("gateway", ""))
 
+    @property
+    def url(self) -> str:
+        """The URL that answers predictions at the gateway, the same through every release; empty as long as KServe has given none."""
+        return self._resource.url and f"{self._resource.url}{self._prediction_path}"
+
+    @property
+    def _mode(self) -> Mode:
+        return self._resource.mode
+
     def command(self, body: str) -> str:
         """Returns the command that asks through the gateway, or, where none is named, through the API server."""
-        return self._plane.command(self._clients, self._prediction_path, body) if self._clients else ""
+        return self._plane.command(self._resource.clients, self._prediction_path, body) if self._resource.clients else ""
 
     def __enter__(self) -> "KServeDestination":
         """Keeps other pushes out by a lease, once it is known how to push."""
-        if not self._mode_name and self._or_stop(self._read) is None:
-            self._use(self._or_stop(self._cluster.default_mode))
-            figure(f"mode={self._mode_name.lower()}, the default of this cluster")
-        lease = Lease(self._cluster, math.ceil(self._lease_seconds))
-        self._or_stop(lease.acquire)
-        self._lease = lease
+        if not self._resource.mode_name and or_stop(self._resource.read) is None:
+            self._resource.use(or_stop(self._cluster.default_mode))
+            figure(f"mode={self._resource.mode_name.lower()}, the default of this cluster")
+        or_stop(lambda: self._resource.acquire(self._lease_seconds))
         return self
 
     def __exit__(self, *_: Any) -> None:
         """Gives the lease back."""
-        if self._lease:
-            self._lease.release()
         self._plane.close()
-        self._cluster.close()
+        self._resource.close()
 
     def current(self) -> Current:
         """Returns what the InferenceService is asked to serve; what else it may do is on its way there."""
-        service = self._or_stop(self._read)
+        service = or_stop(self._resource.read)
         if service is None:
             return Current(None)
         state = self._mode.state(service)
@@ -160,7 +148,7 @@ class KServeDestination:
 
     def answering(self) -> frozenset[str] | None:
         """Asks one of the pods, as clients do; None where that is not to be reached, or another server than Penstock's runs there."""
-        service = self._or_stop(self._read)
+        service = or_stop(self._resource.read)
         if service is None:
             return frozenset()
         try:
@@ -171,8 +159,8 @@ class KServeDestination:
 
     def asker(self, *, staged: bool = False) -> Ask:
         """Returns what asks one of the pods which version it serves; None says of shares that they cannot be seen from here."""
-        self._keep()
-        service = self._required()
+        self._resource.keep()
+        service = self._resource.required()
         state = self._mode.state(service)
         address = self._own_address(service, state) if staged else self._mode.clients_address(service)
         is_split = not staged and state.percent > 0 and state.serving is not None
@@ -205,22 +193,22 @@ class KServeDestination:
         """Copies the model to the storage, and has KServe serve it without traffic, or first of all."""
         if shadow:
             raise TaskError(f"{self._where} cannot shadow, because KServe does not copy traffic; use strategy canary or blue_green")
-        self._keep()
-        self._check_can_see()
+        self._resource.keep()
+        self._resource.check_can_see()
         version = self._place(model, release)
-        service = self._or_stop(self._read)
+        service = or_stop(self._resource.read)
         complaints = Complaints(self._cluster, service)
         service = service or self._create(version)
         self._refuse_stopped(service)
         first, *others = self._mode.stage(service, version)
         try:
-            self._write(first.change)
+            self._resource.write(first.change)
         except OutcomeUnknown as failure:  # it may have been created nevertheless
             raise StepFailed(str(failure)) from failure
         except ClusterError as failure:
             raise TaskError(str(failure)) from failure
-        self._wait(first, complaints)
-        self._take(others)
+        self._resource.wait(first, complaints)
+        self._resource.take(others)
 
     def check_shares(self) -> None:
         """Reads from the HTTPRoutes whether KServe splits traffic there, where something serves already.
@@ -228,15 +216,15 @@ class KServeDestination:
         Raises:
             TaskError: It does not, and why.
         """
-        service = self._or_stop(self._read)
+        service = or_stop(self._resource.read)
         if service is None or self._mode.state(service).serving is None:
             return
-        if why := self._or_stop(lambda: self._mode.why_no_shares(self._cluster.see(service))):
+        if why := or_stop(lambda: self._mode.why_no_shares(self._cluster.see(service))):
             raise TaskError(f"{self._where} cannot give a share of the traffic to a canary: {why}")
 
     def secure(self, model: Input, release: Release) -> bool:
         """Copies the model to the storage again where it has changed there: its next pods load it from there."""
-        serving = self._mode.state(self._required()).serving
+        serving = self._mode.state(self._resource.required()).serving
         if serving is None:
             raise StepFailed("nothing serves")
         self._warn_of_other_options(serving)
@@ -247,7 +235,7 @@ class KServeDestination:
             raise
         except TaskError as damage:
             figure(str(damage))
-        self._keep()
+        self._resource.keep()
         placed = model_storage.place(model, release, self._storage, self._name)
         if model_storage.kserve_uri(placed.uri).rstrip("/") != serving.uri.rstrip("/"):
             raise TaskError(
@@ -257,24 +245,24 @@ class KServeDestination:
 
     def shift(self, percent: int) -> None:
         """Gives the candidate a share of the traffic; at 100 it takes the place of what serves."""
-        service = self._required()
+        service = self._resource.required()
         candidate = self._mode.state(service).candidate
         if candidate is None:
             raise StepFailed("nothing is staged")
         self._require(candidate)
         seen = self._cluster.see(service)
-        why = self._or_fail(lambda: self._mode.why_no_shares(seen)) if percent < 100 and self._mode.state(service).serving else ""
+        why = or_fail(lambda: self._mode.why_no_shares(seen)) if percent < 100 and self._mode.state(service).serving else ""
         if why:
             raise StepFailed(why)
-        self._take(self._or_fail(lambda: self._mode.shift(seen, percent)))
+        self._resource.take(or_fail(lambda: self._mode.shift(seen, percent)))
 
     def probe(self, instances: list[Any]) -> Answer:
         """Calls the candidate, or the current version if there is no candidate, at an address of that version alone."""
-        self._keep()
+        self._resource.keep()
         return Answer.of(lambda: self._predict(instances))
 
     def _predict(self, instances: list[Any], address: Address | None = None) -> list[Any]:
-        service = self._required()
+        service = self._resource.required()
         answer = self._plane.ask(address or self._own_address(service, self._mode.state(service)), *self._prediction(instances)).content
         if not isinstance(answer, dict) or not isinstance(answer.get("predictions"), list):
             raise StepFailed(f"the answer of {self._where} contains no predictions: {answer!r:.200}")
@@ -290,7 +278,7 @@ class KServeDestination:
     def traffic(self, *, beside: bool = False) -> Traffic | None:
         """Reads the metrics of one of the pods; None where they cannot be reached, or another server than Penstock's runs there."""
         try:
-            service = self._required()
+            service = self._resource.required()
             state = self._mode.state(service)
             if beside and not (state.serving and state.candidate):
                 return None
@@ -303,7 +291,7 @@ class KServeDestination:
 
     def rollback(self, to: str = "", check: Check = accept) -> Release | None:
         """Sends all traffic back to what serves, or has a version serve that did before."""
-        service = self._or_fail(self._read)
+        service = or_fail(self._resource.read)
         state = self._mode.state(service) if service else State()
         wanted = self._find(state, to) if to else None
         if service is None:
@@ -315,22 +303,22 @@ class KServeDestination:
             return self._release(state.serving)
         target = wanted if to else state.serving and state.serving.previous
         if target is None:
-            self._delete(service)
+            self._resource.delete(service)
         elif target is not state.serving:
             self._go_back(target, check)
         return self._release(target)
 
     def retire(self) -> None:
         """Ends the pods that only a quick rollback would need."""
-        self._finish([], self._mode.retire(self._required()))
+        self._finish([], self._mode.retire(self._resource.required()))
 
     def _place(self, model: Input, release: Release) -> KServeVersion:
         """Copies a model to the storage, and returns how it will be served from there."""
         placed = model_storage.place(model, release, self._storage, self._name)
         uri = model_storage.kserve_uri(placed.uri)
-        predictor = build_predictor(self._name, uri, release.fingerprint, release.model_version, self._serving, self._mode_name)
+        predictor = build_predictor(self._name, uri, release.fingerprint, release.model_version, self._serving, self._resource.mode_name)
         asked = digest(release.fingerprint, predictor)
-        if self._mode_name == STANDARD:  # in Knative mode another name would be another Knative service
+        if self._resource.mode_name == STANDARD:  # in Knative mode another name would be another Knative service
             predictor["name"] = predictor_name(asked)
         return KServeVersion(
             predictor,
@@ -344,18 +332,20 @@ class KServeDestination:
         )
 
     def _warn_of_other_options(self, serving: KServeVersion) -> None:
-        asked = build_predictor(self._name, serving.uri, serving.fingerprint, serving.model_version, self._serving, self._mode_name)
+        asked = build_predictor(
+            self._name, serving.uri, serving.fingerprint, serving.model_version, self._serving, self._resource.mode_name
+        )
         if serving.digest and digest(serving.fingerprint, asked) != serving.digest:
             figure(f"{self._where} serves this model with other options; the new options take effect with the next model")
 
     def _create(self, version: KServeVersion) -> InferenceService:
         """Creates the InferenceService, with its first version as one that has not been promoted."""
-        body = inference_service(self._cluster.namespace, self._name, self._mode_name, write_version(version) | {SHARE: 0})
-        self._keep()
+        body = inference_service(self._cluster.namespace, self._name, self._resource.mode_name, write_version(version) | {SHARE: 0})
+        self._resource.keep()
         try:
             return self._cluster.create(body)
         except Conflict as failure:  # made by another client, or by this request before the client repeated it
-            service = self._required()
+            service = self._resource.required()
             if version.is_same(self._mode.state(service).candidate):
                 return service
             raise TaskError(f"{self._where} was created by another client in the meantime; inspect it, then push again") from failure
@@ -368,12 +358,12 @@ class KServeDestination:
         """Brings a version up beside what serves, and gives it the traffic once it is right."""
         with or_current_serves(lambda: None):
             self._require(version)
-        way = self._or_fail(lambda: self._mode.go_back(self._cluster.see(self._required()), version))
-        with or_current_serves(lambda: self._finish(*way.undo(self._required()))):
-            self._take(way.bring_up)
+        way = or_fail(lambda: self._mode.go_back(self._cluster.see(self._resource.required()), version))
+        with or_current_serves(lambda: self._finish(*way.undo(self._resource.required()))):
+            self._resource.take(way.bring_up)
             release = self._release(version) or Release(version.fingerprint)
             self._await(release, way.address)
-            check(release, lambda instances: Answer.of(lambda: self._predict(instances, way.address(self._required()))))
+            check(release, lambda instances: Answer.of(lambda: self._predict(instances, way.address(self._resource.required()))))
         self._finish(way.switch, way.tidy, release)
 
     def _await(self, release: Release, address: Callable[[InferenceService], Address] | None = None) -> None:
@@ -382,8 +372,8 @@ class KServeDestination:
         def asker() -> Ask:
             if address is None:
                 return self.asker()
-            self._keep()
-            service = self._required()
+            self._resource.keep()
+            service = self._resource.required()
             return partial(self._who, address(service), self._mode.state(service))
 
         if release.fingerprint:
@@ -404,7 +394,7 @@ class KServeDestination:
 
     def _withdraw(self, service: InferenceService, state: State) -> None:
         if state.serving is None:
-            self._delete(service)
+            self._resource.delete(service)
         else:
             self._finish(*self._mode.withdraw(service), self._release(state.serving))
 
@@ -413,76 +403,18 @@ class KServeDestination:
 
         What they take away may still be asked by a gateway that has not followed: so they are for when clients are answered by what serves.
         """
-        self._take(steps)
+        self._resource.take(steps)
         if steps and serving:
             self._await(serving)
         try:
-            self._take(tidying)
+            self._resource.take(tidying)
         except StepFailed as failure:
             figure(f"the traffic is correct, but unused resources of {self._where} remain: {failure}")
-        self._clear_leftovers()
-
-    def _take(self, steps: list[Step]) -> None:
-        """Makes each change and waits until the cluster has followed."""
-        for step in steps:
-            complaints = Complaints(self._cluster, self._required())
-            try:
-                self._write(step.change)
-            except ClusterError as failure:
-                raise StepFailed(str(failure)) from failure
-            self._wait(step, complaints)
-
-    def _wait(self, step: Step, complaints: Complaints) -> None:
-        selector = self._mode.pod_selector if step.starts_pods else lambda _: ""
-        wait_until(self._cluster, complaints, step.is_done, selector, self._timeout, self._keep)
-
-    def _write(self, change: Callable[[InferenceService], None]) -> None:
-        """Changes the InferenceService as it is now; nothing is written where the change has been made."""
-        for attempt in range(ATTEMPTS):
-            service = self._required()
-            wanted = copy.deepcopy(service)
-            change(wanted)
-            if wanted == service:
-                return
-            self._keep()  # after reading: a push that takes over meanwhile changes the object, and this write is refused
-            try:
-                self._cluster.replace(wanted)
-                return
-            except Conflict:
-                time.sleep(0.05 * attempt)
-        raise Conflict(f"{self._where} is changed repeatedly by another client; find that client, then push again")
-
-    def _delete(self, service: InferenceService) -> None:
-        """Deletes the InferenceService and waits until it is gone."""
-        deadline, uid = time.monotonic() + self._timeout, service["metadata"]["uid"]
-        while (found := self._or_fail(self._cluster.read)) is not None and found["metadata"]["uid"] == uid:
-            self._keep()
-            if time.monotonic() > deadline:
-                raise StepFailed(f"{self._where} still exists {self._timeout} s after its deletion")
-            try:
-                if "deletionTimestamp" not in found["metadata"]:
-                    self._cluster.delete(found)
-            except Conflict:
-                continue
-            except ClusterError as failure:
-                raise StepFailed(str(failure)) from failure
-            time.sleep(FIRST_LOOK_SECONDS)
-        self._clear_leftovers()
-
-    def _check_can_see(self) -> None:
-        """Makes sure that what says which pods run may be read, before anything is changed."""
-        if self._mode_name == STANDARD:
-            self._or_stop(lambda: self._cluster.see({}).read(DEPLOYMENT, f"{self._cluster.name}-predictor"))
+        self._resource.tidy()
 
     def _refuse_stopped(self, service: InferenceService) -> None:
         if why := stopped(service):
             raise TaskError(f"{self._where}: {why}, then try again")
-
-    def _clear_leftovers(self) -> None:
-        """Removes what KServe leaves behind; it is no reason to go back where that fails."""
-        if self._mode_name == STANDARD:
-            with suppress(ClusterError):
-                clear_leftovers(self._cluster, self._cluster.read())
 
     def _find(self, state: State, to: str) -> KServeVersion:
         """Returns the version that serves or served with this fingerprint, as it was when it served."""
@@ -506,70 +438,6 @@ class KServeDestination:
         if known and known.fingerprint == version.fingerprint:
             return known
         return Release(version.fingerprint, version.model_version, model_name=version.model_name)
-
-    def _read(self) -> InferenceService | None:
-        """Reads the InferenceService; one that is being deleted counts as absent, and a push waits until it is deleted.
-
-        Raises:
-            TaskError: It is of the other mode.
-        """
-        service = self._cluster.read()
-        if service and "deletionTimestamp" in service["metadata"]:
-            if self._lease:
-                self._delete(service)
-            return None
-        if service is None:
-            return None
-        status = service.get("status", {})
-        mode = status.get("deploymentMode", "")
-        if not self._mode_name:
-            self._use(mode or mode_of(service))
-        if mode and _OLD_NAMES.get(mode, mode) != self._mode_name:
-            raise TaskError(f"{self._where} is deployed in mode {mode}, which cannot be changed; give that mode")
-        self._clients = self._mode.clients_address(service)
-        if url := status.get("url", ""):  # of the InferenceService: status.address.url is, in mode standard, of what serves now
-            self.url = f"{url}{self._prediction_path}"
-        return service
-
-    def _required(self) -> InferenceService:
-        service = self._or_fail(self._read)
-        if service is None:
-            raise StepFailed(f"{self._where} no longer exists")
-        return service
-
-    def _use(self, mode: str) -> None:
-        """Takes a mode.
-
-        Raises:
-            TaskError: The name is too long for it, or a serving option is nothing for it.
-        """
-        self._mode_name = _OLD_NAMES.get(mode, mode)
-        if self._mode_name not in MODES.values():
-            raise TaskError(
-                f"{self._where} is deployed in mode {mode}, which Penstock does not support; push to another name with the destination "
-                "option mode"
-            )
-        check_kserve_name("InferenceService", self._name, longest_kserve_name(self._namespace, self._mode_name))
-        check_serving_options(self._serving, self._mode_name)
-        self._mode: Mode = Knative() if self._mode_name == KNATIVE else Standard()
-
-    def _keep(self) -> None:
-        if self._lease:
-            self._lease.keep()
-
-    def _or_stop(self, act: Callable[[], Any]) -> Any:
-        """Acts; a failure ends the task, for nothing has been changed."""
-        try:
-            return act()
-        except ClusterError as failure:
-            raise TaskError(str(failure)) from failure
-
-    def _or_fail(self, act: Callable[[], Any]) -> Any:
-        """Acts; a failure is a reason to roll back."""
-        try:
-            return act()
-        except ClusterError as failure:
-            raise StepFailed(str(failure)) from failure
 
 
 def _answers_as(answer: Any, release: Release) -> bool:
