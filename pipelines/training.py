@@ -57,6 +57,7 @@ def training(
     xla: bool = False,
     accelerator_type: str = "",
     accelerator_count: str = "",
+    workers: int = 1,
     on_broken_baseline: str = "fail",
     rubber_stamp: bool = False,
     serving_limits: dict = {},  # noqa: B006
@@ -120,6 +121,7 @@ def training(
         accelerator_type: The accelerator: `l4`, `a100x2` and so on, which `penstock submit` translates for the backend. In the
             backend's own form, use its name (`nvidia.com/gpu` on Kubeflow, `NVIDIA_L4` on Vertex AI). Empty: none.
         accelerator_count: The number of accelerators, as text. Empty: none.
+        workers: The number of workers that train together, as in train_model.
         on_broken_baseline: `fail` or `ignore`.
         rubber_stamp: Whether to bless a first model without any measurement if `eval_config` sets only change thresholds.
         serving_limits: The limits of check_serving, such as `{"p99_ms": 50, "memory_mb": 2000}`. Empty: the gate checks only
@@ -194,6 +196,7 @@ def training(
         xla=xla,
         tracking_uri=tracking_uri,
         experiment=experiment,
+        workers=workers,
     )
     train.set_accelerator_type(accelerator_type).set_accelerator_limit(accelerator_count)
     resolve = resolve_baseline(

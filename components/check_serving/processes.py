@@ -1,13 +1,11 @@
 """The process of a server: started on free ports, awaited, measured, and always ended."""
 
-import ctypes
 import logging
 import signal
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ import httpx
 import psutil
 
 from penstock.components.protocol import TaskError
+from penstock.components.protocol.parent import end_with_parent
 from penstock.components.protocol.printed import reason_in
 from penstock.components.release.http_client import make_client
 
@@ -32,7 +31,6 @@ LOOPBACK = "127.0.0.1"
 START_SECONDS = 300.0
 _POLL_SECONDS = 0.02
 _BROKEN_ENVIRONMENT = ("ImportError", "ModuleNotFoundError")
-_SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl(2)
 
 
 class CannotServe(Exception):
@@ -129,7 +127,7 @@ def _process(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_end_with_parent(),
+                preexec_fn=end_with_parent,
             )
         except OSError as error:
             raise TaskError(f"the model server cannot be started ({command[0]}: {error.strerror}); install it again") from error
@@ -137,14 +135,6 @@ def _process(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]
         yield process
     finally:
         _stop(process)
-
-
-def _end_with_parent() -> Callable[[], object] | None:
-    """Makes Linux kill the server when this process ends in a way that leaves it no time to do so."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl
-    return lambda: prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

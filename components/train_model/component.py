@@ -29,6 +29,7 @@ def train_model(
     xla: bool = False,
     tracking_uri: str = "",
     experiment: str = "penstock",
+    workers: int = 1,
 ):
     """Trains a model with a TFX `run_fn(fn_args)`, on every visible GPU or on the CPU, and tracks the run in MLflow.
 
@@ -56,5 +57,7 @@ def train_model(
         xla: Whether to use TensorFlow's XLA just-in-time compiler.
         tracking_uri: URI of MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
         experiment: The MLflow experiment.
+        workers: The number of workers that train together, each on the devices that it sees. With more than one,
+            MultiWorkerMirroredStrategy distributes the batches, and the task starts them as processes in its own container.
     """
     return container("tf-gpu", "train_model")

@@ -9,7 +9,10 @@ from penstock.components.data.saved_models import settle_fingerprint
 from penstock.components.protocol import Input, Output
 from penstock.components.training.hyperparameters import Hyperparameters
 from penstock.components.training.run_fn import Training, call, seed_everything, signatures
+from penstock.components.training.strategy import join_team
 from penstock.components.training.tracking import follow_fits, tracked_run
+
+from .workers.sharing import shared_by_workers
 
 
 class Outputs(NamedTuple):
@@ -18,6 +21,7 @@ class Outputs(NamedTuple):
     tracking_run_id: str
 
 
+@shared_by_workers
 def train_model(
     examples: Input,
     transform_graph: Input,
@@ -39,6 +43,7 @@ def train_model(
     xla: bool = False,
     tracking_uri: str = "",
     experiment: str = "penstock",
+    workers: int = 1,  # shared_by_workers starts them
 ) -> Outputs:
     """Trains a model; the interface's docstring says what the parameters mean.
 
@@ -63,6 +68,7 @@ def train_model(
     rows = training.check()
     module = read_module(module_file)
     seed_everything(seed)
+    join_team(module.sources)
     function = load_function(module, run_fn)
     training.configure()
     lineage = {

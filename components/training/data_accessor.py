@@ -33,8 +33,15 @@ def data_accessor() -> DataAccessor:
 
 def _tf_dataset(patterns: list[str], options: tfxio.TensorFlowDatasetOptions, schema: Schema | None = None) -> tf.data.Dataset:
     files = _matching(patterns)
-    if not _are_parquet(files):
-        return _tfrecord(files, schema).TensorFlowDataset(options)
+    dataset = _parquet(files, options, schema) if _are_parquet(files) else _tfrecord(files, schema).TensorFlowDataset(options)
+    # Workers that train together read the same batches, and each takes its rows of them. TensorFlow would divide files, of which there
+    # may be one.
+    sharding = tf.data.Options()
+    sharding.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    return dataset.with_options(sharding)
+
+
+def _parquet(files: list[str], options: tfxio.TensorFlowDatasetOptions, schema: Schema | None) -> tf.data.Dataset:
     pools = _Pools(files, schema, options)
     specs = TensorAdapter(pools.tensors.config).TypeSpecs()
     if options.label_key and options.label_key not in specs:

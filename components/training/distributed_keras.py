@@ -24,7 +24,7 @@ _make_function, _maybe_symbolic_build, _reduce = _Trainer._make_function, _Train
 @contextmanager
 def corrected_keras() -> Iterator[None]:
     """Corrects Keras for what is trained inside."""
-    _Trainer._make_function, _Trainer._maybe_symbolic_build = _make_function_of_steps, _build_with_one_replica
+    _Trainer._make_function, _Trainer._maybe_symbolic_build = _make_function_of_steps, _build_from_specs
     trainer.reduce_per_replica = _reduce_across_workers
     try:
         yield
@@ -72,11 +72,14 @@ def _make_function_of_steps(model: Any, step_function: Callable) -> Callable:
     return function
 
 
-def _build_with_one_replica(model: Any, iterator: Any = None, data_batch: Any = None) -> None:
-    """Stands in for `TensorFlowTrainer._maybe_symbolic_build`: what one replica gets of a batch tells all shapes (keras#20585)."""
+def _build_from_specs(model: Any, iterator: Any = None, data_batch: Any = None) -> None:
+    """Stands in for `TensorFlowTrainer._maybe_symbolic_build`: what a replica gets of a batch tells shapes and types (keras#20585).
+
+    Keras takes a batch from the data for that, and the epochs after it get other rows than on one device.
+    """
     if iterator is not None and model._distribute_strategy is not None:
-        _, _, batches = next(iter(iterator))
-        data_batch = keras.tree.map_structure(lambda value: model._distribute_strategy.experimental_local_results(value)[0], next(batches))
+        specs = iterator._distributed_dataset.element_spec
+        data_batch = keras.tree.map_structure(lambda spec: getattr(spec, "_value_specs", [spec])[0], specs)
     _maybe_symbolic_build(model, None, data_batch)
 
 

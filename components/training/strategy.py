@@ -1,14 +1,39 @@
-"""Which strategy shares the training among devices. TFX leaves it to the module; one that makes its own gets no other, for two cannot be nested."""
+"""Which strategy shares the training among devices and workers. TFX leaves it to the module; one that makes its own gets no other, for two cannot be nested."""
 
 import ast
+import functools
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+import keras
 import tensorflow as tf
 
-from penstock.components.protocol import figure
+from penstock.components.protocol import TaskError, figure
+
+from .team import this_worker
 
 MIRRORED = "tensorflow.distribute.MirroredStrategy"
+MULTI_WORKER = "tensorflow.distribute.MultiWorkerMirroredStrategy"
+
+
+def join_team(sources: Iterable[str]) -> None:
+    """Waits for the other workers, if there are any, and connects to them.
+
+    Call it before anything of TensorFlow runs, which a module may do when it is imported.
+
+    Args:
+        sources: The sources of the module and of what came with it.
+
+    Raises:
+        TaskError: The module makes a strategy that would train a model of its own in each worker.
+    """
+    own = _own(sources)
+    if not own:
+        _team_strategy()
+    elif this_worker().size > 1 and own.rpartition(".")[2] == MIRRORED.rpartition(".")[2]:
+        raise TaskError(
+            f"run_fn creates its own strategy, {own}, which stays within one worker; let it create none, or a MultiWorkerMirroredStrategy"
+        )
 
 
 @contextmanager
@@ -16,18 +41,33 @@ def strategy_scope(devices: list[str], sources: Iterable[str]) -> Iterator[str]:
     """Returns the scope for run_fn and the name of its strategy, or an empty name.
 
     Args:
-        devices: The devices to train on: MirroredStrategy where there are several, unless the module makes a strategy of its own.
+        devices: The devices of this machine to train on: MirroredStrategy where there are several, unless the module makes a strategy of
+            its own, or several workers train.
         sources: The sources of the module and of what came with it.
     """
-    own = next(filter(None, map(own_strategy, sources)), "")
-    if own:
+    if own := _own(sources):
         figure(f"run_fn creates its own strategy, {own}")
-    if own or len(devices) < 2:
         yield own
-        return
-    figure(f"{MIRRORED} distributes the batches to {len(devices)} devices: {', '.join(devices)}")
-    with tf.distribute.MirroredStrategy(devices).scope():
-        yield MIRRORED
+    elif team := _team_strategy():
+        figure(f"{MULTI_WORKER} distributes the batches to {this_worker().size} workers, {team.num_replicas_in_sync} devices in all")
+        with team.scope():
+            yield MULTI_WORKER
+    elif len(devices) > 1:
+        figure(f"{MIRRORED} distributes the batches to {len(devices)} devices: {', '.join(devices)}")
+        with tf.distribute.MirroredStrategy(devices).scope():
+            yield MIRRORED
+    else:
+        yield ""
+
+
+def _own(sources: Iterable[str]) -> str:
+    return next(filter(None, map(own_strategy, sources)), "")
+
+
+@functools.cache  # a process can have only one
+def _team_strategy() -> tf.distribute.Strategy | None:
+    is_alone = this_worker().size == 1 or keras.config.backend() != "tensorflow"  # on JAX, the module connects the workers
+    return None if is_alone else tf.distribute.MultiWorkerMirroredStrategy()
 
 
 def own_strategy(source: str) -> str:

@@ -1,0 +1,170 @@
+"""Workers that are processes of this machine: started together, followed, and ended together."""
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from penstock.components.protocol import TaskError, figure
+from penstock.components.protocol.marks import ERROR, OUTPUTS, figure_in
+from penstock.components.training.team import TF_CONFIG, tf_config
+
+_HOST = "127.0.0.1"
+# Below the ephemeral ports: nothing gets one of these by chance before its worker listens on it.
+_PORTS = range(20_000, 32_000)
+_POLL_SECONDS = 0.1
+_END_SECONDS = 10.0
+_KEPT_LINES = 200
+
+
+def train_here(executor_input: dict[str, Any], workers: int) -> dict[str, Any]:
+    """Trains with processes of this machine, which share its GPUs.
+
+    Args:
+        executor_input: The chief's, without an output file.
+        workers: How many.
+
+    Returns:
+        The chief's `ExecutorOutput`.
+
+    Raises:
+        TaskError: A worker failed, for the reason that it gives.
+    """
+    with tempfile.TemporaryDirectory(prefix="penstock-workers-") as folder:
+        output = Path(folder) / "output.json"
+        outputs = executor_input["outputs"] | {"outputFile": str(output)}
+        text = json.dumps(executor_input | {"outputs": outputs})
+        addresses = [f"{_HOST}:{port}" for port in _free_ports(workers)]
+        devices = _shares_of(_gpus(), workers)
+        started: list[_Process] = []
+        try:
+            for index in range(workers):
+                variables = devices[index] | {TF_CONFIG: tf_config(addresses, index)}
+                started.append(_Process(index, workers, text, variables))
+            _wait(started)
+        finally:
+            _end(started)
+        return json.loads(output.read_text(encoding="utf-8"))
+
+
+class _Process:
+    """A worker, and what it prints: the chief's lines go on as they are, as they tell how the training goes."""
+
+    def __init__(self, index: int, workers: int, executor_input: str, variables: dict[str, str]) -> None:
+        self.name = f"worker {index} of {workers}"
+        self._is_chief = index == 0
+        self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        command = [sys.executable, "-m", f"{__package__}", "--executor_input", executor_input]
+        self.process = subprocess.Popen(
+            command,
+            env=os.environ | variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="backslashreplace",
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._pass_on, daemon=True)
+        self._reader.start()
+
+    def _pass_on(self) -> None:
+        assert self.process.stdout
+        for line in map(str.rstrip, self.process.stdout):
+            self._lines.append(line)
+            said = figure_in(line)
+            if not self._is_chief:
+                _print(f"[{self.name}] {line}")
+            elif said is not None:
+                figure(said)
+            elif not line.startswith((OUTPUTS, ERROR)):  # the task has last words of its own
+                _print(line)
+
+    def failure(self) -> str:
+        """Returns why it failed, as it says itself or as its end does."""
+        self._reader.join(_END_SECONDS)
+        code = self.process.returncode
+        if given := next((line.removeprefix(ERROR) for line in reversed(self._lines) if line.startswith(ERROR)), ""):
+            return f"{self.name}: {given}"
+        if code < 0:
+            return f"{self.name} was ended by {signal.Signals(-code).name}; give the task more memory, or see who ended the process"
+        last = next((line for line in reversed(self._lines) if line.strip()), "it printed nothing")
+        return f"{self.name} ended with exit code {code}: {last}; see its lines in the log"
+
+
+def _wait(started: Sequence[_Process]) -> None:
+    """Waits until all have ended well. The first that fails is the reason: the others fail because it is gone."""
+    while True:
+        codes = [each.process.poll() for each in started]
+        if failed := next((each for each, code in zip(started, codes, strict=True) if code), None):
+            raise TaskError(failed.failure())
+        if None not in codes:
+            return
+        time.sleep(_POLL_SECONDS)
+
+
+def _end(started: Sequence[_Process]) -> None:
+    """Ends what still runs, with all that it has started: first in the way that lets it clean up."""
+    running = [each.process for each in started if each.process.poll() is None]
+    for process in running:
+        os.killpg(process.pid, signal.SIGTERM)
+    deadline = time.monotonic() + _END_SECONDS
+    for process in running:
+        try:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _print(line: str) -> None:
+    print(line.encode(errors="backslashreplace").decode(), flush=True)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Returns ports that nothing listens on."""
+    found: list[int] = []
+    # Not the generator that a run's seed seeds: two runs with one seed need different ports.
+    for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
+        with socket.socket() as probe:
+            try:
+                probe.bind((_HOST, port))
+            except OSError:
+                continue
+        found.append(port)
+        if len(found) == count:
+            return found
+    raise TaskError(f"there are no {count} free ports from {_PORTS[0]} to {_PORTS[-1]} for the workers; end what listens there")
+
+
+def _gpus() -> list[str]:
+    """Returns the names of this machine's GPUs, as `CUDA_VISIBLE_DEVICES` has them."""
+    count = len(tf.config.list_physical_devices("GPU"))
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return given.split(",")[:count] if given else [str(number) for number in range(count)]
+
+
+def _shares_of(gpus: list[str], workers: int) -> list[dict[str, str]]:
+    """Returns the variables that give each worker GPUs of its own.
+
+    Raises:
+        TaskError: They cannot have equally many, as the strategy wants it.
+    """
+    if not gpus:
+        return [{}] * workers
+    if len(gpus) % workers:
+        raise TaskError(f"workers is {workers}, but there are {len(gpus)} GPUs to share equally; give a number of workers that divides it")
+    size = len(gpus) // workers
+    return [{"CUDA_VISIBLE_DEVICES": ",".join(gpus[index * size : (index + 1) * size])} for index in range(workers)]
