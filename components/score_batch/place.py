@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 
 from penstock.components.data import stored
 from penstock.components.data.filesystems import explaining, is_local, move_whole, open_store
-from penstock.components.protocol import TaskError, file_sha256, redact
+from penstock.components.protocol import file_sha256, redact
 from penstock.components.protocol.atomic import remove
+
+from .lease import FOLDER, Lease, taken
 
 _Answer = TypeVar("_Answer")
 _SCRATCH = ".scratch"
@@ -33,6 +35,7 @@ class Place:
         self._files, self._root = self._reach(lambda: open_store(uri.rstrip("/")))
         self._is_local = is_local(self._files)
         self.hashes: dict[str, str] = {}
+        self._lease: Lease | None = None
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -55,10 +58,12 @@ class Place:
         Raises:
             TaskError: Another run is at work here.
         """
-        scratch = Path(self._root) / _SCRATCH
         if not self._is_local:
-            yield
+            self._lease = self._reach(lambda: Lease(self._files, self._root, self._uri))
+            with self._lease.held():
+                yield
             return
+        scratch = Path(self._root) / _SCRATCH
         with self._alone():
             self._reach(lambda: remove(scratch))
             try:
@@ -75,15 +80,19 @@ class Place:
             try:
                 fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise TaskError(
-                    f"another run is writing to output_uri {self._uri}; wait until it has ended, or give another output_uri"
-                ) from error
+                raise taken(self._uri) from error
             yield
         finally:
             os.close(folder)
 
     def put(self, file: Path, name: str, sha256: str = "") -> None:
-        """Moves a file to its name here; its SHA-256 is that if it is known."""
+        """Moves a file to its name here; its SHA-256 is that if it is known.
+
+        Raises:
+            TaskError: It cannot be stored, or another run has taken over, because it did not see this one at work.
+        """
+        if self._lease:
+            self._lease.require()
         self.hashes[name] = sha256 or file_sha256(file)
         self._reach(lambda: move_whole(file, self._files, f"{self._root}/{name}"))
 
@@ -113,12 +122,12 @@ class Place:
             return None
 
     def is_empty(self) -> bool:
-        """Whether nothing is here, but for what a killed run was making."""
+        """Whether nothing is here, but for what a killed run was making, and its lease."""
         try:
             found = self._reach(lambda: self._files.ls(self._root, detail=False))
         except FileNotFoundError:
             return True
-        return all(str(name).rstrip("/").endswith(f"/{_SCRATCH}") for name in found)
+        return all(str(name).rstrip("/").endswith((f"/{_SCRATCH}", f"/{FOLDER}")) for name in found)
 
     def _reach(self, act: Callable[[], _Answer]) -> _Answer:
         with explaining(f"the output cannot be stored at {self._uri}", "correct output_uri, or give access", FileNotFoundError):

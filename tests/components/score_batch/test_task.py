@@ -19,10 +19,14 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
-from penstock.components.protocol import fingerprint
+from penstock.components.data.filesystems import open_store
+from penstock.components.protocol import TaskError, fingerprint
 from penstock.components.protocol.fingerprint import file_sha256
 from penstock.components.release.registry import Lineage, open_registry
+from penstock.components.score_batch import engines, lease
+from penstock.components.score_batch.place import Place
 
+from ...waiting import until
 from ..conftest import executor_input
 from .conftest import EVALUATED, NAME, PART_ROWS, PARTS, rows, table, write_evaluation, write_part
 
@@ -196,6 +200,53 @@ def test_two_runs_do_not_write_to_one_folder_at_the_same_time(score, fail, tmp_p
     assert score(output_uri=str(place)).code == 0
 
 
+@pytest.fixture
+def quick_lease(monkeypatch):
+    monkeypatch.setattr(lease, "RENEWAL_SECONDS", 0.05)
+
+
+@pytest.mark.usefixtures("quick_lease")
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+def test_two_runs_do_not_write_to_one_folder_of_a_bucket_at_the_same_time(score, fail, bucket_elsewhere, scheme, monkeypatch):
+    place = f"{scheme}://{bucket_elsewhere}/scored"
+    files, root = open_store(place)
+    with lease.Lease(files, root, "another run").held():
+        assert f"another run is writing to output_uri {place}" in fail(output_uri=place)
+    files.pipe_file(f"{root}/{lease.FOLDER}/000000007", b"")  # of a run that was killed
+    monkeypatch.setattr(lease, "ABANDONED_SECONDS", 0.2)
+    assert score(output_uri=place).code == 0
+    assert {str(path).removeprefix(f"{root}/").partition("/")[0] for path in files.find(root)} == {
+        "run.json",
+        "parts",
+        "predictions",
+        "manifest.json",
+    }
+
+
+@pytest.mark.usefixtures("quick_lease")
+def test_a_run_whose_lease_another_one_has_taken_writes_nothing_more():
+    files, root = open_store("memory://bucket/taken")
+    place = Place("memory://bucket/taken")
+
+    def write():
+        with place.scratch() as scratch:
+            place.write(scratch, "file.json", {})
+
+    def is_refused():
+        try:
+            write()
+        except TaskError as error:
+            return "another run is writing to output_uri" in str(error)
+        return False
+
+    with place.working():
+        write()
+        number = max(int(name.rpartition("/")[2]) for name in files.ls(f"{root}/{lease.FOLDER}", detail=False))
+        for other in range(number, number + 100):
+            files.pipe_file(f"{root}/{lease.FOLDER}/{other:09d}", b"")
+        until(is_refused)
+
+
 def test_only_the_blessed_model_scores(fail, tmp_path, model):
     assert "not 'blessed'" in fail({"evaluation": write_evaluation(tmp_path / "bad", model, "not_blessed")})
     assert "has no evaluation" in fail({"evaluation": None})
@@ -268,8 +319,6 @@ def test_a_column_that_serving_lacks_may_be_missing(score, examples):
 
 
 def test_a_table_that_grows_while_it_is_read_is_refused(score, examples, monkeypatch):
-    from penstock.components.score_batch import engines
-
     found = engines.check_unique
 
     def grow(*given):
