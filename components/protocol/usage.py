@@ -10,6 +10,7 @@ import resource
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from .gpus import Gpus
 
 _SECONDS_BETWEEN_LOOKS = 1.0
+# A peak of less than ten seconds is no reason for another CPU.
+_LOOKS_OF_A_PEAK = 10
 _PROC = Path("/proc")
 _OWN = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 # The kernel's unit of ru_maxrss (getrusage(2)).
@@ -29,8 +32,10 @@ class Usage:
 
     def __init__(self) -> None:
         # A process that was started ahead of its task has imported libraries before.
-        self._started, self._cpu, self._bytes = time.monotonic(), _own_cpu_seconds(), _bytes()
+        self._started, self._cpu, self._bytes = time.monotonic(), _all_cpu_seconds(), _bytes()
         self._memory = 0
+        self._peak = 0.0
+        self._looks: deque[tuple[float, float]] = deque([(self._started, self._cpu)], _LOOKS_OF_A_PEAK + 1)
         self._gpus: Gpus | None = None
         self._ended = threading.Event()
         threading.Thread(target=self._look, name="penstock-usage", daemon=True).start()
@@ -39,17 +44,18 @@ class Usage:
         """Returns what was used, and stops looking. What this machine does not tell is missing.
 
         Returns:
-            `seconds`; `cpu_seconds`, also those of children that have ended and of those that still run; `memory_bytes`, the largest
+            `seconds`; `cpu_seconds`, also those of children that have ended and of those that still run; `peak_cpus`, the most CPUs that
+            were busy over ten seconds, on average; `memory_bytes`, the largest
             resident memory of all processes together; `read_bytes` and `written_bytes`, of files, pipes and sockets; `gpus`, for each
             GPU its `name`, its mean `utilization` from 0 to 1, and the largest `memory_bytes`.
         """
         self._ended.set()
-        running = list(_below(os.getpid()))
-        cpu = _own_cpu_seconds() - self._cpu + sum(map(_cpu_seconds, running))
+        cpu, seconds = _all_cpu_seconds() - self._cpu, time.monotonic() - self._started
         largest = max(resource.getrusage(who).ru_maxrss for who in _OWN) * _RSS_UNIT
         used = {
-            "seconds": round(time.monotonic() - self._started, 3),
+            "seconds": round(seconds, 3),
             "cpu_seconds": round(cpu, 3),
+            "peak_cpus": round(max(self._peak, cpu / seconds), 3),
             "memory_bytes": max(self._memory, _memory(), largest),
         }
         used |= {name: value - self._bytes[name] for name, value in _bytes().items()}
@@ -63,14 +69,18 @@ class Usage:
         self._gpus = Gpus()
         while True:
             self._memory = max(self._memory, _memory())
+            self._looks.append((time.monotonic(), _all_cpu_seconds()))
+            (before, less), (now, more) = self._looks[0], self._looks[-1]
+            if len(self._looks) > _LOOKS_OF_A_PEAK:
+                self._peak = max(self._peak, (more - less) / (now - before))
             self._gpus.look()
             if self._ended.wait(_SECONDS_BETWEEN_LOOKS):
                 return
 
 
-def _own_cpu_seconds() -> float:
-    """Returns the CPU time of this process and of its children that have ended."""
-    return sum(used.ru_utime + used.ru_stime for used in map(resource.getrusage, _OWN))
+def _all_cpu_seconds() -> float:
+    """Returns the CPU time of this process and of all below it, also of those that have ended."""
+    return sum(used.ru_utime + used.ru_stime for used in map(resource.getrusage, _OWN)) + sum(map(_cpu_seconds, _below(os.getpid())))
 
 
 def _memory() -> int:

@@ -1,17 +1,19 @@
 """`penstock cost` and `penstock advise`."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import UserError
 from ..kfp_adapter.lazy_import import import_kfp
 from .remote.options import connected, where_options
 from .remote.printing import print_table, say
 
 if TYPE_CHECKING:
+    from ..cost.advice import Advice
     from ..cost.bill import Bill, Line, Sum
     from ..cost.prices import Prices
     from ..cost.runs import RunUse, TaskUse
@@ -76,6 +78,79 @@ def cost(run: str, prices_file: Path, root: Path, as_json: bool, **where: str) -
     click.echo()
     for word, text in _facts(bill, serving, prices):
         say(word, text)
+
+
+@click.command()
+@run_options
+@click.option(
+    "--headroom", default=0.25, show_default=True, type=click.FloatRange(0), help="What to add to what was used, as a share of it."
+)
+@click.option("--requests-per-day", type=click.FloatRange(0), help="How many requests the served model gets on a day.")
+def advise(run: str, prices_file: Path, root: Path, headroom: float, requests_per_day: float | None, **where: str) -> None:
+    """Compare what the tasks of a run requested with what they used, and print the settings that would have done.
+
+    RUN is meant as in `penstock cost`. CPUs are the most that a task kept busy over ten seconds, memory is the most that
+    it had. A task that shared its machine with others, as on a laptop, may need more CPUs.
+
+    \b
+    Examples:
+      penstock advise flight-delay-training-2026-11-29-20-31-07 --prices infra/prices/gcp.yaml
+      penstock advise 7f6c1f0e-7f0c-4d5c-9d42-8e0e2b6e2a11 --target kubeflow --prices infra/prices/gcp.yaml --requests-per-day 500
+    """
+    prices, used = read(run, prices_file, root, where)
+    from ..cost.advice import advise as advise_run
+    from ..cost.advice import advise_serving
+    from ..cost.serving import serving_of
+
+    advices = advise_run(used, prices, headroom)
+    if not advices:
+        raise UserError(f"no task of the run {run} has said what it took: there is nothing to compare with")
+    heads = ("task", "CPUs", "would do", "memory", "would do", f"saves ({prices.currency})", f"spot saves ({prices.currency})", "notes")
+    print_table(heads, map(_advised, advices))
+    click.echo()
+    if scaling := advise_serving(serving_of(used, prices), requests_per_day):
+        say("server", scaling)
+    silent = [task.name for task in used.tasks if task.ran and task.cpus is None]
+    if silent:
+        say(_UNKNOWN, f"what {', '.join(silent)} took")
+    click.echo()
+    for line in _settings(advices, headroom):
+        click.echo(line)
+
+
+def _advised(advice: "Advice") -> tuple[str, ...]:
+    task = advice.task
+    return (
+        task.name,
+        _of(_number(task.peak_cpus, "{:.2f}"), _number(task.request.cpus, "{:g}", "")),
+        advice.cpu_text,
+        _of(gib(task.memory), gib(task.request.memory, "")),
+        advice.memory_text,
+        _signed(advice.saved) if task.request.is_set else "",
+        "" if advice.spot_saved is None else _signed(advice.spot_saved),
+        "; ".join(advice.notes),
+    )
+
+
+def _signed(value: float | None) -> str:
+    return _UNKNOWN if value is None else f"-{_money(-value)}" if value < 0 else _money(value)
+
+
+def _settings(advices: "list[Advice]", headroom: float) -> Iterator[str]:
+    """Yields what to copy: parameters of the pipeline where these say what a task gets, and lines of its code where they do not."""
+    parameters: dict[str, str] = {}
+    yield f"# {headroom:.0%} more than was used"
+    for advice in advices:
+        request, name = advice.task.request, advice.task.name.rpartition("/")[2].replace("-", "_")
+        parameters |= {request.cpu_parameter: advice.cpu_text} if request.cpu_parameter else {}
+        parameters |= {request.memory_parameter: advice.memory_text} if request.memory_parameter else {}
+        code = "" if request.cpu_parameter else f'.set_cpu_limit("{advice.cpu_text}")'
+        code += "" if request.memory_parameter else f'.set_memory_limit("{advice.memory_text}")'
+        if code:
+            yield f"{name}{code}"
+    if parameters:
+        yield "# parameters, for --params"
+        yield from (f'{name}: "{text}"' for name, text in parameters.items())
 
 
 def read(run: str, prices_file: Path, root: Path, where: dict[str, Any]) -> "tuple[Prices, RunUse]":

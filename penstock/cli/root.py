@@ -14,7 +14,7 @@ from penstock.components.protocol import TaskError, redact
 
 from ..errors import UserError, before_anything_starts, disk_full_explained
 from ..kfp_adapter.lazy_import import import_kfp
-from .cost import cost
+from .cost import advise, cost
 from .images import images
 from .lint import lint
 from .options import CompiledFile, label_option, name_value_pairs, parameter_options, verbose_option
@@ -47,7 +47,7 @@ def main() -> None:
     """
 
 
-for command in (serve, images, lint, submit, upload, schedule, runs, cost):
+for command in (serve, images, lint, submit, upload, schedule, runs, cost, advise):
     main.add_command(command)
 
 

@@ -6,7 +6,8 @@ from .prices import GIB, Energy, Machine, Prices
 from .requests import Request
 from .runs import RunUse, TaskUse
 
-_ANY_GPU = ("gpu", "nvidia.com/gpu")
+# What stands for a card that nobody has named.
+ANY_GPU = ("gpu", "nvidia.com/gpu")
 _HOUR = 3600
 
 
@@ -78,7 +79,7 @@ def held(task: TaskUse) -> Request:
     """Returns what a task keeps others from having: what it requested, or else what it used."""
     request = replace(task.request, cpus=task.request.cpus or task.cpus, memory=task.request.memory or task.memory)
     names = {str(gpu.get("name", "")) for gpu in task.gpus}
-    return replace(request, accelerator=names.pop()) if request.accelerator in _ANY_GPU and len(names) == 1 else request
+    return replace(request, accelerator=names.pop()) if request.accelerator in ANY_GPU and len(names) == 1 else request
 
 
 def _line(task: TaskUse, prices: Prices, whole: bool) -> Line:
@@ -94,10 +95,9 @@ def _line(task: TaskUse, prices: Prices, whole: bool) -> Line:
 
 def _machine(task: TaskUse, request: Request, prices: Prices, whole: bool) -> Machine | None:
     """Returns a task's machine; None if it is not known which."""
-    asked = task.request.cpus or task.request.memory or task.request.accelerator
-    if request.accelerator in _ANY_GPU or not (asked or whole or request.cpus):
+    if request.accelerator in ANY_GPU or not (task.request.is_set or whole or request.cpus):
         return None
-    if whole and not asked:
+    if whole and not task.request.is_set:
         return prices.default_machine
     return prices.machine(request if not whole else task.request, whole, task.name)
 

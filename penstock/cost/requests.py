@@ -20,6 +20,8 @@ class Request:
         memory: Memory in bytes; None as above.
         accelerator: The accelerator, as the table of accelerators names it, or in the backend's own word; empty for none.
         accelerators: How many.
+        cpu_parameter: The pipeline's parameter that says how many CPUs; empty if none does.
+        memory_parameter: The same for memory.
         retries: How often it is tried again after a failure.
         checkpoints: Whether it goes on from a checkpoint when it is tried again.
     """
@@ -28,8 +30,15 @@ class Request:
     memory: float | None = None
     accelerator: str = ""
     accelerators: int = 0
+    cpu_parameter: str = ""
+    memory_parameter: str = ""
     retries: int = 0
     checkpoints: bool = False
+
+    @property
+    def is_set(self) -> bool:
+        """Whether anything is requested."""
+        return bool(self.cpus or self.memory or self.accelerator)
 
 
 def requests_of(spec: dict[str, Any], parameters: dict[str, Any]) -> dict[str, dict[str, Request]]:
@@ -68,6 +77,8 @@ def _request(resources: dict[str, Any], use: Use, retries: int) -> Request:
         _quantity(resources, use, "Memory", _GB),
         kind,
         (int(count) if count.isdecimal() else 1) if kind else 0,
+        use.read(resources.get("resourceCpuLimit", "")).parameter,
+        use.read(resources.get("resourceMemoryLimit", "")).parameter,
         retries,
         bool(checkpoint and checkpoint.text),
     )

@@ -43,6 +43,11 @@ class TaskUse:
         return self.used["cpu_seconds"] / self.used["seconds"] if self.used.get("seconds") else None
 
     @property
+    def peak_cpus(self) -> float | None:
+        """The most CPUs that it kept busy over ten seconds; None if unknown."""
+        return self.used.get("peak_cpus", self.cpus)
+
+    @property
     def memory(self) -> float | None:
         """The most memory that it had, in bytes; None if unknown."""
         return self.used.get("memory_bytes")

@@ -157,6 +157,13 @@ def spend(used: dict):
     print("[penstock-usage] " + json.dumps(used))
 
 
+@dsl.component(base_image="python:3.11")
+def resume(used: dict, checkpoint_uri: str):
+    import json
+
+    print("[penstock-usage] " + json.dumps(used))
+
+
 @dsl.container_component
 def push_model():
     command = ["python", "-m", "penstock.components.push_model"]
@@ -263,6 +270,12 @@ def spending(folder: str, used: dict, memory: str = "4Gi", accelerator: str = ""
     on_gpu = spend(used=used).set_cpu_limit("4").set_memory_limit("8Gi").set_accelerator_type(accelerator)
     on_gpu.set_accelerator_limit(1).set_retry(2).set_caching_options(False)
     say(text="silent", folder=folder)
+
+
+@dsl.pipeline(name="resuming")
+def resuming(folder: str, used: dict):
+    """Its task is tried again, and goes on where it stopped."""
+    resume(used=used, checkpoint_uri="gs://bucket/checkpoints").set_cpu_limit("2").set_memory_limit("4Gi").set_retry(2)
 
 
 @dsl.pipeline(name="looped-gate")

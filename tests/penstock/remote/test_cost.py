@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from penstock.cli import main
 
-from ..pipelines import chain, spending
+from ..pipelines import chain, resuming, spending
 from .backends import Backend
 from .person import Person, run_id
 
@@ -205,3 +205,42 @@ def test_the_tables_that_come_with_penstock_price_a_run(spent: Path, tmp_path: P
     bill = told(types("cost", "without", "--root", ".", "--prices", file, "--json"))
     assert {task["task"]: task["cost"] is not None for task in bill["tasks"]} == {"spend": True, "spend-2": True, "say": False}
     assert bill["kg_co2e"] > 0
+
+
+def test_advises_what_would_have_done(prices: Callable[..., Path], spent: Path) -> None:
+    machines = TABLE["machines"] | {"card": TABLE["machines"]["card"] | {"spot_hour": 12}}
+    done = types("advise", spent, "--prices", prices(machines=machines), "--headroom", "0.5")
+    assert done.exit_code == 0, done.output
+    rows = {line.split("  ")[0]: re.split(r"  +", line) for line in done.stdout.splitlines() if "  " in line}
+    # half a CPU and 1 GiB were used
+    assert rows["spend"][1:5] == ["0.50 of 2", "750m", "1.00 GiB of 4.00 GiB", "1536Mi"]
+    assert float(rows["spend"][5]) > 0
+    assert "unknown    what say took\n" in done.stdout
+    assert 'spend.set_cpu_limit("750m")\n' in done.stdout, "its memory is a parameter of the pipeline"
+    assert 'spend_2.set_cpu_limit("750m").set_memory_limit("1536Mi")\n' in done.stdout
+    assert done.stdout.endswith('memory: "1536Mi"\n')
+
+
+def test_advises_a_backend_run(backend: Backend, person: Person, prices: Callable[..., Path]) -> None:
+    submitted = person.submits(spending, "--wait", used=json.dumps(USED | {"memory_bytes": 4 * GIB, "peak_cpus": 1.5}))
+    done = types("advise", run_id(submitted.stdout), "--target", backend.name, "--prices", prices())
+    rows = {line.split("  ")[0]: re.split(r"  +", line) for line in done.stdout.splitlines() if "  " in line}
+    assert rows["spend"][2:5:2] == ["2", "5Gi"]
+    assert rows["spend"][-1] == "close to its memory limit"
+
+
+@pytest.mark.parametrize(("retried", "spot"), [(True, True), (False, False)])
+def test_advises_spot_only_to_who_goes_on_after_it(person: Person, prices: Callable[..., Path], retried: bool, spot: bool) -> None:
+    machines = {"small": TABLE["machines"]["small"] | {"spot_hour": 0.36}}
+    retries = "2" if retried else "0"
+    assert person.runs(resuming, "--name", "resumed", used=json.dumps(USED)).returncode == 0
+    record = person.folder / "local_outputs" / "resumed" / "tasks.json"
+    record.write_text(record.read_text().replace('"maxRetryCount": 2', f'"maxRetryCount": {retries}'))
+    done = types("advise", "resumed", "--prices", prices(machines=machines))
+    assert ("spot would do: it is tried again, and goes on from its checkpoint" in done.stdout) is spot, done.stdout
+
+
+def test_has_nothing_to_say_of_a_run_that_recorded_nothing(person: Person, prices: Callable[..., Path]) -> None:
+    assert person.runs(chain, "--name", "silent").returncode == 0
+    said = complaint(types("advise", "silent", "--prices", prices()))
+    assert said == "no task of the run silent has said what it took: there is nothing to compare with"
