@@ -277,6 +277,7 @@ def _as_json(bill: "Bill", serving: "Serving | None", prices: "Prices") -> dict[
         "tasks": tasks,
         "cost": bill.cost.value,
         "cost_unknown": list(bill.cost.unknown),
+        "requests_per_second": serving.rate if serving else None,
         "cost_per_1000_predictions": serving.per_1000 if serving else None,
         "kwh": bill.kwh.value if prices.energy else None,
         "kwh_unknown": list(bill.kwh.unknown) if prices.energy else None,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ..command import variables
+from ..command import WARM_COMMAND, variables
 from ..small_training import SmallTraining, fact, rows, states, typed, write_csv
 
 CACHED = (
@@ -48,6 +48,15 @@ def test_first_run_serves_a_blessed_model(small):
     assert fact(done, "push") == "pushed"
     _answer(fact(done, "try it"))
     assert f"penstock serve stop {small.folder / 'serving'}" == fact(done, "stop it")
+
+
+def test_every_task_of_it_says_what_it_took(small):
+    prices = Path(__file__).resolve().parents[2] / "infra" / "prices" / "gcp.yaml"
+    command = [WARM_COMMAND, "cost", fact(small.first, "run"), "--prices", str(prices), "--json"]
+    bill = json.loads(subprocess.run(command, cwd=small.folder, env=variables(), capture_output=True, text=True, check=True).stdout)
+    assert {task["task"] for task in bill["tasks"]} == {name for name, state in states(small.first).items() if state == "done"}
+    assert all(task["used"]["cpu_seconds"] > 0 and task["cost"] > 0 and task["kwh"] > 0 for task in bill["tasks"])
+    assert bill["requests_per_second"] > 0
 
 
 def test_same_run_again_is_cached(small):

@@ -13,6 +13,8 @@ from click.testing import CliRunner, Result
 
 from penstock.cli import main
 
+from ...doubles.kubeflow.double import KubeflowDouble
+from ...doubles.kubeflow.recorded import Recorded
 from ..pipelines import chain, resuming, spending
 from .backends import Backend
 from .person import Person, run_id
@@ -115,6 +117,9 @@ def test_prices_the_share_that_each_task_holds_on_a_backend(backend: Backend, pe
     assert bill["cost"] == pytest.approx(sum(task["cost"] or 0 for task in bill["tasks"]))
     assert bill["cost_unknown"] == ([] if whole else ["say"])
     assert bill["kwh_unknown"] == ["say"]
+    advised = types("advise", run_id(submitted.stdout), "--target", backend.name, "--prices", prices())
+    rows = {line.split("  ")[0]: re.split(r"  +", line) for line in advised.stdout.splitlines() if "  " in line}
+    assert rows["spend"][2:5:2] == ["750m", "1280Mi"]
 
 
 def test_shows_what_a_run_here_took(prices: Callable[..., Path], spent: Path) -> None:
@@ -144,6 +149,8 @@ def test_what_came_from_the_cache_costs_nothing(person: Person, prices: Callable
     tasks = {task["task"]: task for task in told(types("cost", "again", "--prices", prices(), "--json"))["tasks"]}
     assert (tasks["read"]["state"], tasks["read"]["cost"]) == ("cached", 0)
     assert (tasks["write"]["state"], tasks["write"]["cost"]) == ("done", None)
+    said = complaint(types("advise", "again", "--prices", prices()))
+    assert said == "no task of the run again has said what it took: there is nothing to compare with"
 
 
 def test_a_component_of_ours_says_what_it_took(person: Person, prices: Callable[..., Path], tmp_path: Path) -> None:
@@ -221,26 +228,84 @@ def test_advises_what_would_have_done(prices: Callable[..., Path], spent: Path) 
     assert done.stdout.endswith('memory: "1536Mi"\n')
 
 
-def test_advises_a_backend_run(backend: Backend, person: Person, prices: Callable[..., Path]) -> None:
-    submitted = person.submits(spending, "--wait", used=json.dumps(USED | {"memory_bytes": 4 * GIB, "peak_cpus": 1.5}))
-    done = types("advise", run_id(submitted.stdout), "--target", backend.name, "--prices", prices())
-    rows = {line.split("  ")[0]: re.split(r"  +", line) for line in done.stdout.splitlines() if "  " in line}
-    assert rows["spend"][2:5:2] == ["2", "5Gi"]
-    assert rows["spend"][-1] == "close to its memory limit"
-
-
-@pytest.mark.parametrize(("retried", "spot"), [(True, True), (False, False)])
-def test_advises_spot_only_to_who_goes_on_after_it(person: Person, prices: Callable[..., Path], retried: bool, spot: bool) -> None:
-    machines = {"small": TABLE["machines"]["small"] | {"spot_hour": 0.36}}
-    retries = "2" if retried else "0"
-    assert person.runs(resuming, "--name", "resumed", used=json.dumps(USED)).returncode == 0
+def test_advises_spot_only_to_who_goes_on_after_it(person: Person, prices: Callable[..., Path]) -> None:
+    table = prices(machines={"small": SMALL | {"spot_hour": 0.36}})
+    advice = "spot would do: it is tried again, and goes on from its checkpoint"
+    assert person.runs(resuming, "--name", "resumed", used=json.dumps(USED | {"memory_bytes": 3.8 * GIB})).returncode == 0
+    advised = types("advise", "resumed", "--prices", table).stdout
+    assert f"close to its memory limit; {advice}" in advised
     record = person.folder / "local_outputs" / "resumed" / "tasks.json"
-    record.write_text(record.read_text().replace('"maxRetryCount": 2', f'"maxRetryCount": {retries}'))
-    done = types("advise", "resumed", "--prices", prices(machines=machines))
-    assert ("spot would do: it is tried again, and goes on from its checkpoint" in done.stdout) is spot, done.stdout
+    record.write_text(record.read_text().replace('"maxRetryCount": 2', '"maxRetryCount": 0'))
+    assert advice not in types("advise", "resumed", "--prices", table).stdout
 
 
-def test_has_nothing_to_say_of_a_run_that_recorded_nothing(person: Person, prices: Callable[..., Path]) -> None:
-    assert person.runs(chain, "--name", "silent").returncode == 0
-    said = complaint(types("advise", "silent", "--prices", prices()))
-    assert said == "no task of the run silent has said what it took: there is nothing to compare with"
+def serving(folder: Path, destination: str, **options: Any) -> Path:
+    """Makes the record of a run that has measured a model's rate and pushed it."""
+    document = yaml.safe_load((ROOT / "compiled" / "training.yaml").read_text())
+    names = ("train-model", "check-serving", "register-model", "push-model")
+    tasks = [{"name": name, "component": "", "state": "done", "seconds": 1.0, "log": f"{name}.log"} for name in names]
+    parameters = {"destination": destination, "serving_options": options}
+    outputs: dict[str, Any] = {name: {} for name in names}
+    rates = {"requests_per_second (Penstock v1)": 250.0, "requests_per_second (Penstock grpc)": 500.0, "p99_ms (Penstock v1)": 2.0}
+    outputs["check-serving"] = {"artifacts": {"metrics": {"artifacts": [{"name": "metrics", "metadata": rates}]}}}
+    outputs["register-model"] = {"parameterValues": {"version": "3"}}
+    for name in names:
+        lines = (f"[penstock-usage] {json.dumps(USED)}", f"[penstock-outputs] {json.dumps(outputs[name])}")
+        (folder / f"{name}.log").write_text("\n".join(lines))
+    record = {"pipeline_spec": document, "parameters": parameters, "tasks": tasks}
+    (folder / "tasks.json").write_text(json.dumps(record))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("destination", "options", "hour"),
+    [
+        ("kserve://models/flights", {}, 0.9),  # KServe gives the server one CPU and 2 GiB, a quarter of the machine
+        ("kserve://models/flights", {"cpu": "2", "memory": "12Gi"}, 2.7),
+        ("vertex://project/europe-west4/flights", {"machine_type": "large"}, 9),
+        ("kserve://models/flights", {"gpu": 1}, None),
+        ("local://serving", {}, None),
+    ],
+)
+def test_predictions_cost_what_the_server_does_at_the_rate_that_was_measured(
+    prices: Callable[..., Path], tmp_path: Path, destination: str, options: dict[str, Any], hour: float | None
+) -> None:
+    run = serving(tmp_path, destination, **options)
+    found = told(types("cost", run, "--prices", prices(), "--json"))["cost_per_1000_predictions"]
+    assert found == (None if hour is None else pytest.approx(hour / 3600 / 250 * 1000))
+    shown = types("cost", run, "--prices", prices()).stdout
+    assert re.search(r"^model +0\.\d+ EUR \(version 3\)$", shown, re.MULTILINE), shown
+    assert ("unknown for 1,000 predictions: what a server at" in shown) is (hour is None)
+
+
+def test_a_server_whose_machine_the_table_lacks_is_one_line(prices: Callable[..., Path], tmp_path: Path) -> None:
+    said = complaint(types("cost", serving(tmp_path, "vertex://project/europe-west4/flights"), "--prices", prices()))
+    assert said == f"{prices()} has no machine n1-standard-2, on which the model is served: add it to `machines`"
+
+
+@pytest.mark.parametrize(
+    ("destination", "options", "requests", "advice"),
+    [
+        ("kserve://models/flights?mode=knative", {}, "500", "0.00% of the day; min_replicas 0 would do, which saves up to 21.6 a day"),
+        ("kserve://models/flights?mode=standard", {}, "500", "min_replicas 0 needs mode=knative"),
+        ("kserve://models/flights?mode=knative", {}, "2000000", "the server is busy for 9.3% of the day; keep min_replicas"),
+        ("kserve://models/flights?mode=knative", {"min_replicas": 0}, "500", "min_replicas is 0 already"),
+        ("vertex://project/europe-west4/flights", {"machine_type": "large"}, "500", "Vertex AI keeps at least one machine"),
+    ],
+)
+def test_advises_scale_to_zero_where_few_ask(
+    prices: Callable[..., Path], tmp_path: Path, destination: str, options: dict[str, Any], requests: str, advice: str
+) -> None:
+    run = serving(tmp_path, destination, **options)
+    assert advice in types("advise", run, "--prices", prices(), "--requests-per-day", requests).stdout
+
+
+def test_a_recorded_run_of_an_older_version_tells_its_times_and_no_more(kubeflow: KubeflowDouble, prices: Callable[..., Path]) -> None:
+    recorded = Recorded("flights-canary-pushed")
+    kubeflow.replay(recorded)
+    bill = told(types("cost", recorded.run_id, "--target", "kubeflow", "--host", kubeflow.url, "--prices", prices(), "--json"))
+    tasks = {task["task"]: task for task in bill["tasks"]}
+    assert (tasks["train-model"]["state"], tasks["train-model"]["cost"]) == ("cached", 0)
+    assert tasks["push-model"]["seconds"] > 1
+    assert (tasks["push-model"]["used"], tasks["push-model"]["cost"]) == ({}, None)
+    assert bill["cost_per_1000_predictions"] is None
