@@ -1,9 +1,11 @@
 """What of kfp's client is not exported, or cannot be set. What it is tested by is in tests/penstock/kfp_adapter/test_private.py."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from kfp.client import KF_PIPELINES_SA_TOKEN_ENV, KF_PIPELINES_SA_TOKEN_PATH, Client, ServiceAccountTokenVolumeCredentials
+from kfp_server_api import Configuration
 
 __all__ = [  # the first three are in the documented module, but not in its `__all__`; no issue asks for it
     "KF_PIPELINES_SA_TOKEN_ENV",
@@ -12,8 +14,10 @@ __all__ = [  # the first three are in the documented module, but not in its `__a
     "api_client",
     "context_file",
     "keep_path",
+    "leave_loggers",
     "pod_namespace_file",
 ]
+_debug = Configuration.debug
 
 
 def api_client(client: Client) -> Any:
@@ -29,6 +33,21 @@ def context_file() -> Path:
 def pod_namespace_file() -> Path:
     """Returns where a pod finds its namespace."""
     return Path(Client._NAMESPACE_PATH)
+
+
+def leave_loggers() -> None:
+    """Keeps the client from setting the levels of loggers again for each object in an answer, which is half of the time that reading a run takes.
+
+    Each makes a `Configuration` of its own, which does that. No issue is known; it can go when
+    `test_each_object_of_an_answer_makes_a_configuration` in tests/penstock/kfp_adapter/test_private.py fails.
+    """
+    Configuration.debug = property(_debug.fget, _set_debug)
+
+
+def _set_debug(configuration: Any, value: bool) -> None:
+    if value or any(logger.level != logging.WARNING for logger in configuration.logger.values()):
+        _debug.fset(configuration, value)
+    configuration._Configuration__debug = value
 
 
 def keep_path(configuration: Any, host: str) -> None:

@@ -203,6 +203,7 @@ def test_module_that_does_not_work(small, tmp_path, parameter, function, task, w
     _fails(small.run(**{parameter: module}), task, *(word.format(function) for word in words))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "words"),
     one_of(

@@ -36,8 +36,9 @@ def make_client(settings: KubeflowSettings) -> Any:
     from google.auth.exceptions import GoogleAuthError
     from kfp.client import Client
 
-    from ...kfp_adapter.client import api_client, keep_path
+    from ...kfp_adapter.client import api_client, keep_path, leave_loggers
 
+    leave_loggers()
     if not is_verbose():
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     host = settings.host or ("" if settings.kube_context or "KUBERNETES_SERVICE_HOST" not in os.environ else _IN_CLUSTER)

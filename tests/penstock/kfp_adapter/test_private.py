@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import kfp_server_api
 import pytest
 from kfp import compiler
 from kfp.client import Client
@@ -114,3 +115,10 @@ def is_public(name: str) -> bool:
 def exported(module: str) -> list[str]:
     """Returns what a module exports."""
     return importlib.import_module(module).__all__
+
+
+def test_each_object_of_an_answer_makes_a_configuration(monkeypatch):
+    made = []
+    monkeypatch.setattr(kfp_server_api.Configuration, "__init__", lambda self: made.append(self))
+    kfp_server_api.V2beta1Run(), kfp_server_api.V2beta1RuntimeStatus()
+    assert len(made) == 2

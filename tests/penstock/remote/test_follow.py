@@ -16,7 +16,7 @@ from penstock.remote.connect import connect
 from penstock.remote.target import BackendUnavailable, NotYet
 from penstock.remote.watch import Watch
 
-from ...command import COMMAND, variables
+from ...command import WARM_COMMAND, variables
 from ...doubles.kubeflow.double import KubeflowDouble
 from ...doubles.kubeflow.faults import Fail, Fault
 from ...doubles.vertex.double import VertexDouble
@@ -113,7 +113,7 @@ def test_the_reason_of_a_failure_is_the_task_s_own_message(backend: Backend, per
 
 
 def test_no_line_hides_a_traceback(backend: Backend, person: Person) -> None:
-    command = [COMMAND, "submit", compiled(pretending, person.folder), "--wait"]
+    command = [WARM_COMMAND, "submit", compiled(pretending, person.folder), "--wait"]
     done = subprocess.run(command, cwd=person.folder, env=variables(), capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "    RuntimeError: a bug\n" in done.stdout

@@ -166,7 +166,8 @@ def test_says_nothing_of_its_own(capfd: pytest.CaptureFixture[str], recwarn: pyt
     with Site(for_one_user) as site:
         assert list_runs(site.url) == ["r1"]
     assert capfd.readouterr() == ("", "")
-    assert not list(recwarn)
+    # what another test has left open is reported by whichever test Python clears it up in
+    assert not [one for one in recwarn if one.category is not ResourceWarning]
 
 
 def test_sends_a_token(monkeypatch: pytest.MonkeyPatch) -> None:

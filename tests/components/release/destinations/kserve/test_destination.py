@@ -260,7 +260,7 @@ def test_the_version_before_serves_again_at_once_while_it_is_kept_warm(site: Sit
 
 
 @BOTH
-@pytest.mark.parametrize("warm", [False, True], ids=["", "while it is kept warm"])
+@pytest.mark.parametrize("warm", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["", "while it is kept warm"])
 def test_the_version_before_can_be_released_again(site: Site, mode: str, warm: bool):
     site.push("first")
     if warm:
@@ -374,7 +374,12 @@ def test_a_push_that_died_is_taken_up_where_it_stood(site: Site, mode: str):
 
 @BOTH
 @pytest.mark.parametrize(
-    "action", [Fail(500), Fail(500, applied=True), Fail(429), Fail(503), Disconnect(), Disconnect(applied=True), Fail(409), Hang()], ids=str
+    "action",
+    [
+        *(Fail(500, applied=True), Disconnect(), Fail(409), Hang()),
+        *(pytest.param(action, marks=pytest.mark.slow) for action in (Fail(500), Fail(429), Fail(503), Disconnect(applied=True))),
+    ],
+    ids=str,
 )
 def test_each_write_may_be_answered_by_an_error_once(site: Site, mode: str, action: Any):
     site.push("first")

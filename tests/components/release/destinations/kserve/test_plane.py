@@ -20,6 +20,11 @@ from ..sites import Site
 
 HALF = {"strategy": "canary", "traffic_steps": [50, 100], "bake_seconds": 0}
 KSERVE = pytest.mark.parametrize("site", ["kserve-standard", "kserve-knative"], indirect=True)
+# What a mode decides is tested in both by the tests that follow; what it does not decide, in one of them, and in both every night.
+MOSTLY_KNATIVE = pytest.mark.parametrize("site", [pytest.param("kserve-standard", marks=pytest.mark.slow), "kserve-knative"], indirect=True)
+MOSTLY_STANDARD = pytest.mark.parametrize(
+    "site", ["kserve-standard", pytest.param("kserve-knative", marks=pytest.mark.slow)], indirect=True
+)
 LAGS = pytest.mark.parametrize("lag", [1, pytest.param(20, marks=pytest.mark.slow)], ids="{} s".format)
 
 
@@ -79,7 +84,7 @@ def test_a_rollback_is_judged_once_the_gateway_has_followed_and_loses_no_request
     assert {site.who() for _ in range(20)} == {"first"}
 
 
-@KSERVE
+@MOSTLY_STANDARD
 def test_a_gateway_that_never_follows_is_named_as_the_reason(site: Site, kserve_cluster: KubernetesDouble, monkeypatch: pytest.MonkeyPatch):
     site("first")
     kserve_cluster.lag = 1000
@@ -138,7 +143,7 @@ def test_in_the_cluster_its_own_names_are_asked(nowhere: Site, kserve_cluster: K
     assert not [call for call in kserve_cluster.calls if "/proxy" in call.path]
 
 
-@KSERVE
+@MOSTLY_KNATIVE
 def test_in_the_cluster_the_gateway_is_asked_for_what_has_a_route(nowhere: Site, kserve_cluster: KubernetesDouble, inside: None):
     kserve_cluster.domain = "models.internal"
     nowhere.destination += f"&gateway={kserve_cluster.url}"
@@ -164,7 +169,7 @@ print(urllib.request.build_opener(urllib.request.ProxyHandler({{}})).open(reques
 """
 
 
-@KSERVE
+@MOSTLY_KNATIVE
 @pytest.mark.parametrize("gateway", [True, False], ids=["gateway", "no gateway"])
 def test_the_command_that_a_push_prints_works_as_it_is(
     nowhere: Site, kserve_cluster: KubernetesDouble, gateway: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -205,7 +210,7 @@ def test_a_mode_that_is_not_allowed_is_one_line(nowhere: Site, kserve_cluster: K
     assert "\n" not in done.error
 
 
-@KSERVE
+@MOSTLY_STANDARD
 @pytest.mark.parametrize("is_readable", [True, False], ids=["", "without the record in the storage"])
 def test_a_rollback_by_hand_finds_the_registered_model_whatever_the_destination_is_called(site: Site, tracking_uri: str, is_readable: bool):
     registry = open_registry("delays", tracking_uri)
