@@ -10,7 +10,6 @@ from rich.table import Table
 
 from penstock.local.envs import environment
 from penstock.local.task_code import code_path
-from penstock.pipelines.flight_delay import trainer
 
 from . import measure
 from .single_task import TaskRun
@@ -18,6 +17,7 @@ from .single_task import TaskRun
 _BATCHES = (512, 8192)
 # `measure` hides all GPUs; of several, one is enough to time a step.
 _GPU = {"CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0")}
+_TRAINER = Path("pipelines/flight_delay/trainer.py")
 _READER = Path(__file__).with_name("read_examples.py")
 
 
@@ -51,6 +51,6 @@ def compare(runs: dict[str, TaskRun], folder: Path, console: Console) -> None:
 def _measure(transform: TaskRun, batch: int, cores: list[int], log: Path) -> dict[str, Any]:
     examples, graph = (transform.outputs[name].absolute() for name in ("transformed_examples", "transform_graph"))
     words = ["taskset", "--cpu-list", ",".join(map(str, cores)), environment("tf").python, _READER]
-    words += [examples / "Split-train", graph, Path(trainer.__file__), batch]
+    words += [examples / "Split-train", graph, _TRAINER.absolute(), batch]
     cost = measure.run(words, log, variables=_GPU | {"PYTHONPATH": str(code_path())})
     return json.loads(next(line for _, line in reversed(cost.lines) if line.startswith("{")))
