@@ -16,7 +16,9 @@ def batch_scoring(
     input_format: str = "auto",
     delimiter: str = ",",
     spans: str = "latest",
-    exclude_columns: list = [],  # noqa: B006 - kfp reads the default, and nothing changes it
+    columns: list = [],  # noqa: B006 - kfp reads the default, and nothing changes it
+    row_filter: list = [],  # noqa: B006
+    exclude_columns: list = [],  # noqa: B006
     column_types: dict = {},  # noqa: B006
     training_statistics: str = "",
     drift_threshold: float = 0.1,
@@ -36,7 +38,7 @@ def batch_scoring(
     """Validates rows against the Schema and the training's Statistics, and scores them with a blessed model.
 
     Args:
-        input_uri: The rows: a file, folder, glob or URI, as in ingest_examples.
+        input_uri: The rows: a file, folder, glob, table or URI, as in ingest_examples.
         key_columns: The columns that identify a row.
         model_name: The name of the registered model.
         schema_file: The Schema that the model was trained with: text, path or URI.
@@ -45,6 +47,8 @@ def batch_scoring(
         input_format: `csv`, `parquet`, `tfrecord` or `auto`.
         delimiter: The column delimiter of CSV files.
         spans: `latest`, `7`, `3:7` or `latest:k`.
+        columns: Columns to read. Empty: all.
+        row_filter: Conditions that rows must meet, as in ingest_examples.
         exclude_columns: Columns to leave out.
         column_types: Types of columns, such as `{"zip": "string"}`.
         training_statistics: Path or URI of the training's `FeatureStats.pb`, for drift. Empty: drift is not checked.
@@ -69,6 +73,8 @@ def batch_scoring(
         delimiter=delimiter,
         spans=spans,
         splits={"serving": 1},
+        columns=columns,
+        row_filter=row_filter,
         exclude_columns=exclude_columns,
         column_types=column_types,
         schema_file=schema_file,

@@ -31,6 +31,8 @@ def training(
     split_by: str = "ratio",
     split_key: str = "",
     splits: dict = {"train": 2, "eval": 1},  # noqa: B006 - kfp reads the default, and nothing changes it
+    columns: list = [],  # noqa: B006
+    row_filter: list = [],  # noqa: B006
     exclude_columns: list = [],  # noqa: B006
     column_types: dict = {},  # noqa: B006
     schema_file: str = "",
@@ -77,7 +79,7 @@ def training(
     """Trains a model from raw rows, evaluates it against the Baseline, checks how it serves, and releases it behind the gates.
 
     Args:
-        input_uri: The raw rows: a file, folder, glob or URI, as in ingest_examples.
+        input_uri: The raw rows: a file, folder, glob, table or URI, as in ingest_examples.
         preprocessing_module: The module that defines `preprocessing_fn`: source text (packed or plain), or the path or URI of a
             file, a folder or a wheel. A file may import other files of its folder. `NAME@` before a folder or a wheel selects a
             module in it.
@@ -93,6 +95,8 @@ def training(
         split_by: `ratio`, `hash`, `column`, `time` or `pattern`.
         split_key: The column that determines the Split of a row.
         splits: The Splits. `train` and `eval` are required.
+        columns: Columns to read. Empty: all.
+        row_filter: Conditions that rows must meet, as in ingest_examples.
         exclude_columns: Columns to remove after the rows are assigned to Splits.
         column_types: Types of columns, such as `{"zip": "string"}`.
         schema_file: A reviewed Schema: text, path or URI. CSV columns get their types from it. Empty: validate_examples infers
@@ -148,6 +152,8 @@ def training(
         split_by=split_by,
         split_key=split_key,
         splits=splits,
+        columns=columns,
+        row_filter=row_filter,
         exclude_columns=exclude_columns,
         column_types=column_types,
         schema_file=schema_file,

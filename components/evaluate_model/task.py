@@ -213,7 +213,7 @@ def _describe(baseline: Input, identity: str) -> dict[str, Any]:
 
 
 def _describe_examples(examples: Input, split: str) -> dict[str, Any]:
-    known = {key: examples.metadata[key] for key in ("span", "version") if key in examples.metadata}
+    known = {key: examples.metadata[key] for key in ("span", "version", "source") if key in examples.metadata}
     return {
         "fingerprint": examples.fingerprint,
         "uri": redact(examples.uri),

@@ -68,12 +68,12 @@ def _copied(uri: str) -> Iterator[Path]:
         yield copy
 
 
-def _read(reader: Reader, chunk: Chunk, wanted: pa.Schema) -> Iterator[pa.RecordBatch]:
-    if chunk.number is not None:  # only what Arrow reads in pieces, at a URI as well, has more than one
-        yield from read(reader, chunk, chunk.path, wanted)
+def _read(reader: Reader, table: Table, chunk: Chunk, wanted: pa.Schema) -> Iterator[pa.RecordBatch]:
+    if reader.takes_uris:
+        yield from read(reader, chunk, chunk.path, wanted, table.row_filter)
         return
     with _copied(str(chunk.path)) as path:
-        yield from read(reader, chunk, path, wanted)
+        yield from read(reader, chunk, path, wanted, table.row_filter)
 
 
 def write(engine: Engine, reader: Reader, tables: list[Table], examples: Output) -> tuple[dict[str, int], int, int]:
@@ -119,7 +119,7 @@ def _count(numbered: tuple[int, int, Chunk], reader: Reader, tables: list[Table]
     table = tables[place]
     deciding = pa.schema([table.schema.field(name) for name in table.deciding])
     assign, rows = table.make_assign(), np.zeros(len(table.splits) + 1, np.int64)
-    for batch in _read(reader, chunk, deciding):
+    for batch in _read(reader, table, chunk, deciding):
         rows += np.bincount(assign(batch) % len(rows), minlength=len(rows))  # -1, of no Split, is the last one
     return {"table": place, "chunk": number, "rows": rows.tolist()}
 
@@ -181,7 +181,7 @@ def _write(piece: _Piece, reader: Reader, tables: list[Table], destination: str)
 def _rows(piece: _Piece, reader: Reader, table: Table) -> Iterator[pa.Table]:
     assign, skip, left = table.make_assign(), piece.skip, piece.rows
     for chunk in piece.chunks:
-        for batch in _read(reader, chunk, table.schema):
+        for batch in _read(reader, table, chunk, table.schema):
             rows = table.of_split(batch, assign(batch) == piece.index)
             taken = rows.slice(skip, left)
             skip, left = max(0, skip - rows.num_rows), left - taken.num_rows

@@ -9,14 +9,21 @@ import numpy as np
 import pyarrow as pa
 
 from .columns import conform
-from .partitions import IN_FOLDERS, Partition, add_partition
+from .partitions import IN_FOLDERS, Partition, add_partition, native_partition
+from .row_filter import RowFilter
 from .splitting import Assign
 
 
 class Reader(Protocol):
-    """One file format."""
+    """One format.
 
-    def look(self, path: Path) -> dict[str, Any]:
+    Attributes:
+        takes_uris: Whether it reads what is elsewhere itself; else it needs a path on this machine.
+    """
+
+    takes_uris: bool
+
+    def look(self, path: Any) -> dict[str, Any]:
         """Returns what a file says of its columns, a JSON value: `chunks`, the number of pieces that can be read apart, `how`, and more for `schemas`."""
 
     def schemas(self, looks: dict[str, dict[str, Any]]) -> list[pa.Schema]:
@@ -56,6 +63,7 @@ class Table:
         deciding: The columns that decide to which Split a row belongs.
         make_assign: Makes what assigns rows to Splits.
         files: The files, whole, in order, each with the number of chunks that can be read apart.
+        row_filter: What the rows must be.
     """
 
     splits: list[str]
@@ -64,6 +72,7 @@ class Table:
     deciding: list[str]
     make_assign: Callable[[], Assign]
     files: list[tuple[Chunk, int]]
+    row_filter: RowFilter
 
     def of_split(self, batch: pa.RecordBatch, is_in_it: np.ndarray) -> pa.Table:
         """Returns the rows of a batch that are in a Split, as its Examples have them."""
@@ -71,16 +80,25 @@ class Table:
         return rows if is_in_it.all() else rows.filter(pa.array(is_in_it))
 
 
-def read(reader: Reader, chunk: Chunk, path: Path | str, wanted: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Reads the rows of a chunk, with the canonical columns of `wanted`.
+def read(reader: Reader, chunk: Chunk, path: Path | str, wanted: pa.Schema, row_filter: RowFilter) -> Iterator[pa.RecordBatch]:
+    """Reads the rows of a chunk that pass the filter, with the canonical columns of `wanted`.
 
     Args:
         reader: The reader of its format.
         chunk: The chunk.
         path: Where its file is now.
         wanted: The columns and their types.
+        row_filter: What the rows must be, in the file's own types.
     """
-    own = pa.schema([field for field in wanted if chunk.schema.field(field.name).metadata != IN_FOLDERS])
+
+    def is_own(name: str) -> bool:
+        return chunk.schema.field(name).metadata != IN_FOLDERS
+
+    own = pa.schema([field for field in wanted if is_own(field.name)])
+    deciding = [name for name in row_filter.columns if name not in own.names and is_own(name)]
+    asked = pa.schema([*own, *map(chunk.schema.field, deciding)])
     file = str(chunk.path)
-    for batch in reader.batches(path, chunk.how, chunk.schema, own, chunk.number):
+    for batch in reader.batches(path, chunk.how, chunk.schema, asked, chunk.number):
+        if row_filter.columns:
+            batch = row_filter.keep(native_partition(batch, chunk.partition, chunk.schema))
         yield add_partition(conform(batch, own, file), chunk.partition, wanted, file).select(wanted.names)

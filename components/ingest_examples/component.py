@@ -19,6 +19,8 @@ def ingest_examples(
     split_by: str = "ratio",
     split_key: str = "",
     splits: dict = {"train": 2, "eval": 1},  # noqa: B006 - kfp reads the default, and nothing changes it
+    columns: list = [],  # noqa: B006
+    row_filter: list = [],  # noqa: B006
     exclude_columns: list = [],  # noqa: B006
     column_types: dict = {},  # noqa: B006
     schema_file: str = "",
@@ -42,9 +44,10 @@ def ingest_examples(
         input_uri: A file, folder, glob or URI (local, `gs://`, `s3://`) of CSV, Parquet or TFRecord files of tf.Example. CSV
             and TFRecord files may be compressed with gzip, bz2 or zstd. An existing path is taken literally, even if it
             contains special characters. The pattern may contain `{SPAN}`, `{VERSION}` and `{YYYY}`, `{MM}`, `{DD}`, as in TFX's
-            input patterns.
+            input patterns. A table with versions: `delta://TABLE?version=3` or `?timestamp=2026-11-01T06:00:00Z`, where TABLE
+            is a path or URI; without an option, the latest version. A folder that is a Delta table is read as one.
         examples: The Examples: `Split-<name>/part-*.parquet`. Metadata: format, Splits with row counts, rows, bytes, Span,
-            version, source files with their SHA-256, fingerprint.
+            version, source files with their SHA-256 or the table's version (`source`), fingerprint.
         rows: The number of rows in all Splits.
         span: The latest Span that was read, or 0 if the pattern has no Span.
         input_format: `csv`, `parquet`, `tfrecord`, or `auto` to detect the format from the file names.
@@ -60,6 +63,11 @@ def ingest_examples(
             lists of values. `time`: `[start, end]` as ISO 8601 dates or times, end excluded. `pattern`: folders or globs
             (`{"train": "train/*", "eval": "eval/*"}`), whose files may have columns that other Splits lack, such as labels.
             Rows that match no Split are dropped and counted. A Split without rows is an error.
+        columns: Columns to read, in the order of the data. Empty: all. Columns that only decide about rows need not be named.
+        row_filter: Conditions that rows must meet, all of them: `[column, operator, value]` lists such as
+            `[["day", ">=", "2026-01-01"], ["country", "in", ["DE", "FR"]]]`, with `=`, `!=`, `<`, `<=`, `>`, `>=`, `in` or
+            `not in`. Values have the types of the data: dates and times are ISO 8601 texts, in UTC without an offset. A null
+            meets no condition. Files of a table that have no such rows are not read.
         exclude_columns: Columns to remove after the rows are assigned to Splits.
         column_types: Types of columns, such as `{"zip": "string"}`: `int64`, `float32` or `string`, or the Schema's names
             `INT`, `FLOAT` or `BYTES`. A value that does not fit is an error. In a CSV column with type string, only an empty

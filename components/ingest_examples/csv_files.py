@@ -35,6 +35,8 @@ class CsvReader:
         TaskError: The delimiter is not one character.
     """
 
+    takes_uris = False
+
     def __init__(self, delimiter: str, types: ColumnTypes) -> None:
         self._delimiter = delimiter.replace("\\t", "\t")
         self._types = types

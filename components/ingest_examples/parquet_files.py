@@ -12,9 +12,13 @@ from penstock.components.protocol import TaskError
 
 from .columns import are_texts, as_texts, is_bytes, schema_from_text, schema_to_text, values_of
 
+_VIEWS = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
+
 
 class ParquetReader:
     """Reads Parquet files; the types are those that the files declare, but for bytes that are all UTF-8, which are texts."""
+
+    takes_uris = True
 
     def look(self, path: Path) -> dict[str, Any]:
         """Returns a file's Arrow schema and the number of its row groups.
@@ -48,12 +52,25 @@ class ParquetReader:
         try:
             # Without pre_buffer=False the whole file stays in memory until the last row group is read.
             with open_bytes(path) as source, pq.ParquetFile(source, pre_buffer=False) as file:
-                groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
-                row_bytes = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
-                chosen = None if group is None else [group]
-                yield from file.iter_batches(batch_size=rows_at_once(row_bytes), columns=columns, row_groups=chosen)
+                yield from batches_of(file, columns, group)
         except PARQUET_ERRORS as error:
             raise _unreadable(path, error) from error
+
+
+def batches_of(file: pq.ParquetFile, columns: list[str], group: int | None = None) -> Iterator[pa.RecordBatch]:
+    """Reads columns of an open file, or of one of its row groups, as many rows at a time as memory should hold."""
+    groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
+    row_bytes = max((each.total_byte_size // max(each.num_rows, 1) for each in groups), default=0)
+    chosen = None if group is None else [group]
+    views = {field.name for field in file.schema_arrow if field.type in _VIEWS}
+    for batch in file.iter_batches(batch_size=rows_at_once(row_bytes), columns=columns, row_groups=chosen):
+        yield _without_views(batch) if views.intersection(columns) else batch
+
+
+def _without_views(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Gives strings and bytes the types that Arrow's functions take; DataFusion, and so Delta's Rust writer, declares others."""
+    kinds = [_VIEWS.get(field.type, field.type) for field in batch.schema]
+    return batch.cast(pa.schema(zip(batch.schema.names, kinds, strict=True)))
 
 
 def _unreadable(path: Path | str, error: Exception) -> TaskError:

@@ -80,6 +80,15 @@ def add_partition(batch: pa.RecordBatch, partition: Partition, wanted: pa.Schema
     return batch
 
 
+def native_partition(batch: pa.RecordBatch, partition: Partition, schema: pa.Schema) -> pa.RecordBatch:
+    """Gives a batch as it was read the columns of its folders, in the types that the folders have."""
+    for key, text in partition:
+        field = schema.field(key)
+        if field.metadata == IN_FOLDERS:
+            batch = batch.append_column(field, pa.repeat(pa.scalar(text, pa.string()).cast(field.type), batch.num_rows))
+    return batch
+
+
 def canonical_value(text: str, kind: pa.DataType) -> Any:
     """Returns what a text says as a value of a canonical type; None if it says no such value."""
     if pt.is_nested(kind) or pt.is_binary(kind):

@@ -17,10 +17,12 @@ from penstock.components.data.input_pattern import InputPattern, escape, known_f
 from penstock.components.protocol import TaskError, figure, file_sha256, redact
 
 from .partitions import Partition, partition_of
+from .tables import FORMATS
 
 _PARALLEL_READS = 8
 _LISTED_SOURCES = 100
 _LISTED_BYTES = 8192
+_DELTA_LOG = "_delta_log"
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def find(input_uri: str, spans: str, version: str) -> Selection:
     """
     if not input_uri.strip():
         raise TaskError("input_uri is empty; name a file, folder, glob or URI")
-    with explaining(f"input_uri {input_uri!r} cannot be listed", "correct it or give access"):
+    with _listing(input_uri):
         filesystem, path = _open(input_uri)
         known = path if "http" in filesystem.protocol else known_folders(path, filesystem.exists)
         if known == path and filesystem.exists(path):
@@ -150,6 +152,29 @@ def find_all(input_uri: str, spans: str, version: str, patterns: dict[str, str])
     return found
 
 
+def table_uri(input_uri: str) -> str | None:
+    """Returns the URI of the table that an input URI names, or that lies there; None if it names files.
+
+    Raises:
+        TaskError: It cannot be looked at.
+    """
+    if input_uri.partition("://")[0] in FORMATS and not Path(input_uri).exists():
+        return input_uri
+    if "://" not in input_uri or Path(input_uri).exists():
+        is_table = bool(input_uri) and (_expanded(input_uri) / _DELTA_LOG).is_dir()
+    elif PurePosixPath(input_uri).suffix or input_uri.startswith(("http://", "https://")):
+        is_table = False  # to see that a file is no folder would take a right that reading it does not
+    else:
+        with _listing(input_uri):
+            filesystem, path = _open(input_uri)
+            is_table = filesystem.isdir(f"{path}/{_DELTA_LOG}")
+    return f"delta://{input_uri}" if is_table else None
+
+
+def _listing(input_uri: str) -> AbstractContextManager[None]:
+    return explaining(f"input_uri {input_uri!r} cannot be listed", "correct it or give access")
+
+
 def _open(input_uri: str) -> tuple[Any, str]:
     """Returns the filesystem of a URI and the path on it; what is there on this machine is not a URI, whatever its characters."""
     if Path(input_uri).exists():
@@ -172,7 +197,13 @@ def _files_below(filesystem: Any, folder: str) -> list[str]:
         parts = PurePosixPath(path[len(folder) :].lstrip("/")).parts
         return not path.endswith("/") and not any(part.startswith((".", "_")) for part in parts)
 
-    return [path for path in filesystem.find(folder) if is_data(path)]
+    found = filesystem.find(folder)
+    if logs := [path for path in found if f"/{_DELTA_LOG}/" in path]:
+        table = logs[0].partition(f"/{_DELTA_LOG}/")[0]
+        raise TaskError(
+            f"{table} is a Delta table, not all of whose files have current rows; give delta:// and its path or URI as input_uri"
+        )
+    return [path for path in found if is_data(path)]
 
 
 def fetch(selection: Selection, folder: Path) -> list[Source]:

@@ -1,7 +1,5 @@
 """The work of ingest_examples."""
 
-import re
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -17,16 +15,14 @@ from penstock.components.data.runners import names_runner
 from penstock.components.images import own_image
 from penstock.components.protocol import Output, TaskError, figure
 
-from . import sources as sources_
 from .chunks import Chunk, Reader, Table, read
 from .column_types import ColumnTypes
 from .columns import agree, canonical, unify
-from .csv_files import CsvReader
-from .parquet_files import ParquetReader
+from .inputs import Input, Looked, find_input
 from .partitions import IN_FOLDERS, partition_types
-from .sources import Selection, Source
+from .row_filter import RowFilter
+from .sources import Source
 from .splitting import check_splits, make_assign
-from .tfrecord_files import TfRecordReader
 
 _SECONDS_BETWEEN_FIGURES = 5.0
 
@@ -48,6 +44,8 @@ def ingest_examples(
     split_by: str = "ratio",
     split_key: str = "",
     splits: dict = {"train": 2, "eval": 1},  # noqa: B006 - the interface's default
+    columns: list = [],  # noqa: B006
+    row_filter: list = [],  # noqa: B006
     exclude_columns: list = [],  # noqa: B006
     column_types: dict = {},  # noqa: B006
     schema_file: str = "",
@@ -59,124 +57,100 @@ def ingest_examples(
         TaskError: The input or a parameter cannot be used, or a Split would be empty.
     """
     check_splits(split_by, splits)
-    types = ColumnTypes(column_types, schema_file)
-    selections = sources_.find_all(input_uri, spans, version, splits if split_by == "pattern" else {"": ""})
-    reader = _reader(input_format, [path for selection in selections.values() for path in selection.paths], delimiter, types)
-    asked = partial(_tables, reader, types, exclude_columns, split_by, split_key, splits)
+    types, rows_wanted = ColumnTypes(column_types, schema_file), RowFilter(row_filter)
+    patterns = splits if split_by == "pattern" else {"": ""}
+    found = find_input(input_uri, input_format, delimiter, spans, version, patterns, types, rows_wanted)
+    asked = partial(_tables, found.reader, types, columns, rows_wanted, exclude_columns, split_by, split_key, splits)
     ingest = partial(_ingest_on_beam, beam_pipeline_args) if names_runner(beam_pipeline_args) else _ingest
-    sources, counts, dropped, size = ingest(reader, selections, asked, examples)
-    _check_counts(counts, sum(counts.values()) + dropped, split_by, split_key)
-    rows, span = sum(counts.values()), max(selection.span for selection in selections.values())
+    sources, counts, dropped, size = ingest(found, asked, examples)
+    _check_counts(counts, sum(counts.values()) + dropped, split_by, split_key, row_filter)
+    rows = sum(counts.values())
     examples.metadata |= {
         "format": "parquet",
         "splits": counts,
         "rows": rows,
         "dropped_rows": dropped,
         "bytes": size,
-        "span": span,
-        "version": max(selection.version for selection in selections.values()),
-    } | sources_.lineage(sources)
+        "span": found.span,
+        "version": found.version,
+    } | found.lineage(sources)
+    if chosen := {name: given for name, given in (("columns", columns), ("row_filter", row_filter)) if given}:
+        examples.metadata["source"] = examples.metadata.get("source", {}) | chosen
     parts = ", ".join(f"{name} {counts[name]:,}" for name in sorted(splits))
     figure(f"{rows:,} rows: {parts}" + (f" ({dropped:,} left out)" if dropped else ""))
-    return Outputs(rows, span)
+    return Outputs(rows, found.span)
 
 
-Asked = Callable[[dict[str, list[Source]], dict[Source, dict]], list[Table]]
+Asked = Callable[[Looked], list[Table]]
 
 
-def _ingest(
-    reader: Reader, selections: dict[str, Selection], asked: Asked, examples: Output
-) -> tuple[list[Source], dict[str, int], int, int]:
+def _ingest(found: Input, asked: Asked, examples: Output) -> tuple[list[Source], dict[str, int], int, int]:
     """Reads and writes in this process; returns the sources, the rows of each Split, the rows of none, and the bytes written."""
     counts: dict[str, int] = {}
     dropped = 0
-    in_place = [selection for selection in selections.values() if selection.is_local]
-    with sources_.unchanged(in_place), tempfile.TemporaryDirectory(prefix="penstock-ingest-") as folder:
-        groups = {name: sources_.fetch(selection, Path(folder) / (name or "all")) for name, selection in selections.items()}
-        sources = [source for group in groups.values() for source in group]
-        for table in asked(groups, {source: reader.look(Path(source.path)) for source in sources}):
-            written, left = _write(examples.path, _batches(reader, table), table)
+    with found.looked(None) as looked:
+        for table in asked(looked):
+            written, left = _write(examples.path, _batches(found.reader, table), table)
             counts |= written
             dropped += left
-    return sources, counts, dropped, sum(file.stat().st_size for file in examples.path.rglob("*.parquet"))
+    return _all(looked), counts, dropped, sum(file.stat().st_size for file in examples.path.rglob("*.parquet"))
 
 
 def _ingest_on_beam(
-    beam_pipeline_args: list[str], reader: Reader, selections: dict[str, Selection], asked: Asked, examples: Output
+    beam_pipeline_args: list[str], found: Input, asked: Asked, examples: Output
 ) -> tuple[list[Source], dict[str, int], int, int]:
     """Does what `_ingest` does, on Beam."""
     from penstock.components.data.beam import Engine
 
     from . import beam_engine
 
-    with Engine(beam_pipeline_args, own_image("tf"), examples) as engine, sources_.unchanged(list(selections.values())):
-        looked = beam_engine.look(engine, reader, selections)
-        groups = {name: list(found) for name, found in looked.items()}
-        sources = [source for group in groups.values() for source in group]
-        sources_.say_size(sources)
-        tables = asked(groups, {source: look for found in looked.values() for source, look in found.items()})
-        return sources, *beam_engine.write(engine, reader, tables, examples)
+    with Engine(beam_pipeline_args, own_image("tf"), examples) as engine, found.looked(engine) as looked:
+        return _all(looked), *beam_engine.write(engine, found.reader, asked(looked), examples)
+
+
+def _all(looked: Looked) -> list[Source]:
+    return [source for found in looked.values() for source in found]
 
 
 def _tables(
     reader: Reader,
     types: ColumnTypes,
+    columns: list,
+    row_filter: RowFilter,
     exclude_columns: list,
     split_by: str,
     split_key: str,
     splits: dict,
-    groups: dict[str, list[Source]],
-    looks: dict[Source, dict],
+    looked: Looked,
 ) -> list[Table]:
-    """Decides with which columns and types the files are read, from what was seen of all of them."""
-    sources = [source for group in groups.values() for source in group]
+    """Decides with which columns and types the sources are read, from what was seen of all of them."""
+    looks = {source: look for found in looked.values() for source, look in found.items()}
     schemas = _read_schemas(reader, looks, types)
-    _check_columns(schemas, exclude_columns, types)
+    _check_columns(schemas, {"columns": columns, "row_filter": row_filter.columns, "exclude_columns": exclude_columns}, types)
+    if columns and split_key and split_key not in columns:
+        exclude_columns = [*exclude_columns, split_key]
     needed = {
-        name: _needed({source: schemas[source] for source in group}, exclude_columns, split_key, split_by, types)
-        for name, group in groups.items()
+        name: _needed({source: _only(columns, split_key, schemas[source]) for source in group}, exclude_columns, split_key, split_by, types)
+        for name, group in looked.items()
     }
-    chunks = {source: [Chunk(source.path, looks[source]["how"], schemas[source], source.partition)] for source in sources}
+    chunks = {source: Chunk(source.path, looks[source]["how"], schemas[source], source.partition) for source in looks}
     tables = []
     for name, schema in agree(needed).items():
         kept = pa.schema([field for field in schema if field.name not in exclude_columns])
         if not kept.names:
             raise TaskError("exclude_columns excludes every column; keep at least one")
-        files = [(chunk, looks[source]["chunks"]) for source in groups[name] for chunk in chunks[source]]
+        files = [(chunks[source], looks[source]["chunks"]) for source in looked[name]]
         deciding = {"ratio": schema.names, "pattern": schema.names[:1]}.get(split_by, [split_key])
-        table = Table(
-            [name] if name else sorted(splits), schema, kept, deciding, partial(make_assign, split_by, split_key, splits, schema), files
-        )
+        assign = partial(make_assign, split_by, split_key, splits, schema)
+        table = Table([name] if name else sorted(splits), schema, kept, deciding, assign, files, row_filter)
         table.make_assign()  # refuses a rule that does not fit the columns
         tables.append(table)
     return tables
 
 
-def _reader(input_format: str, paths: list[str], delimiter: str, types: ColumnTypes) -> Reader:
-    formats = {_format_of(path) for path in paths} if input_format == "auto" else {input_format}
-    if len(formats) > 1:
-        raise TaskError(
-            f"input_uri has files of several formats ({', '.join(sorted(formats))}); narrow it with a glob, or set input_format"
-        )
-    found = formats.pop()
-    if found == "csv":
-        return CsvReader(delimiter, types)
-    if found in ("parquet", "tfrecord"):
-        return ParquetReader() if found == "parquet" else TfRecordReader()
-    raise TaskError(f"input_format is {input_format!r}; give csv, parquet, tfrecord or auto")
-
-
-def _format_of(path: str) -> str:
-    name = path.rpartition("/")[2].lower()
-    if "tfrecord" in name:
-        return "tfrecord"
-    match = re.search(r"\.(?:(csv|tsv)(?:\.(?:gz|bz2|zst|zstd))?|(parquet|pq))$", name)
-    found = match and ("csv" if match[1] else "parquet")
-    if not found:
-        raise TaskError(
-            f"the name of {path} does not show its format; set input_format to csv, parquet or tfrecord, or narrow input_uri with a glob"
-        )
-    return found
+def _only(columns: list, split_key: str, schema: pa.Schema) -> pa.Schema:
+    """Returns the columns to read of a source, in its own order: those that are wanted, if any are named, and the one that decides the Splits."""
+    return pa.schema([field for field in schema if field.name in (*columns, split_key)]) if columns else schema
 
 
 def _read_schemas(reader: Reader, looks: dict[Source, dict], types: ColumnTypes) -> dict[Source, pa.Schema]:
@@ -191,10 +165,11 @@ def _read_schemas(reader: Reader, looks: dict[Source, dict], types: ColumnTypes)
     }
 
 
-def _check_columns(schemas: dict[Source, pa.Schema], exclude_columns: list, types: ColumnTypes) -> None:
+def _check_columns(schemas: dict[Source, pa.Schema], given: dict[str, list], types: ColumnTypes) -> None:
     known = list(dict.fromkeys(name for schema in schemas.values() for name in schema.names))
-    if unknown := [name for name in exclude_columns if name not in known]:
-        raise TaskError(f"exclude_columns names {unknown[0]!r}, which is not a column of the data; it has: {', '.join(known)[:300]}")
+    for parameter, names in given.items():
+        if unknown := [name for name in names if name not in known]:
+            raise TaskError(f"{parameter} names {unknown[0]!r}, which is not a column of the data; it has: {', '.join(known)[:300]}")
     types.check_names(known)
 
 
@@ -214,7 +189,7 @@ def _needed(schemas: dict[Source, pa.Schema], exclude_columns: list, split_key: 
 def _batches(reader: Reader, table: Table) -> Iterator[pa.RecordBatch]:
     rows, reported_at = 0, time.monotonic()
     for chunk, _ in table.files:
-        for batch in read(reader, chunk, chunk.path, table.schema):
+        for batch in read(reader, chunk, chunk.path, table.schema, table.row_filter):
             yield batch
             rows += batch.num_rows
             if time.monotonic() - reported_at > _SECONDS_BETWEEN_FIGURES:
@@ -236,7 +211,9 @@ def _write(folder: Path, batches: Iterator[pa.RecordBatch], table: Table) -> tup
     return {name: writer.rows for name, writer in zip(table.splits, writers, strict=True)}, dropped
 
 
-def _check_counts(counts: dict[str, int], seen: int, split_by: str, split_key: str) -> None:
+def _check_counts(counts: dict[str, int], seen: int, split_by: str, split_key: str, row_filter: list) -> None:
+    if not seen and row_filter:
+        raise TaskError(f"no row passes row_filter {row_filter!r:.200}; change it, or wait for the data")
     if not seen:
         raise TaskError("input_uri has only headers and no rows; wait for the data, or correct the path")
     if empty := [name for name, count in counts.items() if not count]:

@@ -24,6 +24,8 @@ from .record_kinds import check_are_examples
 class TfRecordReader:
     """Reads TFRecord files. A feature that never has more than one value in a file is a single value, not a list."""
 
+    takes_uris = False
+
     def look(self, path: Path) -> dict[str, Any]:
         """Returns the types of a file's features, in the order of their names, from all of its rows.
 

@@ -1,5 +1,6 @@
 """Registers a blessed and checked model with its evidence."""
 
+import json
 from typing import Any, NamedTuple
 
 import penstock
@@ -52,6 +53,7 @@ def _lineage(blessing: dict[str, Any], check: dict[str, Any], run_id: str, reaso
         data_fingerprint=_text(blessing, "examples", "fingerprint"),
         data_uri=_text(blessing, "examples", "uri"),
         data_span=_text(blessing, "examples", "span"),
+        source=_source(blessing),
         baseline_version=_text(blessing, "baseline", "version"),
         baseline_fingerprint=_text(blessing, "baseline", "fingerprint"),
         blessing=blessing["verdict"],
@@ -61,6 +63,13 @@ def _lineage(blessing: dict[str, Any], check: dict[str, Any], run_id: str, reaso
         metrics=metrics,
         measured=_measured(check),
     )
+
+
+def _source(blessing: dict[str, Any]) -> dict[str, str]:
+    """Returns which rows of which version of a table, or of files, the Examples have, as text."""
+    found = field(blessing, "examples", "source")
+    known = found if isinstance(found, dict) else {}
+    return {str(name): value if isinstance(value, str) else json.dumps(value) for name, value in known.items()}
 
 
 def _text(blessing: dict[str, Any], *names: str) -> str:

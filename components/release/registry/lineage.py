@@ -5,7 +5,9 @@ from typing import Any
 
 from penstock.components.data.stored import SCHEMA, check_schema
 
-_METRIC, _CHECK, _SCHEMA = "metric.", "check.", "penstock_schema"
+_SCHEMA = "penstock_schema"
+# What has names of its own, and what its tags have in front.
+_PREFIXES = {"source": "source.", "metrics": "metric.", "measured": "check."}
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Lineage:
         serving_check: The serving check's verdict.
         penstock_version: The version of Penstock that registered it.
         reason: Why it was trained, such as `drifted`.
+        source: The version of the table or of the files that they were read from, and which of its rows: `uri`, and what the
+            format calls a version.
         metrics: The Evaluation's figures by name.
         measured: The serving check's figures by name.
     """
@@ -37,13 +41,15 @@ class Lineage:
     serving_check: str = ""
     penstock_version: str = ""
     reason: str = ""
+    source: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, str] = field(default_factory=dict)
     measured: dict[str, str] = field(default_factory=dict)
 
     def tags(self) -> dict[str, str]:
         """Returns the tags that say this; a figure's has its kind in front, such as `metric.auc`."""
         plain = {name: str(getattr(self, name)) for name in _plain()}
-        return plain | {_SCHEMA: str(SCHEMA)} | _prefixed(_METRIC, self.metrics) | _prefixed(_CHECK, self.measured)
+        named = {f"{prefix}{key}": str(value) for name, prefix in _PREFIXES.items() for key, value in getattr(self, name).items()}
+        return plain | {_SCHEMA: str(SCHEMA)} | named
 
     @classmethod
     def from_tags(cls, tags: dict[str, str]) -> "Lineage":
@@ -54,15 +60,12 @@ class Lineage:
         """
         schema = tags.get(_SCHEMA, str(SCHEMA))
         check_schema(int(schema) if schema.isdecimal() else schema, f"the registry's tag {_SCHEMA}", "register the model again")
-        return cls(**{name: tags.get(name, "") for name in _plain()}, metrics=_starting(_METRIC, tags), measured=_starting(_CHECK, tags))
+        found: dict[str, Any] = {name: tags.get(name, "") for name in _plain()}
+        return cls(**found | {name: _starting(prefix, tags) for name, prefix in _PREFIXES.items()})
 
 
 def _plain() -> list[str]:
-    return [item.name for item in fields(Lineage) if item.name not in ("metrics", "measured")]
-
-
-def _prefixed(prefix: str, values: dict[str, Any]) -> dict[str, str]:
-    return {f"{prefix}{name}": str(value) for name, value in values.items()}
+    return [item.name for item in fields(Lineage) if item.name not in _PREFIXES]
 
 
 def _starting(prefix: str, tags: dict[str, str]) -> dict[str, str]:

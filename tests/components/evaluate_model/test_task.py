@@ -427,8 +427,13 @@ def test_what_is_not_what_its_metadata_says_is_refused(evaluate: Flights, tmp_pa
     assert_error(evaluate(parameters=parameters, **given), str(folder), "does not match its metadata")
 
 
-def test_the_evidence_names_the_bytes_that_were_evaluated(evaluate: Flights) -> None:
-    assert blessing(evaluate(examples=(evaluate.examples, {"span": 3})))["examples"]["fingerprint"] == fingerprint(evaluate.examples)
+def test_the_evidence_names_the_bytes_that_were_evaluated_and_where_they_came_from(evaluate: Flights) -> None:
+    source = {"uri": "delta:///flights?version=3", "version": 3, "row_filter": [["day", ">", "2026-01-01"]]}
+    result = evaluate(examples=(evaluate.examples, {"span": 3, "source": source}))
+    found = blessing(result)["examples"]
+    assert (found["fingerprint"], found["source"]) == (fingerprint(evaluate.examples), source)
+    page = result.outputs["report"].read_text()
+    assert "uri <code>delta:///flights?version=3</code>, version <code>3</code>, row filter <code>[[" in page
 
 
 @pytest.mark.parametrize(

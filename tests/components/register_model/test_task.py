@@ -36,7 +36,7 @@ def write(evaluation: Path, model: Path, /, **changes: Any) -> None:
         "thresholds": [{"metric": "auc", "passed": True}],
         "model": {"fingerprint": fingerprint(model)},
         "baseline": {"fingerprint": "b" * 64, "version": "4"},
-        "examples": {"fingerprint": "d" * 64, "span": 7},
+        "examples": {"fingerprint": "d" * 64, "span": 7, "source": {"uri": "delta:///flights?version=3", "version": 3}},
     }
     (evaluation / "blessing.json").write_text(json.dumps(blessing | changes))
 
@@ -87,6 +87,8 @@ def test_a_blessed_model_and_its_evidence(register: Callable[..., Any], model: P
         "baseline_fingerprint": "b" * 64,
         "data_fingerprint": "d" * 64,
         "data_span": "7",
+        "source.uri": "delta:///flights?version=3",
+        "source.version": "3",
         "metric.auc": "0.75",
         "serving_check": "passed",
         "check.TensorFlow Serving.start_seconds": "7.5",

@@ -100,6 +100,7 @@ def test_lineage_is_what_was_known(registry: Registry):
         blessing="blessed",
         serving_check="passed",
         penstock_version="1.0",
+        source={"version": "3"},
         metrics={"auc": "0.75"},
         measured={"p99_ms": "12.5"},
     )
