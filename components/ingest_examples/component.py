@@ -45,7 +45,9 @@ def ingest_examples(
             and TFRecord files may be compressed with gzip, bz2 or zstd. An existing path is taken literally, even if it
             contains special characters. The pattern may contain `{SPAN}`, `{VERSION}` and `{YYYY}`, `{MM}`, `{DD}`, as in TFX's
             input patterns. A table with versions: `delta://TABLE?version=3` or `?timestamp=2026-11-01T06:00:00Z`, where TABLE
-            is a path or URI; without an option, the latest version. A folder that is a Delta table is read as one.
+            is a path or URI; `iceberg://CATALOG/NAMESPACE.TABLE` or `iceberg://METADATA_FILE` with `?snapshot_id=`, `?ref=` (a
+            branch or tag) or `?timestamp=`. Without an option, it is the latest version. pyiceberg's configuration describes the
+            catalog (`PYICEBERG_CATALOG__NAME__URI`). A folder that is a Delta table is read as one.
         examples: The Examples: `Split-<name>/part-*.parquet`. Metadata: format, Splits with row counts, rows, bytes, Span,
             version, source files with their SHA-256 or the table's version (`source`), fingerprint.
         rows: The number of rows in all Splits.

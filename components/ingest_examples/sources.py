@@ -22,7 +22,7 @@ from .tables import FORMATS
 _PARALLEL_READS = 8
 _LISTED_SOURCES = 100
 _LISTED_BYTES = 8192
-_DELTA_LOG = "_delta_log"
+_DELTA_LOG, _ICEBERG_METADATA = "_delta_log", ".metadata.json"
 
 
 @dataclass(frozen=True)
@@ -160,6 +160,8 @@ def table_uri(input_uri: str) -> str | None:
     """
     if input_uri.partition("://")[0] in FORMATS and not Path(input_uri).exists():
         return input_uri
+    if input_uri.endswith(_ICEBERG_METADATA):
+        return f"iceberg://{input_uri}"
     if "://" not in input_uri or Path(input_uri).exists():
         is_table = bool(input_uri) and (_expanded(input_uri) / _DELTA_LOG).is_dir()
     elif PurePosixPath(input_uri).suffix or input_uri.startswith(("http://", "https://")):

@@ -1,4 +1,4 @@
-"""Tables with versions: what ingest_examples reads of Delta Lake and the like, each at one version, as Arrow batches.
+"""Tables with versions: what ingest_examples reads of Delta Lake and Iceberg, each at one version, as Arrow batches.
 
 A URI names a table and its version: `SCHEME://TABLE?version=3`, in each format's own words. The latest version is looked up once; from
 then on the task, its workers and its metadata speak of that number, and a table that moves on while it is read changes nothing.
@@ -18,7 +18,7 @@ from .columns import schema_from_text, schema_to_text
 from .row_filter import RowFilter
 
 # The module of each scheme, which imports its library: only what is read is loaded.
-FORMATS = {"delta": ".delta_tables"}
+FORMATS = {"delta": ".delta_tables", "iceberg": ".iceberg_tables"}
 
 
 class VersionedTable(Protocol):
