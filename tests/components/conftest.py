@@ -76,13 +76,18 @@ def executor_input(name: str, root: Path, parameters: dict[str, Any], inputs: di
 
 @pytest.fixture
 def run_task(tmp_path: Path) -> Callable[..., TaskResult]:
-    """Returns `run(name, parameters, inputs={}, subprocess=False)`; every call's outputs go to a folder of their own."""
+    """Runs tasks below the test's folder; see `task_runner`."""
+    return task_runner(tmp_path)
+
+
+def task_runner(folder: Path) -> Callable[..., TaskResult]:
+    """Returns `run(name, parameters, inputs={}, subprocess=False)`; every call's outputs go to a folder of their own below one."""
     count = 0
 
     def run(name: str, parameters: dict[str, Any], inputs: dict[str, Any] | None = None, *, subprocess: bool = False) -> TaskResult:
         nonlocal count
         count += 1
-        root = tmp_path / f"run-{count}"
+        root = folder / f"run-{count}"
         spec = executor_input(name, root, parameters, inputs or {})
         code, error = (_in_subprocess if subprocess else _in_process)(f"penstock.components.{name}", json.dumps(spec))
         file = root / "executor_output.json"
