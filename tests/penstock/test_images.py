@@ -161,7 +161,7 @@ def registry(tmp_path, monkeypatch) -> Iterator[str]:
         yield f"localhost:{port}/team"
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(90)
 
 
 def test_a_pushed_image_has_the_digest_that_the_registry_knows_it_by(container_engine, registry, tmp_path):

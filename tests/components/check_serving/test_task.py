@@ -355,8 +355,8 @@ def test_a_task_that_is_ended_leaves_no_server(check: Check, tmp_path: Path, num
     task = subprocess.Popen([sys.executable, "-m", "penstock.components.check_serving", "--executor_input", json.dumps(spec)])
     server = _server_under_load(task.pid)
     task.send_signal(number)
-    assert task.wait(30) == (143 if number == signal.SIGTERM else -signal.SIGKILL)
-    server.wait(10)
+    assert task.wait(90) == (143 if number == signal.SIGTERM else -signal.SIGKILL)
+    server.wait(60)
     if number == signal.SIGTERM:
         assert [path.name for path in (tmp_path / "ended").iterdir()] == []
 

@@ -479,7 +479,7 @@ def test_an_operation_takes_its_time_and_others_on_the_endpoint_wait_for_it(clie
     assert running.name == deploying.operation.name
     finished = clients.endpoints.wait_operation({"name": running.name, "timeout": {"seconds": 20}})
     assert operations_pb2.Operation.FromString(finished).done  # this client forgets to parse it
-    assert deploying.result(timeout=5).deployed_model.model == model
+    assert deploying.result(timeout=30).deployed_model.model == model
 
 
 def test_a_cancelled_operation_has_no_effect(clients: Clients) -> None:
@@ -487,7 +487,7 @@ def test_a_cancelled_operation_has_no_effect(clients: Clients) -> None:
     creating = clients.endpoints.create_endpoint(parent=clients.double.parent, endpoint={"display_name": "flights"})
     creating.cancel()
     with pytest.raises(exceptions.Cancelled):
-        creating.result(timeout=5)
+        creating.result(timeout=30)
     assert not clients.double.endpoints()
 
 
@@ -546,7 +546,7 @@ def test_an_operation_that_never_ends_does_when_the_faults_are_cleared(clients: 
     assert not creating.done()
     threading.Timer(0.2, clients.double.faults.clear).start()
     with pytest.raises(exceptions.Cancelled):
-        creating.result(timeout=10)
+        creating.result(timeout=30)
 
 
 @pytest.fixture
@@ -615,4 +615,4 @@ def test_it_runs_as_a_process_of_its_own(tmp_path: Path, run_client: Callable[..
         assert done.stdout.strip().endswith("flights"), done.stderr
     finally:
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0

@@ -88,7 +88,7 @@ def test_stop_ends_the_server_and_says_so(folder: Path, free_port: int, family_e
         result = serve("stop", str(folder))
         assert result.exit_code == 0, result.output
         assert str(process.pid) in result.output
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     assert serving.running_server(folder) is None
     assert serve("stop", str(folder)).output == f"no model server runs in {folder}\n"
 
@@ -99,7 +99,7 @@ def test_a_server_that_does_not_end_is_killed(
     monkeypatch.setattr(serving, "STOP_SECONDS", 0.5)
     with running(folder, free_port, family_environment, "deaf") as process:
         assert serve("stop", str(folder)).exit_code == 0
-        assert process.wait(10) == -9
+        assert process.wait(60) == -9
 
 
 def test_a_killed_server_does_not_count(folder: Path, free_port: int, family_environment: dict[str, str]):

@@ -101,10 +101,10 @@ _SUBCLASSES = "[c for c in ().__class__.__base__.__subclasses__() if c.__name__ 
     ids=lambda given: str(given)[:40],
 )
 def test_what_cannot_be_evaluated_is_an_error(condition, values):
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(ConditionError, match="the tasks behind it did not run") as refused:
         evaluate(condition, values)
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
     assert len(refused.value.message) < 600
     assert "\n" not in refused.value.message
 
