@@ -7,6 +7,8 @@ import pyarrow as pa
 
 from penstock.components.data.hashing import hash_rows
 
+_AT_ONCE = 1 << 16
+
 
 @dataclass(frozen=True)
 class Repeats:
@@ -44,17 +46,25 @@ class RowHashes:
         self._parts.append(hashes)
 
     def sorted(self) -> np.ndarray:
-        """Returns all hashes in order."""
-        return np.sort(np.concatenate(self._parts)) if self._parts else np.empty(0, np.uint64)
+        """Returns all hashes in order, and keeps none."""
+        hashes = np.concatenate([np.empty(0, np.uint64), *self._parts])
+        self._parts.clear()
+        hashes.sort()
+        return hashes
 
 
 def count_repeats(hashes: dict[str, RowHashes]) -> dict[str, Repeats]:
-    """Counts the rows of each Split that are there more than once."""
+    """Counts the rows of each Split that are there more than once, in hardly more memory than their hashes take."""
     found = {split: rows.sorted() for split, rows in hashes.items()}
-    distinct = {split: np.unique(rows) for split, rows in found.items()}
 
     def elsewhere(split: str) -> int:
-        others = [rows for other, rows in distinct.items() if other != split]
-        return int(np.isin(found[split], np.concatenate(others)).sum()) if others else 0
+        others = [rows for other, rows in found.items() if other != split and len(rows)]
+        pieces = (found[split][start : start + _AT_ONCE] for start in range(0, len(found[split]), _AT_ONCE))
+        return sum(int(np.any([_among(piece, rows) for rows in others], axis=0).sum()) for piece in pieces) if others else 0
 
-    return {split: Repeats(len(rows), len(rows) - len(distinct[split]), elsewhere(split)) for split, rows in found.items()}
+    return {split: Repeats(len(rows), int((rows[1:] == rows[:-1]).sum()), elsewhere(split)) for split, rows in found.items()}
+
+
+def _among(hashes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Tells which hashes are among others, which are in order."""
+    return others[np.searchsorted(others[:-1], hashes)] == hashes

@@ -28,8 +28,8 @@ from .quantiles import QuantileCounts
 from .rows import Repeats, RowHashes, count_repeats
 
 _MOST_PRINTED, _MOST_NAMED = 100, 5
-# Of each row, measured on the flights: the hash, and what it takes to sort and compare the hashes.
-_KEPT_BYTES = 25
+# Of each row, measured on the flights: the hash, and what it takes to sort the hashes.
+_KEPT_BYTES = 21
 _logger = logging.getLogger(__name__)
 
 
