@@ -51,7 +51,7 @@ class Usage:
         """
         self._ended.set()
         cpu, seconds = _all_cpu_seconds() - self._cpu, time.monotonic() - self._started
-        largest = max(resource.getrusage(who).ru_maxrss for who in _OWN) * _RSS_UNIT
+        largest = max(_own_peak(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * _RSS_UNIT)
         used = {
             "seconds": round(seconds, 3),
             "cpu_seconds": round(cpu, 3),
@@ -81,6 +81,14 @@ class Usage:
 def _all_cpu_seconds() -> float:
     """Returns the CPU time of this process and of all below it, also of those that have ended."""
     return sum(used.ru_utime + used.ru_stime for used in map(resource.getrusage, _OWN)) + sum(map(_cpu_seconds, _below(os.getpid())))
+
+
+def _own_peak() -> int:
+    """Returns the largest resident memory of this process: on Linux `ru_maxrss` also has that of the process that it was before `exec`."""
+    fields = dict(line.split(":") for line in _text(_PROC / "self" / "status").splitlines())
+    if "VmHWM" in fields:  # proc_pid_status(5)
+        return int(fields["VmHWM"].split()[0]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
 
 
 def _memory() -> int:

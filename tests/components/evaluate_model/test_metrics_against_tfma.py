@@ -158,7 +158,8 @@ def compare(models: Callable[..., Path], schema: Path, write_examples: Callable[
 def on_beam(folder: Path, *asked: Any) -> Results:
     """Evaluates on Beam in this process."""
     with Engine([], "", Output("evaluation", str(folder), folder)) as beam:
-        return beam_engine.evaluate(beam, *asked, folder, rubber_stamp=False)
+        results, _ = beam_engine.evaluate(beam, *asked, folder, rubber_stamp=False)
+        return results
 
 
 def assert_same(ours: Results, theirs: Results) -> None:

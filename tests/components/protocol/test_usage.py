@@ -60,6 +60,14 @@ print(json.dumps(gpus.read()))
 """
 
 
+# Who starts a program after it has held 500 MiB.
+LARGE = f"""
+import subprocess, sys
+held = bytearray(b"x" * {500 * MIB})
+sys.exit(subprocess.call([sys.executable, "-c", *sys.argv[1:]]))
+"""
+
+
 def python(folder: Path, code: str, *arguments: str, **variables: str) -> dict[str, Any]:
     """Returns what a program prints, which has all of the package at hand."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | variables
@@ -77,6 +85,12 @@ def test_counts_what_its_children_take(tmp_path: Path, how: str) -> None:
     if how == "wait for it":
         assert 100 * MIB <= used["written_bytes"] < 110 * MIB
         assert used["read_bytes"] > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system tells less")
+def test_does_not_count_what_has_started_it(tmp_path: Path) -> None:
+    used = python(tmp_path, LARGE, "import json\nfrom penstock.components.protocol.usage import Usage\nprint(json.dumps(Usage().read()))")
+    assert used["memory_bytes"] < 300 * MIB
 
 
 @pytest.mark.skipif(not shutil.which("cc"), reason="no C compiler")
