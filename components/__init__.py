@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # else a type checker takes each for the package of the same name
     from .check_eval_config.component import check_eval_config
     from .check_serving.component import check_serving
+    from .choose_hyperparameters.component import choose_hyperparameters
     from .choose_response.component import choose_response
     from .control_release.component import control_release
     from .evaluate_model.component import evaluate_model
@@ -33,6 +34,7 @@ __all__ = [  # noqa: RUF022 - in the order of the path
     "check_eval_config",
     "transform_examples",
     "tune_model",
+    "choose_hyperparameters",
     "train_model",
     "resolve_baseline",
     "evaluate_model",

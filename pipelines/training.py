@@ -5,6 +5,7 @@ from kfp import dsl
 from penstock.components import (
     check_eval_config,
     check_serving,
+    choose_hyperparameters,
     evaluate_model,
     ingest_examples,
     push_model,
@@ -13,6 +14,7 @@ from penstock.components import (
     resolve_baseline,
     train_model,
     transform_examples,
+    tune_model,
     validate_examples,
 )
 
@@ -52,6 +54,14 @@ def training(
     train_steps: int = 0,
     eval_steps: int = 0,
     hyperparameters: dict = {},  # noqa: B006
+    tune: bool = False,
+    search_space: dict = {},  # noqa: B006
+    tuning_objective: str = "val_loss",
+    tuning_direction: str = "",
+    max_trials: int = 10,
+    tuning_seconds: int = 0,
+    tuning_shards: list[int] = [0],  # noqa: B006
+    tuning_state_uri: str = "",
     custom_config: dict = {},  # noqa: B006
     base_model: str = "",
     seed: int = 0,
@@ -116,7 +126,15 @@ def training(
         post_transform_statistics: Whether to compute Statistics of the transformed Examples too, with their page. Parquet only.
         train_steps: Training steps. 0: the module decides.
         eval_steps: Evaluation steps during the training. 0: the module decides.
-        hyperparameters: Hyperparameters for `run_fn`.
+        hyperparameters: Hyperparameters for `run_fn`. A search starts from them.
+        tune: Whether to search for hyperparameters before the training, as tune_model does.
+        search_space: The hyperparameters to search. Empty: the module's `tuner_fn` decides.
+        tuning_objective: The metric to optimize.
+        tuning_direction: `min` or `max`. Empty: the metric's name says it.
+        max_trials: The number of trials in each shard.
+        tuning_seconds: The time limit of the search. 0: none.
+        tuning_shards: The numbers of the searches that run side by side, each as a task of its own.
+        tuning_state_uri: Path or URI of a folder from which a search goes on where an earlier one ended. Empty: none.
         custom_config: Configuration for `preprocessing_fn` and `run_fn`.
         base_model: Path or URI of a SavedModel to start from.
         seed: The seed. It makes a run on a CPU repeatable.
@@ -187,6 +205,39 @@ def training(
     ).after(validated, checked)
     with dsl.If(post_transform_statistics == True, name="post-transform-statistics"):  # noqa: E712 - kfp reads the comparison
         validate_examples(examples=transform.outputs["transformed_examples"], on_anomalies="warn", beam_pipeline_args=beam_pipeline_args)
+    with dsl.If(tune == True, name="tune"):  # noqa: E712 - kfp reads the comparison
+        with dsl.ParallelFor(tuning_shards, name="shards") as shard:
+            tuned = tune_model(
+                examples=transform.outputs["transformed_examples"],
+                transform_graph=transform.outputs["transform_graph"],
+                schema=validate.outputs["schema"],
+                module_file=trainer_module,
+                search_space=search_space,
+                hyperparameters=hyperparameters,
+                objective=tuning_objective,
+                direction=tuning_direction,
+                max_trials=max_trials,
+                max_seconds=tuning_seconds,
+                shard=shard,
+                state_uri=tuning_state_uri,
+                train_steps=train_steps,
+                eval_steps=eval_steps,
+                custom_config=custom_config,
+                base_model=base_model,
+                seed=seed,
+                mixed_precision=mixed_precision,
+                xla=xla,
+                tracking_uri=tracking_uri,
+                experiment=experiment,
+            )
+            tuned.set_accelerator_type(accelerator_type).set_accelerator_limit(accelerator_count)
+        best = choose_hyperparameters(
+            candidates=dsl.Collected(tuned.outputs["best_hyperparameters"]),
+            scores=dsl.Collected(tuned.outputs["best_score"]),
+            directions=dsl.Collected(tuned.outputs["best_direction"]),
+        )
+    with dsl.Else(name="as-given"):
+        given = choose_hyperparameters(hyperparameters=hyperparameters)
     train = train_model(
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
@@ -194,7 +245,7 @@ def training(
         module_file=trainer_module,
         train_steps=train_steps,
         eval_steps=eval_steps,
-        hyperparameters=hyperparameters,
+        hyperparameters=dsl.OneOf(best.outputs["chosen"], given.outputs["chosen"]),
         custom_config=custom_config,
         base_model=base_model,
         seed=seed,

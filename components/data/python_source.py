@@ -40,6 +40,15 @@ def defines(source: bytes, function: str) -> bool:
     )
 
 
+def imports_package(source: bytes, package: str) -> bool:
+    """Tells whether a source imports an installed package, or something in it."""
+    tree = parsed(source)
+    nodes = list(ast.walk(tree)) if tree else []
+    plain = [name.name for node in nodes if isinstance(node, ast.Import) for name in node.names]
+    named = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
+    return any(name.partition(".")[0] == package for name in [*plain, *named])
+
+
 def parsed(source: bytes) -> ast.Module | None:
     """Parses a source; None if it is not Python."""
     try:

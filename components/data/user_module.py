@@ -56,6 +56,10 @@ class UserModule:
         """The texts of its Python files, as far as they are Python."""
         return [content.decode(errors="replace") for name, content in self.files.items() if name.endswith(".py") and parsed(content)]
 
+    def defines(self, function: str) -> bool:
+        """Tells whether the module, or one of the files that it may be, defines a function."""
+        return any(defines(content, function) for name, content in self.files.items() if name.endswith(".py") and self.main in ("", name))
+
     def defining(self, function: str, what: str) -> "UserModule":
         """Returns the same with the file that defines a function as its main one, unless another is named.
 

@@ -16,7 +16,7 @@ class Hyperparameters(dict[str, Any]):
         """Takes values by name, or KerasTuner's config: the best_hyperparameters of tune_model, and of TFX's Tuner."""
         is_config = given.keys() == {SPACE, VALUES}
         super().__init__(given[VALUES] if is_config else given)
-        self._space: list[dict[str, Any]] = given[SPACE] if is_config else fixed(given)
+        self._space: list[dict[str, Any]] = [_of_one_type(entry) for entry in given[SPACE]] if is_config else fixed(given)
 
     def __missing__(self, name: str) -> Any:
         if name == SPACE:
@@ -33,3 +33,13 @@ def fixed(values: dict[str, Any]) -> list[dict[str, Any]]:
         for name, value in values.items()
         if isinstance(value, (bool, int, float, str))
     ]
+
+
+def _of_one_type(entry: dict[str, Any]) -> dict[str, Any]:
+    """Returns a hyperparameter's config with choices of one type, as KerasTuner requires: 1.0 arrives as 1 where it has travelled."""
+    config = entry["config"]
+    choices = config.get("values", [])
+    if not any(isinstance(value, float) for value in choices):
+        return entry
+    as_float = {"values": [float(value) for value in choices]}
+    return entry | {"config": config | as_float | ({"default": float(config["default"])} if config.get("default") is not None else {})}

@@ -16,6 +16,7 @@ def tune_model(
     report: Output[HTML],
     best_hyperparameters: OutputPath(dict),
     best_score: OutputPath(float),
+    best_direction: OutputPath(str),
     tracking_run_id: OutputPath(str),
     module_file: str,
     search_space: dict = {},  # noqa: B006 - kfp reads the default, and nothing changes it
@@ -30,6 +31,7 @@ def tune_model(
     shard: int = 0,
     state_uri: str = "",
     run_fn: str = "run_fn",
+    tuner_fn: str = "tuner_fn",
     train_split: str = "train",
     eval_split: str = "eval",
     train_steps: int = 0,
@@ -44,7 +46,7 @@ def tune_model(
 ):
     """Searches for the hyperparameters with which a TFX `run_fn(fn_args)` gives the best model, several trials at a time.
 
-    Each trial calls `run_fn` in a process of its own, with values from `search_space`:
+    With a `search_space`, each trial calls `run_fn` in a process of its own, with values from it:
 
     | `search_space` | Values |
     |---|---|
@@ -55,6 +57,12 @@ def tune_model(
 
     A trial's score is the last value of the objective that `run_fn` logged, as in train_model: `Model.fit` logs the metrics of
     the last epoch, and `mlflow.log_metric` logs any other. With the same seed, train_model gives the same score on a CPU.
+
+    Without a `search_space`, the task calls TFX's `tuner_fn(fn_args)`, which returns a `TunerFnResult`, and runs the search of its
+    KerasTuner, distributed over processes. The tuner decides the search space, the objective, the number of trials and when to stop
+    one, and its score is that of the best epoch. `hyperparameters`, `objective`, `direction`, `algorithm`, `max_trials`,
+    `early_stopping` and `shard` do not apply. `fn_args.working_dir` is the folder for the tuner's `directory`; with `state_uri`, it is
+    that folder, from which the tuner goes on.
 
     Args:
         examples: The transformed Examples to train on.
@@ -67,9 +75,10 @@ def tune_model(
         best_hyperparameters: The best trial's hyperparameters, for `hyperparameters` of train_model: KerasTuner's config, whose
             `values` have the values by name.
         best_score: The best trial's score.
+        best_direction: `min` or `max`: whether a lower or a higher score is better.
         tracking_run_id: The MLflow run of the search. Each trial is a child run of it.
         module_file: The module that defines `run_fn`, as in train_model.
-        search_space: The hyperparameters to search, by name.
+        search_space: The hyperparameters to search, by name. Empty: the module's `tuner_fn` decides.
         hyperparameters: The values of the others. If it has a value for every searched name, the first trial uses these.
         objective: The metric to optimize: one that `run_fn` logs for the eval Split, such as `val_loss` or `val_auc`.
         direction: `min` or `max`. Empty: the objective's name says it (`loss`, `error` and so on; `auc`, `accuracy` and so on).
@@ -82,8 +91,9 @@ def tune_model(
         shard: The number of this search among several that run side by side. Each has its own random numbers, and only 0 starts
             from `hyperparameters`.
         state_uri: Path or URI of a folder for the state of the search. A task that starts with it goes on where an earlier one
-            ended. Empty: none.
-        run_fn: The name of the function.
+            ended. Each shard has a file of its own there. Empty: none.
+        run_fn: The name of the function that a trial calls.
+        tuner_fn: The name of the function that gives a tuner.
         train_split: The Split for `fn_args.train_files`.
         eval_split: The Split for `fn_args.eval_files`.
         train_steps: `fn_args.train_steps`. 0: None, so that the module decides.

@@ -30,7 +30,7 @@ def write_report(path: Path, objective: str, direction: str, trials: list[Trial]
         space: What was searched.
     """
     best = ranked(trials, direction)
-    names = [parameter.name for parameter in space.parameters.space]
+    names = list(space.searched)
     scored = sorted((trial for trial in trials if trial.status in (COMPLETED, STOPPED)), key=lambda trial: trial.trial)
     positions = pd.DataFrame([_positions(trial, space) for trial in scored], columns=names)
     scores = pd.Series([trial.score for trial in scored], dtype=float)
@@ -57,7 +57,7 @@ def write_report(path: Path, objective: str, direction: str, trials: list[Trial]
 def _positions(trial: Trial, space: Space) -> list[float]:
     """Returns where each of a trial's values lies between the least and the most (0 to 1), as KerasTuner has it."""
     drawn = space.drawn(trial.hyperparameters)
-    return [parameter.value_to_prob(drawn[parameter.name]) for parameter in space.parameters.space]
+    return [parameter.value_to_prob(drawn[name]) for name, parameter in space.searched.items()]
 
 
 def _importance(positions: pd.DataFrame, scores: pd.Series) -> dict[str, float]:
@@ -95,6 +95,8 @@ def _coordinates(positions: pd.DataFrame, scores: pd.Series, objective: str, dir
 
 
 def _shown(value: Any) -> str:
+    if value is None:
+        return "–"
     if isinstance(value, float):
         return number(value)
     return str(value)

@@ -1,32 +1,23 @@
 """Runs trials side by side: one process each, as many as there are devices."""
 
-import multiprocessing
-import os
-import signal
 import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
-
-import tensorflow as tf
 
 from penstock.components.protocol import TaskError
 
 from . import trial_process
+from .processes import LONGEST_WAIT, Child, death
 from .trial_process import Setting, run_trial
 from .trials import COMPLETED, FAILED, OUT_OF_TIME, STOPPED, Trial
 
 # As many trials must have completed before one is stopped for being worse than half of them.
 _PEERS = 3
-_END_SECONDS = 10.0
-_LONGEST_WAIT = 3600.0  # poll(2) takes no infinity
-# This process has imported what trials need, and has run nothing of TensorFlow's, which a fork would break.
-_forks = multiprocessing.get_context("fork")
 
 
 @dataclass
@@ -34,8 +25,7 @@ class _Running:
     number: int
     slot: int
     hyperparameters: dict[str, Any]
-    process: BaseProcess
-    pipe: Connection
+    child: Child
     began: float = field(default_factory=time.monotonic)
     curve: list[float] = field(default_factory=list)
     is_stopped: bool = False
@@ -75,13 +65,9 @@ class Processes:
 
     def start(self, number: int, slot: int, hyperparameters: dict[str, Any]) -> None:
         """Starts a trial."""
-        mine, theirs = multiprocessing.Pipe()
         device = self._devices[slot % len(self._devices)] if self._devices else None
-        log = self._logs / f"{number:03d}.log"
-        process = _forks.Process(target=run_trial, args=(theirs, log, device, self._setting, hyperparameters), daemon=False)
-        process.start()
-        theirs.close()
-        self._running.append(_Running(number, slot, hyperparameters, process, mine))
+        child = Child(run_trial, (self._logs / f"{number:03d}.log", device, self._setting, hyperparameters))
+        self._running.append(_Running(number, slot, hyperparameters, child))
 
     def wait(self, done: list[Trial], until: float, early_stopping: bool) -> list[Trial]:
         """Waits until a trial ends, answering those that go on.
@@ -101,18 +87,17 @@ class Processes:
             left = until - time.monotonic()
             if left <= 0:
                 return self.end_all()
-            for pipe in wait([each.pipe for each in self._running], min(left, _LONGEST_WAIT)):
-                each = next(each for each in self._running if each.pipe is pipe)
+            for pipe in wait([each.child.pipe for each in self._running], min(left, LONGEST_WAIT)):
+                each = next(each for each in self._running if each.child.pipe is pipe)
                 if ended := self._hear(each, done, early_stopping):
                     return [ended]
 
     def _hear(self, each: _Running, done: list[Trial], early_stopping: bool) -> Trial | None:
         """Takes one message; returns the trial if it was the last one."""
         try:
-            kind, content = each.pipe.recv()
+            kind, content = each.child.pipe.recv()
         except (EOFError, OSError):
-            each.process.join(_END_SECONDS)
-            return self._remove(each, each.ended(FAILED, reason=_death(each.process.exitcode)))
+            return self._remove(each, each.ended(FAILED, reason=death(each.child.wait())))
         if kind == trial_process.UNUSABLE:
             raise TaskError(content)
         if kind == trial_process.FAILED:
@@ -123,7 +108,7 @@ class Processes:
             each.curve.append(content[self._objective])
         each.is_stopped = early_stopping and self._cannot_win(each.curve, done)
         with suppress(OSError):  # it has ended meanwhile, which the next message says
-            each.pipe.send(not each.is_stopped)
+            each.child.pipe.send(not each.is_stopped)
         return None
 
     def _judge(self, each: _Running, content: dict[str, Any]) -> Trial:
@@ -152,24 +137,13 @@ class Processes:
 
     def _remove(self, each: _Running, trial: Trial) -> Trial:
         self._running.remove(each)
-        each.pipe.close()
-        each.process.join(_END_SECONDS)
-        self._kill(each)
+        each.child.end()
         return trial
-
-    def _kill(self, each: _Running) -> None:
-        self._signal(each, signal.SIGKILL)
-        each.process.join()
-
-    def _signal(self, each: _Running, number: int) -> None:
-        assert each.process.pid
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(each.process.pid, number)
 
     def end_all(self) -> list[Trial]:
         """Ends what still runs, and returns it."""
         for each in self._running:
-            self._signal(each, signal.SIGTERM)
+            each.child.terminate()
         return [self._remove(each, each.ended(OUT_OF_TIME)) for each in list(self._running)]
 
 
@@ -181,32 +155,3 @@ def processes(*arguments: Any) -> Iterator[Processes]:
         yield found
     finally:
         found.end_all()
-
-
-def find_devices() -> list[str]:
-    """Returns the GPUs, as `CUDA_VISIBLE_DEVICES` names them."""
-    mine, theirs = multiprocessing.Pipe()
-    process = _forks.Process(target=_send_devices, args=(theirs,))  # asking for them here would be the end of forks
-    process.start()
-    theirs.close()
-    try:
-        count = mine.recv()
-    except EOFError as error:
-        raise TaskError("TensorFlow cannot list the GPUs; see the log for its error, and check the driver") from error
-    finally:
-        process.join()
-    named = list(filter(None, os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")))
-    return named[:count] if named else [str(index) for index in range(count)]
-
-
-def _send_devices(pipe: Connection) -> None:
-    pipe.send(len(tf.config.list_physical_devices("GPU")))
-
-
-def _death(code: int | None) -> str:
-    """Says how a process ended that told nothing."""
-    if code is not None and code < 0:
-        name = signal.Signals(-code).name
-        hint = "; it may need more memory: lower `processes`, or give the task more" if name == "SIGKILL" else "; see its log"
-        return f"its process was ended by {name}{hint}"
-    return f"its process ended with exit code {code}; see its log"

@@ -1,7 +1,8 @@
 """The search over `run_fn`'s hyperparameters: KerasTuner says what to try, processes try it, and the state says what was found."""
 
+import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ from keras_tuner.engine.trial import TrialStatus
 from penstock.components.protocol import TaskError, figure
 from penstock.components.training.tracking import Run
 
-from .running import Processes
-from .space import Space
-from .state import State, files_in, put_files, still_valid, write_state
+from .oracle import direction_of, make_oracle
+from .running import Processes, processes
+from .searching import Place, Result, devices_of, search_run
+from .space import Space, read_space
+from .state import State, files_in, put_files, read_state, still_valid, write_state
+from .trial_process import Setting
 from .trials import COMPLETED, FAILED, OUT_OF_TIME, STOPPED, Trial, ranked
 
 # Such a row of failures has one cause, which the next trials have too.
@@ -21,46 +25,57 @@ _MOST_FAILURES = 3
 
 
 @dataclass(frozen=True)
-class Limits:
-    """When a search ends, and when a trial does.
+class Wanted:
+    """What is searched, and when a search and a trial end: the parameters of tune_model."""
 
-    Attributes:
-        max_trials: The trials.
-        max_seconds: The seconds of all attempts together; 0: no limit.
-        early_stopping: Whether to stop trials that cannot win.
-    """
-
+    search_space: dict[str, Any]
+    hyperparameters: dict[str, Any]
+    objective: str
+    direction: str
+    algorithm: str
     max_trials: int
-    max_seconds: int
     early_stopping: bool
+    shard: int
+    seed: int
 
 
-class Search:
+def search_run_fn(wanted: Wanted, setting: Setting, place: Place) -> Result:
+    """Searches, or goes on with a search whose state there is.
+
+    Raises:
+        TaskError: The search space or the state cannot be used, or no trial completed.
+    """
+    direction = direction_of(wanted.objective, wanted.direction)
+    space = read_space(wanted.search_space, wanted.hyperparameters)
+    oracle = make_oracle(wanted.algorithm, space, wanted.objective, direction, wanted.max_trials, wanted.seed)
+    about = asdict(wanted) | {"direction": direction}
+    lasting = {name: value for name, value in about.items() if name not in ("max_trials", "early_stopping")}
+    state = read_state(place.state_uri, wanted.shard, lasting | setting.training.logged | setting.tags)
+    devices = devices_of(place, wanted.max_trials)
+    with (
+        tempfile.TemporaryDirectory(prefix="penstock-tune-") as folder,
+        search_run(setting, place, about, devices, state.tracking_run_id) as (run, its),
+        processes(its, place.logs, wanted.objective, direction, devices.names, devices.count) as running,
+    ):
+        search = _Search(oracle, space, wanted, direction, state, place, Path(folder))
+        search.run(running, run)
+        best = search.best()
+        run.log(tags={"best_trial_run_id": best.tracking_run_id})
+    return Result(wanted.objective, direction, space, search.trials, best, run.run_id)
+
+
+class _Search:
     """A search that goes on from a state."""
 
-    def __init__(
-        self, oracle: Any, space: Space, objective: str, direction: str, limits: Limits, state: State, state_uri: str, folder: Path
-    ) -> None:
-        """Restores the oracle.
-
-        Args:
-            oracle: Says what to try.
-            space: What is searched.
-            objective: The metric.
-            direction: `min` or `max`.
-            limits: When it ends.
-            state: Where it goes on.
-            state_uri: Where its state is kept; empty: nowhere.
-            folder: A scratch folder for the oracle's files.
-        """
+    def __init__(self, oracle: Any, space: Space, wanted: Wanted, direction: str, state: State, place: Place, folder: Path) -> None:
         put_files(folder, state.oracle)
         self._tuner = BaseTuner(
             oracle, directory=str(folder), project_name="oracle"
         )  # reads the files; what ran in the end is to run again
         self.trials = still_valid(state.trials)
         self._oracle, self._space, self._folder = oracle, space, folder
-        self._objective, self._direction, self._limits = objective, direction, limits
-        self._identity, self._uri = state.identity, state_uri
+        self._wanted, self._objective, self._direction = wanted, wanted.objective, direction
+        self._identity, self._place = state.identity, place
         self._began = time.monotonic() - state.seconds
 
     def run(self, processes: Processes, run: Run) -> None:
@@ -69,13 +84,13 @@ class Search:
         Raises:
             TaskError: Several trials in a row failed.
         """
-        until = self._began + (self._limits.max_seconds or float("inf"))
+        until = self._began + (self._place.max_seconds or float("inf"))
         while True:
             while processes.free and time.monotonic() < until and self._start(processes):
                 pass
             if len(processes.free) == processes.count:
                 return
-            ended = processes.wait(self.trials, until, self._limits.early_stopping)
+            ended = processes.wait(self.trials, until, self._wanted.early_stopping)
             for trial in ended:
                 self._take(trial, run)
             self._save(run)
@@ -97,7 +112,7 @@ class Search:
         best = ranked(self.trials, self._direction)
         done = sum(each.status != OUT_OF_TIME for each in self.trials)
         outcome = f"{self._objective} {trial.score:.4f}" if trial.score is not None else trial.status.replace("_", " ")
-        figure(f"trial {done}/{self._limits.max_trials}: {outcome}" + (f", best {best[0].score:.4f}" if best else ""))
+        figure(f"trial {done}/{self._wanted.max_trials}: {outcome}" + (f", best {best[0].score:.4f}" if best else ""))
         if best:
             run.log({f"best_{self._objective}": best[0].score or 0.0}, step=done)
 
@@ -111,7 +126,11 @@ class Search:
     def _save(self, run: Run) -> None:
         self._tuner.save()
         seconds = round(time.monotonic() - self._began, 1)
-        write_state(self._uri, State(self._identity, seconds, run.run_id, tuple(self.trials), files_in(self._folder)))
+        write_state(
+            self._place.state_uri,
+            self._wanted.shard,
+            State(self._identity, seconds, run.run_id, tuple(self.trials), files_in(self._folder)),
+        )
 
     def _check_failures(self) -> None:
         last = [trial for trial in self.trials if trial.status != OUT_OF_TIME][-_MOST_FAILURES:]
@@ -129,4 +148,4 @@ class Search:
         failed = [trial for trial in self.trials if trial.status == FAILED]
         if failed:
             raise TaskError(f"no trial completed, and {len(failed)} failed, the first of them: {failed[0].reason}")
-        raise TaskError(f"no trial completed within {self._limits.max_seconds} seconds; raise max_seconds")
+        raise TaskError(f"no trial completed within {self._place.max_seconds} seconds; raise max_seconds")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras_tuner
+from keras_tuner.engine.hyperparameters import Fixed
 
 from penstock.components.protocol import TaskError
 from penstock.components.training.hyperparameters import SPACE, VALUES, fixed
@@ -29,13 +30,18 @@ class Space:
     given: dict[str, Any]
     start: dict[str, Any] | None
 
+    @property
+    def searched(self) -> dict[str, Any]:
+        """KerasTuner's hyperparameters that have more than one value, by name."""
+        return {each.name: each for each in self.parameters.space if not isinstance(each, Fixed)}
+
     def values(self, drawn: dict[str, Any]) -> dict[str, Any]:
         """Returns what `run_fn` gets for what KerasTuner has drawn."""
         return self.given | {name: json.loads(value) if name in self.coded else value for name, value in drawn.items()}
 
     def drawn(self, values: dict[str, Any]) -> dict[str, Any]:
         """Returns what KerasTuner had drawn for what `run_fn` got."""
-        searched = {parameter.name: values[parameter.name] for parameter in self.parameters.space}
+        searched = {name: values.get(name, parameter.default) for name, parameter in self.searched.items()}
         return {name: json.dumps(value) if name in self.coded else value for name, value in searched.items()}
 
     def config(self, values: dict[str, Any]) -> dict[str, Any]:

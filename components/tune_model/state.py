@@ -10,7 +10,7 @@ from penstock.components.protocol import TaskError, redact
 
 from .trials import OUT_OF_TIME, Trial
 
-_NAME = "search.json"
+_NAME = "search-{}.json"
 _REMEDY = "give another state_uri, or delete the file to search again"
 
 
@@ -33,7 +33,7 @@ class State(stored.Stored):
     oracle: dict[str, Any] = field(default_factory=dict)
 
 
-def read_state(uri: str, identity: dict[str, Any]) -> State:
+def read_state(uri: str, shard: int, identity: dict[str, Any]) -> State:
     """Returns the state of a search; an empty one if there is none or no URI is given.
 
     Raises:
@@ -43,7 +43,7 @@ def read_state(uri: str, identity: dict[str, Any]) -> State:
         return State(identity)
     with explaining(f"the search's state at {redact(uri)} cannot be read", "check state_uri"):
         files, root = open_store(uri)
-        place = f"{root.rstrip('/')}/{_NAME}"
+        place = f"{root.rstrip('/')}/{_NAME.format(shard)}"
         text = files.cat_file(place) if files.exists(place) else None
     if text is None:
         return State(identity)
@@ -54,13 +54,13 @@ def read_state(uri: str, identity: dict[str, Any]) -> State:
     return found
 
 
-def write_state(uri: str, state: State) -> None:
+def write_state(uri: str, shard: int, state: State) -> None:
     """Replaces the state."""
     if not uri:
         return
     with explaining(f"the search's state at {redact(uri)} cannot be written", "check state_uri"):
         files, root = open_store(uri)
-        write_whole(files, f"{root.rstrip('/')}/{_NAME}", stored.dump(state).encode())
+        write_whole(files, f"{root.rstrip('/')}/{_NAME.format(shard)}", stored.dump(state).encode())
 
 
 def files_in(folder: Path) -> dict[str, Any]:

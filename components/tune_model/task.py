@@ -1,25 +1,20 @@
 """Searches for the best hyperparameters of a TFX `run_fn`."""
 
-import os
-import tempfile
 from collections import Counter
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from penstock.components.data import read_module
 from penstock.components.protocol import Input, Output, TaskError, figure
 from penstock.components.training.run_fn import Training
-from penstock.components.training.tracking import tracked_run
 
-from .oracle import direction_of, make_oracle
 from .report import write_report
-from .running import find_devices
-from .running import processes as running_processes
-from .search import Limits, Search
-from .space import read_space
-from .state import read_state
+from .search import Wanted, search_run_fn
+from .searching import Place, Result
 from .trial_process import Setting
 from .trials import write_trials
+from .tuner_search import search_with_tuner
+
+_SEEDS_OF_A_SHARD = 1000
 
 
 class Outputs(NamedTuple):
@@ -27,6 +22,7 @@ class Outputs(NamedTuple):
 
     best_hyperparameters: dict
     best_score: float
+    best_direction: str
     tracking_run_id: str
 
 
@@ -50,6 +46,7 @@ def tune_model(
     shard: int = 0,
     state_uri: str = "",
     run_fn: str = "run_fn",
+    tuner_fn: str = "tuner_fn",
     train_split: str = "train",
     eval_split: str = "eval",
     train_steps: int = 0,
@@ -90,57 +87,46 @@ def tune_model(
         if value < least:
             raise TaskError(f"{name} is {value}; give {least} or more")
     training.check()
-    module = read_module(module_file).defining(run_fn, "module_file")
-    if not search_space:
-        raise TaskError("there is nothing to search; set search_space to the hyperparameters of run_fn to search")
-    direction = direction_of(objective, direction)
-    space = read_space(search_space, hyperparameters if shard == 0 else _without(hyperparameters, search_space))
-    oracle = make_oracle(algorithm, space, objective, direction, max_trials, seed + shard * 1000)
+    module = read_module(module_file)
     lineage = {"examples_fingerprint": examples.fingerprint, "module_sha256": module.sha256}
-    asked = {
-        "search_space": search_space,
-        "hyperparameters": hyperparameters,
-        "objective": objective,
-        "algorithm": algorithm,
-        "shard": shard,
+    has_tuner = module.defines(tuner_fn)
+    if not search_space and not has_tuner:
+        raise TaskError(f"there is nothing to search: module_file has no {tuner_fn}, and search_space is empty; write the one or the other")
+    function = run_fn if search_space else tuner_fn
+    asked = training.logged | {"function": function, "max_seconds": max_seconds}
+    setting = Setting(
+        training=training,
+        module=module.defining(function, "module_file"),
+        run_fn=function,
+        tracking_uri=tracking_uri,
+        experiment=experiment,
+        tags=lineage,
+        threads=1,
+    )
+    place = Place(trials.path / "logs", state_uri, processes, asked, max_seconds)
+    if search_space:
+        shard_seed = seed + shard * _SEEDS_OF_A_SHARD
+        start = hyperparameters if shard == 0 else {name: value for name, value in hyperparameters.items() if name not in search_space}
+        wanted = Wanted(search_space, start, objective, direction, algorithm, max_trials, early_stopping, shard, shard_seed)
+        result = search_run_fn(wanted, setting, place)
+    else:
+        result = search_with_tuner(setting, place)
+    return _write(result, trials, metrics, report, lineage)
+
+
+def _write(result: Result, trials: Output, metrics: Output, report: Output, lineage: dict[str, str]) -> Outputs:
+    best = result.best
+    assert best.score is not None
+    found = result.space.config(best.hyperparameters)
+    write_trials(trials.path, result.objective, result.direction, result.trials, found)
+    write_report(report.path, result.objective, result.direction, result.trials, result.space)
+    by_status = Counter(f"{trial.status}_trials" for trial in result.trials)
+    trials.metadata |= lineage | {
+        "objective": result.objective,
+        "best_score": best.score,
+        "best_trial": best.trial,
+        "trials": len(result.trials),
     }
-    state = read_state(state_uri, asked | {"direction": direction} | training.logged | lineage)
-    trials.path.mkdir(parents=True)
-    devices = find_devices()
-    count = min(processes or len(devices) or _cores(), max_trials)
-    limits = Limits(max_trials, max_seconds, early_stopping)
-    with (
-        tempfile.TemporaryDirectory(prefix="penstock-tune-") as folder,
-        tracked_run(tracking_uri, experiment, asked | training.logged | {"max_trials": max_trials}, lineage, state.tracking_run_id) as run,
-    ):
-        search = Search(oracle, space, objective, direction, limits, state, state_uri, Path(folder))
-        setting = Setting(
-            training=training,
-            module=module,
-            run_fn=run_fn,
-            tracking_uri=tracking_uri,
-            experiment=experiment,
-            tags=lineage | {"mlflow.parentRunId": run.run_id},
-            threads=max(1, _cores() // count),
-        )
-        with running_processes(setting, trials.path / "logs", objective, direction, devices, count) as running:
-            search.run(running, run)
-        best = search.best()
-        assert best.score is not None
-        run.log(tags={"best_trial_run_id": best.tracking_run_id})
-    found = space.config(best.hyperparameters)
-    write_trials(trials.path, objective, direction, search.trials, found)
-    write_report(report.path, objective, direction, search.trials, space)
-    by_status = Counter(trial.status for trial in search.trials)
-    trials.metadata |= lineage | {"objective": objective, "best_score": best.score, "best_trial": best.trial, "trials": len(search.trials)}
-    metrics.metadata |= {objective: best.score, **{f"{status}_trials": number for status, number in by_status.items()}}
-    figure(f"{objective} {best.score:.4f} in the best of {len(search.trials)} trials")
-    return Outputs(found, best.score, run.run_id)
-
-
-def _without(values: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name not in names}
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
+    metrics.metadata |= {result.objective: best.score} | by_status
+    figure(f"{result.objective} {best.score:.4f} in the best of {len(result.trials)} trials")
+    return Outputs(found, best.score, result.direction, result.tracking_run_id)

@@ -62,14 +62,7 @@ def run_trial(pipe: Connection, log: Path, device: str | None, setting: Setting,
         setting: What the trials have in common.
         hyperparameters: Those of this one.
     """
-    os.setsid()  # so that what the module starts ends with it
-    with suppress(AttributeError):  # Linux's alone
-        ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
-    _print_to(log)
-    if device is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = device
-    tf.config.threading.set_intra_op_parallelism_threads(setting.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(setting.threads)
+    begin(log, device, setting.threads)
     seed_everything(setting.training.seed)
     try:
         function = load_function(setting.module, setting.run_fn)
@@ -105,6 +98,24 @@ def _train(pipe: Connection, setting: Setting, function: Callable[..., Any], hyp
             except Stopped:
                 run.log(tags={"trial_status": "stopped"})
             return {"metrics": run.logged(), "run_id": run.run_id}
+
+
+def begin(log: Path, device: str | None, threads: int) -> None:
+    """Sets up a process that trains: before anything of TensorFlow's has run.
+
+    Args:
+        log: The file that takes what it prints.
+        device: The GPU that it has; None: there is none.
+        threads: The threads that TensorFlow computes an operation with.
+    """
+    os.setsid()  # so that what the module starts ends with it
+    with suppress(AttributeError):  # Linux's alone
+        ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+    _print_to(log)
+    if device is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = device
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
 def _print_to(log: Path) -> None:

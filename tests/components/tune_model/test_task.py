@@ -186,7 +186,7 @@ def test_the_time_is_over(search):
 @pytest.mark.parametrize(
     ("parameters", "says"),
     [
-        ({"search_space": {}}, "there is nothing to search; set search_space"),
+        ({"search_space": {}}, "there is nothing to search: module_file has no tuner_fn"),
         ({"search_space": {"x": []}}, "search_space: x is []; give a list of choices, or a range"),
         ({"search_space": {"x": 3}}, "search_space: x is 3; give a list of choices, or a range"),
         ({"search_space": {"x": {"min": 1, "most": 2}}}, "give a list of choices, or a range"),

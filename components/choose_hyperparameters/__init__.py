@@ -1,0 +1,1 @@
+"""choose_hyperparameters as a package: the interface is in component.py, the work in task.py."""
