@@ -1,11 +1,8 @@
 """A trial: one call of `run_fn` in a process of its own, which says after each epoch how it goes."""
 
-import ctypes
 import os
-import signal
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -16,11 +13,11 @@ import tensorflow as tf
 from penstock.components.data import load_function
 from penstock.components.data.user_module import UserModule
 from penstock.components.protocol import TaskError, redact
+from penstock.components.protocol.parent import end_with_parent
 from penstock.components.training.hyperparameters import Hyperparameters
 from penstock.components.training.run_fn import Training, call, seed_everything
 from penstock.components.training.tracking import follow_fits, tracked_run
 
-_SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, of linux/prctl.h
 # What a trial sends: a kind and its content. After an epoch it waits for whether to go on.
 EPOCH, DONE, FAILED, UNUSABLE = "epoch", "done", "failed", "unusable"
 
@@ -109,8 +106,7 @@ def begin(log: Path, device: str | None, threads: int) -> None:
         threads: The threads that TensorFlow computes an operation with.
     """
     os.setsid()  # so that what the module starts ends with it
-    with suppress(AttributeError):  # Linux's alone
-        ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+    end_with_parent()
     _print_to(log)
     if device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = device
