@@ -8,12 +8,12 @@ from rich.console import Console
 
 from penstock.local.envs import environment
 
-from . import machine, measure, peer_bulk_inferrer, peer_evidently, peer_kserve, peer_tfx, scale, startup, train
+from . import machine, measure, peer_bulk_inferrer, peer_evidently, peer_kserve, peer_tfx, scale, startup, train, tuning
 from .ours import Place
 
 FLIGHTS = Path("data/flights")
 FOLDER = Path("build/benchmarks")
-_PARTS = ("tfx", "kserve", "scale", "batch", "monitor", "train", "startup")
+_PARTS = ("tfx", "kserve", "scale", "batch", "monitor", "train", "tune", "startup")
 _WIDTH = 130
 _HEAVY = {
     "tf": "tensorflow_model_analysis, tensorflow_transform, mlflow",
@@ -28,7 +28,8 @@ _HEAVY = {
 @click.option("--rows", default=0, help="A sample of about so many rows, for a quick look; 0: all of them.")
 def main(parts: tuple[str, ...], rows: int) -> None:
     """Measure Penstock against TFX's LocalDagRunner and BulkInferrer, its server against KServe's, its monitoring against Evidently, how
-    it scales, how fast training gets its rows, and how its images start.
+    it scales, how fast training gets its rows, its search for hyperparameters against one training after another, and how its images
+    start.
 
     All PARTS unless some are named.
 
@@ -68,6 +69,8 @@ def main(parts: tuple[str, ...], rows: int) -> None:
     if "scale" in wanted:
         scale.compare(flights, repeated, FOLDER / "scale", console)
         scale.ingest_csv(csv, FOLDER / "scale" / "csv", console)
+    if "tune" in wanted:
+        tuning.compare(flights, FOLDER / "tune", console)
 
 
 def _against_tfx(flights: Path, csv: Path, console: Console) -> None:

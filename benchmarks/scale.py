@@ -1,6 +1,7 @@
 """Ten times the rows: how much more time and memory the data's tasks take, and what a row costs. Also what every task's process costs."""
 
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -127,15 +128,15 @@ def evaluate(model: TaskRun, runs: dict[str, TaskRun], folder: Path) -> TaskRun:
     )
 
 
-def train(runs: dict[str, TaskRun], folder: Path) -> TaskRun:
-    """Trains the model that is evaluated; how long that takes is the trainer module's matter."""
+def train(runs: dict[str, TaskRun], folder: Path, hyperparameters: dict[str, Any] | None = None) -> TaskRun:
+    """Trains a model; how long that takes is the trainer module's matter."""
     values = flight_delay.parameters()
     tracking = {"tracking_uri": f"sqlite:///{folder.absolute()}/mlflow.db"}
     return single_task.run(
         "train_model",
         "tf",
         folder / "train_model",
-        {"module_file": values["trainer_module"], "seed": values["seed"]} | tracking,
+        {"module_file": values["trainer_module"], "seed": values["seed"], "hyperparameters": hyperparameters or {}} | tracking,
         {
             "examples": (runs["transform_examples"], "transformed_examples"),
             "transform_graph": (runs["transform_examples"], "transform_graph"),

@@ -74,7 +74,7 @@ class FnArgs:
 
 
 class TunerFnResult(NamedTuple):
-    """What a `tuner_fn` returns: nothing here calls one, but a module may define it beside its `run_fn`.
+    """What a `tuner_fn` returns, which tune_model calls.
 
     Attributes:
         tuner: A KerasTuner.

@@ -1,5 +1,6 @@
 """Runs trials side by side: one process each, as many as there are devices."""
 
+import math
 import statistics
 import time
 from collections.abc import Iterator
@@ -117,12 +118,12 @@ class Processes:
         if score is None:
             logged = f"it logged {', '.join(sorted(metrics))}" if metrics else "it logged nothing"
             reason = f"{self._setting.run_fn} logged no {self._objective!r} ({logged}); set objective to a metric that it logs"
-        elif score - score != 0:
+        elif not math.isfinite(score):
             reason = f"{self._objective} is {score}; look for NaN or inf in the transformed Examples, or narrow the search space"
         else:
             status = STOPPED if each.is_stopped else COMPLETED
             return each.ended(status, score=score, metrics=metrics, tracking_run_id=run_id)
-        finite = {name: value for name, value in metrics.items() if value - value == 0}
+        finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
         return each.ended(FAILED, reason=reason, metrics=finite, tracking_run_id=run_id)
 
     def _cannot_win(self, curve: list[float], done: list[Trial]) -> bool:

@@ -73,7 +73,10 @@ class _TunerSearch:
             names = [CHIEF, *(f"tuner{slot}" for slot in range(self._devices.count))]
             heard = {name: stack.enter_context(self._start(folder, name, slot)) for slot, name in enumerate(names)}
             while heard.keys() - {CHIEF} and not self._problem and (left := until - time.monotonic()) > 0:
-                for pipe in wait([each.pipe for each in heard.values()], min(left, LONGEST_WAIT)):
+                ready = wait([each.pipe for each in heard.values()], min(left, LONGEST_WAIT) if CHIEF in heard else 0)
+                if not ready and CHIEF not in heard:
+                    break  # a worker that starts when all is done would wait for the chief for an hour
+                for pipe in ready:
                     name = next(name for name, each in heard.items() if each.pipe is pipe)
                     if not self._hear(name, heard[name]):
                         del heard[name]

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..lint.reference import page
+from ..spec.handed_down import handed_down
 from ..spec.portable import portable
 from .pinning import pinned
 from .reference import markdown, names, table
@@ -140,7 +141,7 @@ def compiled(pipeline: Any, **options: Any) -> str:
 def _portable(spec: Any) -> Any:
     from google.protobuf import json_format
 
-    document, _ = portable(json_format.MessageToDict(spec), {})
+    document, _ = portable(handed_down(json_format.MessageToDict(spec)), {})
     return json_format.ParseDict(document, type(spec)())
 
 

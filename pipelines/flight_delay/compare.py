@@ -1,8 +1,8 @@
 """Prints how a model of the flights compares with what is simpler, on the held-out months.
 
-    python pipelines/flight_delay/compare.py EXAMPLES MODEL
+    python pipelines/flight_delay/compare.py EXAMPLES MODEL...
 
-EXAMPLES is ingest_examples's artifact, MODEL is train_model's; run it in the environment of the `tf` family.
+EXAMPLES is ingest_examples's artifact, each MODEL is one of train_model's; run it in the environment of the `tf` family.
 """
 
 import argparse
@@ -28,15 +28,16 @@ def main() -> None:
     """Prints one row per model."""
     parser = argparse.ArgumentParser(description="Compares a model with the base rate, a logistic regression and boosted trees.")
     parser.add_argument("examples", type=Path, help="the Examples, with the Splits train and eval")
-    parser.add_argument("model", type=Path, help="the SavedModel")
+    parser.add_argument("models", type=Path, nargs="+", metavar="MODEL", help="a SavedModel")
     arguments = parser.parse_args()
     train, held_out = (pq.read_table(arguments.examples / f"Split-{split}").to_pandas() for split in ("train", "eval"))
     predictions = {
         "base rate": np.full(len(held_out), train[LABEL].mean()),
         "logistic regression": regress(train, held_out),
         "boosted trees": boost(train, held_out),
-        "this model": predict(arguments.model, held_out),
     }
+    names = ["this model"] if len(arguments.models) == 1 else map(str, arguments.models)
+    predictions |= {name: predict(model, held_out) for name, model in zip(names, arguments.models, strict=True)}
     rows = {name: figures(held_out[LABEL].to_numpy(), values) for name, values in predictions.items()}
     print(f"{len(train):,} flights to learn from, {len(held_out):,} held out, of which {held_out[LABEL].mean():.2%} are late\n")
     print(pd.DataFrame(rows).T.to_string(float_format="{:.4f}".format))
