@@ -8,12 +8,12 @@ from rich.console import Console
 
 from penstock.local.envs import environment
 
-from . import machine, measure, peer_bulk_inferrer, peer_evidently, peer_kserve, peer_tfx, scale, startup, train, tuning
+from . import machine, measure, peer_bulk_inferrer, peer_evidently, peer_kserve, peer_tfx, scale, sources, startup, train, tuning
 from .ours import Place
 
 FLIGHTS = Path("data/flights")
 FOLDER = Path("build/benchmarks")
-_PARTS = ("tfx", "kserve", "scale", "batch", "monitor", "train", "tune", "startup")
+_PARTS = ("tfx", "kserve", "scale", "batch", "monitor", "train", "tune", "sources", "startup")
 _WIDTH = 130
 _HEAVY = {
     "tf": "tensorflow_model_analysis, tensorflow_transform, mlflow",
@@ -28,8 +28,8 @@ _HEAVY = {
 @click.option("--rows", default=0, help="A sample of about so many rows, for a quick look; 0: all of them.")
 def main(parts: tuple[str, ...], rows: int) -> None:
     """Measure Penstock against TFX's LocalDagRunner and BulkInferrer, its server against KServe's, its monitoring against Evidently, how
-    it scales, how fast training gets its rows, its search for hyperparameters against one training after another, and how its images
-    start.
+    it scales, how fast training gets its rows, its search for hyperparameters against one training after another, tables against
+    files, and how its images start.
 
     All PARTS unless some are named.
 
@@ -58,6 +58,11 @@ def main(parts: tuple[str, ...], rows: int) -> None:
             run = place.run("served")
             place.stop()
             peer_kserve.compare(run, FOLDER / "kserve", console)
+    if "sources" in wanted:
+        delta, iceberg = FOLDER / "delta", FOLDER / "iceberg"
+        _make("delta", flights, delta)
+        _make("iceberg", flights, iceberg)
+        sources.compare(flights, delta, iceberg, FOLDER / "sources", console)
     if "train" in wanted:
         train.compare(scale.prepare(flights, FOLDER / "train"), FOLDER / "train", console)
     if wanted & {"scale", "batch", "monitor"}:

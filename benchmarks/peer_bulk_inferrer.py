@@ -83,7 +83,7 @@ def _ours(table: Path, runs: dict[str, TaskRun], folder: Path) -> _Side:
         folder / "score_batch",
         {"key_columns": [KEY]},
         {
-            "examples": (scale.ingest(table, folder), "examples"),
+            "examples": (scale.ingest(f"{table}/*.parquet", folder), "examples"),
             "schema": (runs["validate_examples"], "schema"),
             "model": (runs["train_model"], "model"),
             "evaluation": (runs["evaluate_model"], "evaluation"),

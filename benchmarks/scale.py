@@ -32,7 +32,7 @@ def compare(flights: Path, repeated: Path, folder: Path, console: Console) -> No
     model = train(small, folder)
     for runs, name in ((small, "x1"), (large, f"x{TIMES}")):
         runs["evaluate_model"] = evaluate(model, runs, folder / name)
-    rows = [sum(_rows(runs["ingest_examples"]).values()) for runs in (small, large)]
+    rows = [sum(rows_of(runs["ingest_examples"]).values()) for runs in (small, large)]
     table = Table(
         "",
         "s",
@@ -86,17 +86,17 @@ def ingest_csv(csv: Path, folder: Path, console: Console) -> None:
     console.print(f"ingest_examples on the CSV files that CsvExampleGen read: {run.cost.seconds:.2f} s\n", highlight=False)
 
 
-def ingest(table: Path, folder: Path) -> TaskRun:
-    """Ingests a table of flights as the example does."""
+def ingest(input_uri: str, folder: Path) -> TaskRun:
+    """Ingests flights as the example does."""
     values = flight_delay.parameters()
-    parameters = {"input_uri": f"{table}/*.parquet"} | {name: values[name] for name in _INGEST}
+    parameters = {"input_uri": input_uri} | {name: values[name] for name in _INGEST}
     return single_task.run("ingest_examples", "tf", folder / "ingest_examples", parameters, {}, ["examples"])
 
 
 def prepare(flights: Path, folder: Path) -> dict[str, TaskRun]:
     """Runs the tasks up to the training."""
     values = flight_delay.parameters()
-    ingested = ingest(flights, folder)
+    ingested = ingest(f"{flights}/*.parquet", folder)
     validate = single_task.run(
         "validate_examples",
         "tfdv",
@@ -146,12 +146,13 @@ def train(runs: dict[str, TaskRun], folder: Path, hyperparameters: dict[str, Any
     )
 
 
-def _rows(ingest: TaskRun) -> dict[str, int]:
+def rows_of(ingest: TaskRun) -> dict[str, int]:
+    """Returns how many rows each Split of ingested Examples has."""
     return decode_metadata(ingest.metadata["examples"])["splits"]
 
 
 def _rows_read(name: str, *sides: dict[str, TaskRun]) -> list[int]:
-    splits = [_rows(runs["ingest_examples"]) for runs in sides]
+    splits = [rows_of(runs["ingest_examples"]) for runs in sides]
     return [rows["eval"] if name == "evaluate_model" else sum(rows.values()) for rows in splits]
 
 

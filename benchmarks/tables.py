@@ -17,9 +17,9 @@ JITTERED = ["temperature", "dew_point", "pressure"]
 
 
 def main() -> None:
-    """Makes one table: `sample`, `csv`, `repeat`, `numbered` or `monitored`."""
+    """Makes one table: `sample`, `csv`, `repeat`, `delta`, `iceberg`, `numbered` or `monitored`."""
     parser = argparse.ArgumentParser(description="Makes a benchmark's table.")
-    parser.add_argument("make", choices=[make.__name__ for make in (sample, csv, repeat, numbered, monitored)])
+    parser.add_argument("make", choices=[make.__name__ for make in (sample, csv, repeat, delta, iceberg, numbered, monitored)])
     parser.add_argument("source", type=Path, help="the example's table, one Parquet file per month")
     parser.add_argument("target", type=Path)
     parser.add_argument("count", type=int, nargs="?", default=0, help="sample: how many rows; repeat: how many times")
@@ -55,6 +55,27 @@ def repeat(source: Path, target: Path, times: int) -> None:
         with pq.ParquetWriter(target / file.name, table.schema, compression="zstd") as writer:
             for _ in range(times):
                 writer.write_table(_jittered(table, rng))
+
+
+def delta(source: Path, target: Path, _: int) -> None:
+    """Writes the table as a Delta table, a commit for each file."""
+    from deltalake import write_deltalake
+
+    for file in sorted(source.glob("*.parquet")):
+        write_deltalake(target, pq.read_table(file), mode="append")
+
+
+def iceberg(source: Path, target: Path, _: int) -> None:
+    """Writes the table as an Iceberg table, a commit for each file."""
+    from pyiceberg.catalog.sql import SqlCatalog
+
+    target.mkdir(parents=True)
+    catalog = SqlCatalog("benchmark", uri=f"sqlite:///{target}/catalog.db", warehouse=f"file://{target.absolute()}")
+    catalog.create_namespace("benchmark")
+    files = sorted(source.glob("*.parquet"))
+    table = catalog.create_table("benchmark.flights", pq.read_schema(files[0]))
+    for file in files:
+        table.append(pq.read_table(file))
 
 
 def numbered(source: Path, target: Path, _: int) -> None:
