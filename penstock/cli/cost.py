@@ -162,7 +162,7 @@ def read(run: str, prices_file: Path, root: Path, where: dict[str, Any]) -> "tup
     prices = read_prices(prices_file)
     if where["target"] or where["context"]:
         return prices, remote_run(connected(where)[0], run)
-    return prices, local_run(Path(run) if Path(run).is_dir() else root / run)
+    return prices, local_run(root, run)
 
 
 def _cells(line: "Line") -> tuple[str, ...]:

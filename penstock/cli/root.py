@@ -14,6 +14,7 @@ from penstock.components.protocol import TaskError, redact
 
 from ..errors import UserError, before_anything_starts, disk_full_explained
 from ..kfp_adapter.lazy_import import import_kfp
+from .budget import budget_options, keep_within_budget
 from .cost import advise, cost
 from .images import images
 from .lint import lint
@@ -81,6 +82,7 @@ for command in (serve, images, lint, submit, upload, schedule, runs, cost, advis
     "1: one process at a time; the next task's process does not start ahead either.",
 )
 @verbose_option
+@budget_options
 def run(
     file: Path,
     texts: tuple[str, ...],
@@ -92,6 +94,7 @@ def run(
     name: str,
     labels: tuple[str, ...],
     parallel: int | None,
+    **budget: Any,
 ) -> None:
     """Run a compiled pipeline, or one compiled component, on this machine.
 
@@ -132,6 +135,7 @@ def run(
         arguments = pipeline.arguments(given, read_values(values_file) if values_file else {})
         refuse(pipeline, arguments)
         check_names(pipeline.document, arguments)
+    keep_within_budget(budget, root, pipeline.name, pipeline.document, arguments)
     try:
         limit = parallel or default_limit()
         ours = make_runner(runner, extra_packages, ahead=parallel != 1)

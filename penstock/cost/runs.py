@@ -93,12 +93,17 @@ class RunUse:
         return next((task for task in reversed(self.tasks) if task.name.rpartition("/")[2] == named and task.state in (DONE, CACHED)), None)
 
 
-def local_run(folder: Path) -> RunUse:
+def local_run(root: Path, run: str) -> RunUse:
     """Reads what a run on this machine took.
+
+    Args:
+        root: The folder for runs.
+        run: The run's name there, or its folder wherever it is.
 
     Raises:
         UserError: There is no such run, or it has no record.
     """
+    folder = Path(run) if Path(run).is_dir() else root / run
     record = read_record(folder)
     requests = requests_of(record.spec, record.parameters)
     tasks = []

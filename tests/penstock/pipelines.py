@@ -273,9 +273,9 @@ def spending(folder: str, used: dict, memory: str = "4Gi", accelerator: str = ""
 
 
 @dsl.pipeline(name="resuming")
-def resuming(folder: str, used: dict):
+def resuming(folder: str, used: dict, memory: str = "4Gi"):
     """Its task is tried again, and goes on where it stopped."""
-    resume(used=used, checkpoint_uri="gs://bucket/checkpoints").set_cpu_limit("2").set_memory_limit("4Gi").set_retry(2)
+    resume(used=used, checkpoint_uri="gs://bucket/checkpoints").set_cpu_limit("2").set_memory_limit(memory).set_retry(2)
 
 
 @dsl.pipeline(name="looped-gate")

@@ -10,6 +10,7 @@ import click
 from penstock.components.protocol import redact, redact_all
 
 from ...errors import before_anything_starts
+from ..budget import budget_options, keep_within_budget
 from ..options import label_option
 from .follow import follow, to_follow
 from .options import FILE, connected, run_options, where_options
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 @where_options
 @run_options
 @label_option
+@budget_options
 @click.option("--once", is_flag=True, help="If there is a run with this --name, start none and print that one.")
 @click.option("--wait", is_flag=True, help="Follow the run to its end, as `penstock run` does.")
 @click.option("--dry-run", is_flag=True, help="Check everything and print the request without sending it.")
@@ -39,21 +41,24 @@ def submit(file: Path, wait: bool, dry_run: bool, **given: Any) -> None:
       penstock submit flight_delay_training --target kubeflow --params kubeflow.yaml --wait
       penstock submit flight_delay_training --target vertex -p input_uri=gs://bucket/rows -p accelerator_type=l4
       penstock submit flight_delay_training --target vertex --params vertex.yaml --dry-run
+      penstock submit flight_delay_training --target vertex --params vertex.yaml --max-cost 20 --like RUN --prices gcp.yaml
       penstock submit flight_delay_training --target vertex --params vertex.yaml --name retrain-2026-11 --once --label reason=drift
     """
     if given["once"] and not given["name"]:
         raise click.UsageError("--once needs --name, which says which run is meant")
     prepared = prepare(file, given)
+    submission = prepared.submission
+    keep_within_budget(given, prepared.target, prepared.pipeline.name, submission.spec, submission.parameters)
     if dry_run:
         _print_document(redact_all(prepared.request))
         _warn(prepared.findings)
         click.echo("nothing was sent", err=True)
         return
-    run = prepared.target.submit(prepared.submission)
+    run = prepared.target.submit(submission)
     say("submitted", run.id)
     say("page", run.url)
     if wait:
-        sys.exit(follow(prepared.target, run, prepared.pipeline, prepared.submission.parameters, given))
+        sys.exit(follow(prepared.target, run, prepared.pipeline, submission.parameters, given))
     say("follow it", to_follow(run, given))
 
 

@@ -309,3 +309,47 @@ def test_a_recorded_run_of_an_older_version_tells_its_times_and_no_more(kubeflow
     assert tasks["push-model"]["seconds"] > 1
     assert (tasks["push-model"]["used"], tasks["push-model"]["cost"]) == ({}, None)
     assert bill["cost_per_1000_predictions"] is None
+
+
+def test_a_run_that_would_cost_more_than_its_budget_is_not_submitted(backend: Backend, person: Person, prices: Callable[..., Path]) -> None:
+    used = json.dumps(USED)
+    earlier = run_id(person.submits(resuming, "--wait", used=used).stdout)
+    budget = ("--like", earlier, "--prices", str(prices()), "--target", backend.name)
+    price = {"kubeflow": 0.005, "vertex": 0.01}[backend.name]  # half a machine, or a whole one, for ten seconds
+    calls = len(backend.calls())
+    stopped = person.submits(resuming, "--max-cost", str(price * 0.9), *budget, used=used)
+    assert (stopped.returncode, stopped.stdout) == (2, "")
+    assert re.fullmatch(
+        r"error: the run would cost about 0\.0\d+ EUR, as the run \S+ did, and --max-cost is 0\.0\d+: request less \(penstock advise\), or "
+        r"raise --max-cost\n",
+        stopped.stderr,
+    ), stopped.stderr
+    assert not [call for call in backend.calls()[calls:] if re.search("POST|Create", call)]
+    warned = person.submits(resuming, "--max-cost", "1", "--warn-cost", "0.001", *budget, used=used)
+    assert warned.returncode == 0
+    assert re.fullmatch(r"warning: the run would cost about 0\.0\d+ EUR, .*, which is more than --warn-cost 0\.001\n", warned.stderr)
+
+
+def test_a_run_whose_cost_cannot_be_known_does_not_start(person: Person, prices: Callable[..., Path], spent: Path, tmp_path: Path) -> None:
+    def stopped(like: str | Path, **parameters: Any) -> str:
+        options = ("--like", str(like), "--prices", str(prices()), "--max-cost", "100", "--name", "never")
+        done = person.runs(resuming, *options, used=json.dumps(USED), **parameters)
+        assert (done.returncode, done.stdout) == (2, ""), done.stdout
+        assert not (tmp_path / "local_outputs" / "never").exists()
+        return done.stderr.removeprefix("error: ").rstrip()
+
+    for name in ("first", "cached"):
+        assert person.runs(resuming, "--name", name, used=json.dumps(USED)).returncode == 0
+    cannot = "the run {} does not tell what this one will cost: "
+    assert stopped("cached") == cannot.format("cached") + "it took resume from the cache; give --like a run that ran all of its tasks"
+    assert stopped(spent) == cannot.format("spent") + "it is a run of spending; give --like a run of resuming"
+    assert stopped("first", memory="8Gi") == cannot.format("first") + (
+        "resume requested something else there; give --like a run with the same requests"
+    )
+    assert (
+        stopped("none")
+        == "there is no run local_outputs/none; `ls local_outputs` lists the runs there. For a run on a backend, give --target"
+    )
+    assert person.runs(resuming, "--max-cost", "1", used=json.dumps(USED)).returncode == 2, (
+        "it is not said which earlier run, and which prices"
+    )
