@@ -311,6 +311,7 @@ def test_a_recorded_run_of_an_older_version_tells_its_times_and_no_more(kubeflow
     assert bill["cost_per_1000_predictions"] is None
 
 
+@pytest.mark.parametrize("backend", ["kubeflow", pytest.param("vertex", marks=pytest.mark.slow)], indirect=True)
 def test_a_run_that_would_cost_more_than_its_budget_is_not_submitted(backend: Backend, person: Person, prices: Callable[..., Path]) -> None:
     used = json.dumps(USED)
     earlier = run_id(person.submits(resuming, "--wait", used=used).stdout)
