@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +223,42 @@ def test_two_runs_do_not_write_to_one_folder_of_a_bucket_at_the_same_time(score,
         "predictions",
         "manifest.json",
     }
+
+
+class _Closed(BaseHTTPRequestHandler):
+    """An S3 that gives nobody access."""
+
+    def refuse(self):
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body if self.command != "HEAD" else b"")
+
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = refuse
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_bucket_without_access_is_one_line(fail, monkeypatch):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Closed)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for name, value in {
+        "ENDPOINT_URL_S3": f"http://127.0.0.1:{server.server_port}",
+        "ACCESS_KEY_ID": "a",
+        "SECRET_ACCESS_KEY": "b",
+    }.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    clients = fsspec.get_filesystem_class("s3")  # they keep the endpoint that they were made with
+    clients.clear_instance_cache()
+    error = fail(output_uri="s3://closed/scored")
+    clients.clear_instance_cache()
+    server.shutdown()
+    assert "the output cannot be stored at s3://closed/scored (" in error
+    assert "Access Denied" in error or "Forbidden" in error
+    assert error.endswith("correct output_uri, or give access")
 
 
 @pytest.mark.usefixtures("quick_lease")
