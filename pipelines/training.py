@@ -70,6 +70,7 @@ def training(
     accelerator_type: str = "",
     accelerator_count: str = "",
     workers: int = 1,
+    checkpoint_uri: str = "",
     on_broken_baseline: str = "fail",
     rubber_stamp: bool = False,
     serving_limits: dict = {},  # noqa: B006
@@ -144,6 +145,7 @@ def training(
             backend's own form, use its name (`nvidia.com/gpu` on Kubeflow, `NVIDIA_L4` on Vertex AI). Empty: none.
         accelerator_count: The number of accelerators, as text. Empty: none.
         workers: The number of workers that train together, as in train_model.
+        checkpoint_uri: Path or URI of a folder for checkpoints, from which an interrupted training goes on, as in train_model.
         on_broken_baseline: `fail` or `ignore`.
         rubber_stamp: Whether to bless a first model without any measurement if `eval_config` sets only change thresholds.
         serving_limits: The limits of check_serving, such as `{"p99_ms": 50, "memory_mb": 2000}`. Empty: the gate checks only
@@ -254,8 +256,10 @@ def training(
         tracking_uri=tracking_uri,
         experiment=experiment,
         workers=workers,
+        checkpoint_uri=checkpoint_uri,
     )
     train.set_accelerator_type(accelerator_type).set_accelerator_limit(accelerator_count)
+    train.set_retry(num_retries=3, backoff_duration="30s", backoff_factor=2)  # a spot node may disappear
     resolve = resolve_baseline(
         candidate=train.outputs["model"],
         model_name=model_name,

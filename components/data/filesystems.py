@@ -52,7 +52,7 @@ def open_store(uri: str) -> tuple[Any, str]:
         if not any(os.environ.get(name) for name in _S3_ENDPOINTS):
             raise TaskError(f"{uri}: the address of MinIO is unknown; set {_S3_ENDPOINTS[0]} to its URL")
         scheme, uri = "s3", f"s3://{rest}"
-    return fsspec.core.url_to_fs(uri, **_options(scheme))
+    return fsspec.core.url_to_fs(uri, **_options(scheme if "://" in uri else "file"))
 
 
 def _options(scheme: str) -> dict[str, Any]:

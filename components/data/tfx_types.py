@@ -6,7 +6,7 @@ The contract is that of TFX 1.16's `fn_args_utils`: the same names and meanings.
 import importlib.util
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -53,6 +53,8 @@ class FnArgs:
         base_model: A SavedModel to start from, or None.
         hyperparameters: Their values by name.
         custom_config: Whatever the pipeline's author says.
+        callbacks: What to give to `Model.fit` besides the module's own callbacks. TFX's FnArgs has no such field: a module for both
+            takes `getattr(fn_args, "callbacks", [])`.
     """
 
     working_dir: str | None = None
@@ -71,6 +73,7 @@ class FnArgs:
     base_model: str | None = None
     hyperparameters: dict[str, Any] | None = None
     custom_config: dict[str, Any] | None = None
+    callbacks: list[Any] = field(default_factory=list)
 
 
 class TunerFnResult(NamedTuple):

@@ -30,6 +30,7 @@ def train_model(
     tracking_uri: str = "",
     experiment: str = "penstock",
     workers: int = 1,
+    checkpoint_uri: str = "",
 ):
     """Trains a model with a TFX `run_fn(fn_args)`, on every visible GPU or on the CPU, and tracks the run in MLflow.
 
@@ -59,5 +60,8 @@ def train_model(
         experiment: The MLflow experiment.
         workers: The number of workers that train together, each on the devices that it sees. With more than one,
             MultiWorkerMirroredStrategy distributes the batches, and the task starts them as processes in its own container.
+        checkpoint_uri: Path or URI of a folder for checkpoints, such as `gs://bucket/checkpoints`; several trainings may share it. A
+            module that gives `fn_args.callbacks` to `Model.fit` goes on from the last step if the task is ended and runs again with the
+            same inputs. The checkpoints are removed when the task succeeds. Only with one worker. Empty: none.
     """
     return container("tf-gpu", "train_model")

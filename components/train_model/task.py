@@ -7,7 +7,9 @@ from typing import NamedTuple
 from penstock.components.data import load_function, read_module
 from penstock.components.data.saved_models import settle_fingerprint
 from penstock.components.protocol import Input, Output
+from penstock.components.training.checkpoints import Checkpoints
 from penstock.components.training.hyperparameters import Hyperparameters
+from penstock.components.training.resuming import surviving
 from penstock.components.training.run_fn import Training, call, seed_everything, signatures
 from penstock.components.training.strategy import join_team
 from penstock.components.training.tracking import follow_fits, tracked_run
@@ -44,11 +46,12 @@ def train_model(
     tracking_uri: str = "",
     experiment: str = "penstock",
     workers: int = 1,  # shared_by_workers starts them
+    checkpoint_uri: str = "",
 ) -> Outputs:
     """Trains a model; the interface's docstring says what the parameters mean.
 
     Raises:
-        TaskError: The Examples, the module, what the module exported, or the tracking server cannot be used.
+        TaskError: The Examples, the module, what the module exported, the tracking server or the place for checkpoints cannot be used.
     """
     training = Training(
         examples=examples,
@@ -76,9 +79,17 @@ def train_model(
         "module_sha256": module.sha256,
     }
     training_logs.path.mkdir(parents=True)
+    passes: list[int] = []
     with tempfile.TemporaryDirectory(prefix="penstock-train-") as working_dir:
-        fn_args = training.fn_args(Path(working_dir), model.path, training_logs.path, values)
-        with tracked_run(tracking_uri, experiment, training.logged | values, lineage) as run, follow_fits(run):
+        fn_args = training.fn_args(Path(working_dir), model.path, training_logs.path, values, passes)
+        inputs = lineage | training.inputs(fn_args) | {"run_fn": run_fn, "hyperparameters": values}
+        checkpoints = Checkpoints(checkpoint_uri, inputs) if checkpoint_uri else None
+        earlier = checkpoints.tracking_run_id if checkpoints else ""
+        with (
+            tracked_run(tracking_uri, experiment, training.logged | values, lineage, earlier) as run,
+            surviving(checkpoints, run, passes) as fn_args.callbacks,
+            follow_fits(run),
+        ):
             strategy = call(function, fn_args, module.sources)
             names = signatures(model.path)
     settle_fingerprint(model.path)
@@ -90,4 +101,7 @@ def train_model(
         "tracking_run_id": run.run_id,
     }
     metrics.metadata |= run.metrics
+    if checkpoints:
+        model.metadata |= checkpoints.metadata
+        checkpoints.remove()
     return Outputs(run.run_id)

@@ -4,6 +4,7 @@ import glob
 import itertools
 import math
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,22 @@ POOL_ROWS = 16 * ROW_GROUP_ROWS
 POOL_BYTES = 1 << 30
 
 
-def data_accessor() -> DataAccessor:
-    """Returns a DataAccessor for Parquet files and for TFRecord files of tf.Example (gzip where they are named `.gz`)."""
-    return DataAccessor(_tf_dataset, _record_batches)
+def data_accessor(passes: list[int] | None = None) -> DataAccessor:
+    """Returns a DataAccessor for Parquet files and for TFRecord files of tf.Example (gzip where they are named `.gz`).
+
+    Args:
+        passes: How often each dataset of Parquet files has been begun, in the order in which the datasets are made. The order of the rows
+            follows from this and the seed alone, so that a later process can go on with it.
+    """
+    passes = [] if passes is None else passes
+    return DataAccessor(partial(_tf_dataset, passes), partial(_record_batches, passes))
 
 
-def _tf_dataset(patterns: list[str], options: tfxio.TensorFlowDatasetOptions, schema: Schema | None = None) -> tf.data.Dataset:
+def _tf_dataset(
+    passes: list[int], patterns: list[str], options: tfxio.TensorFlowDatasetOptions, schema: Schema | None = None
+) -> tf.data.Dataset:
     files = _matching(patterns)
-    dataset = _parquet(files, options, schema) if _are_parquet(files) else _tfrecord(files, schema).TensorFlowDataset(options)
+    dataset = _parquet(files, options, schema, passes) if _are_parquet(files) else _tfrecord(files, schema).TensorFlowDataset(options)
     # Workers that train together read the same batches, and each takes its rows of them. TensorFlow would divide files, of which there
     # may be one.
     sharding = tf.data.Options()
@@ -41,8 +50,8 @@ def _tf_dataset(patterns: list[str], options: tfxio.TensorFlowDatasetOptions, sc
     return dataset.with_options(sharding)
 
 
-def _parquet(files: list[str], options: tfxio.TensorFlowDatasetOptions, schema: Schema | None) -> tf.data.Dataset:
-    pools = _Pools(files, schema, options)
+def _parquet(files: list[str], options: tfxio.TensorFlowDatasetOptions, schema: Schema | None, passes: list[int]) -> tf.data.Dataset:
+    pools = _Pools(files, schema, options, passes)
     specs = TensorAdapter(pools.tensors.config).TypeSpecs()
     if options.label_key and options.label_key not in specs:
         raise TaskError(f"the Examples have no label {options.label_key!r} (they have: {', '.join(sorted(specs))}); correct label_key")
@@ -68,12 +77,14 @@ def _parquet(files: list[str], options: tfxio.TensorFlowDatasetOptions, schema: 
     return dataset.apply(tf.data.experimental.assert_cardinality(pools.batches)).prefetch(options.prefetch_buffer_size)
 
 
-def _record_batches(patterns: list[str], options: tfxio.RecordBatchesOptions, schema: Schema | None = None) -> Iterator[pa.RecordBatch]:
+def _record_batches(
+    passes: list[int], patterns: list[str], options: tfxio.RecordBatchesOptions, schema: Schema | None = None
+) -> Iterator[pa.RecordBatch]:
     files = _matching(patterns)
     if not _are_parquet(files):
         yield from _tfrecord(files, schema).RecordBatches(options)
         return
-    pools = _Pools(files, schema, options)
+    pools = _Pools(files, schema, options, passes)
     for pool in pools:
         lists = pools.tensors.to_lists(pool)
         yield from (lists.slice(start, options.batch_size) for start in range(0, lists.num_rows, options.batch_size))
@@ -97,11 +108,15 @@ def _tfrecord(files: list[str], schema: Schema | None) -> tfxio.TFExampleRecord:
 class _Pools:
     """The rows of Parquet files as pools: shuffled, as large as memory may be filled, each but the last a whole number of batches.
 
-    Iterating again goes through the rows again, in another order: an epoch. The orders follow from the seed.
+    Iterating again goes through the rows again, in another order: an epoch. The orders follow from the seed and the number of the iteration.
     """
 
     def __init__(
-        self, files: list[str], schema: Schema | None, options: tfxio.TensorFlowDatasetOptions | tfxio.RecordBatchesOptions
+        self,
+        files: list[str],
+        schema: Schema | None,
+        options: tfxio.TensorFlowDatasetOptions | tfxio.RecordBatchesOptions,
+        passes: list[int],
     ) -> None:
         if schema is None:
             raise TaskError("Parquet Examples need a Schema; pass tf_transform_output.transformed_metadata.schema to the data_accessor")
@@ -111,7 +126,9 @@ class _Pools:
         self._groups = [group for fragment in dataset.get_fragments() for group in fragment.split_by_row_group()]
         self._options = options
         # NumPy's global generator is what a run's seed seeds.
-        self._random = np.random.default_rng(np.random.randint(2**31) if options.shuffle_seed is None else options.shuffle_seed)
+        self._seed = np.random.randint(2**31) if options.shuffle_seed is None else options.shuffle_seed
+        self._passes, self._number = passes, len(passes)
+        passes.append(0)
         rows = dataset.count_rows()
         if not rows:
             raise TaskError(f"there are no rows in {Path(files[0]).parent}; check the Split's source")
@@ -124,19 +141,21 @@ class _Pools:
         return math.floor(batches) if self._options.drop_final_batch else math.ceil(batches)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
+        random = np.random.default_rng([self._seed, self._passes[self._number]])
+        self._passes[self._number] += 1
         left = None
         epochs = itertools.count() if self._options.num_epochs is None else range(self._options.num_epochs)
         for _ in epochs:
-            for rows in self._epoch():
+            for rows in self._epoch(random):
                 rows = rows if left is None else pa.concat_tables([left, rows])
                 left = rows.slice(rows.num_rows - rows.num_rows % self._options.batch_size)
-                yield from self._shuffled(rows.slice(0, rows.num_rows - left.num_rows))
+                yield from self._shuffled(rows.slice(0, rows.num_rows - left.num_rows), random)
         if left is not None and not self._options.drop_final_batch:
-            yield from self._shuffled(left)
+            yield from self._shuffled(left, random)
 
-    def _epoch(self) -> Iterator[pa.Table]:
+    def _epoch(self, random: np.random.Generator) -> Iterator[pa.Table]:
         """Reads every row group once, as many together as make a pool."""
-        order = self._random.permutation(len(self._groups)) if self._options.shuffle else range(len(self._groups))
+        order = random.permutation(len(self._groups)) if self._options.shuffle else range(len(self._groups))
         most = max(self._options.shuffle_buffer_size, POOL_ROWS) if self._options.shuffle else ROW_GROUP_ROWS
         held: list[pa.Table] = []
         for index in order:
@@ -147,7 +166,7 @@ class _Pools:
         if held:
             yield pa.concat_tables(held)
 
-    def _shuffled(self, rows: pa.Table) -> Iterator[pa.RecordBatch]:
+    def _shuffled(self, rows: pa.Table, random: np.random.Generator) -> Iterator[pa.RecordBatch]:
         if rows.num_rows and self._options.shuffle:
-            rows = rows.take(self._random.permutation(rows.num_rows))
+            rows = rows.take(random.permutation(rows.num_rows))
         yield from rows.combine_chunks().to_batches()

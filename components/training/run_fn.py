@@ -12,12 +12,13 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
+import penstock
 from penstock.components.data.examples import count_rows, split_files, split_folder
 from penstock.components.data.filesystems import fetch_folder
 from penstock.components.data.tensors import SCHEMA_FILE, load_schema
 from penstock.components.data.tfx_types import FnArgs
 from penstock.components.data.user_code import in_user_code
-from penstock.components.protocol import Input, TaskError, local_path
+from penstock.components.protocol import Input, TaskError, fingerprint, local_path
 
 from .data_accessor import data_accessor
 from .distributed_keras import corrected_keras
@@ -63,7 +64,20 @@ class Training:
             package.mixed_precision.set_global_policy(policy)
         tf.config.optimizer.set_jit(self.xla)
 
-    def fn_args(self, working_dir: Path, model: Path, logs: Path, hyperparameters: dict[str, Any]) -> FnArgs:
+    def inputs(self, fn_args: FnArgs) -> dict[str, Any]:
+        """Returns what determines a training, besides the module and its hyperparameters."""
+        return self.logged | {
+            "transform_graph": self.transform_graph.fingerprint,
+            "schema": self.schema.fingerprint,
+            "splits": [self.train_split, self.eval_split],
+            "custom_config": self.custom_config,
+            "base_model": fingerprint(fn_args.base_model) if fn_args.base_model else "",
+            "versions": [penstock.__version__, tf.__version__, keras.__version__],
+        }
+
+    def fn_args(
+        self, working_dir: Path, model: Path, logs: Path, hyperparameters: dict[str, Any], passes: list[int] | None = None
+    ) -> FnArgs:
         """Returns the FnArgs of a call.
 
         Args:
@@ -71,6 +85,7 @@ class Training:
             model: Where the SavedModel goes.
             logs: Where logs go.
             hyperparameters: Their values by name.
+            passes: The data_accessor's.
 
         Raises:
             TaskError: `base_model` is not a SavedModel.
@@ -85,7 +100,7 @@ class Training:
             schema_file=str(self.schema.path / SCHEMA_FILE),
             transform_graph_path=str(self.transform_graph.path),
             transform_output=str(self.transform_graph.path),
-            data_accessor=data_accessor(),
+            data_accessor=data_accessor(passes),
             serving_model_dir=str(model),
             eval_model_dir=str(working_dir / "eval_model"),
             model_run_dir=str(logs),

@@ -1,7 +1,6 @@
 """A training run in MLflow, and the callback that follows every `Model.fit` of a module that knows nothing of it."""
 
 import importlib.metadata
-import inspect
 import json
 import math
 import os
@@ -9,7 +8,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import mlflow
@@ -19,6 +18,8 @@ from mlflow.exceptions import MlflowException
 
 from penstock.components.protocol import TaskError, figure, redact
 from penstock.components.release.tracking import connect, experiment_id
+
+from .fits import around_fits
 
 _PARAM_LENGTH = 6000  # the longest value that MLflow's database stores
 _FIGURE_SECONDS = 5.0
@@ -45,6 +46,7 @@ class Run:
     Attributes:
         run_id: MLflow's name of it.
         metrics: The last value of every metric of the epochs.
+        epochs: How many epochs were logged.
         after_epoch: Called with an epoch's metrics when they are logged.
     """
 
@@ -53,7 +55,11 @@ class Run:
         self.metrics: dict[str, float] = {}
         self.after_epoch: Callable[[dict[str, float]], None] = lambda _: None
         self._client = client
-        self._epochs = 0
+        self.epochs = 0
+
+    def go_on(self, epochs: int, metrics: dict[str, float]) -> None:
+        """Takes over what an earlier attempt has logged."""
+        self.epochs, self.metrics = epochs, self.metrics | metrics
 
     @_undisturbed()
     def log_epoch(self, values: dict[str, float]) -> None:
@@ -65,11 +71,11 @@ class Run:
         broken = [name for name, value in values.items() if not math.isfinite(value)]
         if broken:
             raise TaskError(
-                f"{', '.join(broken)} of epoch {self._epochs + 1} is not a finite number; look for NaN or inf in the transformed Examples, "
+                f"{', '.join(broken)} of epoch {self.epochs + 1} is not a finite number; look for NaN or inf in the transformed Examples, "
                 "or lower the learning rate"
             )
-        self.log(values, self._epochs)
-        self._epochs += 1
+        self.log(values, self.epochs)
+        self.epochs += 1
         self.metrics |= values
         self.after_epoch(values)
 
@@ -89,7 +95,7 @@ class Run:
 
 @contextmanager
 def tracked_run(tracking_uri: str, experiment: str, params: dict[str, Any], tags: dict[str, str], run_id: str = "") -> Iterator[Run]:
-    """Tracks what happens inside; the run is FAILED if that raises.
+    """Tracks what happens inside; the run is FAILED if that raises, and KILLED if the process is ended.
 
     The module's own `mlflow.log_*` calls go to the same run.
 
@@ -106,6 +112,9 @@ def tracked_run(tracking_uri: str, experiment: str, params: dict[str, Any], tags
     try:
         yield Run(client, run_id)
         status = "FINISHED"
+    except SystemExit:
+        status = "KILLED"
+        raise
     finally:
         os.environ.pop("MLFLOW_RUN_ID", None)  # gone if the module's calls took the run up: then it is MLflow's active run
         while mlflow.active_run():
@@ -150,29 +159,14 @@ def follow_fits(run: Run) -> Iterator[None]:
 
     MLflow's autologging would do the first only, for one of the two Keras packages, and logs models and data sets besides.
     """
-    with ExitStack() as stack:
-        # A module that says `tf.keras` means Keras 2 once tf.Transform is imported, and that is a package of its own.
-        for package in filter(None, map(sys.modules.get, ("keras", "tf_keras"))):
-            stack.enter_context(_followed(package, run))
+
+    @contextmanager
+    def followed(package: Any, arguments: dict[str, Any]) -> Iterator[None]:
+        arguments["callbacks"].append(_follower(package, run))
         yield
 
-
-@contextmanager
-def _followed(package: Any, run: Run) -> Iterator[None]:
-    fit = package.Model.fit
-    signature = inspect.signature(fit)
-
-    def followed_fit(*args: Any, **kwargs: Any) -> Any:
-        bound = signature.bind(*args, **kwargs)
-        given = bound.arguments.get("callbacks") or []
-        bound.arguments["callbacks"] = [*(given if isinstance(given, list | tuple) else [given]), _follower(package, run)]
-        return fit(*bound.args, **bound.kwargs)
-
-    package.Model.fit = followed_fit
-    try:
+    with around_fits(followed):
         yield
-    finally:
-        package.Model.fit = fit
 
 
 def _follower(package: Any, run: Run) -> Any:

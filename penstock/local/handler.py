@@ -49,7 +49,11 @@ class TaskHandler:
     view: tasks.View
 
     def run(self) -> Status:
-        """Runs the task's process to its end."""
+        """Runs the task's process to its end.
+
+        Raises:
+            UserError: kfp.local must not try again: the run is ending, or a Penstock task has given its reason, which a person can remove.
+        """
         task = tasks.current()
         task.component = component_of(self.full_command)
         job = Job(task.component, self.image, self.full_command, self.env_vars, _executor_input(self.full_command))
@@ -73,6 +77,8 @@ class TaskHandler:
             task.error = f"it was ended by signal {-code}"
         if code and not task.error and shutil.disk_usage(root).free < _LEAST_ROOM:  # the reason is lost with its log
             task.error = f"cannot write {task.log}: no space left on the device; free some space and run it again"
+        if code and (self.processes.interrupted or (task.component and reader.reason)):
+            raise UserError(task.error)
         return Status.SUCCESS if code == 0 else Status.FAILURE
 
     def _read(self, task: tasks.Task, reader: TaskLog, line: str) -> None:

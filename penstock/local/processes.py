@@ -83,6 +83,11 @@ class Processes:
                     self._follow(process, source, on_line)
                 self._groups.discard(process.pid)
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether the run is ending."""
+        return self._kill_at is not None
+
     def interrupt(self) -> None:
         """Asks every running process group to end, kills what is left after ten seconds, and starts nothing more."""
         if self._kill_at is None:

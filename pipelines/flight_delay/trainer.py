@@ -37,6 +37,7 @@ def run_fn(fn_args: Any) -> None:
         callbacks=[
             keras.callbacks.LearningRateScheduler(lambda epoch: settings["learning_rate"] * 0.3**epoch),
             keras.callbacks.TensorBoard(fn_args.model_run_dir, write_graph=False),
+            *getattr(fn_args, "callbacks", []),  # Penstock's, so that an interrupted training goes on; TFX's fn_args has none
         ],
         verbose=2,
         shuffle=False,  # the data_accessor has done it

@@ -241,7 +241,7 @@ def holding(folder: str):
 @dsl.pipeline(name="independent")
 def independent(folder: str, patience: float = 60.0, one_fails: bool = False):
     one = meet(folder=folder, name="one", patience=patience, fails=one_fails)
-    other = meet(folder=folder, name="other", patience=patience)
+    other = meet(folder=folder, name="other", patience=patience).set_retry(2, backoff_duration="3000s")
     say(text="after both", folder=folder).after(one, other)
 
 

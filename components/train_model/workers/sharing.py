@@ -20,6 +20,8 @@ def shared_by_workers(task: Callable[..., Any]) -> Callable[..., Any]:
             raise TaskError(f"workers is {workers}; give the number of workers, at least 1")
         if workers == 1:
             return task(**arguments)
+        if arguments.get("checkpoint_uri"):
+            raise TaskError("checkpoint_uri works with one worker only; give workers=1, or no checkpoint_uri")
         given = train_here(_executor_input(arguments | {"workers": 1}), workers)
         for name, artifact in given["artifacts"].items():
             arguments[name].metadata |= decode_metadata(artifact["artifacts"][0]["metadata"])

@@ -120,11 +120,11 @@ def empty_loop(document: Document) -> Iterator[tuple[str, str]]:
 
 @warning("retry", "kubeflow", link=f"{SOURCE}manifests/kustomize/third-party/argo/base/workflow-controller-configmap-patch.yaml")
 def retry(document: Document) -> Iterator[tuple[str, str]]:
-    """`set_retry` does not retry a failed task in a default installation of Kubeflow 2.17.
+    """`set_retry` does not retry a failed task in a default installation of Kubeflow 2.17, only one whose pod is lost with its node.
 
     The installation gives every template a retry strategy with the policy `OnError`, which replaces the task's own policy. For Argo, a
-    container that ends with an exit code is not an error, so it is not retried. The administrator can remove `templateDefaults` from
-    `workflowDefaults` in the ConfigMap `workflow-controller-configmap` (docs/kubeflow.md, "Retries"). Penstock's Terraform does this.
+    container that ends with an exit code is not an error, so it is not retried. The administrator can change or remove `templateDefaults` in
+    `workflowDefaults` in the ConfigMap `workflow-controller-configmap` (docs/kubeflow.md, "Retries"). Penstock's Terraform removes it.
     """
     for task in document.tasks():
         if task.spec.get("retryPolicy", {}).get("maxRetryCount"):

@@ -207,3 +207,15 @@ def test_bad_input_is_one_line_and_the_next_good_run_works(ingest, rows, tmp_pat
     assert not _examples(tmp_path)
     rows.write_text(good)
     assert ingest().returncode == 0
+
+
+def test_a_task_that_gave_its_reason_is_not_tried_again(penstock, tmp_path):
+    @dsl.pipeline(name="mistaken")
+    def mistaken():
+        ingest_examples(input_uri=str(tmp_path / "nowhere.csv")).set_retry(2, backoff_duration="3000s")
+
+    done = penstock("run", compiled(mistaken, tmp_path))
+    assert done.returncode == 1
+    assert "nowhere.csv" in done.stdout
+    (log,) = (tmp_path / "local_outputs").glob("mistaken-*/ingest-examples.log")
+    assert log.read_text().count("[penstock-error]") == 1
