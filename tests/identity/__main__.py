@@ -1,4 +1,4 @@
-"""Runs the small training pipeline here, through Kubeflow's API and through Vertex AI's, and compares all outputs.
+"""Runs three pipelines on a small table here, through Kubeflow's API and through Vertex AI's, and compares all outputs.
 
 python -m tests.identity                  prints the table; exit code 1 if something differs that must be equal
 python -m tests.identity --write FILE     also puts it into a page

@@ -33,6 +33,12 @@ def test_every_way_starts_the_same_training(found: dict[str, Outputs]) -> None:
 
 
 @pytest.mark.slow
+def test_every_way_scores_every_row(found: dict[str, Outputs]) -> None:
+    for outputs in found.values():
+        assert (outputs["batch-scoring/score-batch"]["rows"], outputs["batch-scoring/score-batch"]["errors"]) == (3000, 0)
+
+
+@pytest.mark.slow
 def test_what_comes_back_is_equal(found: dict[str, Outputs]) -> None:
     assert [row for row in rows(found) if not row.good] == []
 

@@ -1,5 +1,6 @@
-"""Two compiled files, each with one set of parameters, three ways: here, through Kubeflow's API and through Vertex AI's."""
+"""Three compiled files, each with one set of parameters, three ways: here, through Kubeflow's API and through Vertex AI's."""
 
+import hashlib
 import io
 import json
 import os
@@ -21,12 +22,13 @@ from ..command import COMMAND, variables
 from ..doubles.kubeflow.double import KubeflowDouble
 from ..doubles.vertex.double import NoServers, VertexDouble
 from ..ports import free_port
-from ..small_training import PIPELINE, SmallTraining, rows
+from ..small_training import HEADER, PIPELINE, SmallTraining, rows, write_csv
 
 # What a task gave back: parameters, and the fingerprints of artifacts that have bytes.
 Outputs = dict[str, dict[str, Any]]
 _BUCKET = "gs://bucket"
-MONITORING = PIPELINE.with_name("monitoring.yaml")
+MONITORING, SCORING = (PIPELINE.with_name(f"{name}.yaml") for name in ("monitoring", "batch_scoring"))
+_KEY = "id"
 
 
 def here(folder: Path) -> Outputs:
@@ -38,7 +40,7 @@ def here(folder: Path) -> Outputs:
             assert done.returncode == 0, done.stdout
             files = sorted(place.root.glob(f"{run.name}-*/*/executor_output.json"), key=lambda file: file.stat().st_mtime)
             found |= {run.of(file.parent.name): _of_executor_output(json.loads(file.read_text(encoding="utf-8"))) for file in files}
-    return found
+        return _with_table(found, place)
 
 
 def through_kubeflow(folder: Path) -> Outputs:
@@ -79,7 +81,7 @@ def _submitted(folder: Path, target: str, settings: dict[str, str], environment:
                 backend, _ = connect("", target, {})
                 ending = Watch(backend, PipelineFile(run.file), {}, Console(file=io.StringIO())).follow(run_id)
             found |= {run.of(task.name): of_task(task.outputs) for task in ending.tasks}
-    return found
+        return _with_table(found, place)
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class _Run:
     @property
     def name(self) -> str:
         """The pipeline's name."""
-        return self.file.stem
+        return self.file.stem.replace("_", "-")
 
     def of(self, task: str) -> str:
         """Returns what a task is called in the table: the first pipeline's as they are."""
@@ -131,13 +133,40 @@ def _monitored(place: SmallTraining) -> dict[str, Any]:
     }
 
 
+def _scored(place: SmallTraining) -> dict[str, Any]:
+    """Returns the parameters of a scoring with the model that was released, of rows with a key."""
+    table = [[number, *row[1:-1]] for number, row in enumerate(rows(seed=1))]
+    described = (place.folder / "schema.pbtxt").read_text(encoding="utf-8")
+    described = described.replace(f'name: "{HEADER[-1]}"', f'name: "{HEADER[-1]}" not_in_environment: "SERVING"')
+    described += f'feature {{ name: "{_KEY}" type: INT }} default_environment: "TRAINING" default_environment: "SERVING"'
+    (place.folder / "for_scoring.pbtxt").write_text(described, encoding="utf-8")
+    return {
+        "input_uri": str(write_csv(place.folder / "to_score.csv", table, [_KEY, *HEADER[1:-1]])),
+        "key_columns": [_KEY],
+        "model_name": "small",
+        "schema_file": str(place.folder / "for_scoring.pbtxt"),
+        "output_uri": str(place.folder / "scored"),
+        "output_format": "jsonl",
+    }
+
+
+def _with_table(found: Outputs, place: SmallTraining) -> Outputs:
+    """Adds the hash of the scored rows, without the time."""
+    (file,) = (place.folder / "scored" / "predictions").iterdir()
+    scored = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    text = json.dumps([{name: value for name, value in row.items() if name != "scored_at"} for row in scored])
+    task = "batch-scoring/score-batch"
+    return found | {task: found[task] | {"scored rows": hashlib.sha256(text.encode()).hexdigest()}}
+
+
 @contextmanager
 def _place(folder: Path) -> Iterator[tuple[SmallTraining, list[_Run]]]:
     """A person's folder with data and modules, and what is run there."""
     (folder / "place").mkdir(parents=True)
     place = SmallTraining(folder / "place", free_port())
     try:
-        yield place, [_run(PIPELINE, place.folder, place.values()), _run(MONITORING, place.folder, _monitored(place))]
+        values = {PIPELINE: place.values(), MONITORING: _monitored(place), SCORING: _scored(place)}
+        yield place, [_run(file, place.folder, each) for file, each in values.items()]
     finally:
         subprocess.run([COMMAND, "serve", "stop", "serving"], **_typed_in(place.folder))
 
