@@ -70,6 +70,7 @@ def training(
     accelerator_type: str = "",
     accelerator_count: str = "",
     workers: int = 1,
+    workers_at: str = "",
     checkpoint_uri: str = "",
     on_broken_baseline: str = "fail",
     rubber_stamp: bool = False,
@@ -145,6 +146,7 @@ def training(
             backend's own form, use its name (`nvidia.com/gpu` on Kubeflow, `NVIDIA_L4` on Vertex AI). Empty: none.
         accelerator_count: The number of accelerators, as text. Empty: none.
         workers: The number of workers that train together, as in train_model.
+        workers_at: Where the workers run: empty for the task's own container, or `kubeflow://NAMESPACE?runtime=penstock`.
         checkpoint_uri: Path or URI of a folder for checkpoints, from which an interrupted training goes on, as in train_model.
         on_broken_baseline: `fail` or `ignore`.
         rubber_stamp: Whether to bless a first model without any measurement if `eval_config` sets only change thresholds.
@@ -256,6 +258,7 @@ def training(
         tracking_uri=tracking_uri,
         experiment=experiment,
         workers=workers,
+        workers_at=workers_at,
         checkpoint_uri=checkpoint_uri,
     )
     train.set_accelerator_type(accelerator_type).set_accelerator_limit(accelerator_count)

@@ -30,6 +30,7 @@ def train_model(
     tracking_uri: str = "",
     experiment: str = "penstock",
     workers: int = 1,
+    workers_at: str = "",
     checkpoint_uri: str = "",
 ):
     """Trains a model with a TFX `run_fn(fn_args)`, on every visible GPU or on the CPU, and tracks the run in MLflow.
@@ -59,7 +60,10 @@ def train_model(
         tracking_uri: URI of MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
         experiment: The MLflow experiment.
         workers: The number of workers that train together, each on the devices that it sees. With more than one,
-            MultiWorkerMirroredStrategy distributes the batches, and the task starts them as processes in its own container.
+            MultiWorkerMirroredStrategy distributes the batches.
+        workers_at: Where the workers run. `local://` or empty: processes in the task's own container.
+            `kubeflow://NAMESPACE?runtime=penstock`: pods of a TrainJob of Kubeflow Trainer v2, with a TrainingRuntime of
+            that namespace.
         checkpoint_uri: Path or URI of a folder for checkpoints, such as `gs://bucket/checkpoints`; several trainings may share it. A
             module that gives `fn_args.callbacks` to `Model.fit` goes on from the last step if the task is ended and runs again with the
             same inputs. The checkpoints are removed when the task succeeds. Only with one worker. Empty: none.

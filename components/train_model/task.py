@@ -46,6 +46,7 @@ def train_model(
     tracking_uri: str = "",
     experiment: str = "penstock",
     workers: int = 1,  # shared_by_workers starts them
+    workers_at: str = "",
     checkpoint_uri: str = "",
 ) -> Outputs:
     """Trains a model; the interface's docstring says what the parameters mean.

@@ -37,6 +37,10 @@ _MODULES = {
         "h1:/1lru5oXUd+k6KEDUps6rLX5OKfi1jTfabgXTly/VFU=",
         "manifests/base/crds/minimal/*_workflows.yaml",
     ),
+    "github.com/kubeflow/trainer/v2@v2.3.0": (
+        "h1:Je+e7zvTLzB4qW09J1fB7pZrqvPtWuGng2NqdN5p5QU=",
+        "manifests/base/crds/*_train*.yaml",
+    ),
 }
 
 

@@ -15,6 +15,7 @@ from .api import APPLY, Api, ApiError
 
 START_SECONDS = 300.0
 ADMIN_TOKEN = "penstock-admin"
+TRAINER = "trainer.kubeflow.org"
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
@@ -152,6 +153,7 @@ class ApiServer:
         return True
 
 
-def definitions() -> list[Path]:
-    """Returns what KServe, Gateway API, Knative and Argo define."""
-    return sorted(Path(os.environ["PENSTOCK_KUBERNETES_DEFINITIONS"]).glob("*.json"))
+def definitions(group: str = "") -> list[Path]:
+    """Returns what Kubeflow Trainer defines, if its group is named, or else what KServe, Gateway API, Knative and Argo do."""
+    found = sorted(Path(os.environ["PENSTOCK_KUBERNETES_DEFINITIONS"]).glob("*.json"))
+    return [file for file in found if file.stem.endswith(TRAINER) == (group == TRAINER)]

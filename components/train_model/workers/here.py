@@ -21,6 +21,8 @@ from penstock.components.protocol import TaskError, figure
 from penstock.components.protocol.marks import ERROR, OUTPUTS, figure_in
 from penstock.components.training.team import TF_CONFIG, tf_config
 
+from .call import Call
+
 _HOST = "127.0.0.1"
 # Below the ephemeral ports: nothing gets one of these by chance before its worker listens on it.
 _PORTS = range(20_000, 32_000)
@@ -29,34 +31,25 @@ _END_SECONDS = 10.0
 _KEPT_LINES = 200
 
 
-def train_here(executor_input: dict[str, Any], workers: int) -> dict[str, Any]:
-    """Trains with processes of this machine, which share its GPUs.
+class Here:
+    """Processes of this machine, which share its GPUs."""
 
-    Args:
-        executor_input: The chief's, without an output file.
-        workers: How many.
-
-    Returns:
-        The chief's `ExecutorOutput`.
-
-    Raises:
-        TaskError: A worker failed, for the reason that it gives.
-    """
-    with tempfile.TemporaryDirectory(prefix="penstock-workers-") as folder:
-        output = Path(folder) / "output.json"
-        outputs = executor_input["outputs"] | {"outputFile": str(output)}
-        text = json.dumps(executor_input | {"outputs": outputs})
-        addresses = [f"{_HOST}:{port}" for port in _free_ports(workers)]
-        devices = _shares_of(_gpus(), workers)
-        started: list[_Process] = []
-        try:
-            for index in range(workers):
-                variables = devices[index] | {TF_CONFIG: tf_config(addresses, index)}
-                started.append(_Process(index, workers, text, variables))
-            _wait(started)
-        finally:
-            _end(started)
-        return json.loads(output.read_text(encoding="utf-8"))
+    def train(self, call: Call, workers: int) -> dict[str, Any]:
+        """Trains; see `Place`."""
+        with tempfile.TemporaryDirectory(prefix="penstock-workers-") as folder:
+            output = Path(folder) / "output.json"
+            text = json.dumps(call.executor_input(lambda _, artifact: str(artifact.path), str(output)))
+            addresses = [f"{_HOST}:{port}" for port in _free_ports(workers)]
+            devices = _shares_of(_gpus(), workers)
+            started: list[_Process] = []
+            try:
+                for index in range(workers):
+                    variables = devices[index] | {TF_CONFIG: tf_config(addresses, index)}
+                    started.append(_Process(index, workers, text, variables))
+                _wait(started)
+            finally:
+                _end(started)
+            return json.loads(output.read_text(encoding="utf-8"))
 
 
 class _Process:

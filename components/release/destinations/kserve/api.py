@@ -1,17 +1,12 @@
 """The Kubernetes API as KServe's destination uses it: every call ends, and every failure is one line."""
 
-import json
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import urllib3
-from kubernetes import client, config
+from kubernetes import client
 from kubernetes.client.exceptions import ApiException
-from kubernetes.config.config_exception import ConfigException
 
-from penstock.components.protocol import TaskError
+from penstock.components.release.kubernetes import Api, ClusterError, NotFound, Refused, status_of
 
 from .seen import AUTOSCALER, DEPLOYMENT, ROUTE, Seen
 from .spec import inference_service, mode_of
@@ -22,27 +17,6 @@ _PLACES = {
     ROUTE: ("gateway.networking.k8s.io", "v1", "httproutes"),
     AUTOSCALER: ("autoscaling", "v2", "horizontalpodautoscalers"),
 }
-CONNECT_SECONDS = 5.0
-# Repeated by the client itself: a write that succeeded nevertheless is then rejected as a conflict, so nothing changes twice.
-_RETRIES = urllib3.Retry(
-    total=4, read=1, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None, raise_on_status=False
-)
-
-
-class ClusterError(Exception):
-    """The Kubernetes API did not do what it was asked."""
-
-
-class Refused(ClusterError):
-    """The API refused the request: nothing was changed."""
-
-
-class Conflict(ClusterError):
-    """Another client has changed the object since it was read, or has made it."""
-
-
-class OutcomeUnknown(ClusterError):
-    """The cluster did not answer or failed, so it is unknown whether the change was made."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +41,15 @@ class Cluster:
 
     def __init__(self, namespace: str, name: str, call_timeout: float) -> None:
         self.namespace, self.name = namespace, name
-        self._timeout = (min(CONNECT_SECONDS, call_timeout), call_timeout)
-        self._client, self.in_cluster = _connect()
+        self._api = Api(call_timeout)
+        self._client, self.in_cluster, self.call = self._api.client, self._api.in_cluster, self._api.call
         self._objects = client.CustomObjectsApi(self._client)
         self._core = client.CoreV1Api(self._client)
         self.leases = client.CoordinationV1Api(self._client)
 
     def close(self) -> None:
         """Closes the connections."""
-        self._client.close()
+        self._api.close()
 
     def read(self) -> dict[str, Any] | None:
         """Returns the InferenceService, or None if it does not exist.
@@ -188,7 +162,7 @@ class Cluster:
             )
         except ClusterError as failure:
             error = failure.__cause__
-            if isinstance(error, ApiException) and error.status and _status(error).get("kind") != "Status":
+            if isinstance(error, ApiException) and error.status and status_of(error).get("kind") != "Status":
                 return Reply(error.status, error.body or "")
             raise
         return Reply(200, answer)
@@ -201,22 +175,6 @@ class Cluster:
         """Returns an object of the client as the API has it."""
         return self._client.sanitize_for_serialization(thing)
 
-    def call(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        """Calls a function of the Kubernetes client.
-
-        Raises:
-            ClusterError: It failed; the message is one line that says what to do.
-        """
-        try:
-            return function(*arguments, **{"_request_timeout": self._timeout} | options)
-        except ApiException as error:
-            raise _explain(error) from error
-        except urllib3.exceptions.HTTPError as error:
-            host = self._client.configuration.host
-            raise OutcomeUnknown(
-                f"the cluster at {host} does not answer ({_cause(error)}); check that it runs and can be reached from here"
-            ) from error
-
     def _check_namespace(self) -> None:
         try:
             self.call(self._core.read_namespace, self.namespace)
@@ -224,63 +182,3 @@ class Cluster:
             raise Refused(f"namespace {self.namespace!r} does not exist in this cluster; create it, or name another one") from missing
         except Refused:  # not everybody may read namespaces
             return
-
-
-class NotFound(Refused):
-    """The object does not exist.
-
-    Attributes:
-        is_object: Whether the object is what does not exist, and not its kind.
-    """
-
-    def __init__(self, message: str, *, is_object: bool) -> None:
-        super().__init__(message)
-        self.is_object = is_object
-
-
-def _connect() -> tuple[client.ApiClient, bool]:
-    """Returns a client of the cluster that KUBECONFIG names, else of the one that this process runs in, else of ~/.kube/config."""
-    file = os.environ.get("KUBECONFIG")
-    in_cluster = not file and "KUBERNETES_SERVICE_HOST" in os.environ
-    configuration = client.Configuration()
-    try:
-        if in_cluster:
-            config.load_incluster_config(client_configuration=configuration)
-        else:
-            config.load_kube_config(config_file=file or None, client_configuration=configuration)
-    except (ConfigException, OSError) as error:
-        raise TaskError(f"cannot find a cluster ({error}); set KUBECONFIG to a kubeconfig, or run in the cluster") from error
-    configuration.retries = _RETRIES
-    return client.ApiClient(configuration), in_cluster
-
-
-def _explain(error: ApiException) -> ClusterError:
-    status = _status(error)
-    message = " ".join(str(status.get("message") or status.get("error") or error.reason or "no reason given").split())
-    if error.status == 401:
-        return Refused("the cluster rejects the credentials (401 Unauthorized): the token is invalid or expired; log in again")
-    if error.status == 404:
-        if message.startswith("namespaces "):
-            return NotFound(f"{message}: create the namespace, or name another one", is_object=True)
-        return NotFound(message, is_object="kind" in status)
-    if error.status == 409:
-        return Conflict(message)
-    if error.status == 403 and "denied the request" not in message and "exceeded quota" not in message:
-        return Refused(f"the cluster does not allow this (403 Forbidden): {message}; have the permission granted")
-    if error.status is not None and 400 <= error.status < 500 and error.status != 429:
-        return Refused(f"the cluster rejects the request ({error.status}): {message}")
-    return OutcomeUnknown(f"the cluster failed ({error.status}): {message}; push again when it has recovered")
-
-
-def _status(error: ApiException) -> dict[str, Any]:
-    """Returns the `Status` object of an answer; empty if it is not a `Status`, as for a path that the API server does not know."""
-    try:
-        status = json.loads(error.body or "{}")
-    except ValueError:
-        return {}
-    return status if isinstance(status, dict) else {}
-
-
-def _cause(error: Exception) -> str:
-    reason = getattr(error, "reason", None) or error
-    return str(reason).split(": ", 1)[-1]

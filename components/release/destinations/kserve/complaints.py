@@ -4,7 +4,9 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from .api import Cluster, ClusterError
+from penstock.components.release.kubernetes import ClusterError
+
+from .api import Cluster
 from .seen import InferenceService
 
 # KServe tries again whatever fails, later each time: what it still says after this while will not go away.

@@ -7,6 +7,7 @@ from typing import Any
 from penstock.components.evidence.answers import wrong_answer
 from penstock.components.protocol import Input, TaskError, figure
 from penstock.components.release import storage as model_storage
+from penstock.components.release.kubernetes import ClusterError, Conflict, OutcomeUnknown
 from penstock.components.release.names import check_kserve_name
 from penstock.components.release.release import Release, find_release
 from penstock.components.release.served import read_served
@@ -15,7 +16,6 @@ from penstock.components.release.settling import wait_until_answered
 from ..destination import Answer, Ask, Check, Current, StepFailed, Traffic, accept, or_current_serves
 from ..metrics import read_traffic
 from ..uri import check_kserve_mode, check_options, read_seconds
-from .api import ClusterError, Conflict, OutcomeUnknown
 from .complaints import Complaints
 from .plane import Address, DataPlane, NotReached
 from .record import SHARE, KServeVersion, scaling, write_version

@@ -17,8 +17,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 from penstock.components.protocol import TaskError, figure
+from penstock.components.release.kubernetes import ClusterError, Conflict, NotFound, OutcomeUnknown
 
-from .api import Cluster, ClusterError, Conflict, NotFound, OutcomeUnknown
+from .api import Cluster
 
 _logger = logging.getLogger(__name__)
 

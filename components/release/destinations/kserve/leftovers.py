@@ -5,8 +5,9 @@ InferenceService, for they have no owner.
 """
 
 from penstock.components.protocol import figure
+from penstock.components.release.kubernetes import ClusterError
 
-from .api import Cluster, ClusterError
+from .api import Cluster
 from .seen import AUTOSCALER, ROUTE, InferenceService, Object, service_name
 
 

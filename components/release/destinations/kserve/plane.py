@@ -21,9 +21,11 @@ from urllib.parse import urlsplit
 import httpx
 from tenacity import retry, retry_if_exception_type, retry_if_result, stop_after_delay, wait_exponential
 
+from penstock.components.release.kubernetes import ClusterError
+
 from ...http_client import make_client
 from ..destination import StepFailed, curl
-from .api import Cluster, ClusterError, Reply
+from .api import Cluster, Reply
 
 # For how long a request without an answer is repeated.
 PATIENCE_SECONDS = 10.0

@@ -8,10 +8,11 @@ from contextlib import suppress
 from typing import Any
 
 from penstock.components.protocol import TaskError
+from penstock.components.release.kubernetes import ClusterError, Conflict
 from penstock.components.release.names import check_kserve_name, longest_kserve_name
 
 from ..destination import StepFailed
-from .api import Cluster, ClusterError, Conflict
+from .api import Cluster
 from .complaints import Complaints
 from .knative import Knative
 from .lease import Lease

@@ -22,8 +22,8 @@ from dataclasses import replace
 from typing import Any
 
 from penstock.components.protocol import TaskError
+from penstock.components.release.kubernetes import Refused
 
-from .api import Refused
 from .plane import Address, cluster_domain
 from .record import SHARE, KServeVersion, read_version, write_version
 from .seen import InferenceService, Object, Seen, is_accepted, is_rolled_out, is_true, service_name, shares

@@ -7,9 +7,10 @@ from contextlib import suppress
 from typing import Any
 
 from penstock.components.protocol import figure
+from penstock.components.release.kubernetes import ClusterError, OutcomeUnknown
 
 from ..destination import StepFailed
-from .api import Cluster, ClusterError, OutcomeUnknown
+from .api import Cluster
 from .complaints import Complaints
 from .seen import DEPLOYMENT, InferenceService, Seen
 from .steps import stopped

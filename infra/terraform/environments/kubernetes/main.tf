@@ -22,6 +22,7 @@ module "services" {
   metrics                     = var.metrics
   alert_limits                = var.alert_limits
   quota                       = var.quota
+  training                    = var.training
   ingress_namespaces          = var.ingress_namespaces
   labels                      = var.labels
 }

@@ -17,6 +17,7 @@ module "kubeflow" {
   database         = lookup(local.databases, "kubeflow", null)
   object_store     = merge(local.s3 == null ? {} : local.s3, { url = "${var.artifacts_url}/pipelines" })
   quota            = var.quota
+  training         = var.training
   labels           = var.labels
 
   service_account_annotations = { for name, annotations in local.annotations : name => annotations if contains(["pipeline-runner", "penstock-trainer", "penstock-pusher", "ml-pipeline-ui"], name) }

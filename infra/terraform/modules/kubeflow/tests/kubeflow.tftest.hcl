@@ -353,3 +353,30 @@ run "an_unknown_service_account_is_refused" {
 
   expect_failures = [var.service_account_annotations]
 }
+
+run "training" {
+  command = plan
+
+  variables {
+    training = { limits = { "nvidia.com/gpu" = "1" }, secrets = ["artifacts"] }
+  }
+
+  assert {
+    condition = one([
+      for object in yamldecode(helm_release.training_runtime["penstock"].values[0]).objects :
+      object.spec.template.spec.replicatedJobs[0].template.spec.template.spec.containers[0]
+      ]) == {
+      name      = "node"
+      image     = "penstock"
+      resources = { requests = {}, limits = { "nvidia.com/gpu" = "1" } }
+      envFrom   = [{ secretRef = { name = "artifacts" } }]
+      ports     = [{ containerPort = 2222 }]
+    }
+    error_message = "a worker has the resources and the secrets that are given"
+  }
+
+  assert {
+    condition     = toset([for rule in kubernetes_role_v1.train["penstock-train"].rule : join(" ", rule.verbs)]) == toset(["create delete get", "list", "get"])
+    error_message = "a task may start and follow TrainJobs, and no more"
+  }
+}
