@@ -7,7 +7,7 @@ from penstock.components.protocol import TaskError, redact
 
 from .call import Call
 
-_FORMS = "local:// or kubeflow://NAMESPACE?runtime=penstock"
+_FORMS = "local:// or kubeflow://NAMESPACE"
 _OPTIONS = {"local": set[str](), "kubeflow": {"runtime", "start_seconds"}}
 _START_SECONDS = "1800"
 

@@ -156,7 +156,7 @@ def test_artifacts_that_pods_cannot_reach(run_task, transformed, tracking_uri):
 @pytest.mark.parametrize(
     ("workers_at", "says"),
     [
-        ("kubeflow://", "give local:// or kubeflow://NAMESPACE?runtime=penstock"),
+        ("kubeflow://", "workers_at is 'kubeflow://'; give local:// or kubeflow://NAMESPACE"),
         ("spark://x", "workers_at is 'spark://x'; give"),
         ("kubeflow://a?gpu=1", "workers_at has the option 'gpu'; kubeflow:// has runtime, start_seconds"),
         ("kubeflow://a?start_seconds=soon", "workers_at has start_seconds=soon; give a whole number of seconds"),
