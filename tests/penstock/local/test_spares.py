@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from penstock.components.protocol import marks
 from penstock.local import tasks
 from penstock.local.processes import Processes, start_process
 from penstock.local.spares import Planned, Spares
@@ -76,7 +77,7 @@ class Runner:
         start = start_process if cold else self.spares.take(command, environment)
         log = self.folder / f"{time.monotonic_ns()}.log"
         code = self.processes.run(command, environment, log, lambda line: (lines.append(line), on_line(line)), start)
-        return code, [line for line in lines if not line.startswith(("  File", "    "))]
+        return code, [line for line in lines if not line.startswith(("  File", "    ", marks.USAGE))]
 
     def waiting(self) -> list[int]:
         """Returns the processes that wait, or have not ended."""
