@@ -72,7 +72,11 @@ def test_a_tuner_of_keras_3(search):
         ("def run_fn(fn_args):\n    pass\n", "there is nothing to search: module_file has no tuner_fn, and search_space is empty"),
         ("def tuner_fn(fn_args):\n    raise ValueError('no data')\n", "tuner_fn of module_file raised ValueError: no data (line 2)"),
         ("def tuner_fn(fn_args):\n    return 3\n", "tuner_fn of module_file raised AttributeError: 'int' object has no attribute 'tuner'"),
-        (KERAS_2.replace('hp.get("rate")', 'float("much")'), "ValueError: could not convert string to float: 'much'"),
+        pytest.param(
+            KERAS_2.replace('hp.get("rate")', 'float("much")'),
+            "ValueError: could not convert string to float: 'much'",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_what_cannot_be_searched_is_one_line(search, text, says):
