@@ -7,7 +7,6 @@ python -m tests.scale_out --times 1     with the flights table as it is, instead
 import argparse
 import json
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -17,13 +16,13 @@ from pathlib import Path
 
 from penstock.errors import UserError
 from penstock.local.envs import environment
-from penstock.local.task_code import code_path, module_variables
+from penstock.local.task_code import code_path
 
 from . import network
 from .comparing import Row, compare
 from .flink import TASK_MANAGERS, Flink, serve
 from .jars import jars
-from .steps import ON_BEAM, QUIET, STEPS, Run, Step, run
+from .steps import ON_BEAM, QUIET, STEPS, Run, Step, make_table, run
 
 ROOT = Path(__file__).resolve().parents[2]
 # The component whose task manager is killed, and in which of its jobs: the one that writes.
@@ -31,7 +30,6 @@ KILLED_IN = {"ingest_examples": 3}
 # Between two stages of a job on a busy machine.
 _WORKERS_STAY_MS = 600_000
 _ENTRYPOINT = ROOT / "images" / "entrypoint.sh"
-_TABLES = ROOT / "benchmarks" / "tables.py"
 
 
 def main() -> int:
@@ -55,7 +53,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the cluster ends with this process
     with tempfile.TemporaryDirectory(prefix="penstock-scale-out-") as scratch:
         folder = (options.folder or Path(scratch)).absolute()
-        flights = _table(folder / "flights", *(("sample", options.rows) if options.rows else ("repeat", options.times)))
+        flights = make_table(folder / "flights", *(("sample", options.rows) if options.rows else ("repeat", options.times)))
         here = _in_process(flights, folder / "here")
         good = True
         with serve(cluster_jars, folder / "flink") as flink:
@@ -65,13 +63,6 @@ def main() -> int:
                         print(f"{'ok' if row.good else 'WRONG':<6}{row.task:<20} {row.what}: {row.found}", flush=True)
                         good = good and row.good
     return 0 if good else 1
-
-
-def _table(folder: Path, what: str, count: int) -> Path:
-    """Makes the raw rows of the flights table."""
-    command = [environment("tf").python, _TABLES, what, ROOT / "data" / "flights", folder, str(count)]
-    subprocess.run(command, env=module_variables({}), check=True)
-    return folder
 
 
 def _in_process(flights: Path, folder: Path) -> dict[str, Run]:

@@ -1,8 +1,11 @@
 """What one component makes in one process and on a cluster: what must be equal, what may differ by how much, and why."""
 
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 from penstock.components.protocol.values import decode_metadata
+from penstock.local.envs import environment
 
 from ..parity.compare import Differences, Row, compare_files, compare_metrics, compare_statistics
 from .steps import Run
@@ -15,8 +18,9 @@ _MAY_DIFFER: Differences = {
     "evaluation": (None, "TFMA writes its own files; the verdict is equal, and the metrics are compared by number"),
     "classification_metrics": (None, "TFMA draws no curves"),
     "report": (None, "it names the time"),
+    "predictions": (None, "each row has the time; the rows are compared without it"),
 }
-_COMPARED = {"rows", "splits", "verdict"}
+_COMPARED = {"rows", "errors", "splits", "verdict"}
 
 
 def compare(name: str, here: Run, there: Run) -> Iterator[Row]:
@@ -40,3 +44,11 @@ def compare(name: str, here: Run, there: Run) -> Iterator[Row]:
     )
     if "statistics" in here.metadata:
         yield compare_statistics(name, here.folder / "statistics", there.folder / "statistics", _SKETCHED_TOLERANCE)
+    if "predictions" in here.metadata:
+        one, other = (_scored_rows(run.folder / "predictions" / "predictions") for run in (here, there))
+        yield Row(name, "scored rows, without the time", other, one, one == other)
+
+
+def _scored_rows(folder: Path) -> str:
+    script = Path(__file__).with_name("scored_rows.py")
+    return subprocess.run([environment("tf").python, script, folder], capture_output=True, text=True, check=True).stdout.strip()

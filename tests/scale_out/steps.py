@@ -1,6 +1,7 @@
 """The components that run on Beam, each with what it is given for the flights table."""
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -12,10 +13,14 @@ from penstock.local.envs import environment
 from penstock.local.task_code import module_command, module_variables
 from penstock.pipelines import flight_delay
 
+from ..families import ROOT
+
 # These run on Beam as well; the others make what these read.
-ON_BEAM = ("ingest_examples", "validate_examples", "transform_examples", "evaluate_model")
+ON_BEAM = ("ingest_examples", "validate_examples", "transform_examples", "evaluate_model", "score_batch")
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONWARNINGS": "ignore"}
-_INGEST = ("input_format", "split_by", "split_key", "splits", "exclude_columns", "schema_file")
+KEY = "flight_id"
+_INGEST = ("input_format", "split_by", "split_key", "splits", "schema_file")
+_BOUND = re.compile(r"(lower|upper)_bound { value: [0-9.]+ }")
 
 
 @dataclass(frozen=True)
@@ -23,11 +28,12 @@ class Step:
     """One component.
 
     Attributes:
-        name: The component.
+        name: Its name: the component, unless another step runs that one too.
         family: Its family.
         outputs: Its output artifacts.
         inputs: Its input artifacts: for each, the step that makes it, and the output's name there.
         parameters: Gives its parameters, from the example's and the folder of the raw rows.
+        component: The component; empty: the name.
     """
 
     name: str
@@ -35,6 +41,7 @@ class Step:
     outputs: list[str]
     inputs: dict[str, tuple[str, str]] = field(default_factory=dict)
     parameters: Callable[[dict[str, Any], Any], dict[str, Any]] = lambda values, flights: {}
+    component: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,30 @@ class Run:
     metadata: dict[str, dict[str, Any]]
 
 
+def make_table(folder: Path, what: str, count: int) -> Path:
+    """Makes the raw rows of the flights table, each with a key.
+
+    Args:
+        folder: Where; the rows without a key are beside it.
+        what: `repeat` the table, or take a `sample`.
+        count: How many times, or about how many rows.
+    """
+    plain = folder.with_name(f"{folder.name}-without-key")
+    for command in ([what, ROOT / "data" / "flights", plain, str(count)], ["numbered", plain, folder]):
+        subprocess.run([environment("tf").python, ROOT / "benchmarks" / "tables.py", *command], env=module_variables({}), check=True)
+    return folder
+
+
+def _ingested(values: dict[str, Any], flights: Any, excluded: list[str]) -> dict[str, Any]:
+    return {"input_uri": f"{flights}/*.parquet", "exclude_columns": excluded} | {name: values[name] for name in _INGEST}
+
+
+def _without_bounds() -> str:
+    """Returns the example's EvalConfig with thresholds that every model passes: that of a hundred steps is to score too."""
+    text = (ROOT / "pipelines" / "flight_delay" / "eval_config.pbtxt").read_text(encoding="utf-8")
+    return _BOUND.sub(lambda bound: f"{bound[1]}_bound {{ value: {0 if bound[1] == 'lower' else 1e6} }}", text)
+
+
 _EXAMPLES, _SCHEMA = {"examples": ("ingest_examples", "examples")}, {"schema": ("validate_examples", "schema")}
 _TRANSFORMED = {name: ("transform_examples", name) for name in ("transform_graph", "transformed_examples")}
 STEPS = (
@@ -59,7 +90,7 @@ STEPS = (
         "ingest_examples",
         "tf",
         ["examples"],
-        parameters=lambda values, flights: {"input_uri": f"{flights}/*.parquet"} | {name: values[name] for name in _INGEST},
+        parameters=lambda values, flights: _ingested(values, flights, [*values["exclude_columns"], KEY]),
     ),
     Step(
         "validate_examples",
@@ -92,7 +123,22 @@ STEPS = (
         "tf",
         ["evaluation", "metrics", "classification_metrics", "report"],
         _EXAMPLES | _SCHEMA | {"model": ("train_model", "model")},
-        lambda values, _: {"eval_config": values["eval_config"]},
+        lambda values, _: {"eval_config": _without_bounds()},
+    ),
+    Step(
+        "ingest_with_key",
+        "tf",
+        ["examples"],
+        parameters=lambda values, flights: _ingested(values, flights, values["exclude_columns"]),
+        component="ingest_examples",
+    ),
+    Step(
+        "score_batch",
+        "tf",
+        ["predictions", "report"],
+        _SCHEMA
+        | {"examples": ("ingest_with_key", "examples"), "model": ("train_model", "model"), "evaluation": ("evaluate_model", "evaluation")},
+        lambda values, _: {"key_columns": [KEY]},
     ),
 )
 
@@ -136,7 +182,8 @@ def run(
             "outputFile": str(here / "executor_output.json"),
         },
     }
-    command = module_command(environment(step.family).python, f"penstock.components.{step.name}", "--executor_input", json.dumps(spec))
+    module = f"penstock.components.{step.component or step.name}"
+    command = module_command(environment(step.family).python, module, "--executor_input", json.dumps(spec))
     started = time.monotonic()
     with (here / "log.txt").open("wb") as log:
         done = subprocess.run(command, cwd=here, env=module_variables(QUIET), stdout=log, stderr=log, check=False)
