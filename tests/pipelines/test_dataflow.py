@@ -26,7 +26,7 @@ from penstock.local.task_code import module_variables
 from ..doubles.dataflow import Dataflow, serve
 from ..families import ROOT, variables
 from ..scale_out.comparing import compare
-from ..scale_out.steps import QUIET, STEPS, Run, run
+from ..scale_out.steps import QUIET, STEPS, Run, make_table, run
 
 pytestmark = pytest.mark.slow
 BUCKET = "penstock"
@@ -60,9 +60,7 @@ def bucket() -> Iterator[str]:
 def here(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     """Every step on a few flights, in one process."""
     folder = tmp_path_factory.mktemp("here")
-    flights = folder / "flights"
-    sample = [environment("tf").python, ROOT / "benchmarks" / "tables.py", "sample", ROOT / "data" / "flights", flights, str(ROWS)]
-    subprocess.run(sample, env=module_variables({}), check=True)
+    flights = make_table(folder / "flights", "sample", ROWS)
     made: dict[str, Run] = {}
     for step in STEPS:
         made[step.name] = run(step, folder, flights, made)
