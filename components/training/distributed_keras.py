@@ -5,8 +5,9 @@
 - keras#20585: under MultiWorkerMirroredStrategy `fit` fails before its first step: Keras passes a batch of several replicas to a function
   that takes one tensor, and averages scalars along an axis that they do not have.
 
-Nothing changes for a model on one device, and Keras 2 (`tf_keras`) has neither defect. The tests named `test_keras_still_...` in
-tests/components/training/test_distributed_keras.py fail when Keras has corrected one of them: then remove its part here.
+Nothing changes for a model on one device, and Keras 2 (`tf_keras`) has neither defect. Two tests in
+tests/components/training/test_distributed_keras.py, which have `keras_still_fails` in their names, fail when Keras has corrected one of
+them: then remove its part here.
 """
 
 from collections.abc import Callable, Iterator

@@ -67,6 +67,15 @@ def test_two_workers_train_as_one_does(run_task, transformed, tracking_uri, capf
     assert said[-1].startswith("epoch 2/2, ")
 
 
+@pytest.mark.slow
+def test_four_workers_train_as_one_does(run_task, transformed, tracking_uri):
+    parameters = {"module_file": MODULE, "tracking_uri": tracking_uri}
+    alone, four = (run_task(NAME, parameters | {"workers": workers}, transformed.inputs) for workers in (1, 4))
+    assert (alone.error, four.error) == ("", "")
+    for name in ("loss", "auc", "val_loss", "val_auc"):
+        assert four.metadata["metrics"][name] == pytest.approx(alone.metadata["metrics"][name], rel=SAME)
+
+
 def is_running(process: Path) -> bool:
     """Tells whether a process runs whose ID is a file's name."""
     return Path("/proc", process.name).exists()

@@ -1,11 +1,16 @@
 """What Penstock corrects in Keras: `fit` on several devices gives what one device gives, and Keras alone still does not."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
 from penstock.components.protocol.marks import figure_in
+from penstock.components.training.team import TF_CONFIG, tf_config
 
+from ...ports import free_port
 from .devices import run_on_devices
 
 TRAIN = """
@@ -69,3 +74,29 @@ def test_a_last_batch_that_devices_cannot_share_evenly():
     one, *others = histories("train(1, 6, 1010)", "train(4, 6, 1010)", "train(4, 1, 1010)")
     for other in others:
         assert other == pytest.approx(one, rel=NEARLY)
+
+
+TEAM = """
+import os
+import keras
+import tensorflow as tf
+
+strategy = tf.distribute.MultiWorkerMirroredStrategy()
+with strategy.scope():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    try:
+        model.fit(tf.data.Dataset.from_tensor_slices(([[1.0]] * 8, [[2.0]] * 8)).batch(4), verbose=0)
+    except ValueError as error:
+        print("PerReplica" in str(error), flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.slow
+def test_keras_still_fails_with_several_workers():
+    addresses = [f"127.0.0.1:{free_port()}" for _ in range(2)]
+    environments = [os.environ | {TF_CONFIG: tf_config(addresses, index)} for index in range(2)]
+    team = [subprocess.Popen([sys.executable, "-c", TEAM], env=each, stdout=subprocess.PIPE, text=True) for each in environments]
+    said = [worker.communicate()[0].strip() for worker in team]
+    assert said == ["True", "True"], "Keras has corrected keras#20585: remove `_build_from_specs` or `_reduce_across_workers`"
