@@ -186,7 +186,7 @@ class _Resuming(keras.callbacks.Callback):
     def _next(self, iterator: Any) -> Any:
         """Returns the first batch of an execution, of which only the last of an epoch may have fewer than it should."""
         first = next(iterator)
-        for _ in range(int(self.model.steps_per_execution) - 1):
+        for _ in range(_number(self.model.steps_per_execution) - 1):
             with suppress(StopIteration, tf.errors.OutOfRangeError):
                 next(iterator)
         return first
@@ -210,7 +210,7 @@ class _Resuming(keras.callbacks.Callback):
         state = _state(self.model)
         if self._metrics is not None:
             state["metrics"] = [tf.Variable(value) for value in self._metrics]
-        step = int(self.model.optimizer.iterations) if self.model.optimizer else self._executions_before + self._executions
+        step = _number(self.model.optimizer.iterations) if self.model.optimizer else self._executions_before + self._executions
         checkpoint = Checkpoint(
             fit=self.fits,
             epoch=self._epoch,
@@ -236,13 +236,18 @@ class _Resuming(keras.callbacks.Callback):
 def _state(model: Any) -> dict[str, list[tf.Variable]]:
     """Returns all that a training changes: the weights and random generators, the optimizer's state, and the metrics of the epoch."""
     optimizer = model.optimizer
-    if optimizer and not optimizer.built:
+    if optimizer and not getattr(optimizer, "built", False):  # one of Keras 2 has no such attribute, and looks itself
         optimizer.build(model.trainable_variables)
     metrics = [variable for metric in model.metrics for variable in metric.variables]
     groups = {"model": model.variables, "optimizer": optimizer.variables if optimizer else [], "metrics": metrics}
     return {
         name: [variable if isinstance(variable, tf.Variable) else variable.value for variable in group] for name, group in groups.items()
     }
+
+
+def _number(value: Any) -> int:
+    """Returns a number that may be a variable, also one that a strategy distributes."""
+    return int(value.numpy() if hasattr(value, "numpy") else value)
 
 
 def _is_one_pass(data: Any, steps_per_epoch: int | None) -> bool:
