@@ -15,7 +15,7 @@ from .single_task import TaskRun
 TIMES = 10
 _MOST_SECONDS = 6
 _MOST_MEMORY = 1.3
-_INGEST = ["input_format", "split_by", "split_key", "splits", "exclude_columns"]
+_INGEST = ["split_by", "split_key", "splits", "exclude_columns"]
 _MIB = 2.0**20
 
 
@@ -86,10 +86,10 @@ def ingest_csv(csv: Path, folder: Path, console: Console) -> None:
     console.print(f"ingest_examples on the CSV files that CsvExampleGen read: {run.cost.seconds:.2f} s\n", highlight=False)
 
 
-def ingest(input_uri: str, folder: Path) -> TaskRun:
+def ingest(input_uri: str, folder: Path, input_format: str = "parquet") -> TaskRun:
     """Ingests flights as the example does."""
     values = flight_delay.parameters()
-    parameters = {"input_uri": input_uri} | {name: values[name] for name in _INGEST}
+    parameters = {name: values[name] for name in _INGEST} | {"input_uri": input_uri, "input_format": input_format}
     return single_task.run("ingest_examples", "tf", folder / "ingest_examples", parameters, {}, ["examples"])
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg import expressions as ice
-from pyiceberg.catalog import load_catalog
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.io.pyarrow import ArrowScan, schema_to_pyarrow
 from pyiceberg.manifest import FileFormat
@@ -127,6 +126,8 @@ class IcebergSnapshot:
     def _find_passing(self, row_filter: RowFilter) -> set[str]:
         """Returns the files that may have rows which pass the filter."""
         conditions = [] if self._is_of_other_columns() else row_filter.values(self.schema)
+        if not conditions:
+            return {task.file.file_path for task in self._tasks}
         expressions = [
             _COMPARISONS[word](column, value.tolist() if isinstance(value, pa.Array) else value.as_py())
             for column, word, value in conditions
@@ -175,6 +176,8 @@ def _from_catalog(place: str) -> IcebergTable:
         raise TaskError(
             f"input_uri iceberg://{place} names no table; give iceberg://CATALOG/NAMESPACE.TABLE, or the path or URI of a file {METADATA_FILE}"
         )
+    from pyiceberg.catalog import load_catalog  # with all of its databases and services, which a metadata file does not need
+
     known = Config().get_catalog_config(catalog)
     if not known:
         variable = f"PYICEBERG_CATALOG__{catalog.upper()}__URI"

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from penstock.components.data.examples import SplitWriter
 from penstock.components.data.runners import names_runner
+from penstock.components.data.without_pandas import leave_out_pandas
 from penstock.components.images import own_image
 from penstock.components.protocol import Output, TaskError, figure
 
@@ -56,6 +57,7 @@ def ingest_examples(
     Raises:
         TaskError: The input or a parameter cannot be used, or a Split would be empty.
     """
+    leave_out_pandas()
     check_splits(split_by, splits)
     types, rows_wanted = ColumnTypes(column_types, schema_file), RowFilter(row_filter)
     patterns = splits if split_by == "pattern" else {"": ""}
