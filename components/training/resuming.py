@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from penstock.components.protocol import figure
+from penstock.components.protocol import TaskError, figure
 
 from .checkpoints import Checkpoint, Checkpoints, Found
 from .fits import around_fits
@@ -53,15 +53,11 @@ class _Resuming(keras.callbacks.Callback):
     """Saves the state of the fit that it is given to, in intervals and at SIGTERM, and has the fit go on from the newest state.
 
     The steps of the interrupted epoch are gone through again without training, so that data, step numbers and other callbacks go on from
-    where they were. It can be given to fits of Keras 3 on TensorFlow and of Keras 2.
+    where they were. Keras 2's TensorBoard fails if the first step of a fit does not train, so that it is for Keras 3 only.
 
     Attributes:
         fits: How many fits have ended.
     """
-
-    # What a callback of Keras 2 has as well.
-    _supports_tf_logs = True
-    _chief_worker_only = None
 
     def __init__(self, checkpoints: Checkpoints, run: Run, passes: list[int]) -> None:
         super().__init__()
@@ -88,10 +84,12 @@ class _Resuming(keras.callbacks.Callback):
         self._must_end = True
 
     @contextmanager
-    def _around(self, _: Any, arguments: dict[str, Any]) -> Iterator[None]:
+    def _around(self, package: Any, arguments: dict[str, Any]) -> Iterator[None]:
         if self not in arguments["callbacks"]:
             yield
             return
+        if package is not keras or keras.backend.backend() != "tensorflow":
+            raise TaskError("checkpoint_uri works with Keras 3 on TensorFlow only; use keras, not tf.keras, or give no checkpoint_uri")
         model, self._train = arguments["self"], None
         with self._checkpoints.newest(self.fits) as self._found:
             self._is_one_pass = _is_one_pass(arguments.get("x"), arguments.get("steps_per_epoch"))
@@ -160,14 +158,6 @@ class _Resuming(keras.callbacks.Callback):
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
         """Saves the state between the last step of an epoch and its end, if the process must end."""
         self._save_if_due(math.inf)
-
-    def _implements_train_batch_hooks(self) -> bool:
-        return True
-
-    _implements_test_batch_hooks = _implements_train_batch_hooks
-
-    def _implements_predict_batch_hooks(self) -> bool:
-        return False
 
     def _train_or_pass(self, iterator: Any) -> Any:
         """Takes the place of the train function, which an execution calls."""

@@ -152,3 +152,10 @@ def test_a_full_disk_is_one_line_and_the_checkpoint_before_is_kept(trainings, mo
     assert f"checkpoint_uri: {trainings.checkpoints} cannot be written (no space left on the device); free some space" in result.error
     assert "\n" not in result.error
     assert len(trainings.saved()) == 1
+
+
+def test_keras_2_is_refused_in_one_line(trainings, tfx_module):
+    trainings.module = tfx_module.replace("callbacks=[tensorboard_callback]", "callbacks=[*fn_args.callbacks, tensorboard_callback]")
+    result = trainings.attempt(train_steps=40, eval_steps=5)
+    assert result.code == 1
+    assert "checkpoint_uri works with Keras 3 on TensorFlow only; use keras, not tf.keras" in result.error
