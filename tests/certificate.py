@@ -1,4 +1,4 @@
-"""A self-signed certificate for localhost."""
+"""A self-signed certificate for localhost, and for hosts that a test stands in for."""
 
 from datetime import datetime, timedelta, timezone
 from functools import cache
@@ -10,23 +10,23 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 
-def write_certificate(folder: Path) -> tuple[Path, Path]:
-    """Writes a certificate for localhost and its key, in PEM; gives their paths.
+def write_certificate(folder: Path, *hosts: str) -> tuple[Path, Path]:
+    """Writes a certificate for localhost and other hosts, and its key, in PEM; gives their paths.
 
     It is the same for a process' whole life, because gRPC's clients read their roots only once.
     """
     paths = folder / "certificate.pem", folder / "certificate.key"
-    for path, content in zip(paths, _made(), strict=True):
+    for path, content in zip(paths, _made(*hosts), strict=True):
         path.write_bytes(content)
     return paths
 
 
 @cache
-def _made() -> tuple[bytes, bytes]:
+def _made(*hosts: str) -> tuple[bytes, bytes]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(timezone.utc)
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))])
+    names = x509.SubjectAlternativeName([*map(x509.DNSName, ("localhost", *hosts)), x509.IPAddress(ip_address("127.0.0.1"))])
     signed = (
         x509.CertificateBuilder()
         .subject_name(name)

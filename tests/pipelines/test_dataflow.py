@@ -1,7 +1,6 @@
 """The components on Dataflow: what Beam's own client submits, and what comes of it where no worker sees a file of this machine.
 
-transform_examples is not among them: tf.Transform writes to `temp_location` through TensorFlow's client for Cloud Storage, which knows no
-address but Google's. tfdv 1.16, for older systems, comes without the client for Dataflow.
+tfdv 1.16, for older systems, comes without the client for Dataflow.
 """
 
 import base64
@@ -23,6 +22,7 @@ import pytest
 from penstock.local.envs import environment, lock_name
 from penstock.local.task_code import module_variables
 
+from ..doubles import google_storage
 from ..doubles.dataflow import Dataflow, serve
 from ..families import ROOT, variables
 from ..scale_out.comparing import compare
@@ -32,28 +32,45 @@ pytestmark = pytest.mark.slow
 BUCKET = "penstock"
 IMAGE = "registry.example.com/penstock-tf:1"
 ROWS = 6000
-_SUBMITTED = ("ingest_examples", "evaluate_model", *(["validate_examples"] if lock_name("tfdv") == "requirements.txt" else []))
+_EMULATOR = "STORAGE_EMULATOR_HOST"
+_SUBMITTED = (
+    "ingest_examples",
+    "transform_examples",
+    "evaluate_model",
+    *(["validate_examples"] if lock_name("tfdv") == "requirements.txt" else []),
+)
 # Beam pickles what a worker calls, compresses it, and writes it as base64.
 _PACKED = re.compile(rb"[A-Za-z0-9+/]{40,}={0,2}")
 
 
 @contextmanager
-def storage() -> Iterator[str]:
-    """Gives the address of a Cloud Storage with a bucket."""
+def storage(folder: Path) -> Iterator[dict[str, str]]:
+    """Gives the environment variables that lead every client to a Cloud Storage with a bucket."""
     item = environment("deploy")
     paths = f"{variables(item)['PYTHONPATH']}:{ROOT}"
     command = [item.python, "-m", "tests.doubles.storage", BUCKET]
     with subprocess.Popen(command, env=module_variables({}) | {"PYTHONPATH": paths}, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         found = (shlex.split(line.removeprefix("export "))[0].partition("=") for line in process.stdout)
-        yield next(value for name, _, value in found if name == "STORAGE_EMULATOR_HOST")
-        process.terminate()
+        address = next(value for name, _, value in found if name == _EMULATOR)
+        try:
+            with google_storage.serve(address, folder) as variables_of_tensorflow:
+                yield {_EMULATOR: address} | variables_of_tensorflow
+        finally:
+            process.terminate()
 
 
 @pytest.fixture(scope="module")
-def bucket() -> Iterator[str]:
-    with storage() as address:
-        yield address
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with storage(tmp_path_factory.mktemp("storage")) as found:
+        yield found
+
+
+@pytest.fixture
+def bucket(stored: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    for name, value in stored.items():
+        monkeypatch.setenv(name, value)
+    return stored[_EMULATOR]
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +120,6 @@ def unpacked(content: bytes) -> bytes:
 
 @pytest.mark.parametrize("name", _SUBMITTED)
 def test_no_transform_names_a_local_path(name: str, here: dict[str, Run], bucket: str, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", bucket)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("PENSTOCK_IMAGE", IMAGE)
     step = next(step for step in STEPS if step.name == name)
