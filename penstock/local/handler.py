@@ -79,6 +79,11 @@ class TaskHandler:
             task.error = f"cannot write {task.log}: no space left on the device; free some space and run it again"
         if code and (self.processes.interrupted or (task.component and reader.reason)):
             raise UserError(task.error)
+        if code and task.retries:
+            task.retries -= 1
+            self.view.noted(
+                f"{task.name}: {task.error or 'it failed'}; it starts again soon, as the pipeline sets retries; log: {task.log}"
+            )
         return Status.SUCCESS if code == 0 else Status.FAILURE
 
     def _read(self, task: tasks.Task, reader: TaskLog, line: str) -> None:

@@ -18,6 +18,7 @@ def _watched(execute: Callable[..., Any], view: View, run_name: str) -> Callable
         iteration = pipeline_resource_name.removeprefix(run_name).strip("/")
         name = task_spec.component_ref.name.removeprefix(_COMPONENT_PREFIX)
         task = begin(f"{iteration}/{name}" if iteration else name)
+        task.retries = task_spec.retry_policy.max_retry_count
         try:
             outputs, result = execute(task_spec=task_spec, pipeline_resource_name=pipeline_resource_name, **rest)
         except Exception as error:

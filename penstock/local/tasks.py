@@ -32,6 +32,7 @@ class Task:
         error: Why it failed, where the log does not say.
         started: When it started, on the monotonic clock.
         seconds: How long it took.
+        retries: How often the pipeline lets it start again after a failure.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Task:
     error: str = ""
     started: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
+    retries: int = 0
 
 
 class View(Protocol):
@@ -66,6 +68,9 @@ class View(Protocol):
 
     def broken(self, message: str) -> None:
         """The pipeline, rather than a task, cannot go on."""
+
+    def noted(self, message: str) -> None:
+        """There is something to know that does not end the run."""
 
 
 def reason(error: Exception) -> str:

@@ -145,9 +145,10 @@ def test_what_terraform_writes(settings):
             "MLFLOW_TRACKING_USERNAME",
             "MLFLOW_TRACKING_PASSWORD",
         ]
-    training = executors.pop("exec-train-model")
-    assert training["nodeSelector"] == {"labels": {"cloud.google.com/gke-accelerator": "nvidia-l4"}}
-    assert training["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+    for name in ("exec-train-model", "exec-tune-model"):
+        training = executors.pop(name)
+        assert training["nodeSelector"] == {"labels": {"cloud.google.com/gke-accelerator": "nvidia-l4"}}
+        assert training["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
     assert not any("tolerations" in config or "nodeSelector" in config for config in executors.values())
 
 
