@@ -30,7 +30,7 @@ VALUES: list[Any] = [
         "/dev/null",
         "/proc/self/mem",
         "/proc",
-        "/",
+        "/dev",
         "file:///etc",
         "http://127.0.0.1:1/x",
     ),
