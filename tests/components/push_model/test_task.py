@@ -510,7 +510,7 @@ def test_blue_green_keeps_the_model_before_warm_for_a_while(push: Push, folder: 
     pushing = threading.Thread(target=push, args=["second"], kwargs={"parameters": parameters, "subprocess": True})
     pushing.start()
     until(lambda: serving.read_state(folder, NAME).warm)
-    push.serves("second")
+    until(lambda: push.answers_as(push.ask("second"), "second"))  # the server follows the state
     pushing.join()
     assert not serving.read_state(folder, NAME).warm
     assert push.control("rollback").parameters["outcome"] == "rolled_back"
