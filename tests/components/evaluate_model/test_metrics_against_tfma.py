@@ -271,7 +271,7 @@ def test_a_single_row(compare: Compare, flights: Callable[..., pa.Table]) -> Non
 @pytest.mark.parametrize(
     ("spec", "slices"),
     [
-        ('label_key: "is_late" signature_name: "serving_examples"', SLICES),
+        pytest.param('label_key: "is_late" signature_name: "serving_examples"', SLICES, marks=pytest.mark.slow),
         (
             'label_key: "on_time_xf" example_weight_key: "weight" signature_name: "serving_examples" preprocessing_function_names: "transform_features"',
             SLICES + 'slicing_specs { feature_keys: ["half", "carrier"] }',

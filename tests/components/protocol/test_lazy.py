@@ -76,7 +76,9 @@ def test_every_module_that_is_put_off_is_in_this_family():
     assert [name for name in sorted(DEFERRED) if importlib.util.find_spec(name) is None] == []
 
 
-@pytest.mark.parametrize("task", ["transform_examples", "train_model", "evaluate_model"])
+@pytest.mark.parametrize(
+    "task", ["train_model", *(pytest.param(task, marks=pytest.mark.slow) for task in ("transform_examples", "evaluate_model"))]
+)
 def test_a_task_starts_without_them_and_finds_them_when_it_asks(task):
     code = f"""
 import sys

@@ -188,6 +188,7 @@ def test_seed_makes_a_run_repeatable(run_task, transformed, tracking_uri):
     assert first != other
 
 
+@pytest.mark.slow
 def test_command_with_a_seed_makes_the_same_bytes_in_every_process(run_task, transformed, tracking_uri, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
     runs = [run_task(NAME, {"module_file": TRAIN, "seed": 1}, transformed.inputs, subprocess=True) for _ in range(2)]
@@ -221,6 +222,7 @@ def test_what_the_module_logs_itself_goes_to_the_same_run(run_task, transformed,
     assert run.info.status == "FAILED"
 
 
+@pytest.mark.slow
 def test_several_devices_share_the_batches(transformed, tmp_path):
     output = run_on_devices(f"""
 from penstock.components.training.strategy import strategy_scope
@@ -244,6 +246,7 @@ print([strategy])
     ]
 
 
+@pytest.mark.slow
 def test_a_module_s_own_strategy_gets_no_other():
     output = run_on_devices("""
 from penstock.components.training.strategy import strategy_scope

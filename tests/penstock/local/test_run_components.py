@@ -102,6 +102,7 @@ def _run_watched(tmp_path: Path, *options: str) -> tuple[int, set[str]]:
     return process.returncode, seen
 
 
+@pytest.mark.slow
 def test_a_process_that_was_started_ahead_gives_the_same_bytes(rows, tmp_path):
     assert _run_watched(tmp_path) == (0, {"validate_examples"})
     assert _run_watched(tmp_path) == (0, set()), "of what is cached, nothing is started"
