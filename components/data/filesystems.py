@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +47,28 @@ def open_store(uri: str) -> tuple[Any, str]:
     """
     import fsspec
 
+    uri = minio_as_s3(uri)
+    scheme, mark, _ = uri.partition("://")
+    return fsspec.core.url_to_fs(uri, **_options(scheme if mark else "file"))
+
+
+def minio_as_s3(uri: str) -> str:
+    """Returns a `minio://` URI as the `s3://` one that it is at `s3_endpoint`; any other URI or path as it is.
+
+    Raises:
+        TaskError: The URI is a `minio://` one, and the endpoint is not set.
+    """
     scheme, _, rest = uri.partition("://")
-    if scheme == "minio":
-        if not any(os.environ.get(name) for name in _S3_ENDPOINTS):
-            raise TaskError(f"{uri}: the address of MinIO is unknown; set {_S3_ENDPOINTS[0]} to its URL")
-        scheme, uri = "s3", f"s3://{rest}"
-    return fsspec.core.url_to_fs(uri, **_options(scheme if "://" in uri else "file"))
+    if scheme != "minio":
+        return uri
+    if not s3_endpoint():
+        raise TaskError(f"{uri}: the address of MinIO is unknown; set {_S3_ENDPOINTS[0]} to its URL")
+    return f"s3://{rest}"
+
+
+def s3_endpoint() -> str:
+    """Returns the URL of the S3 server that the environment names; empty for Amazon's."""
+    return next(filter(None, map(os.environ.get, _S3_ENDPOINTS)), "")
 
 
 def _options(scheme: str) -> dict[str, Any]:
@@ -77,6 +93,16 @@ def _s3_options() -> dict[str, Any]:
         "retries": {"mode": "standard", "total_max_attempts": 2},
     }
     return {"config_kwargs": limits, "use_listings_cache": False}
+
+
+def absolute(place: str) -> str:
+    """Returns a path of this machine from the root, with the home directory that its `~` names, if there is such a user; a URI as it is."""
+    if "://" in place:
+        return place
+    path = Path(place)
+    with suppress(RuntimeError):
+        path = path.expanduser()
+    return str(path.absolute())
 
 
 @contextmanager

@@ -2,10 +2,8 @@
 
 import datetime
 import json
-import os
 from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -14,16 +12,15 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, DeltaProtocolError, TableNotFoundError
 
-from penstock.components.data.filesystems import explaining
+from penstock.components.data.filesystems import absolute, minio_as_s3, s3_endpoint
 from penstock.components.protocol import TaskError, redact
 
 from .parquet_files import batches_of
 from .row_filter import RowFilter
-from .table_options import single, time_of
+from .table_options import instant, time_of
 
 OPTIONS = ("version", "timestamp")
-_SCHEMES = {"gcs": "gs", "minio": "s3", "s3a": "s3"}
-_S3_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+_SCHEMES = {"gcs": "gs", "s3a": "s3"}
 _CURE = (
     "turn the feature off and rewrite the table (deletion vectors: REORG TABLE ... APPLY (PURGE), then ALTER TABLE ... DROP FEATURE"
     " deletionVectors), or export the rows as Parquet"
@@ -38,11 +35,17 @@ class DeltaVersion:
         table: The table, loaded at that version.
 
     Attributes:
-        uri, source, schema, bytes, pieces: As `VersionedTable` has them; a piece is a file.
+        uri, source, schema, bytes, files, if_unreadable, if_lost: As `VersionedTable` has them.
 
     Raises:
         TaskError: The table needs what deltalake cannot read.
     """
+
+    if_unreadable = "write the table's files again, give another version, or give access"
+    if_lost = (
+        "VACUUM removed what this version had; give a later version, and let VACUUM keep files for longer"
+        " (delta.deletedFileRetentionDuration)"
+    )
 
     def __init__(self, uri: str, table: DeltaTable) -> None:
         self.uri = uri
@@ -59,31 +62,20 @@ class DeltaVersion:
         self.source["committed"] = _committed(self._dataset.filesystem, table.version())
         self.schema = self._dataset.schema
         # The log's own order changes with each of its checkpoints.
-        self._files = sorted(self._dataset.files)
+        self.files = sorted(self._dataset.files)
         self.bytes = sum(pa.table(table.get_add_actions()).column("size_bytes").to_pylist())
-        self.pieces = len(self._files)
         self._passing = lru_cache(maxsize=1)(self._find_passing)
 
-    def batches(self, piece: int, columns: list[str], row_filter: RowFilter) -> Iterator[pa.RecordBatch]:
-        """Reads one of the table's files, unless its statistics say that no row of it passes the filter.
-
-        Raises:
-            TaskError: The file is gone.
-        """
-        path = self._files[piece]
+    def batches(self, number: int, columns: list[str], row_filter: RowFilter) -> Iterator[pa.RecordBatch]:
+        """As `VersionedTable.batches`."""
+        path = self.files[number]
         found = self._passing(row_filter).get(path)
         if found is None:
             return
         known = ds.get_partition_keys(found)
-        try:
-            with pq.ParquetFile(self._dataset.filesystem.open_input_file(path), pre_buffer=False) as file:
-                for batch in batches_of(file, [name for name in columns if name in file.schema_arrow.names]):
-                    yield pa.RecordBatch.from_arrays([self._column(batch, name, known) for name in columns], columns)
-        except FileNotFoundError as error:
-            raise TaskError(
-                f"{redact(self.uri)} has lost its file {path}: VACUUM removed what this version had; give a later version, and let VACUUM"
-                " keep files for longer (delta.deletedFileRetentionDuration)"
-            ) from error
+        with pq.ParquetFile(self._dataset.filesystem.open_input_file(path), pre_buffer=False) as file:
+            for batch in batches_of(file, [name for name in columns if name in file.schema_arrow.names]):
+                yield pa.RecordBatch.from_arrays([self._column(batch, name, known) for name in columns], columns)
 
     def _find_passing(self, row_filter: RowFilter) -> dict[str, ds.Expression]:
         """Returns the files that may have rows which pass the filter, each with what is known of all its rows."""
@@ -97,34 +89,33 @@ class DeltaVersion:
         return pa.repeat(pa.scalar(known.get(name), self.schema.field(name).type), batch.num_rows)
 
 
-def open_version(place: str, options: dict[str, str]) -> DeltaVersion:
-    """Opens a table at the version that the options name, or the latest.
+def open_version(place: str, option: str, value: str) -> DeltaVersion:
+    """Opens a table at the version that an option names, or the latest.
 
     Raises:
         TaskError: There is no such table or version, or it cannot be read.
     """
-    place = place if "://" in place else str(Path(place).expanduser().absolute())
-    with explaining(f"the Delta table {place} cannot be opened", "correct input_uri or give access"):
-        try:
-            table = DeltaTable(*_location(place))
-        except TableNotFoundError:
-            raise TaskError(f"there is no Delta table at {place}; correct input_uri, or wait for the first commit") from None
-        key, value = single(options, "delta")
-        if key == "version":
-            _load(table, place, value)
-        elif key == "timestamp":
-            table.load_as_version(time_of(value))
-        opened = DeltaVersion(f"delta://{place}?version={table.version()}", table)
-        if key == "timestamp":
-            _check_age(opened, time_of(value))
-        return opened
+    place = absolute(place)
+    try:
+        table = DeltaTable(*_location(place))
+    except TableNotFoundError:
+        raise TaskError(f"there is no Delta table at {place}; correct input_uri, or wait for the first commit") from None
+    time = time_of(value) if option == "timestamp" else None
+    if time:
+        table.load_as_version(time)
+    elif option == "version":
+        _load(table, place, value)
+    opened = DeltaVersion(f"delta://{place}?version={table.version()}", table)
+    if time:
+        _check_age(opened, time)
+    return opened
 
 
 def _location(place: str) -> tuple:
     """Returns what deltalake opens a table with: its URI, the version (the latest), and the options of its store."""
-    scheme, mark, rest = place.partition("://")
+    scheme, mark, rest = minio_as_s3(place).partition("://")
     scheme = _SCHEMES.get(scheme, scheme)
-    endpoint = next(filter(None, map(os.environ.get, _S3_ENDPOINTS)), "")
+    endpoint = s3_endpoint()
     options = {"aws_endpoint": endpoint, "aws_allow_http": str(endpoint.startswith("http://")).lower()} if endpoint else {}
     return f"{scheme}{mark}{rest}", None, options if scheme == "s3" else {}
 
@@ -158,6 +149,4 @@ def _committed(filesystem: pa.fs.FileSystem, version: int) -> str:
         return ""
     commit: dict = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
     milliseconds = commit.get("inCommitTimestamp", commit.get("timestamp"))
-    if milliseconds is None:
-        return ""
-    return datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.timezone.utc).isoformat(timespec="milliseconds")
+    return "" if milliseconds is None else instant(milliseconds)

@@ -1,10 +1,7 @@
 """Iceberg's tables, through pyiceberg: `iceberg://CATALOG/NAMESPACE.TABLE` or `iceberg://METADATA_FILE`, with `?snapshot_id=`, `?ref=` or `?timestamp=`."""
 
-import datetime
-import os
 from collections.abc import Callable, Iterator
 from functools import lru_cache, reduce
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -19,16 +16,14 @@ from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.utils.config import Config
 
-from penstock.components.data.filesystems import explaining
+from penstock.components.data.filesystems import absolute, minio_as_s3, s3_endpoint
 from penstock.components.protocol import TaskError, redact
 
 from .parquet_files import batches_of
 from .row_filter import RowFilter
-from .table_options import single, time_of
+from .table_options import ICEBERG_METADATA, instant, time_of
 
 OPTIONS = ("snapshot_id", "ref", "timestamp")
-METADATA_FILE = ".metadata.json"
-_S3_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _FIELD_ID = b"PARQUET:field_id"
 _COMPARISONS: dict[str, Callable[[str, Any], ice.BooleanExpression]] = {
     "=": ice.EqualTo,
@@ -51,11 +46,14 @@ class IcebergSnapshot:
         snapshot: The snapshot.
 
     Attributes:
-        uri, source, schema, bytes, pieces: As `VersionedTable` has them; a piece is a file.
+        uri, source, schema, bytes, files, if_unreadable, if_lost: As `VersionedTable` has them.
 
     Raises:
         TaskError: The table needs what pyiceberg cannot read.
     """
+
+    if_unreadable = "rewrite the table's files (rewrite_data_files), or give access"
+    if_lost = "the snapshot has expired; give a later one, and keep snapshots for longer (history.expire.max-snapshot-age-ms)"
 
     def __init__(self, uri: str, table: IcebergTable, snapshot: Snapshot) -> None:
         self.uri = uri
@@ -64,37 +62,24 @@ class IcebergSnapshot:
             "uri": redact(uri),
             "table_id": str(table.metadata.table_uuid),
             "snapshot_id": str(snapshot.snapshot_id),  # more digits than JSON's readers keep
-            "committed": _time(snapshot),
+            "committed": instant(snapshot.timestamp_ms),
         }
         self._table, self._snapshot = table, snapshot
         self._fields: Schema = table.scan(snapshot_id=snapshot.snapshot_id).projection()
         self.schema = schema_to_pyarrow(self._fields, include_field_ids=False)
         self._tasks = sorted(self._plan(ice.AlwaysTrue()), key=lambda task: task.file.file_path)
         self.bytes = sum(task.file.file_size_in_bytes for task in self._tasks)
-        self.pieces = len(self._tasks)
+        self.files = [task.file.file_path for task in self._tasks]
         self._passing = lru_cache(maxsize=1)(self._find_passing)
 
-    def batches(self, piece: int, columns: list[str], row_filter: RowFilter) -> Iterator[pa.RecordBatch]:
-        """Reads one of the table's files, unless its statistics say that no row of it passes the filter.
+    def batches(self, number: int, columns: list[str], row_filter: RowFilter) -> Iterator[pa.RecordBatch]:
+        """As `VersionedTable.batches`.
 
         pyiceberg would hold the file in memory as a whole. It reads only those that are more than a Parquet file without deleted rows.
-
-        Raises:
-            TaskError: The file is gone, or cannot be read.
         """
-        task = self._tasks[piece]
+        task = self._tasks[number]
         if task.file.file_path not in self._passing(row_filter):
             return
-        with explaining(f"{redact(self.uri)} cannot be read", "rewrite the table's files (rewrite_data_files), or give access"):
-            try:
-                yield from self._read(task, columns)
-            except FileNotFoundError as error:
-                raise TaskError(
-                    f"{redact(self.uri)} has lost its file {task.file.file_path}: the snapshot has expired; give a later one, and keep"
-                    " snapshots for longer (history.expire.max-snapshot-age-ms)"
-                ) from error
-
-    def _read(self, task: FileScanTask, columns: list[str]) -> Iterator[pa.RecordBatch]:
         if task.file.file_format == FileFormat.PARQUET and not task.delete_files:
             with self._table.io.new_input(task.file.file_path).open() as stream, pq.ParquetFile(stream, pre_buffer=False) as file:
                 if (names := self._names(file.schema_arrow, columns)) is not None:
@@ -127,7 +112,7 @@ class IcebergSnapshot:
         """Returns the files that may have rows which pass the filter."""
         conditions = [] if self._is_of_other_columns() else row_filter.values(self.schema)
         if not conditions:
-            return {task.file.file_path for task in self._tasks}
+            return set(self.files)
         expressions = [
             _COMPARISONS[word](column, value.tolist() if isinstance(value, pa.Array) else value.as_py())
             for column, word, value in conditions
@@ -147,34 +132,34 @@ class IcebergSnapshot:
             ) from error
 
 
-def open_version(place: str, options: dict[str, str]) -> IcebergSnapshot:
-    """Opens a table at the snapshot that the options name, or the current one.
+def open_version(place: str, option: str, value: str) -> IcebergSnapshot:
+    """Opens a table at the snapshot that an option names, or the current one.
 
     Raises:
         TaskError: There is no such catalog, table or snapshot, or it cannot be read.
     """
-    with explaining(f"the Iceberg table {place} cannot be opened", "correct input_uri or give access"):
-        place, table = _from_file(place) if place.endswith(METADATA_FILE) else (place, _from_catalog(place))
-        snapshot = _snapshot(table, place, *single(options, "iceberg"))
-        return IcebergSnapshot(f"iceberg://{place}?snapshot_id={snapshot.snapshot_id}", table, snapshot)
+    if place.endswith(ICEBERG_METADATA):
+        place = absolute(place)
+        table = _from_file(place)
+    else:
+        table = _from_catalog(place)
+    snapshot = _snapshot(table, place, option, value)
+    return IcebergSnapshot(f"iceberg://{place}?snapshot_id={snapshot.snapshot_id}", table, snapshot)
 
 
-def _from_file(place: str) -> tuple[str, IcebergTable]:
-    scheme, mark, rest = place.partition("://")
-    location = f"s3://{rest}" if scheme == "minio" else place if mark else str(Path(place).expanduser().absolute())
-    endpoint = next(filter(None, map(os.environ.get, _S3_ENDPOINTS)), "")
+def _from_file(place: str) -> IcebergTable:
+    endpoint = s3_endpoint()
     try:
-        table = StaticTable.from_metadata(location, {"s3.endpoint": endpoint} if endpoint else {})
+        return StaticTable.from_metadata(minio_as_s3(place), {"s3.endpoint": endpoint} if endpoint else {})
     except FileNotFoundError:
-        raise TaskError(f"there is no Iceberg metadata file {location}; correct input_uri") from None
-    return place if mark else location, table
+        raise TaskError(f"there is no Iceberg metadata file {place}; correct input_uri") from None
 
 
 def _from_catalog(place: str) -> IcebergTable:
     catalog, _, name = place.partition("/")
     if not catalog or "." not in name:
         raise TaskError(
-            f"input_uri iceberg://{place} names no table; give iceberg://CATALOG/NAMESPACE.TABLE, or the path or URI of a file {METADATA_FILE}"
+            f"input_uri iceberg://{place} names no table; give iceberg://CATALOG/NAMESPACE.TABLE, or the path or URI of a file {ICEBERG_METADATA}"
         )
     from pyiceberg.catalog import load_catalog  # with all of its databases and services, which a metadata file does not need
 
@@ -194,22 +179,17 @@ def _snapshot(table: IcebergTable, place: str, key: str, value: str) -> Snapshot
         raise TaskError(f"the Iceberg table {place} has no snapshot yet; wait for the first commit")
     if key == "snapshot_id":
         found = table.metadata.snapshot_by_id(int(value)) if value.isdecimal() else None
-        some = ", ".join(f"{each.snapshot_id} of {_time(each)}" for each in known[-3:])
+        some = ", ".join(f"{each.snapshot_id} of {instant(each.timestamp_ms)}" for each in known[-3:])
         cure = f"its latest are {some}; give one of its {len(known)}, or keep snapshots for longer"
     elif key == "ref":
         found = table.snapshot_by_name(value)
         cure = f"it has the branches and tags {', '.join(table.metadata.refs)[:300]}; give one of them"
     elif key == "timestamp":
         found = table.snapshot_as_of_timestamp(int(time_of(value).timestamp() * 1000))
-        cure = f"its oldest is of {_time(min(known, key=lambda each: each.timestamp_ms))}; give a later time"
+        cure = f"its oldest is of {instant(min(each.timestamp_ms for each in known))}; give a later time"
     else:
         found = table.current_snapshot()
         cure = "its main branch is empty; name a branch with ?ref="
     if found is None:
         raise TaskError(f"the Iceberg table {place} has no snapshot for {key or 'main'} {value!r}: {cure}")
     return found
-
-
-def _time(snapshot: Snapshot) -> str:
-    time = datetime.datetime.fromtimestamp(snapshot.timestamp_ms / 1000, datetime.timezone.utc)
-    return time.isoformat(timespec="milliseconds")

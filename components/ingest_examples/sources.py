@@ -12,17 +12,18 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from penstock.components.data.filesystems import explaining, open_store
+from penstock.components.data.filesystems import absolute, explaining, open_store
 from penstock.components.data.input_pattern import InputPattern, escape, known_folders, numbering_keys, select
 from penstock.components.protocol import TaskError, figure, file_sha256, redact
 
 from .partitions import Partition, partition_of
+from .table_options import ICEBERG_METADATA
 from .tables import FORMATS
 
 _PARALLEL_READS = 8
 _LISTED_SOURCES = 100
 _LISTED_BYTES = 8192
-_DELTA_LOG, _ICEBERG_METADATA = "_delta_log", ".metadata.json"
+_DELTA_LOG = "_delta_log"
 
 
 @dataclass(frozen=True)
@@ -160,10 +161,10 @@ def table_uri(input_uri: str) -> str | None:
     """
     if input_uri.partition("://")[0] in FORMATS and not Path(input_uri).exists():
         return input_uri
-    if input_uri.endswith(_ICEBERG_METADATA):
+    if input_uri.endswith(ICEBERG_METADATA):
         return f"iceberg://{input_uri}"
     if "://" not in input_uri or Path(input_uri).exists():
-        is_table = bool(input_uri) and (_expanded(input_uri) / _DELTA_LOG).is_dir()
+        is_table = bool(input_uri) and (Path(absolute(input_uri)) / _DELTA_LOG).is_dir()
     elif PurePosixPath(input_uri).suffix or input_uri.startswith(("http://", "https://")):
         is_table = False  # to see that a file is no folder would take a right that reading it does not
     else:
@@ -182,16 +183,8 @@ def _open(input_uri: str) -> tuple[Any, str]:
     if Path(input_uri).exists():
         return LocalFileSystem(), str(Path(input_uri).absolute())
     if "://" not in input_uri:
-        return LocalFileSystem(), str(_expanded(input_uri).absolute())
+        return LocalFileSystem(), absolute(input_uri)
     return open_store(input_uri.rstrip("/"))
-
-
-def _expanded(path: str) -> Path:
-    """Returns a path with the home directory that it names; as it is, if there is no such user."""
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        return Path(path)
 
 
 def _files_below(filesystem: Any, folder: str) -> list[str]:

@@ -1,18 +1,29 @@
 """What URIs of tables say of their version, in words that all formats share."""
 
 import datetime
+from urllib.parse import unquote
 
-from penstock.components.protocol import TaskError
+from penstock.components.protocol import TaskError, redact
 
 from .row_filter import moment
 
+ICEBERG_METADATA = ".metadata.json"
 
-def single(options: dict[str, str], scheme: str) -> tuple[str, str]:
-    """Returns the one option of a URI, each of which names a version by itself; empty texts if there is none.
+
+def option_of(uri: str, known: tuple[str, ...]) -> tuple[str, str]:
+    """Returns the one option of a table's URI, each of which names a version by itself; empty texts if there is none.
+
+    Args:
+        uri: The URI: `SCHEME://TABLE?OPTION=VALUE`.
+        known: The options of its format.
 
     Raises:
-        TaskError: There are several, or it has no value.
+        TaskError: There are several, or it is unknown or has no value.
     """
+    scheme, (_, _, query) = uri.partition("://")[0], uri.partition("?")
+    options = {key: unquote(value) for key, _, value in (part.partition("=") for part in query.split("&") if part)}
+    if unknown := [key for key in options if key not in known]:
+        raise TaskError(f"{redact(uri)} has the option {unknown[0]!r}; {scheme}:// has: {', '.join(known)}")
     if len(options) > 1 or not all(options.values()):
         raise TaskError(f"input_uri gives {' and '.join(options)} of {scheme}://; give one of them, with a value")
     return next(iter(options.items()), ("", ""))
@@ -31,3 +42,8 @@ def time_of(text: str) -> datetime.datetime:
     if found > datetime.datetime.now(datetime.timezone.utc):
         raise TaskError(f"the timestamp {text} in input_uri is in the future, in which the table may change; give a time that is past")
     return found
+
+
+def instant(milliseconds: int) -> str:
+    """Returns a time since 1970 as the metadata has it: ISO 8601, in UTC."""
+    return datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.timezone.utc).isoformat(timespec="milliseconds")

@@ -6,16 +6,18 @@ then on the task, its workers and its metadata speak of that number, and a table
 
 import importlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import unquote
 
 import pyarrow as pa
 
+from penstock.components.data.filesystems import explaining
 from penstock.components.protocol import TaskError, redact
 
 from .columns import schema_from_text, schema_to_text
 from .row_filter import RowFilter
+from .table_options import option_of
 
 # The module of each scheme, which imports its library: only what is read is loaded.
 FORMATS = {"delta": ".delta_tables", "iceberg": ".iceberg_tables"}
@@ -28,18 +30,26 @@ class VersionedTable(Protocol):
         uri: What names it, and exactly this version.
         source: What the metadata says of the version, as JSON values.
         schema: The types of its columns.
-        bytes: How large its files are; 0 if unknown.
-        pieces: Into how many pieces it can be read apart; they have an order.
+        bytes: How large its files are.
+        files: Its files, which can be read apart, always in the same order.
+        if_unreadable: What to do if a file cannot be read.
+        if_lost: Why a file may be gone, and what to do then.
     """
 
     uri: str
     source: dict[str, Any]
     schema: pa.Schema
     bytes: int
-    pieces: int
+    files: list[str]
+    if_unreadable: str
+    if_lost: str
 
-    def batches(self, piece: int, columns: list[str], row_filter: RowFilter) -> Iterator[pa.RecordBatch]:
-        """Reads a piece, always in the same order; rows that do not pass the filter may be among them."""
+    def batches(self, number: int, columns: list[str], row_filter: RowFilter) -> Iterator[pa.RecordBatch]:
+        """Reads a file, unless its statistics say that no row of it passes the filter; rows that do not may be among them.
+
+        Raises:
+            FileNotFoundError: The file is gone.
+        """
 
 
 _opened: dict[str, VersionedTable] = {}
@@ -57,12 +67,10 @@ def open_table(uri: str) -> VersionedTable:
         TaskError: There is no such table or version, it needs what its library does not support, or there is no access.
     """
     scheme, _, rest = uri.partition("://")
-    place, _, query = rest.partition("?")
-    options = {key: unquote(value) for key, _, value in (part.partition("=") for part in query.split("&") if part)}
     module = importlib.import_module(FORMATS[scheme], __package__)
-    if unknown := [key for key in options if key not in module.OPTIONS]:
-        raise TaskError(f"{redact(uri)} has the option {unknown[0]!r}; {scheme}:// has: {', '.join(module.OPTIONS)}")
-    table: VersionedTable = module.open_version(place, options)
+    option, value = option_of(uri, module.OPTIONS)
+    with explaining(f"the table {redact(uri)} cannot be opened", "correct input_uri or give access"):
+        table: VersionedTable = module.open_version(rest.partition("?")[0], option, value)
     _opened.clear()  # a task reads one
     _opened[table.uri] = table
     return table
@@ -84,16 +92,30 @@ class TableReader:
         self._row_filter = row_filter
 
     def look(self, path: Path | str) -> dict[str, Any]:
-        """Returns a table's own types, and the number of pieces that can be read apart."""
+        """Returns a table's own types, and the number of its files."""
         table = opened(str(path))
-        return {"schema": schema_to_text(table.schema), "chunks": table.pieces, "how": {}}
+        return {"schema": schema_to_text(table.schema), "chunks": len(table.files), "how": {}}
 
     def schemas(self, looks: dict[str, dict[str, Any]]) -> list[pa.Schema]:
         """Returns the table's types."""
         return [schema_from_text(look["schema"]) for look in looks.values()]
 
     def batches(self, path: Path | str, _: dict[str, Any], __: pa.Schema, wanted: pa.Schema, chunk: int | None) -> Iterator[pa.RecordBatch]:
-        """Reads the wanted columns of a table, or of one of its pieces."""
+        """Reads the wanted columns of a table, or of one of its files.
+
+        Raises:
+            TaskError: A file is gone, or cannot be read.
+        """
         table = opened(str(path))
-        for piece in range(table.pieces) if chunk is None else [chunk]:
-            yield from table.batches(piece, wanted.names, self._row_filter)
+        for number in range(len(table.files)) if chunk is None else [chunk]:
+            with _reading(table, number):
+                yield from table.batches(number, wanted.names, self._row_filter)
+
+
+@contextmanager
+def _reading(table: VersionedTable, number: int) -> Iterator[None]:
+    try:
+        with explaining(f"{redact(table.uri)} cannot be read", table.if_unreadable, FileNotFoundError):
+            yield
+    except FileNotFoundError as error:
+        raise TaskError(f"{redact(table.uri)} has lost its file {table.files[number]}: {table.if_lost}") from error

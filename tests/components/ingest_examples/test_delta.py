@@ -144,6 +144,14 @@ def test_files_without_rows_that_pass_are_not_read(table, ingest):
     assert {number % 3 for number in column(found, "id")} == {1}
 
 
+def test_a_damaged_file_is_one_line(table, fail):
+    for file in DeltaTable(table).file_uris():
+        Path(file).write_bytes(b"not Parquet")
+    error = fail(table)
+    assert f"delta://{table}?version=2 cannot be read (ArrowInvalid: " in error
+    assert "write the table's files again" in error
+
+
 def test_columns_that_only_decide_are_left_out(table, ingest):
     splits = {"splits": {"old": ["2026-01-01", "2026-01-02"], "new": ["2026-01-02", "2027-01-01"]}}
     found = ingest(table, columns=["id"], split_by="time", split_key="day", **splits)
