@@ -59,7 +59,9 @@ def check_inputs(predictors: dict[str, Predictor], tensors: Tensors, examples: P
         tensors.check(has, f"Split {split!r} of the Examples")
 
 
-def read_rows(eval_config: config_pb2.EvalConfig, examples: Path, split: str, tensors: Tensors, predictors: dict[str, Predictor]) -> Rows:
+def read_rows(
+    eval_config: config_pb2.EvalConfig, examples: Path, split: str, tensors: Tensors, predictors: dict[str, Predictor]
+) -> tuple[Rows, Scores]:
     """Reads a Split and predicts it with every model, in one pass.
 
     Args:
@@ -68,6 +70,9 @@ def read_rows(eval_config: config_pb2.EvalConfig, examples: Path, split: str, te
         split: The Split.
         tensors: The Schema's tensors.
         predictors: The models by name.
+
+    Returns:
+        The rows, and how the candidate's answers are distributed.
 
     Raises:
         ModelError: A model cannot answer, or which output is its prediction is unclear.
@@ -98,10 +103,9 @@ def read_rows(eval_config: config_pb2.EvalConfig, examples: Path, split: str, te
         predictions={name: _concatenated(batches) for name, batches in answers.items()},
         specs=specs,
         count=done,
-        scores=scores,
     )
     _check_slicing(rows, slicing_columns(eval_config))
-    return rows
+    return rows, scores
 
 
 def batches_for_models(table: pa.RecordBatch, eval_config: config_pb2.EvalConfig) -> Iterator[pa.RecordBatch]:

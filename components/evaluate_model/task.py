@@ -149,9 +149,9 @@ def _evaluate(
     check_inputs(predictors, tensors, examples.path, split)
     advise(beam_pipeline_args, count_rows(examples.path, split), _KEPT_BYTES * len(models))
     if not names_runner(beam_pipeline_args):
-        rows = read_rows(eval_config, examples.path, split, tensors, predictors)
+        rows, done.scores = read_rows(eval_config, examples.path, split, tensors, predictors)
         drawn = {model_title(spec): draw(rows, spec.name) for spec in eval_config.model_specs}
-        done.curves, done.scores = {name: curves for name, curves in drawn.items() if curves}, rows.scores
+        done.curves = {name: curves for name, curves in drawn.items() if curves}
         try:
             done.results, done.engine = engine.evaluate(eval_config, rows, schema, rubber_stamp=without_changes), IN_PROCESS
             write_results(done.results, evaluation.path)

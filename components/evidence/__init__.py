@@ -1,6 +1,5 @@
 """The evidence of gates: its content, its format, and how later tasks read it.
 
 Its modules are imported by name: `answers` (a model's answers, and whether two are the same), `baseline`, `blessing`, `eval_config` (needs
-TFMA), `page` (needs Jinja), `probe`, `scores` (how predictions are
-distributed) and `verdict`. This room imports `protocol` and `data`.
+TFMA), `page` (needs Jinja), `probe`, `scores` (how predictions are distributed) and `verdict`. This room imports `protocol` and `data`.
 """

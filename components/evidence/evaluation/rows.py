@@ -1,12 +1,11 @@
 """What metrics are computed from: labels, weights and slicing columns beside every model's predictions."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from tensorflow_model_analysis.proto import config_pb2
 
-from penstock.components.evidence.scores import Scores
 from penstock.components.protocol import TaskError
 
 
@@ -20,7 +19,6 @@ class Rows:
         predictions: By model name, each output [rows] or [rows, classes]. The key `""` is a single-output model's prediction.
         specs: The models' specs by name.
         count: The number of rows.
-        scores: How the candidate's answers are distributed.
     """
 
     columns: dict[str, pa.Array]
@@ -28,7 +26,6 @@ class Rows:
     predictions: dict[str, dict[str, np.ndarray]]
     specs: dict[str, config_pb2.ModelSpec]
     count: int
-    scores: Scores = field(default_factory=Scores)
 
     @property
     def slicing_columns(self) -> dict[str, pa.Array]:

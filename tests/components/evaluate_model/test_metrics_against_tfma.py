@@ -145,7 +145,7 @@ def compare(models: Callable[..., Path], schema: Path, write_examples: Callable[
         described = load_schema(schema)
         predictors = {spec.name: load(spec, paths[spec.name]) for spec in eval_config.model_specs}
         transformed = {name: predictor.transformed for name, predictor in predictors.items()}
-        rows = read_rows(eval_config, examples, "eval", Tensors(described), predictors)
+        rows, _ = read_rows(eval_config, examples, "eval", Tensors(described), predictors)
         ours = engine.evaluate(eval_config, rows, described, rubber_stamp=False)
         files = [str(file) for file in split_files(examples, "eval")]
         theirs = on_beam(tmp_path / "tfma", eval_config, files, paths, transformed, described)
@@ -308,7 +308,7 @@ def test_tfmas_own_run_agrees(
         pipeline_options=PipelineOptions([RUNNER]),
     )
     predictors = {spec.name: load(spec, paths[spec.name]) for spec in eval_config.model_specs}
-    rows = read_rows(eval_config, examples, "eval", Tensors(described), predictors)
+    rows, _ = read_rows(eval_config, examples, "eval", Tensors(described), predictors)
     theirs = read_results(tmp_path / "tfma")
     assert_same(engine.evaluate(eval_config, rows, described, rubber_stamp=False), theirs)
     transformed = {name: predictor.transformed for name, predictor in predictors.items()}
