@@ -1,5 +1,6 @@
 """`python -m benchmarks`: makes the tables, runs both sides, prints what was measured."""
 
+import functools
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from penstock.local.envs import environment
 
 from . import machine, measure, peer_bulk_inferrer, peer_evidently, peer_kserve, peer_tfx, scale, sources, startup, train, tuning
 from .ours import Place
+from .single_task import TaskRun
 
 FLIGHTS = Path("data/flights")
 FOLDER = Path("build/benchmarks")
@@ -64,7 +66,7 @@ def main(parts: tuple[str, ...], rows: int) -> None:
         _make("iceberg", flights, iceberg)
         sources.compare(flights, delta, iceberg, FOLDER / "sources", console)
     if "train" in wanted:
-        train.compare(scale.prepare(flights, FOLDER / "train"), FOLDER / "train", console)
+        train.compare(_prepared(flights), FOLDER / "train", console)
     if wanted & {"scale", "batch", "monitor"}:
         _make("repeat", flights, repeated, scale.TIMES)
     if "batch" in wanted:
@@ -72,10 +74,16 @@ def main(parts: tuple[str, ...], rows: int) -> None:
     if "monitor" in wanted:
         _against_evidently(flights, repeated, console)
     if "scale" in wanted:
-        scale.compare(flights, repeated, FOLDER / "scale", console)
+        scale.compare(_prepared(flights), repeated, FOLDER / "scale", console)
         scale.ingest_csv(csv, FOLDER / "scale" / "csv", console)
     if "tune" in wanted:
-        tuning.compare(flights, FOLDER / "tune", console)
+        tuning.compare(_prepared(flights), FOLDER / "tune", console)
+
+
+@functools.cache
+def _prepared(flights: Path) -> dict[str, TaskRun]:
+    """Runs the tasks up to the training, once for all parts that go on from there."""
+    return scale.prepare(flights, FOLDER / "prepared")
 
 
 def _against_tfx(flights: Path, csv: Path, console: Console) -> None:
@@ -88,7 +96,7 @@ def _against_bulk_inferrer(flights: Path, repeated: Path, csv: Path, console: Co
     numbered = [FOLDER / "numbered" / source.name for source in (flights, repeated)]
     for source, target in zip((flights, repeated), numbered, strict=True):
         _make("numbered", source, target)
-    peer_bulk_inferrer.compare(flights, csv, *numbered, FOLDER / "batch", console)
+    peer_bulk_inferrer.compare(_prepared(flights), csv, *numbered, FOLDER / "batch", console)
 
 
 def _against_evidently(flights: Path, repeated: Path, console: Console) -> None:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from . import measure, peer_tfx, scale, single_task
+from . import figures, measure, peer_tfx, scale, single_task
 from .single_task import TaskRun
 
 TIMES = scale.TIMES
@@ -35,12 +34,12 @@ class _Side:
     peak_bytes: int
 
 
-def compare(flights: Path, csv: Path, small: Path, large: Path, folder: Path, console: Console) -> None:
+def compare(runs: dict[str, TaskRun], csv: Path, small: Path, large: Path, folder: Path, console: Console) -> None:
     """Trains a model, has both score the flights with it, and prints a table.
 
     Args:
-        flights: The raw rows.
-        csv: The same rows in folders `train` and `eval`, as CsvExampleGen reads them.
+        runs: What `scale.prepare` gave.
+        csv: The raw rows in folders `train` and `eval`, as CsvExampleGen reads them.
         small: The raw rows with a column `KEY`.
         large: The same, `TIMES` times the rows.
         folder: Where the outputs go.
@@ -49,14 +48,11 @@ def compare(flights: Path, csv: Path, small: Path, large: Path, folder: Path, co
     Raises:
         SystemExit: The model is not blessed, as may be if it was trained on a sample.
     """
-    runs = scale.prepare(flights, folder)
     model = scale.train(runs, folder)
-    runs |= {"train_model": model, "evaluate_model": scale.evaluate(model, runs, folder)}
+    runs = runs | {"train_model": model, "evaluate_model": scale.evaluate(model, runs, folder)}
     ours = {name: _ours(table, runs, folder / name) for name, table in {"x1": small, f"x{TIMES}": large}.items()}
     peer = _peer(csv, model, folder / "tfx")
-    table = Table("", "rows", "s", "rows/s", "without imports, s", "rows/s", "peak MiB", title="batch scoring", title_justify="left")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = figures.table("batch scoring", "", "rows", "s", "rows/s", "without imports, s", "rows/s", "peak MiB")
     sides = {"score_batch": ours["x1"], f"score_batch, x{TIMES} rows": ours[f"x{TIMES}"], "BulkInferrer": peer}
     for name, side in sides.items():
         table.add_row(

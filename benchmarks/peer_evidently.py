@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from penstock.local.envs import Environment
 
-from . import measure, single_task
+from . import figures, measure, single_task
 from .measure import Cost
 from .peers import peer_environment
 
@@ -55,9 +54,7 @@ def compare(small: Tables, large: Tables, folder: Path, console: Console) -> Non
     peer = measure.run(
         [environment().python, FOLDER / "drift.py", small.reference, small.window, folder / "evidently"], folder / "evidently.log"
     )
-    table = Table("", "s", "CPU s", "peak MiB", title="monitoring: drift of 17 features", title_justify="left")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = figures.table("monitoring: drift of 17 features", "", "s", "CPU s", "peak MiB")
     for name, cost in {"monitor_model": ours["x1"], f"monitor_model, x{TIMES} rows": ours[f"x{TIMES}"], "Evidently": peer}.items():
         table.add_row(name, f"{cost.seconds:.2f}", f"{cost.processor_seconds:.2f}", f"{cost.peak_bytes / _MIB:.0f}")
     console.print(table)

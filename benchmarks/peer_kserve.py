@@ -13,7 +13,7 @@ from rich.table import Table
 from penstock.local.envs import environment
 from penstock.local.task_code import code_path
 
-from . import load
+from . import figures, load
 from .load import Load
 from .ours import MODEL, Run, free_port
 
@@ -86,9 +86,7 @@ def _load(port: int, instances: list[Any], concurrency: int, rows: int) -> Load:
 
 
 def _table(measured: dict[str, Measured]) -> Table:
-    table = Table("", *measured, "ratio", title="model server: the same SavedModel, V1 over REST", title_justify="left")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = figures.table("model server: the same SavedModel, V1 over REST", "", *measured, "ratio")
     table.add_row(*_row("seconds from start to the first answer", [server.start for server in measured.values()], 1))
     table.add_row(*_row("peak memory, MiB", [server.peak_mib for server in measured.values()], 0), end_section=True)
     for name in _LOADS:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from penstock.local.envs import Environment
 
-from . import measure
+from . import figures, measure
 from .ours import Place, Run
 from .peers import peer_environment
 
@@ -151,9 +151,7 @@ def _metrics(python: Path, evaluations: list[Path]) -> list[dict[str, float]]:
 
 
 def _table(title: str, goal: float, ours: Run, peer: PeerRun) -> Table:
-    table = Table("", "Penstock, s", "TFX, s", "ratio", title=f"{title}: wall seconds", title_justify="left")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = figures.table(f"{title}: wall seconds", "", "Penstock, s", "TFX, s", "ratio")
     for task, steps in COUNTERPARTS.items():
         seconds = sum(peer.steps[step] for step in steps) if steps else None
         table.add_row(f"{task.replace('-', '_')} | {' + '.join(steps) or '-'}", *_cells(ours.seconds.get(task), seconds))

@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from penstock.components.protocol.values import decode_metadata
 from penstock.pipelines import flight_delay
 
-from . import single_task
+from . import figures, single_task
 from .single_task import TaskRun
 
 TIMES = 10
@@ -19,44 +18,24 @@ _INGEST = ["split_by", "split_key", "splits", "exclude_columns"]
 _MIB = 2.0**20
 
 
-def compare(flights: Path, repeated: Path, folder: Path, console: Console) -> None:
+def compare(small: dict[str, TaskRun], repeated: Path, folder: Path, console: Console) -> None:
     """Runs the tasks on a table and on that table repeated, and prints a row for each.
 
     Args:
-        flights: The raw rows.
+        small: What `prepare` gave for the table as it is.
         repeated: The raw rows, `TIMES` times.
         folder: Where the outputs go.
         console: Where to print.
     """
-    small, large = prepare(flights, folder / "x1"), prepare(repeated, folder / f"x{TIMES}")
+    large = prepare(repeated, folder / f"x{TIMES}")
     model = train(small, folder)
-    for runs, name in ((small, "x1"), (large, f"x{TIMES}")):
-        runs["evaluate_model"] = evaluate(model, runs, folder / name)
+    small, large = (runs | {"evaluate_model": evaluate(model, runs, folder / name)} for name, runs in (("x1", small), (f"x{TIMES}", large)))
     rows = [sum(rows_of(runs["ingest_examples"]).values()) for runs in (small, large)]
-    table = Table(
-        "",
-        "s",
-        f"s, x{TIMES}",
-        "ratio",
-        "MiB",
-        f"MiB, x{TIMES}",
-        "ratio",
-        title=f"scale: {rows[0]:,} rows, and {rows[1]:,}",
-        title_justify="left",
-    )
-    rates = Table("", "rows/s per core", "core seconds, fixed", title="what a row costs: the rows that were added", title_justify="left")
-    overhead = Table(
-        "",
-        "whole, s",
-        "imports",
-        "own work",
-        "overhead",
-        "hashing",
-        title="what a task's process costs beside its work",
-        title_justify="left",
-    )
-    for column in [*table.columns[1:], *rates.columns[1:], *overhead.columns[1:]]:
-        column.justify = "right"
+    title = f"scale: {rows[0]:,} rows, and {rows[1]:,}"
+    table = figures.table(title, "", "s", f"s, x{TIMES}", "ratio", "MiB", f"MiB, x{TIMES}", "ratio")
+    rates = figures.table("what a row costs: the rows that were added", "", "rows/s per core", "core seconds, fixed")
+    process = ("whole, s", "imports", "own work", "overhead", "hashing")
+    overhead = figures.table("what a task's process costs beside its work", "", *process)
     for name, run in small.items():
         other = large[name]
         seconds, peaks = (run.cost.seconds, other.cost.seconds), (run.cost.peak_bytes / _MIB, other.cost.peak_bytes / _MIB)

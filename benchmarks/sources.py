@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from . import scale
+from . import figures, scale
 from .single_task import TaskRun
 
 _MIB = 2.0**20
@@ -34,7 +33,7 @@ def compare(flights: Path, delta: Path, iceberg: Path, folder: Path, console: Co
             runs[name] = min(run, runs.get(name, run), key=lambda each: each.work)
     files = runs["Parquet files"]
     rows = sum(scale.rows_of(files).values())
-    table = Table("", "own work, s", "ratio", "whole, s", "MiB", title=f"sources: {rows:,} rows, at a version", title_justify="left")
+    table = figures.table(f"sources: {rows:,} rows, at a version", "", "own work, s", "ratio", "whole, s", "MiB")
     for name, run in runs.items():
         ratio = run.work / files.work
         table.add_row(

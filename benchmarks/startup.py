@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from penstock.components.images import image
 from penstock.errors import UserError
@@ -16,7 +15,7 @@ from penstock.local.engines import Engine, find_engine
 from penstock.local.envs import environment
 from penstock.local.task_code import code_path, module_command
 
-from . import measure
+from . import figures, measure
 
 # What each component's task stands on. Those of `deploy` import a library when they know which they need.
 _LIBRARIES = {
@@ -70,9 +69,7 @@ def compare(folder: Path, console: Console) -> None:
         console.print(f"start-up: skipped: {error.message}\n", highlight=False)
         return
     columns = ("libraries alone", "ours", "plain, pip", "plain, uv", "ours / pip", "ours / uv", "virtualenv")
-    table = Table("", *columns, title="start-up: wall seconds to a task's first line (CPU seconds)", title_justify="left")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = figures.table("start-up: wall seconds to a task's first line (CPU seconds)", "", *columns)
     for family in dict.fromkeys(family for family, _ in _LIBRARIES.values()):
         if not engine.image_id(image(family)):
             reason = f"{image(family)} is not on this machine; build it: `make images`"

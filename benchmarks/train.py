@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from penstock.local.envs import environment
 from penstock.local.task_code import code_path
 
-from . import measure
+from . import figures, measure
 from .single_task import TaskRun
 
 _BATCHES = (512, 8192)
@@ -31,10 +30,7 @@ def compare(runs: dict[str, TaskRun], folder: Path, console: Console) -> None:
     """
     cores = sorted(os.sched_getaffinity(0))
     counts = [count for count in (1 << power for power in range(len(cores).bit_length())) if count <= len(cores)]
-    names = ("batch", "cores", "read, rows/s", "step, ms", "step without reading, ms", "waits for input")
-    table = Table(*names, title="train", title_justify="left")
-    for column in table.columns:
-        column.justify = "right"
+    table = figures.table("train", "batch", "cores", "read, rows/s", "step, ms", "step without reading, ms", "waits for input")
     gpus: list[str] = []
     for batch in _BATCHES:
         for count in counts:

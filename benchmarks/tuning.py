@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from penstock.pipelines import flight_delay
 
-from . import scale, single_task
+from . import figures, scale, single_task
+from .single_task import TaskRun
 
 _TRIALS = 10
 _GOAL = 0.6
@@ -19,15 +19,14 @@ _SPACE = {
 }
 
 
-def compare(flights: Path, folder: Path, console: Console) -> None:
+def compare(runs: dict[str, TaskRun], folder: Path, console: Console) -> None:
     """Searches, trains with the same hyperparameters one after another, and prints what each took.
 
     Args:
-        flights: The raw rows.
+        runs: What `scale.prepare` gave.
         folder: Where the outputs go.
         console: Where to print.
     """
-    runs = scale.prepare(flights, folder)
     values = flight_delay.parameters()
     inputs = {
         "examples": (runs["transform_examples"], "transformed_examples"),
@@ -46,9 +45,7 @@ def compare(flights: Path, folder: Path, console: Console) -> None:
         for trial in sorted(trials, key=lambda trial: trial["trial"])
     ]
     seconds = sum(cost.seconds for cost in trainings)
-    table = Table("", "s", "ratio", "core seconds", title=f"{_TRIALS} trainings of the flights' model", title_justify="left")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = figures.table(f"{_TRIALS} trainings of the flights' model", "", "s", "ratio", "core seconds")
     table.add_row("train_model, one after another", f"{seconds:.1f}", "", f"{sum(cost.processor_seconds for cost in trainings):.1f}")
     for name, run in found.items():
         title = "tune_model, no trial stopped" if name == "all" else "tune_model"
