@@ -105,17 +105,17 @@ def _native(value: Any, kind: pa.DataType) -> Any:
     Raises:
         TypeError, ValueError: It is another's.
     """
-    if isinstance(value, bool) != pt.is_boolean(kind) or isinstance(value, str) == (pt.is_integer(kind) or pt.is_floating(kind)):
+    if isinstance(value, bool) != pt.is_boolean(kind):
         raise TypeError
     if pt.is_decimal(kind):
         return Decimal(str(value))
+    if isinstance(value, str) == (pt.is_boolean(kind) or pt.is_integer(kind) or pt.is_floating(kind)):
+        raise TypeError
     if pt.is_date(kind):
         return datetime.date.fromisoformat(value)
     if pt.is_timestamp(kind):
         return moment(value).replace(tzinfo=datetime.timezone.utc if kind.tz else None)
-    if pt.is_string(kind) or pt.is_large_string(kind):
-        return value
-    if pt.is_nested(kind) or isinstance(value, str):
+    if isinstance(value, str) and not (pt.is_string(kind) or pt.is_large_string(kind)):
         raise TypeError
     return value
 
