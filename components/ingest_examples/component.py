@@ -46,8 +46,10 @@ def ingest_examples(
             contains special characters. The pattern may contain `{SPAN}`, `{VERSION}` and `{YYYY}`, `{MM}`, `{DD}`, as in TFX's
             input patterns. A table with versions: `delta://TABLE?version=3` or `?timestamp=2026-11-01T06:00:00Z`, where TABLE
             is a path or URI; `iceberg://CATALOG/NAMESPACE.TABLE` or `iceberg://METADATA_FILE` with `?snapshot_id=`, `?ref=` (a
-            branch or tag) or `?timestamp=`. Without an option, it is the latest version. pyiceberg's configuration describes the
-            catalog (`PYICEBERG_CATALOG__NAME__URI`). A folder that is a Delta table is read as one.
+            branch or tag) or `?timestamp=`; `bigquery://PROJECT.DATASET.TABLE` with `?timestamp=`. Without an option, it is the
+            latest version. pyiceberg's configuration describes the catalog (`PYICEBERG_CATALOG__NAME__URI`). A folder that is a
+            Delta table is read as one. `bigquery://PROJECT?query=SELECT ...` is the result of a query of BigQuery. BigQuery's
+            rows are sorted by a hash of their values, because they come in no order.
         examples: The Examples: `Split-<name>/part-*.parquet`. Metadata: format, Splits with row counts, rows, bytes, Span,
             version, source files with their SHA-256 or the table's version (`source`), fingerprint.
         rows: The number of rows in all Splits.

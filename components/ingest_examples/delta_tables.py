@@ -35,12 +35,13 @@ class DeltaVersion:
         table: The table, loaded at that version.
 
     Attributes:
-        uri, source, schema, bytes, files, if_unreadable, if_lost: As `VersionedTable` has them.
+        uri, source, schema, bytes, files, is_ordered, if_unreadable, if_lost: As `VersionedTable` has them.
 
     Raises:
         TaskError: The table needs what deltalake cannot read.
     """
 
+    is_ordered = True
     if_unreadable = "write the table's files again, give another version, or give access"
     if_lost = (
         "VACUUM removed what this version had; give a later version, and let VACUUM keep files for longer"

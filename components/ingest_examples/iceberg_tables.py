@@ -46,12 +46,13 @@ class IcebergSnapshot:
         snapshot: The snapshot.
 
     Attributes:
-        uri, source, schema, bytes, files, if_unreadable, if_lost: As `VersionedTable` has them.
+        uri, source, schema, bytes, files, is_ordered, if_unreadable, if_lost: As `VersionedTable` has them.
 
     Raises:
         TaskError: The table needs what pyiceberg cannot read.
     """
 
+    is_ordered = True
     if_unreadable = "rewrite the table's files (rewrite_data_files), or give access"
     if_lost = "the snapshot has expired; give a later one, and keep snapshots for longer (history.expire.max-snapshot-age-ms)"
 

@@ -33,11 +33,13 @@ class Input(Protocol):
         reader: The reader of its format.
         span: The latest Span in it; 0 if nothing numbers Spans.
         version: The latest version among its Spans; 0 if nothing numbers them.
+        is_ordered: Whether its rows always come in the same order.
     """
 
     reader: Reader
     span: int
     version: int
+    is_ordered: bool
 
     def looked(self, engine: "Engine | None") -> AbstractContextManager[Looked]:
         """Has every source looked at, here or by Beam's workers; it can be read while the block lasts."""
@@ -54,8 +56,10 @@ class Files:
         reader: The reader of their format.
 
     Attributes:
-        reader, span, version: As `Input` has them.
+        reader, span, version, is_ordered: As `Input` has them.
     """
+
+    is_ordered = True
 
     def __init__(self, selections: dict[str, Selection], reader: Reader) -> None:
         self.reader = reader
@@ -96,7 +100,7 @@ class Table:
         reader: What reads it.
 
     Attributes:
-        reader, span, version: As `Input` has them.
+        reader, span, version, is_ordered: As `Input` has them.
 
     Raises:
         TaskError: It cannot be opened.
@@ -107,6 +111,7 @@ class Table:
     def __init__(self, uri: str, reader: TableReader) -> None:
         self.reader: Reader = reader
         self._table = open_table(uri)
+        self.is_ordered = self._table.is_ordered
 
     @contextmanager
     def looked(self, _: "Engine | None") -> Iterator[Looked]:

@@ -1,4 +1,4 @@
-"""Tables with versions: what ingest_examples reads of Delta Lake and Iceberg, each at one version, as Arrow batches.
+"""Tables with versions: what ingest_examples reads of Delta Lake, Iceberg and BigQuery, each at one version, as Arrow batches.
 
 A URI names a table and its version: `SCHEME://TABLE?version=3`, in each format's own words. The latest version is looked up once; from
 then on the task, its workers and its metadata speak of that number, and a table that moves on while it is read changes nothing.
@@ -20,7 +20,7 @@ from .row_filter import RowFilter
 from .table_options import option_of
 
 # The module of each scheme, which imports its library: only what is read is loaded.
-FORMATS = {"delta": ".delta_tables", "iceberg": ".iceberg_tables"}
+FORMATS = {"delta": ".delta_tables", "iceberg": ".iceberg_tables", "bigquery": ".bigquery_tables"}
 
 
 class VersionedTable(Protocol):
@@ -32,6 +32,7 @@ class VersionedTable(Protocol):
         schema: The types of its columns.
         bytes: How large its files are.
         files: Its files, which can be read apart, always in the same order.
+        is_ordered: Whether a file's rows always come in the same order.
         if_unreadable: What to do if a file cannot be read.
         if_lost: Why a file may be gone, and what to do then.
     """
@@ -41,6 +42,7 @@ class VersionedTable(Protocol):
     schema: pa.Schema
     bytes: int
     files: list[str]
+    is_ordered: bool
     if_unreadable: str
     if_lost: str
 

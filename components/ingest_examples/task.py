@@ -22,6 +22,7 @@ from .columns import agree, canonical, unify
 from .inputs import Input, Looked, find_input
 from .partitions import IN_FOLDERS, partition_types
 from .row_filter import RowFilter
+from .row_order import in_order_of_hash
 from .sources import Source
 from .splitting import check_splits, make_assign
 
@@ -92,7 +93,8 @@ def _ingest(found: Input, asked: Asked, examples: Output) -> tuple[list[Source],
     dropped = 0
     with found.looked(None) as looked:
         for table in asked(looked):
-            written, left = _write(examples.path, _batches(found.reader, table), table)
+            batches = _batches(found.reader, table)
+            written, left = _write(examples.path, batches if found.is_ordered else in_order_of_hash(batches), table)
             counts |= written
             dropped += left
     return _all(looked), counts, dropped, sum(file.stat().st_size for file in examples.path.rglob("*.parquet"))
@@ -101,7 +103,16 @@ def _ingest(found: Input, asked: Asked, examples: Output) -> tuple[list[Source],
 def _ingest_on_beam(
     beam_pipeline_args: list[str], found: Input, asked: Asked, examples: Output
 ) -> tuple[list[Source], dict[str, int], int, int]:
-    """Does what `_ingest` does, on Beam."""
+    """Does what `_ingest` does, on Beam.
+
+    Raises:
+        TaskError: Workers would not get the rows in one order.
+    """
+    if not found.is_ordered:
+        raise TaskError(
+            "beam_pipeline_args has a runner, but input_uri is a table of BigQuery, whose rows one task puts in order; leave out the runner,"
+            " or EXPORT DATA as Parquet files and ingest these"
+        )
     from penstock.components.data.beam import Engine
 
     from . import beam_engine

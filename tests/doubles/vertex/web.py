@@ -1,5 +1,6 @@
 """A plain HTTP server for what Google's clients ask in JSON: each answerer in turn, until one answers."""
 
+import gzip
 import json
 import threading
 from collections.abc import Callable
@@ -86,6 +87,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _question(self) -> Question:
         parts = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        if self.headers.get("content-encoding") == "gzip":
+            body = gzip.decompress(body)
         headers = {name.lower(): value for name, value in self.headers.items()}
         return Question(self.command, unquote(parts.path), parts.query, headers, json.loads(body) if body else None)
 
