@@ -32,24 +32,15 @@ class Reply:
     content: Any
 
 
-class Cluster:
-    """One InferenceService and what belongs to it, in the cluster that the environment names.
-
-    Attributes:
-        in_cluster: Whether this process runs in the cluster, where the names of services can be resolved.
-    """
+class Cluster(Api):
+    """One InferenceService and what belongs to it, in the cluster that the environment names."""
 
     def __init__(self, namespace: str, name: str, call_timeout: float) -> None:
         self.namespace, self.name = namespace, name
-        self._api = Api(call_timeout)
-        self._client, self.in_cluster, self.call = self._api.client, self._api.in_cluster, self._api.call
-        self._objects = client.CustomObjectsApi(self._client)
-        self._core = client.CoreV1Api(self._client)
-        self.leases = client.CoordinationV1Api(self._client)
-
-    def close(self) -> None:
-        """Closes the connections."""
-        self._api.close()
+        super().__init__(call_timeout)
+        self._objects = client.CustomObjectsApi(self.client)
+        self._core = client.CoreV1Api(self.client)
+        self.leases = client.CoordinationV1Api(self.client)
 
     def read(self) -> dict[str, Any] | None:
         """Returns the InferenceService, or None if it does not exist.
@@ -151,7 +142,7 @@ class Cluster:
         url = f"{self.proxy_path(service)}{path}"
         try:
             answer = self.call(
-                self._client.call_api,
+                self.client.call_api,
                 url,
                 method,
                 body=body,
@@ -173,7 +164,7 @@ class Cluster:
 
     def as_json(self, thing: Any) -> dict[str, Any]:
         """Returns an object of the client as the API has it."""
-        return self._client.sanitize_for_serialization(thing)
+        return self.client.sanitize_for_serialization(thing)
 
     def _check_namespace(self) -> None:
         try:
