@@ -19,3 +19,12 @@ def read_families(text: str, *prefixes: str) -> Iterator[Metric]:
         ValueError: It is not Prometheus' text format.
     """
     return (family for family in text_string_to_metric_families(text) if family.name.startswith(prefixes))
+
+
+def pick_families(text: str, *prefixes: str) -> Iterator[Metric]:
+    """Yields what `read_families` does, but parses only the lines that name a prefix: a rollout reads metrics hundreds of times.
+
+    Raises:
+        ValueError: One of these lines is not in Prometheus' text format.
+    """
+    return read_families("\n".join(line for line in text.split("\n") if any(prefix in line for prefix in prefixes)), *prefixes)

@@ -3,7 +3,7 @@
 import http.client
 import urllib.request
 
-from .metrics import SERVED, read_families
+from .metrics import SERVED, pick_families
 from .serving import ServerInfo
 
 _SECONDS = 5.0
@@ -19,10 +19,8 @@ def read_served(metrics: str, model: str) -> frozenset[str] | None:
     Returns:
         The fingerprints; None if the server is another than Penstock's, which does not tell.
     """
-    # a rollout reads them hundreds of times, and parsing all of them is most of what that costs
-    told = "".join(line for line in metrics.splitlines(keepends=True) if SERVED in line)
     try:
-        found = list(read_families(told, SERVED))
+        found = list(pick_families(metrics, SERVED))
     except ValueError:  # not metrics
         return None
     samples = (sample for family in found for sample in family.samples if sample.value == 1 and sample.labels.get("model_name") == model)

@@ -1,11 +1,10 @@
 """What a model server's own metrics say of one version."""
 
-from prometheus_client.parser import text_string_to_metric_families
-
+from ..metrics import SERVED, pick_families
 from ..serving import CANDIDATE
 from .destination import Traffic
 
-REQUESTS, SERVED = "penstock_requests", "penstock_served_model"
+REQUESTS = "penstock_requests"
 
 
 def read_traffic(exposition: str, model_name: str, fingerprint: str) -> Traffic | None:
@@ -19,7 +18,7 @@ def read_traffic(exposition: str, model_name: str, fingerprint: str) -> Traffic 
     Returns:
         The traffic; None where the server does not count requests.
     """
-    families = list(text_string_to_metric_families(exposition))
+    families = list(pick_families(exposition, REQUESTS, SERVED))
     if all(family.name != REQUESTS for family in families):
         return None
 
