@@ -1,4 +1,4 @@
-"""The rights of a release, as Terraform grants them."""
+"""The rights of a release and of a training, as Terraform grants them."""
 
 import json
 from collections.abc import Sequence
@@ -18,6 +18,11 @@ def rules(models: Sequence[str]) -> list[Rule]:
 def rules_from_outside() -> list[Rule]:
     """Returns the rules of the Role `penstock-by-hand`, which who releases from outside the cluster needs besides."""
     return _read("by_hand_rules.json", ())
+
+
+def rules_of_training() -> list[Rule]:
+    """Returns the rules of the Role `penstock-train`."""
+    return _read("train_rules.json", ())
 
 
 def _read(file: str, models: Sequence[str]) -> list[Rule]:

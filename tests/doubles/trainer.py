@@ -23,17 +23,17 @@ from typing import Any
 from penstock.components.data.filesystems import open_store
 
 from ..apiserver.api import MERGE, ApiError
+from ..apiserver.role import rules_of_training
 from ..apiserver.server import TRAINER, ApiServer, definitions
 from ..ports import free_port
+from .kubernetes.access import Access, add_account, kubeconfig
 from .kubernetes.answer import Answer, Request
 from .kubernetes.forward import Forward
 from .kubernetes.server import Server
 
-NAMESPACE, ACCOUNT = "training", "pipeline-runner"
-_RULES = Path(__file__).parents[2] / "infra/terraform/modules/kubeflow/train_rules.json"
+NAMESPACE = "training"
 _LOG = re.compile(rf"/api/v1/namespaces/{NAMESPACE}/pods/(?P<name>[^/]+)/log")
 _JOBS, _PODS = f"/apis/{TRAINER}/v1alpha1/namespaces/{NAMESPACE}/trainjobs", f"/api/v1/namespaces/{NAMESPACE}/pods"
-_RBAC = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{NAMESPACE}"
 _SECONDS = 0.1
 _OUT_OF_MEMORY = {"exitCode": 137, "reason": "OOMKilled"}
 
@@ -46,6 +46,7 @@ class TrainerDouble:
         pending: Why pods are not scheduled, by number.
         killed: The numbers of the pods that the kernel kills for memory as soon as they run.
         log: What a pod has printed, by name.
+        stranger: The token of an account without rights.
     """
 
     def __init__(self, programs: Path, *, with_trainer: bool = True) -> None:
@@ -65,7 +66,8 @@ class TrainerDouble:
         self._processes: dict[str, subprocess.Popen[str]] = {}
         self._made: dict[str, list[str]] = {}
         self._stopping = threading.Event()
-        self.token = self._let_in()
+        self._token = Access(self.admin, NAMESPACE, "pipeline-runner", "penstock-train", rules_of_training()).token
+        self.stranger = add_account(self.admin, NAMESPACE, "stranger")
         self._forward = Forward(self._api.url, self._api.certificate[0], None)  # type: ignore[arg-type] # nothing is proxied
         self._server = Server(0, self._answer, self._answer, lambda _: False)
         self._thread = threading.Thread(target=self._run if with_trainer else lambda: None, daemon=True)
@@ -89,11 +91,8 @@ class TrainerDouble:
 
     def write_kubeconfig(self, path: Path, token: str = "") -> Path:
         """Writes a file for `KUBECONFIG`, for the account that trains or another one."""
-        cluster = {"name": "double", "cluster": {"server": f"http://127.0.0.1:{self._server.port}"}}
-        context = {"name": "double", "context": {"cluster": "double", "user": "trainer"}}
-        users = [{"name": "trainer", "user": {"token": token or self.token}}]
-        lists = {"clusters": [cluster], "users": users, "contexts": [context], "current-context": "double"}
-        path.write_text(json.dumps({"apiVersion": "v1", "kind": "Config"} | lists), encoding="utf-8")
+        url = f"http://127.0.0.1:{self._server.port}"
+        path.write_text(json.dumps(kubeconfig(url, token or self._token, NAMESPACE)), encoding="utf-8")
         return path
 
     def jobs(self) -> list[dict[str, Any]]:
@@ -107,27 +106,6 @@ class TrainerDouble:
     def running(self) -> list[str]:
         """Returns the pods whose processes run."""
         return [name for name, process in self._processes.items() if process.poll() is None]
-
-    def _let_in(self) -> str:
-        """Makes the namespace and the account, with the rights that Terraform gives it; returns the account's token."""
-        rules = json.loads(_RULES.read_text(encoding="utf-8"))
-        role = {"rules": [{"apiGroups": [one["group"]], "resources": [one["resource"]], "verbs": one["verbs"]} for one in rules]}
-        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "penstock-train"}
-        accounts = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts"
-        self.admin.call("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
-        for account in (ACCOUNT, "stranger"):
-            self.admin.call("POST", accounts, {"metadata": {"name": account}})
-        self.admin.call("POST", f"{_RBAC}/roles", role | {"metadata": {"name": "penstock-train"}})
-        subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE}
-        self.admin.call(
-            "POST", f"{_RBAC}/rolebindings", {"metadata": {"name": "penstock-train"}, "roleRef": reference, "subjects": [subject]}
-        )
-        return self.token_of(ACCOUNT)
-
-    def token_of(self, account: str) -> str:
-        """Returns a token of an account."""
-        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-        return self.admin.call("POST", f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{account}/token", asked)["status"]["token"]
 
     def _answer(self, request: Request) -> Answer:
         """Answers for the kubelet, which gives out logs; whether the caller may read them, the API says."""

@@ -136,7 +136,7 @@ def test_a_task_that_is_ended_deletes_the_trainjob(cluster, spec):
 
 
 def test_an_account_without_the_right(cluster, spec, tmp_path):
-    cluster.write_kubeconfig(tmp_path / "kubeconfig", cluster.token_of("stranger"))
+    cluster.write_kubeconfig(tmp_path / "kubeconfig", cluster.stranger)
     error = error_of(run(spec))
     assert "does not allow this (403 Forbidden): trainjobs.trainer.kubeflow.org is forbidden" in error
 

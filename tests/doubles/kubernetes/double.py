@@ -19,7 +19,7 @@ from typing import Any
 
 from ...apiserver.api import ApiError
 from ..models import ModelServers
-from .access import Access, Right
+from .access import Right, kubeconfig, releasing
 from .answer import Answer, Request, own_fault
 from .controller import Controller
 from .faults import Call, Fault
@@ -71,7 +71,7 @@ class KubernetesDouble:
         shared = installation()
         self.namespace = f"models-{next(_numbers)}"
         self._admin = shared.server.admin
-        self._access = Access(self._admin, self.namespace, models)
+        self._access = releasing(self._admin, self.namespace, models)
         self._default_modes = shared.admission.default_modes
         self.store = Store(self._admin)
         watched = "" if everywhere else self.namespace
@@ -169,11 +169,7 @@ class KubernetesDouble:
 
     def kubeconfig(self, token: str = "") -> dict[str, Any]:
         """Returns what a client needs to come in: the account that releases, unless it is given another token."""
-        cluster = {"name": "double", "cluster": {"server": self.url}}
-        user = {"name": "pusher", "user": {"token": token or self.token}}
-        context = {"name": "double", "context": {"cluster": "double", "user": "pusher", "namespace": self.namespace}}
-        lists = {"clusters": [cluster], "users": [user], "contexts": [context]}
-        return {"apiVersion": "v1", "kind": "Config", "current-context": "double"} | lists
+        return kubeconfig(self.url, token or self.token, self.namespace)
 
     def write_kubeconfig(self, path: Path, token: str = "") -> Path:
         """Writes it to a file, for `KUBECONFIG`."""

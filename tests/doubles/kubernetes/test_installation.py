@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ...apiserver.api import Api, ApiError
-from .access import Access
+from .access import releasing
 from .client import canary, isvc
 from .installation import INFERENCE_SERVICES, Installation, installation
 
@@ -126,7 +126,7 @@ def test_what_kserve_stands_on_is_defined(installed: Installation, kind: str) ->
 
 
 def test_a_release_may_do_what_terraform_allows_and_nothing_else(installed: Installation) -> None:
-    access = Access(installed.server.admin, "rights", ("flights",))
+    access = releasing(installed.server.admin, "rights", ("flights",))
     pusher = Api(installed.server.url, installed.server.certificate[0], access.token)
     services, pods = INFERENCE_SERVICES.format("rights"), "/api/v1/namespaces/rights/pods"
     pusher.call("POST", services, isvc() | {"metadata": {"name": "flights"}})
