@@ -47,6 +47,7 @@ class TrainerDouble:
         killed: The numbers of the pods that the kernel kills for memory as soon as they run.
         log: What a pod has printed, by name.
         stranger: The token of an account without rights.
+        faults: What goes wrong at the boundary of calls.
     """
 
     def __init__(self, programs: Path, *, with_trainer: bool = True) -> None:
@@ -70,6 +71,7 @@ class TrainerDouble:
         self.stranger = add_account(self.admin, NAMESPACE, "stranger")
         self._forward = Forward(self._api.url, self._api.certificate[0], None)  # type: ignore[arg-type] # nothing is proxied
         self._server = Server(0, self._answer, self._answer, lambda _: False)
+        self.faults = self._server.faults
         self._thread = threading.Thread(target=self._run if with_trainer else lambda: None, daemon=True)
         self.fault: Exception | None = None
         self._thread.start()

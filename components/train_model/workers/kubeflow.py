@@ -17,7 +17,7 @@ from kubernetes import client
 from penstock.components.images import own_image
 from penstock.components.protocol import TaskError, figure
 from penstock.components.protocol.marks import ERROR, OUTPUTS, figure_in
-from penstock.components.release.kubernetes import Api, ClusterError, NotFound
+from penstock.components.release.kubernetes import Api, ClusterError, NotFound, Refused
 
 from .bucket import Bucket
 from .call import Call
@@ -51,12 +51,9 @@ class Kubeflow:
         api = Api(_CALL_SECONDS)
         try:
             with _explained(), bucket:
-                job = _TrainJob(api, self._namespace, name, workers)
-                job.create(self._runtime, bucket.job)
-                try:
+                with _TrainJob(api, self._namespace, name, workers) as job:
+                    job.create(self._runtime, bucket.job)
                     job.follow(self._start_seconds)
-                finally:
-                    job.delete()
                 return bucket.outputs()
         finally:
             api.close()
@@ -72,10 +69,28 @@ def _explained() -> Iterator[None]:
 
 
 class _TrainJob:
+    """A TrainJob; use it as a context manager, which deletes it."""
+
     def __init__(self, api: Api, namespace: str, name: str, workers: int) -> None:
         self._call, self._namespace, self._name, self._workers = api.call, namespace, name, workers
         self._objects, self._core = client.CustomObjectsApi(api.client), client.CoreV1Api(api.client)
         self._log = _Log(self)
+        self._may_exist = False
+
+    def __enter__(self) -> "_TrainJob":
+        """Nothing is created yet."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Deletes it with its pods, also while the task is being ended."""
+        if not self._may_exist:
+            return
+        try:
+            self._call(self._objects.delete_namespaced_custom_object, GROUP, VERSION, self._namespace, PLURAL, self._name)
+        except NotFound:
+            return
+        except ClusterError as error:
+            _logger.warning("TrainJob %s cannot be deleted (%s): delete it", self._name, error)
 
     def create(self, runtime: str, job: str) -> None:
         """Creates it.
@@ -96,23 +111,16 @@ class _TrainJob:
             "metadata": {"name": self._name, "labels": {"app.kubernetes.io/managed-by": "penstock"}},
             "spec": {"runtimeRef": {"kind": "TrainingRuntime", "name": runtime}, "trainer": trainer},
         }
+        self._may_exist = True  # the task can be ended after the cluster has created it and before the answer is here
         try:
             create = self._objects.create_namespaced_custom_object
             self._call(create, GROUP, VERSION, self._namespace, PLURAL, body, field_validation="Strict")
-        except NotFound as missing:
-            if missing.is_object:
-                raise
-            raise TaskError(f"this cluster has no {PLURAL}.{GROUP}; install Kubeflow Trainer v2, or use workers_at=local://") from missing
+        except Refused as error:
+            self._may_exist = False
+            if isinstance(error, NotFound) and not error.is_object:
+                raise TaskError(f"this cluster has no {PLURAL}.{GROUP}; install Kubeflow Trainer v2, or use workers_at=local://") from error
+            raise
         figure(f"TrainJob {self._name} asks for {self._workers} workers")
-
-    def delete(self) -> None:
-        """Deletes it with its pods, also while the task is being ended."""
-        try:
-            self._call(self._objects.delete_namespaced_custom_object, GROUP, VERSION, self._namespace, PLURAL, self._name)
-        except NotFound:
-            return
-        except ClusterError as error:
-            _logger.warning("TrainJob %s cannot be deleted (%s): delete it", self._name, error)
 
     def follow(self, start_seconds: float) -> None:
         """Waits until it has ended well, and shows the chief's log meanwhile.

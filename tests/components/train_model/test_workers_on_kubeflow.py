@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from penstock.components.data.filesystems import open_store
 from penstock.components.protocol.marks import figure_in
 
+from ...doubles.kubernetes.faults import Fault, Hang
 from ...doubles.trainer import NAMESPACE, TrainerDouble
 from ...waiting import until
 from ..conftest import component_process, executor_input
@@ -35,6 +36,7 @@ def cluster(shared_cluster: TrainerDouble, tmp_path: Path, monkeypatch: pytest.M
     yield shared_cluster
     shared_cluster.pending.clear()
     shared_cluster.killed.clear()
+    shared_cluster.faults.clear()
 
 
 @pytest.fixture
@@ -128,6 +130,16 @@ def test_a_trainjob_that_somebody_deletes(cluster, spec):
 
 def test_a_task_that_is_ended_deletes_the_trainjob(cluster, spec):
     cluster.pending[0] = cluster.pending[1] = "no node"
+    with subprocess.Popen(**component_process(f"penstock.components.{NAME}", json.dumps(spec))) as task:
+        until(cluster.jobs, 600)
+        os.kill(task.pid, signal.SIGTERM)
+        assert task.wait() == 143
+    assert cluster.jobs() == []
+
+
+def test_a_task_that_is_ended_before_the_cluster_answers_deletes_the_trainjob(cluster, spec):
+    cluster.pending[0] = cluster.pending[1] = "no node"
+    cluster.faults.append(Fault(Hang(applied=True), when=lambda call: call.method == "POST"))
     with subprocess.Popen(**component_process(f"penstock.components.{NAME}", json.dumps(spec))) as task:
         until(cluster.jobs, 600)
         os.kill(task.pid, signal.SIGTERM)
