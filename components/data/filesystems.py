@@ -38,17 +38,22 @@ def open_filesystem(uri: str) -> tuple[Any, str]:
 def open_store(uri: str) -> tuple[Any, str]:
     """Returns the fsspec filesystem that holds a path or URI, mounted or not, and the path on it. No request waits for ever.
 
-    `minio://` is `s3://` at the endpoint that `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` names.
+    `minio://` is `s3://` at the endpoint that `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` names, and `lakefs://` is at the server that
+    `LAKECTL_SERVER_ENDPOINT_URL` names.
 
     Raises:
         ImportError: The filesystem's package is not installed.
-        TaskError: The URI is a `minio://` one, and neither variable is set.
+        TaskError: The URI is a `minio://` or `lakefs://` one, and the variables that it needs are not set.
         ValueError: The URI's scheme is unknown.
     """
     import fsspec
 
     uri = minio_as_s3(uri)
     scheme, mark, _ = uri.partition("://")
+    if scheme == "lakefs":
+        from .lakefs import open_objects
+
+        return open_objects(uri)
     return fsspec.core.url_to_fs(uri, **_options(scheme if mark else "file"))
 
 
@@ -75,7 +80,7 @@ def _options(scheme: str) -> dict[str, Any]:
     if scheme in ("gs", "gcs"):
         return _gcs_options()
     if scheme in ("s3", "s3a"):
-        return _s3_options()
+        return s3_options()
     return {"auto_mkdir": True} if scheme == "file" else {}
 
 
@@ -85,7 +90,8 @@ def _gcs_options() -> dict[str, Any]:
     return {"requests_timeout": ANSWER_SECONDS, "use_listings_cache": False} | emulated
 
 
-def _s3_options() -> dict[str, Any]:
+def s3_options() -> dict[str, Any]:
+    """Returns what s3fs is opened with, whichever server it asks."""
     # s3fs tries five times on top of botocore's attempts.
     limits = {
         "connect_timeout": CONNECT_SECONDS,

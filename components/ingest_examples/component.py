@@ -50,8 +50,11 @@ def ingest_examples(
             latest version. pyiceberg's configuration describes the catalog (`PYICEBERG_CATALOG__NAME__URI`). A folder that is a
             Delta table is read as one. `bigquery://PROJECT?query=SELECT ...` is the result of a query of BigQuery. BigQuery's
             rows are sorted by a hash of their values, because they come in no order.
+            Files at a commit of lakeFS: `lakefs://REPOSITORY/REF/PATH`, where REF is a branch, a tag or a commit. The server is
+            named by `LAKECTL_SERVER_ENDPOINT_URL`, `LAKECTL_CREDENTIALS_ACCESS_KEY_ID` and
+            `LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY`.
         examples: The Examples: `Split-<name>/part-*.parquet`. Metadata: format, Splits with row counts, rows, bytes, Span,
-            version, source files with their SHA-256 or the table's version (`source`), fingerprint.
+            version, source files with their SHA-256, the version of the table or the commit of the files (`source`), fingerprint.
         rows: The number of rows in all Splits.
         span: The latest Span that was read, or 0 if the pattern has no Span.
         input_format: `csv`, `parquet`, `tfrecord`, or `auto` to detect the format from the file names.

@@ -116,9 +116,18 @@ def _location(place: str) -> tuple:
     """Returns what deltalake opens a table with: its URI, the version (the latest), and the options of its store."""
     scheme, mark, rest = minio_as_s3(place).partition("://")
     scheme = _SCHEMES.get(scheme, scheme)
+    if scheme == "lakefs":
+        from penstock.components.data.lakefs import server
+
+        endpoint, key_id, secret = server()
+        options = {"aws_access_key_id": key_id, "aws_secret_access_key": secret, "aws_region": "us-east-1"}
+        return f"s3://{rest}", None, options | _endpoint(endpoint)
     endpoint = s3_endpoint()
-    options = {"aws_endpoint": endpoint, "aws_allow_http": str(endpoint.startswith("http://")).lower()} if endpoint else {}
-    return f"{scheme}{mark}{rest}", None, options if scheme == "s3" else {}
+    return f"{scheme}{mark}{rest}", None, _endpoint(endpoint) if scheme == "s3" and endpoint else {}
+
+
+def _endpoint(url: str) -> dict[str, str]:
+    return {"aws_endpoint": url, "aws_allow_http": str(url.startswith("http://")).lower()}
 
 
 def _load(table: DeltaTable, place: str, version: str) -> None:

@@ -149,6 +149,10 @@ def open_version(place: str, option: str, value: str) -> IcebergSnapshot:
 
 
 def _from_file(place: str) -> IcebergTable:
+    if place.startswith("lakefs://"):
+        raise TaskError(
+            f"{place} is Iceberg's metadata, which names files elsewhere; give the table by its catalog, iceberg://CATALOG/NAMESPACE.TABLE"
+        )
     endpoint = s3_endpoint()
     try:
         return StaticTable.from_metadata(minio_as_s3(place), {"s3.endpoint": endpoint} if endpoint else {})

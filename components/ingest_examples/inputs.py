@@ -18,6 +18,7 @@ from .row_filter import RowFilter
 from .sources import Selection, Source
 from .tables import TableReader, open_table
 from .tfrecord_files import TfRecordReader
+from .versions import pinned
 
 if TYPE_CHECKING:
     from penstock.components.data.beam import Engine
@@ -54,6 +55,7 @@ class Files:
     Args:
         selections: For each Split, or for all of them, its files.
         reader: The reader of their format.
+        source: Which version of them it is, if they have versions.
 
     Attributes:
         reader, span, version, is_ordered: As `Input` has them.
@@ -61,8 +63,9 @@ class Files:
 
     is_ordered = True
 
-    def __init__(self, selections: dict[str, Selection], reader: Reader) -> None:
+    def __init__(self, selections: dict[str, Selection], reader: Reader, source: dict[str, Any]) -> None:
         self.reader = reader
+        self._source = source
         self.span = max(selection.span for selection in selections.values())
         self.version = max(selection.version for selection in selections.values())
         self._selections = selections
@@ -88,8 +91,8 @@ class Files:
             yield {name: {source: self.reader.look(source.path) for source in found} for name, found in fetched.items()}
 
     def lineage(self, sources: list[Source]) -> dict[str, Any]:
-        """As `Input.lineage`: the files with their hashes."""
-        return sources_.lineage(sources)
+        """As `Input.lineage`: the files with their hashes, and their version."""
+        return sources_.lineage(sources) | ({"source": self._source} if self._source else {})
 
 
 class Table:
@@ -98,6 +101,7 @@ class Table:
     Args:
         uri: The table's URI.
         reader: What reads it.
+        source: Which version of the files it is that the table lies among, if they have versions.
 
     Attributes:
         reader, span, version, is_ordered: As `Input` has them.
@@ -108,8 +112,9 @@ class Table:
 
     span = version = 0
 
-    def __init__(self, uri: str, reader: TableReader) -> None:
+    def __init__(self, uri: str, reader: TableReader, source: dict[str, Any]) -> None:
         self.reader: Reader = reader
+        self._source = source
         self._table = open_table(uri)
         self.is_ordered = self._table.is_ordered
 
@@ -122,7 +127,7 @@ class Table:
 
     def lineage(self, _: list[Source]) -> dict[str, Any]:
         """As `Input.lineage`: the version."""
-        return {"source": self._table.source}
+        return {"source": self._source | self._table.source}
 
 
 def find_input(
@@ -146,15 +151,17 @@ def find_input(
     Raises:
         TaskError: Nothing is there that can be read, or the parameters do not fit what is there.
     """
+    input_uri, source = pinned(input_uri)
     if uri := sources_.table_uri(input_uri):
         for name, value, default in (("input_format", input_format, "auto"), ("spans", spans, "latest"), ("version", version, "latest")):
             if value != default:
                 raise TaskError(f"{name} is {value!r}, but input_uri is a table; leave out {name}, and name a version in input_uri")
         if "" not in patterns:
             raise TaskError("split_by is pattern, but input_uri is a table, which has no files for each Split; split by a column or time")
-        return Table(uri, TableReader(rows))
+        return Table(uri, TableReader(rows), source)
     selections = sources_.find_all(input_uri, spans, version, patterns)
-    return Files(selections, _reader(input_format, [path for each in selections.values() for path in each.paths], delimiter, types))
+    reader = _reader(input_format, [path for each in selections.values() for path in each.paths], delimiter, types)
+    return Files(selections, reader, source)
 
 
 def _reader(input_format: str, paths: list[str], delimiter: str, types: ColumnTypes) -> Reader:
