@@ -56,6 +56,7 @@ module "services" {
   experiment         = var.experiment
   metrics            = "google"
   alert_limits       = var.alert_limits
+  training           = var.training
   ingress_namespaces = var.ingress_namespaces
   labels             = var.labels
 
@@ -101,4 +102,9 @@ output "ready_command" {
 output "mlflow_admin_secret" {
   description = "The secret (NAMESPACE/NAME) with the password of the MLflow user admin."
   value       = module.services.mlflow_admin_secret
+}
+
+output "workers_at" {
+  description = "The parameter workers_at of train_model. Null without training."
+  value       = module.services.workers_at
 }

@@ -98,6 +98,18 @@ variable "model" {
   default     = "penstock"
 }
 
+variable "training" {
+  type = object({
+    requests      = optional(map(string), {})
+    limits        = optional(map(string), {})
+    node_selector = optional(map(string), {})
+    tolerations   = optional(list(map(string)), [])
+    secrets       = optional(list(string), [])
+  })
+  description = "The workers of train_model that are pods of a TrainJob: their resources, such as {\"nvidia.com/gpu\" = \"1\"} as limits, their nodes, and the secrets whose keys are their environment variables, such as the object store's credentials. The cluster needs Kubeflow Trainer v2. Null: tasks start no TrainJobs."
+  default     = null
+}
+
 variable "deletion_protection" {
   type        = bool
   description = "Whether the cluster and the databases are protected from deletion. Set it to false and apply that before `terraform destroy`."

@@ -17,3 +17,8 @@ output "mlflow_admin_secret" {
   description = "The secret (NAMESPACE/NAME) with the password of the MLflow user admin."
   value       = module.services.mlflow_admin_secret
 }
+
+output "workers_at" {
+  description = "The parameter workers_at of train_model. Null without training."
+  value       = module.services.workers_at
+}

@@ -40,3 +40,8 @@ output "mlflow_admin_secret" {
   description = "The secret (NAMESPACE/NAME) with the password of the MLflow user admin."
   value       = module.mlflow.admin_secret
 }
+
+output "workers_at" {
+  description = "The parameter workers_at of train_model. Null without training."
+  value       = module.kubeflow.workers_at
+}

@@ -22,3 +22,8 @@ output "ready_command" {
   description = "The command that waits until Flux has applied everything; Terraform does not wait for it."
   value       = "kubectl -n flux-system wait kustomization ${join(" ", keys(local.stages))} --for=condition=Ready --timeout=20m"
 }
+
+output "workers_at" {
+  description = "The parameter workers_at of train_model. Null without training."
+  value       = one([for name, release in helm_release.training_runtime : "kubeflow://${release.namespace}?runtime=${name}"])
+}

@@ -128,3 +128,25 @@ run "databases_are_cloud_sqls" {
     error_message = "Kubeflow has MySQL, MLflow PostgreSQL"
   }
 }
+
+run "workers_of_a_training_are_pods_where_there_is_a_runtime" {
+  command = plan
+
+  variables {
+    training = { limits = { "nvidia.com/gpu" = "1" } }
+  }
+
+  assert {
+    condition     = output.workers_at == "kubeflow://kubeflow?runtime=penstock"
+    error_message = "pipelines are told where workers train"
+  }
+}
+
+run "nothing_trains_elsewhere_unless_it_is_set" {
+  command = plan
+
+  assert {
+    condition     = output.workers_at == null
+    error_message = "without training there is no runtime"
+  }
+}

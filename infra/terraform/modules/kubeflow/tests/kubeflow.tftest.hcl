@@ -379,4 +379,9 @@ run "training" {
     condition     = toset([for rule in kubernetes_role_v1.train["penstock-train"].rule : join(" ", rule.verbs)]) == toset(["create delete get", "list", "get"])
     error_message = "a task may start and follow TrainJobs, and no more"
   }
+
+  assert {
+    condition     = output.workers_at == "kubeflow://kubeflow?runtime=penstock"
+    error_message = "pipelines are told where workers train"
+  }
 }
