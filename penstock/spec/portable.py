@@ -14,6 +14,7 @@ from typing import Any
 
 from penstock.components.protocol.values import decode, encode
 
+from .all_tasks import tasks_of
 from .containers import component_of
 
 Spec = dict[str, Any]
@@ -34,12 +35,11 @@ def portable(spec: Spec, parameters: dict[str, Any]) -> tuple[Spec, dict[str, An
     for name in decoded:
         if "defaultValue" in definitions[name]:
             definitions[name]["defaultValue"] = _encoded(definitions[name]["defaultValue"])
-    for dag in _dags(spec):
-        for task in dag.get("tasks", {}).values():
-            for name, given in task.get("inputs", {}).get("parameters", {}).items():
-                constant = given.get("runtimeValue", {}).get("constant")
-                if not _placeholders(constant) and _belongs_to_task(spec, task, name):
-                    given.get("runtimeValue", {}).update({"constant": _encoded(constant)} if constant is not None else {})
+    for _, task in tasks_of(spec):
+        for name, given in task.get("inputs", {}).get("parameters", {}).items():
+            constant = given.get("runtimeValue", {}).get("constant")
+            if not _placeholders(constant) and _belongs_to_task(spec, task, name):
+                given.get("runtimeValue", {}).update({"constant": _encoded(constant)} if constant is not None else {})
     return spec, {name: _encoded(value) if name in decoded else value for name, value in parameters.items()}
 
 
@@ -49,33 +49,31 @@ def without_woven(spec: Spec) -> Spec:
     kfp's compiler writes `set_accelerator_type(parameter)` so, also where the component has no such input: that is left out.
     """
     spec = copy.deepcopy(spec)
-    for dag in _dags(spec):
-        for task in dag.get("tasks", {}).values():
-            given = task.get("inputs", {}).get("parameters", {})
-            inputs = _component(spec, task).get("inputDefinitions", {}).get("parameters", {})
-            for name, binding in list(given.items()):
-                constant = binding.get("runtimeValue", {}).get("constant")
-                woven = _PLACEHOLDER.fullmatch(constant) if isinstance(constant, str) else None
-                if not woven or woven[1] not in given:
-                    continue
-                if name in inputs:
-                    given[name] = copy.deepcopy(given[woven[1]])
-                else:
-                    del given[name]
+    for _, task in tasks_of(spec):
+        given = task.get("inputs", {}).get("parameters", {})
+        inputs = _component(spec, task).get("inputDefinitions", {}).get("parameters", {})
+        for name, binding in list(given.items()):
+            constant = binding.get("runtimeValue", {}).get("constant")
+            woven = _PLACEHOLDER.fullmatch(constant) if isinstance(constant, str) else None
+            if not woven or woven[1] not in given:
+                continue
+            if name in inputs:
+                given[name] = copy.deepcopy(given[woven[1]])
+            else:
+                del given[name]
     return spec
 
 
 def _with_defaults(spec: Spec) -> Spec:
     """Gives each task of a container that may be cached what its component would take by default; changes the pipeline."""
-    for dag in _dags(spec):
-        for task in dag.get("tasks", {}).values():
-            component = _component(spec, task)
-            if "executorLabel" not in component or not task.get("cachingOptions", {}).get("enableCache"):
-                continue
-            for name, definition in component.get("inputDefinitions", {}).get("parameters", {}).items():
-                if "defaultValue" in definition:
-                    given = task.setdefault("inputs", {}).setdefault("parameters", {})
-                    given.setdefault(name, {"runtimeValue": {"constant": copy.deepcopy(definition["defaultValue"])}})
+    for _, task in tasks_of(spec):
+        component = _component(spec, task)
+        if "executorLabel" not in component or not task.get("cachingOptions", {}).get("enableCache"):
+            continue
+        for name, definition in component.get("inputDefinitions", {}).get("parameters", {}).items():
+            if "defaultValue" in definition:
+                given = task.setdefault("inputs", {}).setdefault("parameters", {})
+                given.setdefault(name, {"runtimeValue": {"constant": copy.deepcopy(definition["defaultValue"])}})
     return spec
 
 
@@ -119,10 +117,6 @@ def _bound(task: Spec, parameter: str) -> Iterator[str]:
 def _placeholders(text: Any) -> list[str]:
     found = text if isinstance(text, str) else json.dumps(text)
     return _PLACEHOLDER.findall(found)
-
-
-def _dags(spec: Spec) -> Iterator[Spec]:
-    return (component["dag"] for component in [spec["root"], *spec.get("components", {}).values()] if "dag" in component)
 
 
 def _component(spec: Spec, task: Spec) -> Spec:

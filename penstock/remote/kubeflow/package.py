@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from ...errors import UserError
+from ...spec.all_tasks import tasks_of
 from ..target import Submission
 from .connection import Connection
 
@@ -28,9 +29,8 @@ def documents(submission: Submission) -> list[dict[str, Any]]:
     """Returns the documents to upload: the PipelineSpec, and the PlatformSpec if there is one."""
     spec = copy.deepcopy(submission.spec)
     if submission.caching is False:
-        for component in (spec["root"], *spec["components"].values()):
-            for task in component.get("dag", {}).get("tasks", {}).values():
-                task["cachingOptions"] = {"enableCache": False}
+        for _, task in tasks_of(spec):
+            task["cachingOptions"] = {"enableCache": False}
     return [spec, *filter(None, [submission.platform])]
 
 
