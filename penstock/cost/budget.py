@@ -48,7 +48,7 @@ def check_budget(budget: Budget, earlier: RunUse, prices: Prices, name: str, spe
     return f"{words}, which is more than --warn-cost {budget.warn:g}" if budget.warn is not None and estimate > budget.warn else ""
 
 
-def _estimate(earlier: RunUse, prices: Prices, name: str, now: dict[str, dict[str, Request]]) -> float:
+def _estimate(earlier: RunUse, prices: Prices, name: str, now: dict[str, Request]) -> float:
     cannot = f"the run {earlier.name} does not tell what this one will cost"
     if earlier.pipeline != name:
         raise UserError(f"{cannot}: it is a run of {earlier.pipeline or 'an unknown pipeline'}; give --like a run of {name}")
@@ -57,10 +57,8 @@ def _estimate(earlier: RunUse, prices: Prices, name: str, now: dict[str, dict[st
     cached = [task.name for task in earlier.tasks if task.state == CACHED]
     if cached:
         raise UserError(f"{cannot}: it took {', '.join(cached)} from the cache; give --like a run that ran all of its tasks")
-    requests = {key: request for each in now.values() for key, request in each.items()}
-    requests |= {name: next(iter(each.values())) for name, each in now.items() if each}
     for task in earlier.tasks:
-        request = requests.get(task.name.rpartition("/")[2], task.request)
+        request = now.get(task.name.rpartition("/")[2], task.request)
         if not _same(request, task.request):
             raise UserError(f"{cannot}: {task.name} requested something else there; give --like a run with the same requests")
     cost = make_bill(earlier, prices).cost

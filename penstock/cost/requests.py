@@ -7,6 +7,7 @@ from penstock.components.release.quantity import is_quantity, read_quantity
 
 from ..remote.accelerator_names import ACCELERATORS
 from ..remote.values import Use, uses_of
+from ..spec.all_tasks import tasks_of
 
 _GB = 10**9
 
@@ -40,28 +41,32 @@ class Request:
         """Whether anything is requested."""
         return bool(self.cpus or self.memory or self.accelerator)
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it is tried again after a failure, and then goes on from its checkpoint."""
+        return bool(self.retries and self.checkpoints)
 
-def requests_of(spec: dict[str, Any], parameters: dict[str, Any]) -> dict[str, dict[str, Request]]:
-    """Returns what each task requests, by the name of its container and by the task's key.
+
+def requests_of(spec: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Request]:
+    """Returns what each task requests, by its key, as backends name it, and by its container, as a run on this machine does.
+
+    Tasks that share a container request the same: one stands for all of them.
 
     Args:
         spec: The PipelineSpec in JSON form, as compiled or as it was sent to a backend.
         parameters: The run's parameters, those that were given.
     """
     executors = spec.get("deploymentSpec", {}).get("executors", {})
-    retries = dict(_retries(spec))
-    return {
-        label.removeprefix("exec-"): {
-            use.task: _request(executors[label].get("container", {}).get("resources", {}), use, retries.get(use.task, 0)) for use in uses
-        }
-        for label, uses in uses_of(spec, parameters).items()
-    }
-
-
-def _retries(spec: dict[str, Any]) -> list[tuple[str, int]]:
-    dags = [spec["root"].get("dag", {}), *(component.get("dag", {}) for component in spec.get("components", {}).values())]
-    tasks = [(key, task.get("retryPolicy", {})) for dag in dags for key, task in dag.get("tasks", {}).items()]
-    return [(key, int(policy.get("maxRetryCount", 0))) for key, policy in tasks]
+    retries = {key: int(task.get("retryPolicy", {}).get("maxRetryCount", 0)) for key, task in tasks_of(spec)}
+    by_key: dict[str, Request] = {}
+    by_container: dict[str, Request] = {}
+    for label, uses in uses_of(spec, parameters).items():
+        resources = executors[label].get("container", {}).get("resources", {})
+        requests = {use.task: _request(resources, use, retries.get(use.task, 0)) for use in uses}
+        by_key |= requests
+        name = label.removeprefix("exec-")
+        by_container[name] = requests.get(name, next(iter(requests.values())))
+    return by_key | by_container
 
 
 def _request(resources: dict[str, Any], use: Use, retries: int) -> Request:

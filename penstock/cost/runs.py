@@ -105,14 +105,9 @@ def local_run(root: Path, run: str) -> RunUse:
     """
     folder = Path(run) if Path(run).is_dir() else root / run
     record = read_record(folder)
-    requests = requests_of(record.spec, record.parameters)
-    tasks = []
-    for task in record.tasks:
-        log = _read_log(task.log)
-        # Tasks that share a container request the same.
-        request = next(iter(requests.get(task.name.rpartition("/")[2], {}).values()), Request())
-        tasks.append(TaskUse(task.name, task.state, task.seconds if task.state in _RAN else 0.0, request, log.usage, _outputs(log)))
-    return RunUse(folder.name, _pipeline(record.spec), "local", tasks, _uses(record.spec, record.parameters))
+    logs = [_read_log(folder / task.log) if task.log else TaskLog() for task in record.tasks]
+    ended = [(task.name, task.state, task.seconds, log) for task, log in zip(record.tasks, logs, strict=True)]
+    return _run_use(folder.name, "local", record.pipeline_spec, record.parameters, ended)
 
 
 def remote_run(target: Target, run_id: str) -> RunUse:
@@ -122,26 +117,42 @@ def remote_run(target: Target, run_id: str) -> RunUse:
         UserError: There is no such run, or the backend does not answer.
     """
     run, (spec, parameters) = target.run(run_id), target.source(run_id)
-    known = {key: request for each in (requests_of(spec, parameters) if spec else {}).values() for key, request in each.items()}
-    tasks = []
-    for state in (state for state in run.tasks if state.state in {*_RAN, CACHED}):
-        log = _remote_log(target, run_id, state)
-        request = known.get(state.key.rpartition("/")[2], Request())
-        tasks.append(TaskUse(state.key, state.state, _seconds(state, log.usage), request, log.usage, _outputs(log)))
-    return RunUse(run.name, _pipeline(spec), target.name, tasks, _uses(spec, parameters) if spec else {})
+    states = [state for state in run.tasks if state.state in {*_RAN, CACHED}]
+    logs = [_remote_log(target, run_id, state) for state in states]
+    ended = [(state.key, state.state, _seconds(state, log.usage), log) for state, log in zip(states, logs, strict=True)]
+    return _run_use(run.name, target.name, spec, parameters, ended)
+
+
+def _run_use(
+    name: str, backend: str, spec: dict[str, Any], parameters: dict[str, Any], ended: list[tuple[str, str, float | None, TaskLog]]
+) -> RunUse:
+    """Puts together what a run took; of a run whose pipeline the backend does not tell (`spec` is empty), no requests are known.
+
+    Args:
+        name: The run's name.
+        backend: Where it was.
+        spec: Its PipelineSpec in JSON form.
+        parameters: Its parameters.
+        ended: The name, the state, the seconds and the log of each task; one from the cache held no machine.
+    """
+    requests = requests_of(spec, parameters) if spec else {}
+    tasks = [
+        TaskUse(task, state, seconds if state in _RAN else 0.0, requests.get(task.rpartition("/")[2], Request()), log.usage, _outputs(log))
+        for task, state, seconds, log in ended
+    ]
+    uses = {use.task: use for uses in uses_of(spec, parameters).values() for use in uses} if spec else {}
+    return RunUse(name, spec.get("pipelineInfo", {}).get("name", ""), backend, tasks, uses)
 
 
 def _seconds(state: TaskState, used: dict[str, Any]) -> float | None:
     """Returns how long a task held its machine: as the backend tells, which is in whole seconds on Kubeflow, but no less than it says itself."""
-    if state.state == CACHED:
-        return 0.0
     told = (state.ended - state.started).total_seconds() if state.started and state.ended else None
     return max(filter(None, (told, used.get("seconds"))), default=told)
 
 
-def _read_log(file: Path | None) -> TaskLog:
+def _read_log(file: Path) -> TaskLog:
     try:
-        return TaskLog(_lines(file) if file else ())
+        return TaskLog(_lines(file))
     except OSError:  # somebody has removed it
         return TaskLog()
 
@@ -165,11 +176,3 @@ def _outputs(log: TaskLog) -> dict[str, Any]:
     artifacts = {name: each["artifacts"][0] for name, each in log.outputs.get("artifacts", {}).items()}
     metadata = {name: decode_metadata(each.get("metadata", {})) for name, each in artifacts.items() if isinstance(each, dict)}
     return metadata | log.outputs.get("parameterValues", {})
-
-
-def _pipeline(spec: dict[str, Any]) -> str:
-    return spec.get("pipelineInfo", {}).get("name", "")
-
-
-def _uses(spec: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Use]:
-    return {use.task: use for uses in uses_of(spec, parameters).values() for use in uses}
