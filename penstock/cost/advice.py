@@ -89,14 +89,13 @@ def advise_serving(serving: Serving | None, requests_per_day: float | None) -> s
 def _advice(task: TaskUse, prices: Prices, headroom: float, whole: bool) -> Advice:
     cpus = _rounded((task.peak_cpus or 0) * (1 + headroom), _CPU_STEP)
     memory = _rounded((task.memory or 0) * (1 + headroom), _MEMORY_STEP)
-    enough = replace(task.request, cpus=cpus, memory=memory)
     now, then = (_cost(task, request, prices, whole) for request in (held(task), replace(held(task), cpus=cpus, memory=memory)))
     return Advice(
         task,
         cpus,
         int(memory),
         now[0] - then[0] if now and then and task.request.is_set else None,
-        _spot_saved(task, enough, then),
+        then[0] - then[1] if then and then[1] is not None and task.request.goes_on else None,
         tuple(_notes(task)),
     )
 
@@ -106,15 +105,8 @@ def _cost(task: TaskUse, request: Request, prices: Prices, whole: bool) -> tuple
     if task.seconds is None or request.accelerator in ANY_GPU:
         return None
     machine = prices.machine(request, whole, task.name)
-    share = 1.0 if whole else machine.share(request)
-    spot = machine.cost(task.seconds, share) * machine.spot_hour / machine.hour if machine.spot_hour is not None and machine.hour else None
-    return machine.cost(task.seconds, share), spot
-
-
-def _spot_saved(task: TaskUse, enough: Request, then: tuple[float, float | None] | None) -> float | None:
-    if not (enough.retries and enough.checkpoints) or then is None or then[1] is None:
-        return None
-    return then[0] - then[1]
+    cost = machine.cost(request, task.seconds, whole)
+    return cost, cost * machine.spot_hour / machine.hour if machine.spot_hour is not None and machine.hour else None
 
 
 def _notes(task: TaskUse) -> Iterator[str]:
@@ -124,7 +116,7 @@ def _notes(task: TaskUse) -> Iterator[str]:
         yield "close to its memory limit"
     if task.gpu_utilization is not None and task.gpu_utilization < _IDLE_GPU:
         yield f"its GPU was {1 - task.gpu_utilization:.0%} idle: try a smaller one, larger batches, or none"
-    if task.request.retries and task.request.checkpoints:
+    if task.request.goes_on:
         yield "spot would do: it is tried again, and goes on from its checkpoint"
 
 

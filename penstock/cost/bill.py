@@ -89,8 +89,7 @@ def _line(task: TaskUse, prices: Prices, whole: bool) -> Line:
     machine = _machine(task, request, prices, whole)
     if machine is None or task.seconds is None:
         return Line(task, machine)
-    cost = machine.cost(task.seconds, 1.0 if whole else machine.share(request))
-    return Line(task, machine, cost, _kwh(task, request, machine, whole, prices.energy))
+    return Line(task, machine, machine.cost(request, task.seconds, whole), _kwh(task, request, machine, whole, prices.energy))
 
 
 def _machine(task: TaskUse, request: Request, prices: Prices, whole: bool) -> Machine | None:

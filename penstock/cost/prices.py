@@ -1,18 +1,15 @@
 """The price table: what machines cost by the hour, and what they draw (docs/cost.md describes the file)."""
 
-import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BeforeValidator
 
 from ..errors import UserError
 from ..remote.accelerator_names import ACCELERATORS
-from ..remote.shapes import NOT_GIVEN, Record, check
+from ..remote.shapes import NOT_GIVEN, Record, check, number
 from ..spec.yaml_text import load_document
 from .requests import Request
 
@@ -20,21 +17,10 @@ _HOUR = 3600
 GIB = 1 << 30
 
 
-def _number(holds: Callable[[float], bool], words: str) -> BeforeValidator:
-    """Returns what makes sure that something is a number of which something holds."""
-
-    def check_number(value: Any) -> Any:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or not holds(value):
-            raise ValueError(f"must be {words}, not {value!r}")
-        return value
-
-    return BeforeValidator(check_number)
-
-
-_Amount = Annotated[Any, _number(lambda value: value >= 0, "a number from 0")]
-_Size = Annotated[Any, _number(lambda value: value > 0, "a number above 0")]
-_Factor = Annotated[Any, _number(lambda value: value >= 1, "a number from 1")]
-_Count = Annotated[Any, _number(lambda value: value > 0 and value == int(value), "a whole number above 0")]
+_Amount = Annotated[Any, number(lambda value: value >= 0, "a number from 0")]
+_Size = Annotated[Any, number(lambda value: value > 0, "a number above 0")]
+_Factor = Annotated[Any, number(lambda value: value >= 1, "a number from 1")]
+_Count = Annotated[Any, number(lambda value: value > 0 and value == int(value), "a whole number above 0")]
 _OWN_NAMES = {row["vertex"]: name for name, row in ACCELERATORS.items() if name != "gpu" and "vertex" in row}
 
 
@@ -113,14 +99,20 @@ class Machine:
             return False
         return same_accelerator(self.accelerator, request.accelerator)
 
-    def share(self, request: Request) -> float:
-        """Returns the share of the machine that others cannot have: the largest share of any of its resources."""
+    def cost(self, request: Request, seconds: float, whole: bool) -> float:
+        """Returns the price of a request for a time.
+
+        Args:
+            request: What is requested.
+            seconds: For how long.
+            whole: Whether the machine is for the request alone; otherwise its price is that of the share that others cannot have, which is
+                the largest share of any of the machine's resources.
+        """
+        return self.hour * (1.0 if whole else self._share(request)) * seconds / _HOUR
+
+    def _share(self, request: Request) -> float:
         shares = [(request.cpus or 0) / self.cpus, (request.memory or 0) / self.memory]
         return max([*shares, request.accelerators / self.accelerators if self.accelerators else 0])
-
-    def cost(self, seconds: float, share: float = 1.0) -> float:
-        """Returns the price of a share for a time."""
-        return self.hour * share * seconds / _HOUR
 
 
 @dataclass(frozen=True)
@@ -152,7 +144,7 @@ class Prices:
         source: Where the prices are from.
         date: When they were looked up.
         default_machine: What a task gets on Vertex AI that requests nothing; None if it is not said.
-        machines: The machines.
+        machines: The machines, by name.
         energy: What energy is estimated from; None if the table does not say.
     """
 
@@ -161,7 +153,7 @@ class Prices:
     source: str
     date: str
     default_machine: Machine | None
-    machines: list[Machine]
+    machines: dict[str, Machine]
     energy: Energy | None
 
     def machine(self, request: Request, whole: bool, who: str) -> Machine:
@@ -169,16 +161,16 @@ class Prices:
 
         Args:
             request: What is requested.
-            whole: Whether the machine is for the request alone; otherwise it takes its share of it.
+            whole: As for `Machine.cost`.
             who: Who requests it, for the message.
 
         Raises:
             UserError: There is none that has what is requested.
         """
-        fitting = [machine for machine in self.machines if machine.fits(request)]
+        fitting = [machine for machine in self.machines.values() if machine.fits(request)]
         if not fitting:
             raise UserError(f"{self.file} has no machine with {_words(request)}, which {who} requests: add one to `machines`")
-        return min(fitting, key=lambda machine: (machine.hour * (1 if whole else machine.share(request)), machine.name))
+        return min(fitting, key=lambda machine: (machine.cost(request, _HOUR, whole), machine.name))
 
 
 def read_prices(file: Path) -> Prices:
@@ -195,16 +187,16 @@ def read_prices(file: Path) -> Prices:
         check(content, _File)
     except UserError as error:
         raise UserError(f"{file}: {error.message}") from error
-    machines = [_machine(name, given) for name, given in content["machines"].items()]
+    machines = {name: _machine(name, given) for name, given in content["machines"].items()}
     default = content.get("default_machine", "")
-    if default and default not in content["machines"]:
+    if default and default not in machines:
         raise UserError(f"{file}: default_machine is {default}, which `machines` lacks; add it there")
     return Prices(
         file,
         content["currency"],
         content["source"],
         content["date"],
-        next((machine for machine in machines if machine.name == default), None),
+        machines.get(default),
         machines,
         _energy(content["energy"]) if "energy" in content else None,
     )

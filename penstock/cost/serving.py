@@ -7,7 +7,7 @@ from penstock.components.protocol.values import decode
 from penstock.components.release.quantity import read_quantity
 
 from ..errors import UserError
-from .prices import Machine, Prices
+from .prices import Prices
 from .requests import Request
 from .runs import RunUse
 
@@ -27,19 +27,24 @@ class Serving:
         destination: Where it serves.
         hour: What one replica costs in an hour; None if unknown.
         rate: The requests that it answered in a second, through the slowest protocol; None if unknown.
-        unknown: Why something is unknown; empty if it is not.
     """
 
     options: dict[str, Any]
     destination: str
-    hour: float | None = None
-    rate: float | None = None
-    unknown: str = ""
+    hour: float | None
+    rate: float | None
 
     @property
     def per_1000(self) -> float | None:
         """What 1,000 predictions of one row cost on a server that is busy all the time; None if unknown."""
         return self.hour / _HOUR / self.rate * 1000 if self.hour is not None and self.rate else None
+
+    @property
+    def unknown(self) -> str:
+        """Why something is unknown; empty if it is not."""
+        if self.hour is None:
+            return f"what a server at {self.destination or 'no destination'} reserves is unknown"
+        return "" if self.rate else "the log of this run has no rate that check_serving measured"
 
 
 def serving_of(run: RunUse, prices: Prices) -> Serving | None:
@@ -56,28 +61,18 @@ def serving_of(run: RunUse, prices: Prices) -> Serving | None:
     checked = run.of("check_serving")
     measured = (checked.outputs.get("metrics") or {}) if checked else {}
     rates = [value for name, value in measured.items() if name.startswith(_RATE) and isinstance(value, (int, float))]
-    serving = Serving(options, destination, _hour(options, destination, prices), min(rates, default=None))
-    if serving.hour is None:
-        return Serving(options, destination, None, serving.rate, f"what a server at {destination or 'no destination'} reserves is unknown")
-    if not serving.rate:
-        return Serving(options, destination, serving.hour, None, "the log of this run has no rate that check_serving measured")
-    return serving
+    return Serving(options, destination, _hour(options, destination, prices), min(rates, default=None))
 
 
 def _hour(options: dict[str, Any], destination: str, prices: Prices) -> float | None:
     kind = destination.partition("://")[0]
     if kind == "vertex":
-        return _named(prices, options.get("machine_type", _VERTEX_MACHINE)).hour
+        name = options.get("machine_type", _VERTEX_MACHINE)
+        if name not in prices.machines:
+            raise UserError(f"{prices.file} has no machine {name}, on which the model is served: add it to `machines`")
+        return prices.machines[name].hour
     if kind != "kserve" or options.get("gpu"):  # which GPU its node has, the options do not say
         return None
     cpus, memory = (float(read_quantity(str(options.get(name) or default))) for name, default in _KSERVE.items())
     request = Request(cpus, memory)
-    machine = prices.machine(request, False, "the model server")
-    return machine.cost(_HOUR, machine.share(request))
-
-
-def _named(prices: Prices, name: str) -> Machine:
-    found = next((machine for machine in prices.machines if machine.name == name), None)
-    if found is None:
-        raise UserError(f"{prices.file} has no machine {name}, on which the model is served: add it to `machines`")
-    return found
+    return prices.machine(request, False, "the model server").cost(request, _HOUR, False)

@@ -1,5 +1,6 @@
 """The shapes of values in a settings file, as pydantic's types, and errors that name the place, the mistake and the correction."""
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -49,12 +50,23 @@ class Record(BaseModel):
 def form(holds: Callable[[str], bool], words: str) -> BeforeValidator:
     """Returns what makes sure that something holds of a text; `words` say what the text must be."""
 
-    def check_form(value: Any) -> Any:
-        if not isinstance(value, str) or not holds(value):
+    return _required(lambda value: isinstance(value, str) and holds(value), words)
+
+
+def number(holds: Callable[[float], bool], words: str) -> BeforeValidator:
+    """Returns what makes sure that something holds of a finite number; `words` say what the number must be."""
+    return _required(
+        lambda value: isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and holds(value), words
+    )
+
+
+def _required(holds: Callable[[Any], bool], words: str) -> BeforeValidator:
+    def check_value(value: Any) -> Any:
+        if not holds(value):
             raise ValueError(f"must be {words}, not {value!r}")
         return value
 
-    return BeforeValidator(check_form)
+    return BeforeValidator(check_value)
 
 
 def check(value: Any, shape: Any, where: str = "") -> None:
