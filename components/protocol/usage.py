@@ -1,7 +1,7 @@
 """What a task took of the machine: time, CPU, memory, bytes, and what its GPUs did.
 
 It is a line of the task's log, as what a task took differs from run to run, and its artifacts must not. A thread looks once a second at what
-the kernel adds up for nobody: the memory of all processes of the task together, and the use of the GPUs (see `gpus`).
+the kernel keeps no record of: the memory of all processes of the task together, and the use of the GPUs (see `gpus`).
 """
 
 import contextlib
@@ -32,8 +32,8 @@ class Usage:
 
     def __init__(self) -> None:
         # A process that was started ahead of its task has imported libraries before.
-        self._started, self._cpu, self._bytes = time.monotonic(), _all_cpu_seconds(), _bytes()
-        self._memory = 0
+        self._started, self._bytes = time.monotonic(), _bytes()
+        self._cpu, self._memory = _cpu_seconds_and_memory()
         self._peak = 0.0
         self._looks: deque[tuple[float, float]] = deque([(self._started, self._cpu)], _LOOKS_OF_A_PEAK + 1)
         self._gpus: Gpus | None = None
@@ -45,18 +45,19 @@ class Usage:
 
         Returns:
             `seconds`; `cpu_seconds`, also those of children that have ended and of those that still run; `peak_cpus`, the most CPUs that
-            were busy over ten seconds, on average; `memory_bytes`, the largest
-            resident memory of all processes together; `read_bytes` and `written_bytes`, of files, pipes and sockets; `gpus`, for each
-            GPU its `name`, its mean `utilization` from 0 to 1, and the largest `memory_bytes`.
+            were busy over ten seconds, on average; `memory_bytes`, the largest resident memory of all processes together; `read_bytes` and
+            `written_bytes`, of files, pipes and sockets; `gpus`, for each GPU its `name`, its mean `utilization` from 0 to 1, and the
+            largest `memory_bytes`.
         """
         self._ended.set()
-        cpu, seconds = _all_cpu_seconds() - self._cpu, time.monotonic() - self._started
+        cpu, memory = _cpu_seconds_and_memory()
+        cpu, seconds = cpu - self._cpu, time.monotonic() - self._started
         largest = max(_own_peak(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * _RSS_UNIT)
         used = {
             "seconds": round(seconds, 3),
             "cpu_seconds": round(cpu, 3),
             "peak_cpus": round(max(self._peak, cpu / seconds), 3),
-            "memory_bytes": max(self._memory, _memory(), largest),
+            "memory_bytes": max(self._memory, memory, largest),
         }
         used |= {name: value - self._bytes[name] for name, value in _bytes().items()}
         return used | (self._gpus.read() if self._gpus else {})
@@ -68,8 +69,9 @@ class Usage:
 
         self._gpus = Gpus()
         while True:
-            self._memory = max(self._memory, _memory())
-            self._looks.append((time.monotonic(), _all_cpu_seconds()))
+            cpu, memory = _cpu_seconds_and_memory()
+            self._memory = max(self._memory, memory)
+            self._looks.append((time.monotonic(), cpu))
             (before, less), (now, more) = self._looks[0], self._looks[-1]
             if len(self._looks) > _LOOKS_OF_A_PEAK:
                 self._peak = max(self._peak, (more - less) / (now - before))
@@ -78,9 +80,14 @@ class Usage:
                 return
 
 
-def _all_cpu_seconds() -> float:
-    """Returns the CPU time of this process and of all below it, also of those that have ended."""
-    return sum(used.ru_utime + used.ru_stime for used in map(resource.getrusage, _OWN)) + sum(map(_cpu_seconds, _below(os.getpid())))
+def _cpu_seconds_and_memory() -> tuple[float, int]:
+    """Returns the CPU time of this process and of all below it, also of those that have ended, and their resident memory.
+
+    Both at the same time, as finding the processes costs the most: the kernel lists the children of each thread.
+    """
+    own, below = os.getpid(), list(_below(os.getpid()))
+    seconds = sum(used.ru_utime + used.ru_stime for used in map(resource.getrusage, _OWN))
+    return seconds + sum(map(_cpu_seconds, below)), sum(map(_resident, [own, *below]))
 
 
 def _own_peak() -> int:
@@ -89,11 +96,6 @@ def _own_peak() -> int:
     if "VmHWM" in fields:  # proc_pid_status(5)
         return int(fields["VmHWM"].split()[0]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
-
-
-def _memory() -> int:
-    """Returns the resident memory of this process and all below it; 0 where the system does not tell."""
-    return sum(map(_resident, [os.getpid(), *_below(os.getpid())]))
 
 
 def _below(process: int) -> Iterator[int]:
@@ -105,6 +107,7 @@ def _below(process: int) -> Iterator[int]:
 
 
 def _resident(process: int) -> int:
+    """Returns the resident memory of a process; 0 where the system does not tell."""
     pages = _text(_PROC / str(process) / "statm").split()[1:2]
     return int(pages[0]) * os.sysconf("SC_PAGE_SIZE") if pages else 0
 
