@@ -18,15 +18,27 @@ class _Memory(ctypes.Structure):
     _fields_ = (("total", ctypes.c_ulonglong), ("free", ctypes.c_ulonglong), ("used", ctypes.c_ulonglong))
 
 
+class _Gpu:
+    """What one of them did."""
+
+    def __init__(self, name: str, handle: ctypes.c_void_p) -> None:
+        self.name, self.handle = name, handle
+        self.utilizations: list[int] = []
+        self.memory = 0
+
+    def read(self) -> dict[str, Any]:
+        """Returns what is known of it."""
+        seen = self.utilizations
+        utilization = {"utilization": round(sum(seen) / len(seen) / 100, 4)} if seen else {}
+        return {"name": self.name} | utilization | ({"memory_bytes": self.memory} if self.memory else {})
+
+
 class Gpus:
     """The GPUs of this machine or container, whoever else uses them."""
 
     def __init__(self) -> None:
         """Finds them. Loading the driver's library may take a second where no process keeps the driver awake."""
-        self._handles: list[ctypes.c_void_p] = []
-        self._names: list[str] = []
-        self._utilizations: list[list[int]] = []
-        self._memory: list[int] = []
+        self._gpus: list[_Gpu] = []
         try:
             self._library: Any = ctypes.CDLL(_LIBRARY)
         except OSError:
@@ -38,24 +50,17 @@ class Gpus:
             handle, name = ctypes.c_void_p(), ctypes.create_string_buffer(_LONGEST_NAME)
             failed = self._library.nvmlDeviceGetHandleByIndex_v2(number, ctypes.byref(handle))
             if not failed and not self._library.nvmlDeviceGetName(handle, name, _LONGEST_NAME):
-                self._names.append(name.value.decode(errors="replace"))
-                self._utilizations.append([])
-                self._memory.append(0)
-                self._handles.append(handle)
+                self._gpus.append(_Gpu(name.value.decode(errors="replace"), handle))
 
     def look(self) -> None:
-        """Takes in what they do now; one that does not tell, as a share of one (MIG) does not, is left out."""
-        for number, handle in enumerate(self._handles):
+        """Takes in what they do now; what one does not tell, as a share of one (MIG) tells no utilization, is left out."""
+        for gpu in self._gpus:
             utilization, memory = _Utilization(), _Memory()
-            if not self._library.nvmlDeviceGetUtilizationRates(handle, ctypes.byref(utilization)):
-                self._utilizations[number].append(utilization.gpu)
-            if not self._library.nvmlDeviceGetMemoryInfo(handle, ctypes.byref(memory)):
-                self._memory[number] = max(self._memory[number], memory.used)
+            if not self._library.nvmlDeviceGetUtilizationRates(gpu.handle, ctypes.byref(utilization)):
+                gpu.utilizations.append(utilization.gpu)
+            if not self._library.nvmlDeviceGetMemoryInfo(gpu.handle, ctypes.byref(memory)):
+                gpu.memory = max(gpu.memory, memory.used)
 
     def read(self) -> dict[str, Any]:
         """Returns `gpus`; nothing where there are none."""
-        gpus = []
-        for name, seen, memory in zip(self._names, self._utilizations, self._memory, strict=False):
-            measured = {"utilization": round(sum(seen) / len(seen) / 100, 4)} if seen else {}
-            gpus.append({"name": name} | measured | ({"memory_bytes": memory} if memory else {}))
-        return {"gpus": gpus} if gpus else {}
+        return {"gpus": [gpu.read() for gpu in self._gpus]} if self._gpus else {}
