@@ -1,25 +1,20 @@
 # What train_model does with workers_at=kubeflow://kubeflow (components/train_model/workers/kubeflow.py). Its tests have these rules, too, on a real API server.
 locals {
   train_rules = jsondecode(file("${path.module}/train_rules.json"))
-  trainers    = var.training == null ? toset([]) : toset(["penstock-trainer", "pipeline-runner"])
 }
 
 # Kubeflow Trainer itself is installed with its own chart (https://www.kubeflow.org/docs/components/trainer/operator-guides/installation/).
 resource "helm_release" "training_runtime" {
-  for_each  = toset(var.training == null ? [] : ["penstock"])
+  for_each  = { for training in var.training[*] : "penstock" => training }
   name      = "penstock-training-runtime"
   namespace = kubernetes_namespace_v1.this.metadata[0].name
   chart     = "${path.module}/../kserve/charts/objects"
 
-  values = [yamlencode({ objects = [local.training_runtime] })]
-}
-
-locals {
   # Trainer sets the number of pods, the image and the command. A pod that fails is not started again: the others cannot go on without it, and the task says why.
-  training_runtime = {
+  values = [yamlencode({ objects = [{
     apiVersion = "trainer.kubeflow.org/v1alpha1"
     kind       = "TrainingRuntime"
-    metadata   = { name = "penstock", namespace = kubernetes_namespace_v1.this.metadata[0].name, labels = local.labels }
+    metadata   = { name = each.key, namespace = kubernetes_namespace_v1.this.metadata[0].name, labels = local.labels }
     spec = {
       mlPolicy = { numNodes = 1 }
       template = { spec = {
@@ -33,13 +28,13 @@ locals {
               template = { spec = {
                 serviceAccountName = "penstock-trainer"
                 restartPolicy      = "Never"
-                nodeSelector       = try(var.training.node_selector, {})
-                tolerations        = try(var.training.tolerations, [])
+                nodeSelector       = each.value.node_selector
+                tolerations        = each.value.tolerations
                 containers = [{
                   name      = "node"
                   image     = "penstock" # the TrainJob's
-                  resources = { requests = try(var.training.requests, {}), limits = try(var.training.limits, {}) }
-                  envFrom   = [for name in try(var.training.secrets, []) : { secretRef = { name = name } }]
+                  resources = { requests = each.value.requests, limits = each.value.limits }
+                  envFrom   = [for name in each.value.secrets : { secretRef = { name = name } }]
                   ports     = [{ containerPort = 2222 }]
                 }]
               } }
@@ -48,7 +43,7 @@ locals {
         }]
       } }
     }
-  }
+  }] })]
 }
 
 resource "kubernetes_role_v1" "train" {
@@ -87,7 +82,7 @@ resource "kubernetes_role_binding_v1" "train" {
   }
 
   dynamic "subject" {
-    for_each = local.trainers
+    for_each = ["penstock-trainer", "pipeline-runner"]
 
     content {
       kind      = "ServiceAccount"
