@@ -1,6 +1,6 @@
 """What the tasks of a run took, of a run on this machine and of one on a backend."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -124,7 +124,7 @@ def remote_run(target: Target, run_id: str) -> RunUse:
 
 
 def _run_use(
-    name: str, backend: str, spec: dict[str, Any], parameters: dict[str, Any], ended: list[tuple[str, str, float | None, TaskLog]]
+    name: str, backend: str, spec: dict[str, Any], parameters: dict[str, Any], ended: Iterable[tuple[str, str, float | None, TaskLog]]
 ) -> RunUse:
     """Puts together what a run took; of a run whose pipeline the backend does not tell (`spec` is empty), no requests are known.
 
