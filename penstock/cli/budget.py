@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import before_anything_starts
+from .options import add_options
 
 if TYPE_CHECKING:
     from ..remote.target import Target
@@ -27,9 +28,7 @@ def budget_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--prices", "prices_file", type=click.Path(path_type=Path), metavar="FILE", help="The price table for --max-cost."),
     ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return add_options(command, options)
 
 
 def keep_within_budget(given: dict[str, Any], place: "Target | Path", name: str, spec: dict[str, Any], parameters: dict[str, Any]) -> None:

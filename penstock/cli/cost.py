@@ -9,6 +9,7 @@ import click
 
 from ..errors import UserError
 from ..kfp_adapter.lazy_import import import_kfp
+from .options import add_options
 from .remote.options import connected, where_options
 from .remote.printing import print_table, say
 
@@ -23,7 +24,7 @@ _UNKNOWN = "unknown"
 _GIB = 1 << 30
 
 
-def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds what says which run is meant, and the price table."""
     options: list[Callable[..., Any]] = [
         click.argument("run", metavar="RUN"),
@@ -44,13 +45,11 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         where_options,
     ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return add_options(command, options)
 
 
 @click.command()
-@run_options
+@_run_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with everything that the tasks recorded.")
 def cost(run: str, prices_file: Path, root: Path, as_json: bool, **where: str) -> None:
     """Show what the tasks of a run took and cost, and what the model and its predictions cost.
@@ -63,7 +62,7 @@ def cost(run: str, prices_file: Path, root: Path, as_json: bool, **where: str) -
       penstock cost flight-delay-training-2026-11-29-20-31-07 --prices infra/prices/gcp.yaml
       penstock cost 7f6c1f0e-7f0c-4d5c-9d42-8e0e2b6e2a11 --target kubeflow --prices infra/prices/gcp.yaml
     """
-    prices, used = read(run, prices_file, root, where)
+    prices, used = _read(run, prices_file, root, where)
     from ..cost.bill import make_bill
     from ..cost.serving import serving_of
 
@@ -81,7 +80,7 @@ def cost(run: str, prices_file: Path, root: Path, as_json: bool, **where: str) -
 
 
 @click.command()
-@run_options
+@_run_options
 @click.option(
     "--headroom", default=0.25, show_default=True, type=click.FloatRange(0), help="What to add to what was used, as a share of it."
 )
@@ -97,7 +96,7 @@ def advise(run: str, prices_file: Path, root: Path, headroom: float, requests_pe
       penstock advise flight-delay-training-2026-11-29-20-31-07 --prices infra/prices/gcp.yaml
       penstock advise 7f6c1f0e-7f0c-4d5c-9d42-8e0e2b6e2a11 --target kubeflow --prices infra/prices/gcp.yaml --requests-per-day 500
     """
-    prices, used = read(run, prices_file, root, where)
+    prices, used = _read(run, prices_file, root, where)
     from ..cost.advice import advise as advise_run
     from ..cost.advice import advise_serving
     from ..cost.serving import serving_of
@@ -124,7 +123,7 @@ def _advised(advice: "Advice") -> tuple[str, ...]:
         task.name,
         _of(_number(task.peak_cpus, "{:.2f}"), _number(task.request.cpus, "{:g}", "")),
         advice.cpu_text,
-        _of(gib(task.memory), gib(task.request.memory, "")),
+        _of(_gib(task.memory), _gib(task.request.memory, "")),
         advice.memory_text,
         _signed(advice.saved) if task.request.is_set else "",
         "" if advice.spot_saved is None else _signed(advice.spot_saved),
@@ -153,7 +152,7 @@ def _settings(advices: "list[Advice]", headroom: float) -> Iterator[str]:
         yield from (f'{name}: "{text}"' for name, text in parameters.items())
 
 
-def read(run: str, prices_file: Path, root: Path, where: dict[str, Any]) -> "tuple[Prices, RunUse]":
+def _read(run: str, prices_file: Path, root: Path, where: dict[str, Any]) -> "tuple[Prices, RunUse]":
     """Returns the price table, and what a run took."""
     import_kfp()
     from ..cost.prices import read_prices
@@ -174,10 +173,10 @@ def _cells(line: "Line") -> tuple[str, ...]:
         task.state,
         _number(task.seconds, "{:.1f}"),
         _of(_number(task.cpus, "{:.2f}"), _number(task.request.cpus, "{:g}", "")),
-        _of(gib(task.memory), gib(task.request.memory, "")),
+        _of(_gib(task.memory), _gib(task.request.memory, "")),
         _gpu(task),
-        size(task.used.get("read_bytes")),
-        size(task.used.get("written_bytes")),
+        _size(task.used.get("read_bytes")),
+        _size(task.used.get("written_bytes")),
         _money(line.cost),
         line.machine.name if line.machine else _UNKNOWN,
     )
@@ -205,19 +204,20 @@ def _money(value: float | None) -> str:
     return f"{value:.2f}" if value >= 1 or value == 0 else f"{value:.3g}" if value >= 0.0001 else f"{value:.7f}"
 
 
-def gib(value: float | None, missing: str = _UNKNOWN) -> str:
+def _gib(value: float | None, missing: str = _UNKNOWN) -> str:
     """Returns an amount of memory."""
     return missing if value is None else f"{value / _GIB:.2f} GiB"
 
 
-def size(value: float | None) -> str:
+def _size(value: float | None) -> str:
     """Returns a number of bytes."""
     return _UNKNOWN if value is None else f"{value / 10**6:.1f} MB"
 
 
 def _facts(bill: "Bill", serving: "Serving | None", prices: "Prices") -> list[tuple[str, str]]:
     currency = prices.currency
-    facts = [("run", _sum(bill.cost, f"{_money(bill.cost.value)} {currency}")), ("model", _model(bill, currency))]
+    price = _sum(bill.cost, f"{_money(bill.cost.value)} {currency}")
+    facts = [("run", price), ("model", _model(bill, price))]
     if serving and serving.per_1000 is not None:
         facts.append(
             (
@@ -241,14 +241,15 @@ def _sum(total: "Sum", text: str) -> str:
     )
 
 
-def _model(bill: "Bill", currency: str) -> str:
+def _model(bill: "Bill", price: str) -> str:
+    """Returns what the model has cost: all of the run that trained it."""
     trained = bill.run.of("train_model")
     if trained is None or not trained.ran:
         return "none was trained in this run"
     registered = bill.run.of("register_model")
     version = registered.outputs.get("version") if registered else None
     named = f"version {version}" if version else "not registered"
-    return f"{_sum(bill.cost, f'{_money(bill.cost.value)} {currency}')} ({named})"
+    return f"{price} ({named})"
 
 
 def _as_json(bill: "Bill", serving: "Serving | None", prices: "Prices") -> dict[str, Any]:

@@ -22,6 +22,13 @@ class CompiledFile(click.ParamType):
         return find_compiled(str(value))
 
 
+def add_options(command: Callable[..., Any], options: list[Callable[..., Any]]) -> Callable[..., Any]:
+    """Adds options to a command, which its help shows in this order."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds `--param` (as `texts`) and `--params` (as `values_file`)."""
     file = click.option(

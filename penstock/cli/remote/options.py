@@ -8,7 +8,7 @@ import click
 
 from ...errors import before_anything_starts
 from ...kfp_adapter.lazy_import import import_kfp
-from ..options import CompiledFile, parameter_options, verbose_option
+from ..options import CompiledFile, add_options, parameter_options, verbose_option
 
 if TYPE_CHECKING:
     from ...remote.settings import Settings
@@ -30,9 +30,7 @@ def where_options(command: _Command) -> _Command:
         click.option("--location", default="", metavar="REGION", help="Vertex AI: the region."),
         verbose_option,
     ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return add_options(command, options)
 
 
 def run_options(command: _Command) -> _Command:
@@ -51,9 +49,7 @@ def run_options(command: _Command) -> _Command:
         ),
         click.option("--no-cache", is_flag=True, help="Run every task without the cache."),
     ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return add_options(command, options)
 
 
 def connected(where: dict[str, Any]) -> "tuple[Target, Settings]":
