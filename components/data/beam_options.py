@@ -18,6 +18,7 @@ from apache_beam.runners.runner import create_runner
 
 from penstock.components.protocol.errors import TaskError
 
+from .beam_introspection import remember
 from .runners import names_runner
 
 # Beam's own default would first download another one.
@@ -45,6 +46,7 @@ def read_options(given: list[str]) -> PipelineOptions:
     Raises:
         TaskError: One is invalid, or there is no such runner.
     """
+    remember()
     named, printed = names_runner(given), io.StringIO()
     try:
         with contextlib.redirect_stderr(printed):
