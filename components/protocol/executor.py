@@ -33,7 +33,7 @@ from .exit_functions import run_exit_functions
 from .fingerprint import fingerprint
 from .folders import settle
 from .lazy import deferred_imports
-from .logs import configure_logging, is_verbose, log_figure, redact_logging
+from .logs import configure_logging, is_verbose, log_figure, redact_logging, say
 from .places import check_places, placing
 from .redacting import redact, redact_all
 from .usage import Usage
@@ -80,10 +80,11 @@ def command(package: str) -> typing.NoReturn:
     run_exit_functions()
     sys.stdout.flush()
     # A progress bar that was broken off has left its line open.
-    _say(f"\n{marks.USAGE}{json.dumps(usage.read(), sort_keys=True)}")
+    say(f"\n{marks.USAGE}{json.dumps(usage.read(), sort_keys=True)}")
     sys.stderr.write(trace)
     sys.stderr.flush()
-    _say(last)
+    if last:
+        say(last)
     if isinstance(code, str):
         print(code, file=sys.stderr, flush=True)
     os._exit(code if isinstance(code, int) else 1)
@@ -105,7 +106,7 @@ def main(package: str, argv: list[str]) -> typing.NoReturn:
         argv: The arguments, without the program's name.
     """
     last, code = _run(package, _parse(package, argv))
-    _say(last)
+    say(last)
     sys.exit(code)
 
 
@@ -162,12 +163,6 @@ def _terminate_with(reason: str) -> None:
         whole = text.encode(errors="backslashreplace")[:_LONGEST_TERMINATION].decode(errors="ignore")
         with contextlib.suppress(OSError):
             _TERMINATION_LOG.write_text(whole, encoding="utf-8")
-
-
-def _say(line: str) -> None:
-    """Prints a line, also where it has characters that no encoding knows."""
-    if line:
-        print(line.encode(errors="backslashreplace").decode(), flush=True)
 
 
 def _import_task(package: str) -> Callable[..., Any]:

@@ -81,6 +81,15 @@ def redact_logging() -> None:
     threading.excepthook = tell
 
 
+def say(line: str) -> None:
+    """Prints a line, also where it has characters that no encoding knows."""
+    print(_encodable(line), flush=True)
+
+
+def _encodable(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()
+
+
 class _Handler(logging.StreamHandler):
     """Writes to what stdout or stderr is now: a module of a user's may put something else there."""
 
@@ -98,7 +107,7 @@ class _Formatter(logging.Formatter):
     """Writes out what no encoding knows."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return super().format(record).encode(errors="backslashreplace").decode()
+        return _encodable(super().format(record))
 
 
 def _attach(logger: logging.Logger, stream: str, format: str, level: str) -> None:

@@ -17,11 +17,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from penstock.components.protocol import TaskError, figure
-from penstock.components.protocol.marks import ERROR, OUTPUTS, figure_in
+from penstock.components.protocol import TaskError
+from penstock.components.protocol.logs import say
+from penstock.components.protocol.marks import ERROR
 from penstock.components.training.team import TF_CONFIG, tf_config
 
 from .call import Call
+from .chief import pass_on
 
 _HOST = "127.0.0.1"
 # Below the ephemeral ports: nothing gets one of these by chance before its worker listens on it.
@@ -77,13 +79,10 @@ class _Process:
         assert self.process.stdout
         for line in map(str.rstrip, self.process.stdout):
             self._lines.append(line)
-            said = figure_in(line)
-            if not self._is_chief:
-                _print(f"[{self.name}] {line}")
-            elif said is not None:
-                figure(said)
-            elif not line.startswith((OUTPUTS, ERROR)):  # the task has last words of its own
-                _print(line)
+            if self._is_chief:
+                pass_on(line)
+            else:
+                say(f"[{self.name}] {line}")
 
     def failure(self) -> str:
         """Returns why it failed, as it says itself or as its end does."""
@@ -120,10 +119,6 @@ def _end(started: Sequence[_Process]) -> None:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-def _print(line: str) -> None:
-    print(line.encode(errors="backslashreplace").decode(), flush=True)
 
 
 def _free_ports(count: int) -> list[int]:

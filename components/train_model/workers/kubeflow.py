@@ -16,11 +16,12 @@ from kubernetes import client
 
 from penstock.components.images import own_image
 from penstock.components.protocol import TaskError, figure
-from penstock.components.protocol.marks import ERROR, OUTPUTS, figure_in
+from penstock.components.protocol.marks import ERROR
 from penstock.components.release.kubernetes import Api, ClusterError, NotFound, Refused
 
 from .bucket import Bucket
 from .call import Call
+from .chief import pass_on
 
 GROUP, VERSION, PLURAL = "trainer.kubeflow.org", "v1alpha1", "trainjobs"
 PORT = 2222
@@ -205,15 +206,7 @@ class _Log:
             stamp, _, said = line.partition(" ")
             if stamp > self._last:
                 self._last = stamp
-                _pass_on(said)
-
-
-def _pass_on(line: str) -> None:
-    said = figure_in(line)
-    if said is not None:
-        figure(said)
-    elif not line.startswith((OUTPUTS, ERROR)):  # the task has last words of its own
-        print(line.encode(errors="backslashreplace").decode(), flush=True)
+                pass_on(said)
 
 
 def _number(pod: Any) -> int:
