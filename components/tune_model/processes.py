@@ -8,9 +8,8 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-import tensorflow as tf
-
 from penstock.components.protocol import TaskError
+from penstock.components.training.gpus import visible_gpus
 
 LONGEST_WAIT = 3600.0  # seconds; poll(2) takes no infinity
 _END_SECONDS = 10.0
@@ -67,20 +66,22 @@ class Child:
         self.end()
 
 
-def find_devices() -> list[str]:
-    """Returns the GPUs, as `CUDA_VISIBLE_DEVICES` names them."""
-    with Child(_send_devices, ()) as child:  # asking for them here would be the end of forks
+def find_gpus() -> list[str]:
+    """Returns the GPUs as `visible_gpus` does, and leaves this process fit for forks.
+
+    Raises:
+        TaskError: TensorFlow fails at it.
+    """
+    with Child(_send_gpus, ()) as child:
         try:
-            count = child.pipe.recv()
+            return child.pipe.recv()
         except EOFError as error:
             raise TaskError("TensorFlow cannot list the GPUs; see the log for its error, and check the driver") from error
-    named = list(filter(None, os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")))
-    return named[:count] if named else [str(index) for index in range(count)]
 
 
-def _send_devices(pipe: Connection) -> None:
+def _send_gpus(pipe: Connection) -> None:
     os.setsid()
-    pipe.send(len(tf.config.list_physical_devices("GPU")))
+    pipe.send(visible_gpus())
 
 
 def death(code: int | None) -> str:

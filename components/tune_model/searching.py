@@ -9,7 +9,7 @@ from typing import Any
 
 from penstock.components.training.tracking import Run, tracked_run
 
-from .processes import find_devices
+from .processes import find_gpus
 from .space import Space
 from .trial_process import Setting
 from .trials import Trial
@@ -75,7 +75,7 @@ def devices_of(place: Place, most: int = 0) -> Devices:
         place: What was asked for.
         most: More trials than these there are not; 0: unknown.
     """
-    names = find_devices()
+    names = find_gpus()
     count = place.processes or len(names) or _cores()
     return Devices(names, min(count, most or count))
 

@@ -15,11 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-
 from penstock.components.protocol import TaskError
 from penstock.components.protocol.logs import say
 from penstock.components.protocol.marks import ERROR
+from penstock.components.training.gpus import visible_gpus
 from penstock.components.training.team import TF_CONFIG, tf_config
 
 from .call import Call
@@ -42,7 +41,7 @@ class Here:
             output = Path(folder) / "output.json"
             text = json.dumps(call.executor_input(lambda _, artifact: str(artifact.path), str(output)))
             addresses = [f"{_HOST}:{port}" for port in _free_ports(workers)]
-            devices = _shares_of(_gpus(), workers)
+            devices = _shares_of(visible_gpus(), workers)
             started: list[_Process] = []
             try:
                 for index in range(workers):
@@ -135,13 +134,6 @@ def _free_ports(count: int) -> list[int]:
         if len(found) == count:
             return found
     raise TaskError(f"there are no {count} free ports from {_PORTS[0]} to {_PORTS[-1]} for the workers; end what listens there")
-
-
-def _gpus() -> list[str]:
-    """Returns the names of this machine's GPUs, as `CUDA_VISIBLE_DEVICES` has them."""
-    count = len(tf.config.list_physical_devices("GPU"))
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return given.split(",")[:count] if given else [str(number) for number in range(count)]
 
 
 def _shares_of(gpus: list[str], workers: int) -> list[dict[str, str]]:
