@@ -9,12 +9,12 @@ from typing import Any
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import TrialStatus
 
-from penstock.components.protocol import TaskError, figure
+from penstock.components.protocol import TaskError
 from penstock.components.training.tracking import Run
 
 from .oracle import direction_of, make_oracle
 from .running import Processes, processes
-from .searching import Place, Result, devices_of, search_run
+from .searching import Place, Result, devices_of, search_run, tell
 from .space import Space, read_space
 from .state import State, files_in, put_files, read_state, still_valid, write_state
 from .trial_process import Setting
@@ -109,12 +109,8 @@ class _Search:
         self.trials.append(trial)
         if trial.status != OUT_OF_TIME:  # the oracle keeps it as one that runs, and asks for it first if the search goes on
             self._tell(trial)
-        best = ranked(self.trials, self._direction)
         done = sum(each.status != OUT_OF_TIME for each in self.trials)
-        outcome = f"{self._objective} {trial.score:.4f}" if trial.score is not None else trial.status.replace("_", " ")
-        figure(f"trial {done}/{self._wanted.max_trials}: {outcome}" + (f", best {best[0].score:.4f}" if best else ""))
-        if best:
-            run.log({f"best_{self._objective}": best[0].score or 0.0}, step=done)
+        tell(run, self._objective, trial, ranked(self.trials, self._direction), done, self._wanted.max_trials)
 
     def _tell(self, trial: Trial) -> None:
         ended = self._oracle.get_trial(next(name for name in self._oracle.trials if int(name) == trial.trial))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from penstock.components.protocol import figure
 from penstock.components.training.tracking import Run, tracked_run
 
 from .processes import find_gpus
@@ -67,13 +68,17 @@ class Devices:
     names: list[str]
     count: int
 
+    def gpu(self, slot: int) -> str | None:
+        """Returns the GPU for one of the trials that run at a time; None if there are none."""
+        return self.names[slot % len(self.names)] if self.names else None
+
 
 def devices_of(place: Place, most: int = 0) -> Devices:
     """Returns what the trials run on.
 
     Args:
         place: What was asked for.
-        most: More trials than these there are not; 0: unknown.
+        most: The number of trials; 0: unknown.
     """
     names = find_gpus()
     count = place.processes or len(names) or _cores()
@@ -94,6 +99,24 @@ def search_run(setting: Setting, place: Place, logged: dict[str, Any], devices: 
     with tracked_run(setting.tracking_uri, setting.experiment, place.logged | logged, setting.tags, run_id) as run:
         threads = max(1, _cores() // devices.count)
         yield run, replace(setting, threads=threads, tags=setting.tags | {"mlflow.parentRunId": run.run_id})
+
+
+def tell(run: Run, objective: str, trial: Trial, best: list[Trial], done: int, most: int = 0) -> None:
+    """Says how a trial ended, and logs the best score so far.
+
+    Args:
+        run: The MLflow run of the search.
+        objective: The metric.
+        trial: The trial.
+        best: The completed trials, the best first.
+        done: How many trials have ended.
+        most: How many there will be; 0: unknown.
+    """
+    number = f"{done}/{most}" if most else str(done)
+    outcome = f"{objective} {trial.score:.4f}" if trial.score is not None else trial.status.replace("_", " ")
+    figure(f"trial {number}: {outcome}" + (f", best {best[0].score:.4f}" if best else ""))
+    if best:
+        run.log({f"best_{objective}": best[0].score or 0.0}, step=done)
 
 
 def _cores() -> int:

@@ -10,12 +10,12 @@ from typing import Any
 
 import keras_tuner
 
-from penstock.components.protocol import TaskError, figure, local_path
+from penstock.components.protocol import TaskError, local_path
 from penstock.components.training.tracking import Run
 
 from . import tuner_process
 from .processes import LONGEST_WAIT, Child, death
-from .searching import Devices, Place, Result, devices_of, search_run
+from .searching import Devices, Place, Result, devices_of, search_run, tell
 from .space import Space
 from .trial_process import Setting
 from .trials import COMPLETED, FAILED, OUT_OF_TIME, Trial, ranked
@@ -86,8 +86,7 @@ class _TunerSearch:
         return self.found
 
     def _start(self, folder: Path, name: str, slot: int) -> Child:
-        names = self._devices.names
-        device = names[(slot - 1) % len(names)] if names else None  # the chief, which comes first, needs none
+        device = self._devices.gpu(slot - 1)  # the chief, which comes first, needs none
         log = self._logs / f"{name}.log"
         arguments = (log, device, self._setting, self._working_dir, folder / "oracle.sock", name)
         return Child(tuner_process.run_tuner, arguments)
@@ -124,11 +123,8 @@ class _TunerSearch:
 
     def _take(self, content: dict[str, Any]) -> None:
         trial = self._record(content)
-        best = ranked(list(self.found.trials.values()), self.found.direction)
-        outcome = f"{self.found.objective} {trial.score:.4f}" if trial.score is not None else trial.status
-        figure(f"trial {len(self.found.trials)}: {outcome}" + (f", best {best[0].score:.4f}" if best else ""))
-        if best:
-            self._run.log({f"best_{self.found.objective}": best[0].score or 0.0}, step=len(self.found.trials))
+        trials = list(self.found.trials.values())
+        tell(self._run, self.found.objective, trial, ranked(trials, self.found.direction), len(trials))
 
     def _record(self, content: dict[str, Any]) -> Trial:
         is_done = content["status"] == "COMPLETED" and content["score"] is not None
