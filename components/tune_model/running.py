@@ -3,8 +3,7 @@
 import math
 import statistics
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -14,6 +13,7 @@ from penstock.components.protocol import TaskError
 
 from . import trial_process
 from .processes import LONGEST_WAIT, Child, death
+from .searching import Devices
 from .trial_process import Setting, run_trial
 from .trials import COMPLETED, FAILED, OUT_OF_TIME, STOPPED, Trial
 
@@ -31,19 +31,19 @@ class _Running:
     curve: list[float] = field(default_factory=list)
     is_stopped: bool = False
 
-    def ended(self, status: str, **found: Any) -> Trial:
+    def ended(self, status: str, score: float | None = None, **found: Any) -> Trial:
         seconds = round(time.monotonic() - self.began, 2)
-        return Trial(self.number, status, self.hyperparameters, found.pop("score", None), seconds, curve=tuple(self.curve), **found)
+        return Trial(self.number, status, self.hyperparameters, score, seconds, curve=tuple(self.curve), **found)
 
 
 class Processes:
-    """The processes that trials run in.
+    """The processes that trials run in; a context, of which none is left in the end.
 
     Attributes:
         count: How many there may be at a time.
     """
 
-    def __init__(self, setting: Setting, logs: Path, objective: str, direction: str, devices: list[str], count: int) -> None:
+    def __init__(self, setting: Setting, logs: Path, objective: str, direction: str, devices: Devices) -> None:
         """Starts nothing yet.
 
         Args:
@@ -51,10 +51,9 @@ class Processes:
             logs: The folder that takes what each prints.
             objective: The metric.
             direction: `min` or `max`.
-            devices: The GPUs; empty if there are none.
-            count: How many trials may run at a time.
+            devices: What the trials run on.
         """
-        self.count = count
+        self.count = devices.count
         self._setting, self._logs, self._objective, self._devices = setting, logs, objective, devices
         self._sign = -1 if direction == "max" else 1
         self._running: list[_Running] = []
@@ -66,8 +65,8 @@ class Processes:
 
     def start(self, number: int, slot: int, hyperparameters: dict[str, Any]) -> None:
         """Starts a trial."""
-        device = self._devices[slot % len(self._devices)] if self._devices else None
-        child = Child(run_trial, (self._logs / f"{number:03d}.log", device, self._setting, hyperparameters))
+        log, device = self._logs / f"{number:03d}.log", self._devices.gpu(slot)
+        child = Child(run_trial, (log, device, self._setting, hyperparameters))
         self._running.append(_Running(number, slot, hyperparameters, child))
 
     def wait(self, done: list[Trial], until: float, early_stopping: bool) -> list[Trial]:
@@ -147,12 +146,10 @@ class Processes:
             each.child.terminate()
         return [self._remove(each, each.ended(OUT_OF_TIME)) for each in list(self._running)]
 
+    def __enter__(self) -> "Processes":
+        """Nothing runs yet."""
+        return self
 
-@contextmanager
-def processes(*arguments: Any) -> Iterator[Processes]:
-    """Gives `Processes`, of which none is left in the end."""
-    found = Processes(*arguments)
-    try:
-        yield found
-    finally:
-        found.end_all()
+    def __exit__(self, *_: object) -> None:
+        """Ends what still runs."""
+        self.end_all()

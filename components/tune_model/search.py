@@ -13,7 +13,7 @@ from penstock.components.protocol import TaskError
 from penstock.components.training.tracking import Run
 
 from .oracle import direction_of, make_oracle
-from .running import Processes, processes
+from .running import Processes
 from .searching import Place, Result, devices_of, search_run, tell
 from .space import Space, read_space
 from .state import State, files_in, put_files, read_state, still_valid, write_state
@@ -55,7 +55,7 @@ def search_run_fn(wanted: Wanted, setting: Setting, place: Place) -> Result:
     with (
         tempfile.TemporaryDirectory(prefix="penstock-tune-") as folder,
         search_run(setting, place, about, devices, state.tracking_run_id) as (run, its),
-        processes(its, place.logs, wanted.objective, direction, devices.names, devices.count) as running,
+        Processes(its, place.logs, wanted.objective, direction, devices) as running,
     ):
         search = _Search(oracle, space, wanted, direction, state, place, Path(folder))
         search.run(running, run)
