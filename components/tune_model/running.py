@@ -37,7 +37,7 @@ class _Running:
 
 
 class Processes:
-    """The processes that trials run in; a context, of which none is left in the end.
+    """The processes that trials run in. Use it as a context manager, which ends those that are left.
 
     Attributes:
         count: How many there may be at a time.

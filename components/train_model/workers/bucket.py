@@ -2,7 +2,7 @@
 
 import json
 import os
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,33 +68,37 @@ class Bucket:
 
 def read(uri: str) -> bytes:
     """Returns a file of a bucket."""
-    with explaining(f"{redact(uri)} cannot be read", "give the workers and the task access to the bucket"):
+    with _explaining(uri, "read"):
         files, path = open_store(uri)
         return bytes(files.cat_file(path))
 
 
 def write(uri: str, content: bytes) -> None:
     """Writes a file of a bucket."""
-    with explaining(f"{redact(uri)} cannot be written", "give the workers and the task access to the bucket"):
+    with _explaining(uri, "written"):
         files, path = open_store(uri)
         files.pipe_file(path, content)
 
 
 def exists(uri: str) -> bool:
     """Tells whether a file or folder is in a bucket."""
-    with explaining(f"{redact(uri)} cannot be read", "give the workers and the task access to the bucket"):
+    with _explaining(uri, "read"):
         files, path = open_store(uri)
         return bool(files.exists(path))
 
 
 def fetch(uri: str, folder: Path) -> None:
     """Copies a folder of a bucket."""
-    with explaining(f"{redact(uri)} cannot be read", "give the workers and the task access to the bucket"):
+    with _explaining(uri, "read"):
         fetch_folder(uri, folder)
 
 
 def put(folder: Path, uri: str) -> None:
     """Copies a folder to a bucket."""
-    with explaining(f"{redact(uri)} cannot be written", "give the workers access to the bucket"):
+    with _explaining(uri, "written"):
         files, root = open_store(uri)
         files.put(f"{folder}/", f"{root}/", recursive=True)
+
+
+def _explaining(uri: str, done: str) -> AbstractContextManager[None]:
+    return explaining(f"{redact(uri)} cannot be {done}", "give the workers and the task access to the bucket")
