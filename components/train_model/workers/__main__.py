@@ -14,17 +14,18 @@ from penstock.components.protocol import command
 from penstock.components.protocol.parent import end_with_parent
 from penstock.components.training.team import this_worker
 
+from .call import placed
+
 PACKAGE = "penstock.components.train_model"
 
 
 def _without_traces(executor_input: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Returns an executor input whose outputs, and what is tracked, go to a folder."""
     inputs, outputs = executor_input["inputs"], executor_input["outputs"]
-    artifacts = {name: {"artifacts": [entry["artifacts"][0] | {"uri": str(folder / name)}]} for name, entry in outputs["artifacts"].items()}
     values = inputs["parameterValues"] | {"tracking_uri": (folder / "tracking").as_uri()}
     return {
         "inputs": inputs | {"parameterValues": values},
-        "outputs": {"artifacts": artifacts},
+        "outputs": {"artifacts": placed(outputs["artifacts"], folder)},
     }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from penstock.components.protocol import Artifact, Input, Output
@@ -46,3 +47,8 @@ class Call:
             "inputs": {"parameterValues": self.values, "artifacts": artifacts(self.inputs)},
             "outputs": {"artifacts": artifacts(self.outputs), "outputFile": output_file},
         }
+
+
+def placed(artifacts: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Returns the artifacts of an executor input, each at its name in a folder."""
+    return {name: {"artifacts": [entry["artifacts"][0] | {"uri": str(folder / name)}]} for name, entry in artifacts.items()}

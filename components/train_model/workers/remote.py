@@ -16,6 +16,7 @@ from penstock.components.protocol.marks import ERROR
 from penstock.components.training.team import TF_CONFIG, tf_config, this_worker
 
 from .bucket import fetch, put, read, write
+from .call import placed
 
 # Kubernetes sets it in the pods of an Indexed Job.
 _INDEX = "JOB_COMPLETION_INDEX"
@@ -54,13 +55,9 @@ def _local(executor_input: dict[str, Any], folder: Path) -> dict[str, Any]:
     inputs, outputs = executor_input["inputs"], executor_input["outputs"]
     for name, entry in inputs["artifacts"].items():
         fetch(entry["artifacts"][0]["uri"], folder / name)
-
-    def artifacts(given: dict[str, Any]) -> dict[str, Any]:
-        return {name: {"artifacts": [entry["artifacts"][0] | {"uri": str(folder / name)}]} for name, entry in given.items()}
-
     return {
-        "inputs": inputs | {"artifacts": artifacts(inputs["artifacts"])},
-        "outputs": {"artifacts": artifacts(outputs["artifacts"]), "outputFile": str(folder / "output.json")},
+        "inputs": inputs | {"artifacts": placed(inputs["artifacts"], folder)},
+        "outputs": {"artifacts": placed(outputs["artifacts"], folder), "outputFile": str(folder / "output.json")},
     }
 
 
