@@ -151,7 +151,7 @@ class Checkpoints:
 
     def _newest(self, fit: int, scratch: Path) -> Found | None:
         with self._explained("read"):
-            for name in reversed(self._recorded(fit)):
+            for name in reversed(_recorded(self._list(fit))):
                 if checkpoint := self._fetch(name, scratch / name):
                     return Found(checkpoint, str(scratch / name / _STATE))
                 _logger.warning("the checkpoint %s in %s is damaged; trying the one before", name, self._uri)
@@ -205,17 +205,13 @@ class Checkpoints:
 
     def _remove_older(self, fit: int) -> None:
         """Removes what a fit has beside its newest checkpoints, such as what a killed attempt was writing."""
-        kept = self._recorded(fit)[-_KEPT:]
         there = self._list(fit)
+        kept = _recorded(there)[-_KEPT:]
         for old in sorted({name.removesuffix(_RECORD) for name in there if name.removesuffix(_RECORD) < kept[0]}):
             if f"{old}{_RECORD}" in there:  # first: without it, the rest does not count
                 self._files.rm_file(f"{self._root}/{old}{_RECORD}")
             if old in there:
                 self._files.rm(f"{self._root}/{old}", recursive=True)
-
-    def _recorded(self, fit: int) -> list[str]:
-        """Returns the names of a fit's checkpoints that count, the newest last."""
-        return sorted(name.removesuffix(_RECORD) for name in self._list(fit) if name.endswith(_RECORD))
 
     def _list(self, fit: int) -> set[str]:
         return {name for name in _names(self._files, self._root) if name.startswith(f"{fit}-")}
@@ -230,6 +226,11 @@ class Checkpoints:
             if not is_disk_full(error):
                 raise
             raise TaskError(f"{problem} (no space left on the device); free some space and run the task again") from error
+
+
+def _recorded(names: set[str]) -> list[str]:
+    """Returns the names of the checkpoints that count, the newest last."""
+    return sorted(name.removesuffix(_RECORD) for name in names if name.endswith(_RECORD))
 
 
 def _trainings(files: Any, folder: str) -> set[str]:
