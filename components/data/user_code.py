@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any, NoReturn
 
+from penstock.components.protocol.ending import TERMINATED
 from penstock.components.protocol.errors import TaskError
 
 from .python_source import dotted_name, first_names, imports
@@ -24,7 +25,6 @@ from .user_module import UserModule, read_module
 
 _PACKAGE = "user_code"
 _ROOT = "penstock-module-"
-_TERMINATED = 143
 
 
 def load_function(module_file: str | UserModule, name: str, what: str = "module_file") -> Callable:
@@ -160,7 +160,7 @@ def in_user_code(failed: str) -> Iterator[None]:
 
 def refuse_end(end: SystemExit, failed: str) -> NoReturn:
     """Raises a user's `sys.exit()`, with which a task would end without its outputs, as an error; the end of the pod stays what it is."""
-    if end.code == _TERMINATED:
+    if end.code == TERMINATED:
         raise end
     raise TaskError(
         f"{failed} SystemExit({end.code!r}): a module must neither end the process nor require arguments; correct the module"

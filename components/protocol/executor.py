@@ -27,6 +27,7 @@ from . import marks
 from .artifacts import Artifact, Input, Output
 from .atomic import atomically, remove, scratch_beside
 from .disk_space import file_without_space, is_disk_full
+from .ending import TERMINATED, exit_in
 from .errors import GateFailed, TaskError
 from .executor_input import parse
 from .exit_functions import run_exit_functions
@@ -70,7 +71,7 @@ def command(package: str) -> typing.NoReturn:
     try:
         last, code = _run(package, executor_input)
     except BaseException as error:
-        if end := _exit_in(error):
+        if end := exit_in(error):
             code = end.code if isinstance(end.code, int) else 1
         elif isinstance(error, Exception):  # a bug: its traceback is what there is to say
             trace = redact(traceback.format_exc())
@@ -88,13 +89,6 @@ def command(package: str) -> typing.NoReturn:
     if isinstance(code, str):
         print(code, file=sys.stderr, flush=True)
     os._exit(code if isinstance(code, int) else 1)
-
-
-def _exit_in(error: BaseException) -> SystemExit | None:
-    """Finds the end that a signal asked for, also where a task group (anyio's, in which httpx connects) has put it into a group of errors."""
-    if isinstance(error, SystemExit):
-        return error
-    return next(filter(None, map(_exit_in, getattr(error, "exceptions", ()))), None)
 
 
 def main(package: str, argv: list[str]) -> typing.NoReturn:
@@ -148,7 +142,7 @@ def import_ahead(package: str) -> bool:
 
 
 def _prepare_process() -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a pod's end cleans up the way an error does
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that a pod's end cleans up the way an error does
     configure_logging()
     _set_quiet_defaults()
 

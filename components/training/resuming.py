@@ -17,12 +17,12 @@ import keras
 import tensorflow as tf
 
 from penstock.components.protocol import TaskError, figure
+from penstock.components.protocol.ending import TERMINATED
 
 from .checkpoints import Checkpoint, Checkpoints, Found
 from .fits import around_fits
 from .tracking import Run
 
-_TERMINATED = 143
 # Saving may take a twentieth of the time; within an epoch, nothing is saved more often than this.
 _SHARE = 20
 _LEAST_SECONDS = 30.0
@@ -80,7 +80,7 @@ class _Resuming(keras.callbacks.Callback):
 
     def _end(self, *_: Any) -> None:
         if not self._is_training:
-            sys.exit(_TERMINATED)
+            sys.exit(TERMINATED)
         self._must_end = True
 
     @contextmanager
@@ -220,7 +220,7 @@ class _Resuming(keras.callbacks.Callback):
     def _end_if_asked(self) -> None:
         if self._must_end:
             _logger.info("SIGTERM: ending; another attempt goes on from here")
-            sys.exit(_TERMINATED)
+            sys.exit(TERMINATED)
 
 
 def _state(model: Any) -> dict[str, list[tf.Variable]]:
