@@ -17,6 +17,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from penstock.components.protocol import TaskError, figure, redact
+from penstock.components.protocol.ending import exit_in
 from penstock.components.release.tracking import connect, experiment_id
 
 from .fits import around_fits
@@ -112,8 +113,9 @@ def tracked_run(tracking_uri: str, experiment: str, params: dict[str, Any], tags
     try:
         yield Run(client, run_id)
         status = "FINISHED"
-    except SystemExit:
-        status = "KILLED"
+    except BaseException as error:
+        if exit_in(error):
+            status = "KILLED"
         raise
     finally:
         os.environ.pop("MLFLOW_RUN_ID", None)  # gone if the module's calls took the run up: then it is MLflow's active run
