@@ -24,6 +24,8 @@ from .trial_process import Setting, begin
 
 # What a worker sends: a kind and its content.
 SPACE, BEGUN, ENDED, UNUSABLE = "space", "begun", "ended", "unusable"
+# The most that KerasTuner's protocol can ask for: an int32.
+_ALL = 2**31 - 1
 
 
 def run_tuner(pipe: Connection, log: Path, device: str | None, setting: Setting, working_dir: Path, socket: Path, name: str) -> None:
@@ -119,10 +121,10 @@ def _report_trials(tuner: Any, pipe: Connection, setting: Setting) -> None:
     def end_and_tell(trial: Any) -> None:
         on_trial_end(trial)
         found = tuner.oracle.get_trial(trial.trial_id)
-        pipe.send((ENDED, _described(found, trial.message) | {"seconds": round(time.monotonic() - began, 2), "run_id": run_id}))
+        pipe.send((ENDED, _described(found, trial.message, round(time.monotonic() - began, 2), run_id)))
 
     tuner.run_trial, tuner.on_trial_end = run_tracked, end_and_tell
-    known = tuner.oracle.get_best_trials(sys.maxsize & 0x7FFFFFFF)
+    known = tuner.oracle.get_best_trials(_ALL)
     pipe.send(
         (
             SPACE,
@@ -130,15 +132,13 @@ def _report_trials(tuner: Any, pipe: Connection, setting: Setting) -> None:
                 "space": tuner.oracle.get_space().get_config()["space"],
                 "objective": tuner.oracle.objective.name,
                 "direction": tuner.oracle.objective.direction,
-                "trials": [
-                    _described(trial, trial.message) | {"seconds": 0.0, "run_id": ""} for trial in known if trial.status != "RUNNING"
-                ],
+                "trials": [_described(trial, trial.message) for trial in known if trial.status != "RUNNING"],
             },
         )
     )
 
 
-def _described(trial: Any, message: str | None) -> dict[str, Any]:
+def _described(trial: Any, message: str | None, seconds: float = 0.0, run_id: str = "") -> dict[str, Any]:
     lines = (message or "").strip().splitlines()
     return {
         "trial": trial.trial_id,
@@ -146,4 +146,6 @@ def _described(trial: Any, message: str | None) -> dict[str, Any]:
         "status": trial.status,
         "score": None if trial.score is None else float(trial.score),
         "reason": redact(lines[-1]) if lines else "",
+        "seconds": seconds,
+        "run_id": run_id,
     }
