@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,36 +45,35 @@ def search_run_fn(wanted: Wanted, setting: Setting, place: Place) -> Result:
     Raises:
         TaskError: The search space or the state cannot be used, or no trial completed.
     """
-    direction = direction_of(wanted.objective, wanted.direction)
+    wanted = replace(wanted, direction=direction_of(wanted.objective, wanted.direction))
     space = read_space(wanted.search_space, wanted.hyperparameters)
-    oracle = make_oracle(wanted.algorithm, space, wanted.objective, direction, wanted.max_trials, wanted.seed)
-    about = asdict(wanted) | {"direction": direction}
+    oracle = make_oracle(wanted.algorithm, space, wanted.objective, wanted.direction, wanted.max_trials, wanted.seed)
+    about = asdict(wanted)
     lasting = {name: value for name, value in about.items() if name not in ("max_trials", "early_stopping")}
     state = read_state(place.state_uri, wanted.shard, lasting | setting.training.logged | setting.tags)
     devices = devices_of(place, wanted.max_trials)
     with (
         tempfile.TemporaryDirectory(prefix="penstock-tune-") as folder,
         search_run(setting, place, about, devices, state.tracking_run_id) as (run, its),
-        Processes(its, place.logs, wanted.objective, direction, devices) as running,
+        Processes(its, place.logs, wanted.objective, wanted.direction, devices) as running,
     ):
-        search = _Search(oracle, space, wanted, direction, state, place, Path(folder))
+        search = _Search(oracle, space, wanted, state, place, Path(folder))
         search.run(running, run)
         best = search.best()
         run.log(tags={"best_trial_run_id": best.tracking_run_id})
-    return Result(wanted.objective, direction, space, search.trials, best, run.run_id)
+    return Result(wanted.objective, wanted.direction, space, search.trials, best, run.run_id)
 
 
 class _Search:
     """A search that goes on from a state."""
 
-    def __init__(self, oracle: Any, space: Space, wanted: Wanted, direction: str, state: State, place: Place, folder: Path) -> None:
+    def __init__(self, oracle: Any, space: Space, wanted: Wanted, state: State, place: Place, folder: Path) -> None:
         put_files(folder, state.oracle)
-        self._tuner = BaseTuner(
-            oracle, directory=str(folder), project_name="oracle"
-        )  # reads the files; what ran in the end is to run again
+        # It reads the files, and has the trials that were running run again.
+        self._tuner = BaseTuner(oracle, directory=str(folder), project_name="oracle")
         self.trials = still_valid(state.trials)
         self._oracle, self._space, self._folder = oracle, space, folder
-        self._wanted, self._objective, self._direction = wanted, wanted.objective, direction
+        self._wanted, self._objective, self._direction = wanted, wanted.objective, wanted.direction
         self._identity, self._place = state.identity, place
         self._began = time.monotonic() - state.seconds
 

@@ -42,8 +42,7 @@ def read_state(uri: str, shard: int, identity: dict[str, Any]) -> State:
     if not uri:
         return State(identity)
     with explaining(f"the search's state at {redact(uri)} cannot be read", "check state_uri"):
-        files, root = open_store(uri)
-        place = f"{root.rstrip('/')}/{_NAME.format(shard)}"
+        files, place = _open(uri, shard)
         text = files.cat_file(place) if files.exists(place) else None
     if text is None:
         return State(identity)
@@ -59,8 +58,14 @@ def write_state(uri: str, shard: int, state: State) -> None:
     if not uri:
         return
     with explaining(f"the search's state at {redact(uri)} cannot be written", "check state_uri"):
-        files, root = open_store(uri)
-        write_whole(files, f"{root.rstrip('/')}/{_NAME.format(shard)}", stored.dump(state).encode())
+        files, place = _open(uri, shard)
+        write_whole(files, place, stored.dump(state).encode())
+
+
+def _open(uri: str, shard: int) -> tuple[Any, str]:
+    """Returns the filesystem of the state, and its path there."""
+    files, root = open_store(uri)
+    return files, f"{root.rstrip('/')}/{_NAME.format(shard)}"
 
 
 def files_in(folder: Path) -> dict[str, Any]:
