@@ -24,6 +24,6 @@ def choose_hyperparameters(
         hyperparameters: The hyperparameters of a pipeline that does not search.
         candidates: `best_hyperparameters` of each search.
         scores: `best_score` of each search, in the same order.
-        directions: `direction` of each search. All must be the same.
+        directions: `best_direction` of each search, in the same order. All must be the same.
     """
     return container("deploy", "choose_hyperparameters")
