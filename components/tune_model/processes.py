@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
@@ -62,8 +62,15 @@ class Child:
 
     def __exit__(self, *_: object) -> None:
         """Ends it."""
-        self.terminate()
-        self.end()
+        end_all([self])
+
+
+def end_all(children: Collection[Child]) -> None:
+    """Ends processes; all are asked first, so that they clean up at the same time."""
+    for each in children:
+        each.terminate()
+    for each in children:
+        each.end()
 
 
 def find_gpus() -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from penstock.components.protocol import TaskError
 
 from . import trial_process
-from .processes import LONGEST_WAIT, Child, death
+from .processes import LONGEST_WAIT, Child, death, end_all
 from .searching import Devices
 from .trial_process import Setting, run_trial
 from .trials import COMPLETED, FAILED, OUT_OF_TIME, STOPPED, Trial
@@ -142,9 +142,10 @@ class Processes:
 
     def end_all(self) -> list[Trial]:
         """Ends what still runs, and returns it."""
-        for each in self._running:
-            each.child.terminate()
-        return [self._remove(each, each.ended(OUT_OF_TIME)) for each in list(self._running)]
+        running, self._running = self._running, []
+        trials = [each.ended(OUT_OF_TIME) for each in running]
+        end_all([each.child for each in running])
+        return trials
 
     def __enter__(self) -> "Processes":
         """Nothing runs yet."""

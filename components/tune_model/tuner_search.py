@@ -2,7 +2,6 @@
 
 import tempfile
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -14,7 +13,7 @@ from penstock.components.protocol import TaskError, local_path
 from penstock.components.training.tracking import Run
 
 from . import tuner_process
-from .processes import LONGEST_WAIT, Child, death
+from .processes import LONGEST_WAIT, Child, death, end_all
 from .searching import Devices, Place, Result, devices_of, search_run, tell
 from .space import Space
 from .trial_process import Setting
@@ -69,17 +68,13 @@ class _TunerSearch:
             TaskError: `tuner_fn` cannot be used, or no trial completed.
         """
         until = time.monotonic() + (max_seconds or float("inf"))
-        with ExitStack() as stack:
-            names = [CHIEF, *(f"tuner{slot}" for slot in range(self._devices.count))]
-            heard = {name: stack.enter_context(self._start(folder, name, slot)) for slot, name in enumerate(names)}
-            while heard.keys() - {CHIEF} and not self._problem and (left := until - time.monotonic()) > 0:
-                ready = wait([each.pipe for each in heard.values()], min(left, LONGEST_WAIT) if CHIEF in heard else 0)
-                if not ready and CHIEF not in heard:
-                    break  # a worker that starts when all is done would wait for the chief for an hour
-                for pipe in ready:
-                    name = next(name for name, each in heard.items() if each.pipe is pipe)
-                    if not self._hear(name, heard[name]):
-                        del heard[name]
+        started: dict[str, Child] = {}
+        try:
+            for slot, name in enumerate([CHIEF, *(f"tuner{slot}" for slot in range(self._devices.count))]):
+                started[name] = self._start(folder, name, slot)
+            self._follow(dict(started), until)
+        finally:
+            end_all(started.values())
         for name in list(self._running):
             self._end(name, OUT_OF_TIME)
         self._require_result(max_seconds)
@@ -90,6 +85,17 @@ class _TunerSearch:
         log = self._logs / f"{name}.log"
         arguments = (log, device, self._setting, self._working_dir, folder / "oracle.sock", name)
         return Child(tuner_process.run_tuner, arguments)
+
+    def _follow(self, heard: dict[str, Child], until: float) -> None:
+        """Takes what the processes send, until the workers are done, something is wrong, or the time is over."""
+        while heard.keys() - {CHIEF} and not self._problem and (left := until - time.monotonic()) > 0:
+            ready = wait([each.pipe for each in heard.values()], min(left, LONGEST_WAIT) if CHIEF in heard else 0)
+            if not ready and CHIEF not in heard:
+                return  # a worker that starts when all is done would wait for the chief for an hour
+            for pipe in ready:
+                name = next(name for name, each in heard.items() if each.pipe is pipe)
+                if not self._hear(name, heard[name]):
+                    del heard[name]
 
     def _hear(self, name: str, child: Child) -> bool:
         """Takes one message; returns whether the process goes on."""
