@@ -3,12 +3,12 @@
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ..waiting import until
 from .warm_python import WarmPython
 
 SCRIPT = """
@@ -131,19 +131,28 @@ def test_failed_imports_are_reported_and_the_interpreter_still_runs_commands(tmp
         python.__exit__()
 
 
-def test_it_ends_with_its_parent(tmp_path: Path):
+def is_running(process: int) -> bool:
+    """Tells whether there is a process that has not ended."""
+    try:
+        return " Z " not in Path(f"/proc/{process}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_it_and_what_it_runs_end_with_its_parent(tmp_path: Path):
+    (tmp_path / "script.py").write_text(SCRIPT)
     code = f"""
-import os, pathlib, sys
+import os, pathlib, subprocess, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from warm_python import WarmPython
-python = WarmPython(pathlib.Path(sys.executable), "runs_it", [], {{}})
-print(python._process.pid, flush=True)
-import subprocess; subprocess.run([python.python, {str(tmp_path / "script.py")!r}])
+python = WarmPython(pathlib.Path(sys.executable), "runs_it", ["xmlrpc.client"], {{}})
+command = [python.python, {str(tmp_path / "script.py")!r}, "waiting"]
+process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True)
+ready = next(line for line in process.stdout if line.startswith("ready "))
+print(python._process.pid, ready.split()[1], flush=True)
 os.kill(os.getpid(), 9)
 """
-    (tmp_path / "script.py").write_text("")
-    server = int(subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=False).stdout)
-    deadline = time.monotonic() + 30
-    while Path(f"/proc/{server}").exists() and " Z " not in Path(f"/proc/{server}/stat").read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=False)
+    processes = [int(word) for word in done.stdout.split()]
+    assert len(processes) == 2
+    until(lambda: not any(map(is_running, processes)))

@@ -51,7 +51,7 @@ class WarmPython:
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(folder / "socket"))
             listener.listen(64)
-            serves = [str(python), __file__, "serve", *imports]
+            serves = [str(python), __file__, "serve", str(os.getpid()), *imports]
             self._process = subprocess.Popen(
                 serves, env=variables, stdin=listener.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder
             )
@@ -61,7 +61,7 @@ class WarmPython:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        """Ends it; processes that it has become go on.
+        """Ends it, and each process that it has become: what a failed test has left would outlive the run.
 
         Raises:
             RuntimeError: It has ended already, and the real interpreter has run everything.
@@ -85,9 +85,16 @@ def _write(program: Path, command: list[str]) -> None:
     program.chmod(0o755)
 
 
-def _serve(*imports: str) -> None:
+def _end_with(parent: int) -> None:
+    """Has this process be killed when its parent ends, however that ends."""
+    ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+    if os.getppid() != parent:  # it has ended already
+        os._exit(0)
+
+
+def _serve(parent: str, *imports: str) -> None:
     """Imports, and forks for each connection to the socket that is stdin."""
-    ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)  # with the process that runs the tests, however that ends
+    _end_with(int(parent))
     listener = socket.socket(fileno=0)
     del sys.path[0]  # the folder of this file
     gc.disable()
@@ -100,9 +107,11 @@ def _serve(*imports: str) -> None:
     gc.freeze()
     imported = {name: value for name, value in os.environ.items() if before.get(name) != value}
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no process waits for these children
+    server = os.getpid()
     while True:
         connection, _ = listener.accept()
         if os.fork() == 0:
+            _end_with(server)
             return _tend(connection, imported)
         connection.close()
 
@@ -113,8 +122,10 @@ def _tend(connection: socket.socket, imported: dict[str, str]) -> None:
     _, files, _, _ = socket.recv_fds(connection, 1, 3)
     with connection.makefile("rb") as asked:
         order = json.loads(asked.readline())
+    tender = os.getpid()
     child = os.fork()
     if child == 0:
+        _end_with(tender)
         connection.close()
         return _become(files, imported, **order)
     for file in (0, 1, 2, *files):
