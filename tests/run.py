@@ -21,6 +21,7 @@ from penstock.local.interpreters import running_version
 
 from . import coverage
 from .apiserver.programs import variables as kubernetes_variables
+from .doubles.kubernetes.installation import sharing
 from .families import ROOT, pythons, run, variables, warm_programs
 from .folders import SDK_TEST, SHARED, files_by_family
 from .prometheus.fetching import variables as prometheus_variables
@@ -30,6 +31,8 @@ _HANGS_SECONDS = 900
 # How many tests of a suite run at a time on each core, if not one: these mostly wait, for what a cluster does and for commands.
 _TESTS_A_CORE = {"deploy": 1.5, "sdk": 1.5}
 _MOST = 8  # each has servers of its own, which need up to 2 GiB
+# Whose tests have a cluster each, all of one API. Those of the SDK have one that looks at all namespaces.
+_WITH_CLUSTERS = "deploy"
 _NO_TESTS = 5  # pytest's exit code where what was asked for is in no test of a suite
 
 
@@ -81,9 +84,14 @@ def main() -> int:
         suites = [replace(suite, variables=coverage.measured(suite.python, suite.version, suite.variables)) for suite in suites]
     _compile(suites)
     forks = nullcontext({}) if given.coverage else warm_programs()  # coverage measures processes from their start
-    with forks as shared, ThreadPoolExecutor(2) as pool:
+    programs = kubernetes_variables()
+    has_clusters = len(programs) == 2 and any(suite.name == _WITH_CLUSTERS for suite in suites)
+    clusters = sharing(programs) if has_clusters else nullcontext({})
+    with forks as shared, clusters as cluster, ThreadPoolExecutor(2) as pool:
+        own = {_WITH_CLUSTERS: shared | cluster}
+        suites = [replace(suite, variables=suite.variables | own.get(suite.name, shared)) for suite in suites]
         outcomes = []
-        for outcome in pool.map(partial(_run, options, shared), suites):
+        for outcome in pool.map(partial(_run, options), suites):
             print(f"\n===== {outcome.suite.name}\n{outcome.output}", flush=True)
             outcomes.append(outcome)
     if given.coverage:
@@ -101,7 +109,7 @@ def _compile(suites: list[Suite]) -> None:
         subprocess.run([python, "-m", "compileall", "-q", *(ROOT / name for name in ("penstock", "components", "pipelines"))], check=True)
 
 
-def _run(options: list[str], shared: dict[str, str], suite: Suite) -> Outcome:
+def _run(options: list[str], suite: Suite) -> Outcome:
     started = time.monotonic()
     arguments = [
         "-m",
@@ -118,7 +126,7 @@ def _run(options: list[str], shared: dict[str, str], suite: Suite) -> Outcome:
         *options,
         *map(str, suite.paths),
     ]
-    done = run(suite.python, arguments, suite.variables | shared, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace")
+    done = run(suite.python, arguments, suite.variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace")
     return Outcome(suite, done.returncode, time.monotonic() - started, done.stdout)
 
 

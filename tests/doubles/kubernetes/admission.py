@@ -13,7 +13,7 @@ from . import webhook
 
 _log = logging.getLogger(__name__)
 _MUTATE, _VALIDATE = "/mutate-serving-kserve-io-v1beta1-inferenceservice", "/validate-serving-kserve-io-v1beta1-inferenceservice"
-_KSERVE = Path(__file__).parents[2] / "apiserver" / "kserve"
+DEFAULT_MODE = "/default-mode"
 
 
 class Admission:
@@ -21,12 +21,11 @@ class Admission:
 
     Attributes:
         url: Where it listens.
-        default_modes: KServe's default deployment mode in each namespace that has another one than Knative.
     """
 
     def __init__(self, certificate: Path, key: Path) -> None:
         """Listens, with a certificate for localhost."""
-        self.default_modes: dict[str, str] = {}
+        self._default_modes: dict[str, str] = {}
         http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"owner": self}))
         http.daemon_threads = True
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -35,11 +34,15 @@ class Admission:
         self.url = f"https://127.0.0.1:{http.server_address[1]}"
         threading.Thread(target=http.serve_forever, daemon=True).start()
 
+    def set_default_mode(self, namespace: str, mode: str) -> None:
+        """Sets the mode of InferenceServices of a namespace that name none; a real KServe has it in a ConfigMap."""
+        self._default_modes[namespace] = mode
+
     def review(self, path: str, request: dict[str, Any]) -> dict[str, Any]:
         """Answers one question: what is to be changed in an object, or why it is refused."""
         item = request["object"]
         if path == _MUTATE:
-            webhook.default(item, self.default_modes.get(request["namespace"], webhook.KNATIVE))
+            webhook.default(item, self._default_modes.get(request["namespace"], webhook.KNATIVE))
             changes = {"/spec": item["spec"], "/metadata/annotations": item["metadata"]["annotations"]}
             patch = [{"op": "add", "path": path, "value": value} for path, value in changes.items()]
             return {"allowed": True, "patchType": "JSONPatch", "patch": base64.b64encode(json.dumps(patch).encode()).decode()}
@@ -56,6 +59,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path == DEFAULT_MODE:
+            self.owner.set_default_mode(**review)
+            self._send(200, b"{}", "application/json")
+            return
         request = review["request"]
         try:
             answer = {"uid": request["uid"]} | self.owner.review(self.path.partition("?")[0], request)

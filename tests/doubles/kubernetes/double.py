@@ -5,15 +5,17 @@
         cluster.behaviors.append(Behavior("second", ready_after=2))
         cluster.faults.append(Fault(Fail(429), nth=3))
 
-Each one is a namespace of its own of the process's one API, behind a port of its own, for the API and for the URLs of InferenceServices.
+Each one is a namespace of its own of one API, behind a port of its own, for the API and for the URLs of InferenceServices.
 What the API does and refuses it does itself; what goes wrong on the way to it is programmed.
 """
 
 import itertools
 import json
+import os
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,16 +71,16 @@ class KubernetesDouble:
         """
         fetch = stored(storage) if isinstance(storage, Mapping) else storage
         shared = installation()
-        self.namespace = f"models-{next(_numbers)}"
-        self._admin = shared.server.admin
+        self.namespace = f"models-{os.getpid()}-{next(_numbers)}"
+        self._admin = shared.admin
         self._access = releasing(self._admin, self.namespace, models)
-        self._default_modes = shared.admission.default_modes
+        self._set_default_mode = partial(shared.set_default_mode, self.namespace)
         self.store = Store(self._admin)
         watched = "" if everywhere else self.namespace
         self._cache = Cache(self._admin, watched)
         self._controller = Controller(self._cache, watched, servers, fetch, domain)
         front = Front(self._controller)
-        self._forward = Forward(shared.server.url, shared.server.certificate[0], front)
+        self._forward = Forward(shared.admin.url, shared.certificate, front)
         self._server = Server(port, self._answer, front.answer, front.takes)
         self._controller.base_url = self.url
         self._controller.start()
@@ -148,7 +150,8 @@ class KubernetesDouble:
 
     @default_mode.setter
     def default_mode(self, mode: str) -> None:
-        self._controller.default_mode = self._default_modes[self.namespace] = mode
+        self._controller.default_mode = mode
+        self._set_default_mode(mode)
 
     @property
     def token(self) -> str:

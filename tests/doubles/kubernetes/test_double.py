@@ -573,7 +573,7 @@ def test_a_route_of_kserves_own_has_one_label_before_the_domain(kubernetes_api: 
 def test_the_controllers_outlive_what_the_api_refuses_and_lost_connections(
     kubernetes_api: None, model_servers: Any, models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    admin, namespace = installation().server.admin, ""
+    admin, namespace = installation().admin, ""
     lost = urllib3.exceptions.ProtocolError("Connection aborted.")
     every = [lost, *(ApiError(code, "", "") for code in (401, 403, 404, 409, 429, 500))]
     troubles = {"PUT": [*every], "POST": [*every], "GET": [*every], "watch": [lost, ApiError(410, "Expired", "")]}

@@ -44,7 +44,7 @@ def refused(api: Api, item: dict[str, Any]) -> ApiError:
     ],
 )
 def test_wrong_fields_are_refused(installed: Installation, predictor: dict[str, Any], code: int, message: str) -> None:
-    error = refused(installed.server.admin, isvc(**predictor))
+    error = refused(installed.admin, isvc(**predictor))
     assert (error.code, error.message.startswith(WEBHOOK)) == (code, code == 403)
     assert message in error.message
 
@@ -53,7 +53,7 @@ def test_wrong_fields_are_refused(installed: Installation, predictor: dict[str, 
 def test_names_are_checked(installed: Installation, name: str, code: int) -> None:
     item = isvc()
     item["metadata"]["name"] = name
-    assert refused(installed.server.admin, item).code == code
+    assert refused(installed.admin, item).code == code
 
 
 def nameless(model: str, percent: int) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def nameless(model: str, percent: int) -> dict[str, Any]:
 def test_canaries_are_checked(installed: Installation, canaries: list[Any], annotations: dict[str, str], message: str) -> None:
     item = isvc(annotations=annotations)
     item["spec"]["canary"] = canaries
-    error = refused(installed.server.admin, item)
+    error = refused(installed.admin, item)
     assert (error.code, error.message.startswith(WEBHOOK)) == (403, True)
     assert message in error.message
 
@@ -84,17 +84,17 @@ def test_canaries_are_checked(installed: Installation, canaries: list[Any], anno
 def test_a_canarys_name_begins_with_a_letter(installed: Installation) -> None:
     item = isvc(annotations=STANDARD)
     item["spec"]["canary"] = [canary("second", "9bbbd87b", 10)]
-    assert "spec.canary[0].predictor.name in body should match" in refused(installed.server.admin, item).message
+    assert "spec.canary[0].predictor.name in body should match" in refused(installed.admin, item).message
 
 
 def test_the_webhook_fills_in_what_is_left_out(installed: Installation) -> None:
-    made = try_out(installed.server.admin, isvc(annotations={"serving.kserve.io/deploymentMode": "RawDeployment"}))
+    made = try_out(installed.admin, isvc(annotations={"serving.kserve.io/deploymentMode": "RawDeployment"}))
     assert made["metadata"]["annotations"] == STANDARD | {"modelFormat": "tensorflow"}
     assert (made["spec"]["predictor"]["model"]["name"], made["spec"]["predictor"]["model"]["resources"]) == ("", {})
 
 
 def test_a_change_is_checked_against_what_is_there(installed: Installation) -> None:
-    api = installed.server.admin
+    api = installed.admin
     api.call("POST", "/api/v1/namespaces", {"metadata": {"name": "changes"}})
     path = INFERENCE_SERVICES.format("changes")
     made = api.call("POST", path, isvc(annotations=STANDARD) | {"metadata": {"name": "flights", "annotations": STANDARD}})
@@ -122,12 +122,12 @@ def test_a_change_is_checked_against_what_is_there(installed: Installation) -> N
 )
 def test_what_kserve_stands_on_is_defined(installed: Installation, kind: str) -> None:
     group, version, plural = kind.split("/")
-    assert installed.server.admin.call("GET", f"/apis/{group}/{version}/namespaces/default/{plural}")["items"] == []
+    assert installed.admin.call("GET", f"/apis/{group}/{version}/namespaces/default/{plural}")["items"] == []
 
 
 def test_a_release_may_do_what_terraform_allows_and_nothing_else(installed: Installation) -> None:
-    access = releasing(installed.server.admin, "rights", ("flights",))
-    pusher = Api(installed.server.url, installed.server.certificate[0], access.token)
+    access = releasing(installed.admin, "rights", ("flights",))
+    pusher = Api(installed.admin.url, installed.certificate, access.token)
     services, pods = INFERENCE_SERVICES.format("rights"), "/api/v1/namespaces/rights/pods"
     pusher.call("POST", services, isvc() | {"metadata": {"name": "flights"}})
     assert pusher.call("GET", f"{services}/flights")["metadata"]["name"] == "flights"

@@ -41,7 +41,7 @@ def main(folder: Path) -> None:
             print(json.dumps(found), flush=True)
             while not ended.wait(_PAUSE_SECONDS):
                 try:
-                    _end_namespaces(installation().server.admin)
+                    _end_namespaces(installation().admin)
                 except (ApiError, urllib3.exceptions.HTTPError) as error:  # the real one tries again as well
                     print(f"namespaces are ended later: {error}", file=sys.stderr, flush=True)
 

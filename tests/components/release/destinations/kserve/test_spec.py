@@ -64,7 +64,7 @@ def problems(service: dict[str, Any]) -> str:
     """Returns what a real API says against an object, which it does not keep; empty if it takes it."""
     given = {key: value for key, value in service.items() if key != "status"} | {"metadata": service["metadata"] | {"namespace": "default"}}
     try:
-        installation().server.admin.call("POST", INFERENCE_SERVICES.format("default"), given, dryRun="All", fieldValidation="Strict")
+        installation().admin.call("POST", INFERENCE_SERVICES.format("default"), given, dryRun="All", fieldValidation="Strict")
     except ApiError as refused:
         return refused.message
     return ""
