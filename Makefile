@@ -4,7 +4,7 @@ PYTHON ?= python3
 ARGS ?=
 KFP ?= 2.15.2
 BIN := .venv/bin
-FAMILIES := tfdv tf-gpu deploy serve
+FAMILIES := tfdv tf-gpu feast deploy serve
 SDK := .venv/.made
 SITE := build/docs
 # draws the diagrams of the site's pages in the reader's browser

@@ -15,11 +15,13 @@ if TYPE_CHECKING:  # else a type checker takes each for the package of the same 
     from .evaluate_model.component import evaluate_model
     from .find_span.component import find_span
     from .ingest_examples.component import ingest_examples
+    from .materialize_features.component import materialize_features
     from .monitor_model.component import monitor_model
     from .push_model.component import push_model
     from .register_model.component import register_model
     from .require_verdict.component import require_verdict
     from .resolve_baseline.component import resolve_baseline
+    from .retrieve_features.component import retrieve_features
     from .score_batch.component import score_batch
     from .train_model.component import train_model
     from .transform_examples.component import transform_examples
@@ -29,6 +31,7 @@ if TYPE_CHECKING:  # else a type checker takes each for the package of the same 
 
 __all__ = [  # noqa: RUF022 - in the order of the path
     "ingest_examples",
+    "retrieve_features",
     "validate_examples",
     "require_verdict",
     "check_eval_config",
@@ -42,6 +45,7 @@ __all__ = [  # noqa: RUF022 - in the order of the path
     "register_model",
     "push_model",
     "control_release",
+    "materialize_features",
     "monitor_model",
     "score_batch",
     "choose_response",

@@ -4,13 +4,13 @@ import os
 
 import penstock
 
-FAMILIES = ("tfdv", "tf", "tf-gpu", "deploy", "serve")
+FAMILIES = ("tfdv", "tf", "tf-gpu", "feast", "deploy", "serve")
 REGISTRY = "ghcr.io/penstock"
 _NODES_OWN = ("localhost", "127.0.0.1")
 
 
 def image(family: str) -> str:
-    """Returns the image of a dependency family (`tfdv`, `tf`, `tf-gpu`, `deploy`, `serve`) at this package's version."""
+    """Returns the image of a dependency family (`tfdv`, `tf`, `tf-gpu`, `feast`, `deploy`, `serve`) at this package's version."""
     return f"{REGISTRY}/penstock-{family}:{penstock.__version__}"
 
 

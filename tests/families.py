@@ -24,7 +24,7 @@ from .doubles.warm_python import WarmPython
 from .prometheus.fetching import variables as prometheus_variables
 
 ROOT = Path(__file__).resolve().parent.parent
-FAMILIES = ("tf", "tfdv", "deploy", "serve")
+FAMILIES = ("tf", "tfdv", "feast", "deploy", "serve")
 # What is laid over each family's environment, and over one family's alone; each has a lock in requirements/.
 _PYTEST, _DOUBLES = "pytest", {"deploy": "doubles"}
 # What commands import in the end, as they do it.

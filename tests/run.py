@@ -28,8 +28,9 @@ from .prometheus.fetching import variables as prometheus_variables
 
 # After so long a test fails, and says where it hangs; the slowest that has no limit of its own takes a minute and a half on a quiet machine.
 _HANGS_SECONDS = 900
-# How many tests of a suite run at a time on each core, if not one: these mostly wait, for what a cluster does and for commands.
-_TESTS_A_CORE = {"deploy": 1.5, "sdk": 1.5}
+# How many tests of a suite run at a time on each core, if not one: these mostly wait, for what a cluster does and for commands; importing
+# Feast takes longer than its tests.
+_TESTS_A_CORE = {"deploy": 1.5, "sdk": 1.5, "feast": 0.5}
 _MOST = 8  # each has servers of its own, which need up to 2 GiB
 # Whose tests have a cluster each, all of one API. Those of the SDK have one that looks at all namespaces.
 _WITH_CLUSTERS = "deploy"

@@ -61,9 +61,7 @@ def load_module(module: UserModule, what: str = "module_file") -> ModuleType:
     root = Path(tempfile.mkdtemp(prefix=_ROOT)).resolve()
     atexit.register(shutil.rmtree, root, ignore_errors=True)
     folder = root / _PACKAGE
-    for name, content in module.files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
+    module.write(folder)
     sys.path.append(str(root))
     sys.meta_path.insert(0, _Beside({name for name in first_names(module.files) if not _is_installed(name)}))
     importlib.invalidate_caches()

@@ -29,6 +29,8 @@ from .python_source import defines, dotted_name, imports, parsed, top_folder
 from .source import MAX_TEXT_BYTES, check_packed, is_text, pack, read_text, unpack
 
 FOLDER_PREFIX = "tar.bz2+base64:"
+# The files of a Feast repository. It may have tables, the registry and the online store beside them, which change without it.
+REPOSITORY_SUFFIXES = (".py", ".yaml", ".yml")
 _NAMED = re.compile(r"([A-Za-z_][\w.]*)@(.+)")
 _ALONE = "user_module.py"
 
@@ -60,6 +62,12 @@ class UserModule:
         """Tells whether the module, or one of the files that it may be, defines a function."""
         return any(defines(content, function) for name, content in self.files.items() if name.endswith(".py") and self.main in ("", name))
 
+    def write(self, folder: Path) -> None:
+        """Writes the files below a folder, which is made if need be."""
+        for name, content in self.files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+
     def defining(self, function: str, what: str) -> "UserModule":
         """Returns the same with the file that defines a function as its main one, unless another is named.
 
@@ -75,12 +83,13 @@ class UserModule:
         raise TaskError(f"{what}: exactly one of its files must define the function {function}, but {hint}")
 
 
-def read_module(value: str, what: str = "module_file") -> UserModule:
+def read_module(value: str, what: str = "module_file", suffixes: tuple[str, ...] = ()) -> UserModule:
     """Reads a module.
 
     Args:
         value: Packed, its source, or the path or URI of a file, a folder or a wheel; before the latter, `NAME@` names a module in it.
         what: What to call it in an error.
+        suffixes: What the names of the files of a folder that count end with; empty: all count.
 
     Raises:
         TaskError: It cannot be read or unpacked.
@@ -92,18 +101,18 @@ def read_module(value: str, what: str = "module_file") -> UserModule:
     name, place = split_name(value)
     try:
         with explaining(f"cannot read {redact(value)[:200]!r}", "give a readable path or URI, or the text itself"), _local(place) as path:
-            return _read(path, name)
+            return _read(path, name, suffixes)
     except TaskError as error:
         raise TaskError(f"{what}: {error}") from error
 
 
-def pack_module(value: str, what: str = "module_file") -> str:
+def pack_module(value: str, what: str = "module_file", suffixes: tuple[str, ...] = ()) -> str:
     """Packs a module, as `read_module` takes it, for a pipeline parameter.
 
     Raises:
         TaskError: It cannot be read, or the packed text is longer than 64 KiB.
     """
-    module = read_module(value, what)
+    module = read_module(value, what, suffixes)
     if len(module.files) == 1 and module.main:
         return pack(module.files[module.main].decode(), what)
     stream = io.BytesIO()
@@ -177,11 +186,11 @@ def _wanted(file: Path) -> set[str]:
     return {wanted for name, content in found.items() for wanted in imports(content, PurePosixPath(name).parent)}
 
 
-def _read(path: Path, name: str) -> UserModule:
+def _read(path: Path, name: str, suffixes: tuple[str, ...]) -> UserModule:
     if path == Path():
         raise ValueError("it does not name a file")
     if path.is_dir():
-        files = _of_folder(path)
+        files = _of_folder(path, suffixes)
     elif path.suffix == ".whl":
         files = _of_wheel(path)
     elif name:
@@ -210,9 +219,9 @@ def _of_file(path: Path) -> UserModule:
     return UserModule({_ALONE if name == path.name else name: content for name, content in files.items()}, _ALONE)
 
 
-def _of_folder(folder: Path) -> dict[str, bytes]:
+def _of_folder(folder: Path, suffixes: tuple[str, ...]) -> dict[str, bytes]:
     paths = {str(file.relative_to(folder).as_posix()): file for file in folder.rglob("*") if file.is_file()}
-    kept = {name: file for name, file in paths.items() if not _is_by_product(name)}
+    kept = {name: file for name, file in paths.items() if not _is_by_product(name) and name.endswith(suffixes or "")}
     _check_size(sum(file.stat().st_size for file in kept.values()))
     return {name: file.read_bytes() for name, file in sorted(kept.items())}
 

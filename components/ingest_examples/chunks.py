@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from .columns import conform
+from penstock.components.data.canonical import conform
+
 from .partitions import IN_FOLDERS, Partition, add_partition, native_partition
 from .row_filter import RowFilter
 from .splitting import Assign

@@ -7,10 +7,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from penstock.components.data.canonical import is_bytes, values_of
 from penstock.components.data.examples import PARQUET_ERRORS, open_bytes, rows_at_once
 from penstock.components.protocol import TaskError
 
-from .columns import are_texts, as_texts, is_bytes, schema_from_text, schema_to_text, values_of
+from .columns import are_texts, as_texts, schema_from_text, schema_to_text
 
 _VIEWS = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
 

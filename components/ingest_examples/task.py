@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from penstock.components.data.canonical import canonical
 from penstock.components.data.examples import SplitWriter
 from penstock.components.data.runners import names_runner
 from penstock.components.data.without_pandas import leave_out_pandas
@@ -18,7 +19,7 @@ from penstock.components.protocol import Output, TaskError, figure
 
 from .chunks import Chunk, Reader, Table, read
 from .column_types import ColumnTypes
-from .columns import agree, canonical, unify
+from .columns import agree, unify
 from .inputs import Input, Looked, find_input
 from .partitions import IN_FOLDERS, partition_types
 from .row_filter import RowFilter

@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from penstock.components.data.canonical import is_bytes
 from penstock.components.data.examples import rows_at_once
 from penstock.components.protocol import TaskError
 from penstock.components.protocol.disk_space import is_disk_full
 
-from .columns import are_texts, is_bytes, schema_from_text, schema_to_text
+from .columns import are_texts, schema_from_text, schema_to_text
 from .compression import compression_of, open_plain
 from .record_kinds import check_are_examples
 

@@ -4,12 +4,13 @@ import os
 from typing import Any
 
 from penstock.components.data.source import pack, read_text
-from penstock.components.data.user_module import pack_module, split_name
+from penstock.components.data.user_module import REPOSITORY_SUFFIXES, pack_module, split_name
 
 from .values import Value, given_to_penstock
 
 _TEXTS = {"schema_file", "eval_config"}
-_MODULE = "module_file"
+# Files with what belongs to them, and which files of a folder count.
+_FOLDERS: dict[str, tuple[str, ...]] = {"module_file": (), "feature_repository": REPOSITORY_SUFFIXES}
 
 
 def with_packed(spec: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
@@ -23,15 +24,17 @@ def with_packed(spec: dict[str, Any], parameters: dict[str, Any]) -> dict[str, A
         TaskError: A file cannot be read, or is too large to travel in a parameter.
     """
     packed = {
-        value.parameter: _pack(value, name == _MODULE)
+        value.parameter: _pack(name, value)
         for name, value in given_to_penstock(spec, parameters)
-        if name in {*_TEXTS, _MODULE} and _is_local(value.value)
+        if name in {*_TEXTS, *_FOLDERS} and _is_local(value.value)
     }
     return parameters | packed
 
 
-def _pack(value: Value, is_module: bool) -> str:
-    return pack_module(value.value, value.parameter) if is_module else pack(read_text(value.value, value.parameter), value.parameter)
+def _pack(name: str, value: Value) -> str:
+    if name in _FOLDERS:
+        return pack_module(value.value, value.parameter, _FOLDERS[name])
+    return pack(read_text(value.value, value.parameter), value.parameter)
 
 
 def _is_local(value: Any) -> bool:

@@ -24,10 +24,12 @@ _CLASSES = {kind.schema_title: kind for kind in (dsl.Artifact, dsl.Dataset, dsl.
 ABOUT_THE_WORLD = {
     "control_release",
     "find_span",
+    "materialize_features",
     "monitor_model",
     "push_model",
     "register_model",
     "resolve_baseline",
+    "retrieve_features",
     "score_batch",
     "trigger_training",
 }

@@ -1,0 +1,96 @@
+"""The work of retrieve_features."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from penstock.components.data.examples import SplitWriter, read_file, read_schema, split_files, split_names
+from penstock.components.data.feature_repository import open_repository
+from penstock.components.protocol import Input, Output, TaskError, figure
+
+from .entity_rows import entity_rows
+from .features import Features
+from .tables import versions_of
+
+
+class Outputs(NamedTuple):
+    """The output parameters of retrieve_features."""
+
+    rows: int
+
+
+def retrieve_features(
+    examples: Input,
+    examples_with_features: Output,
+    feature_repository: str,
+    feature_service: str,
+    timestamp_column: str,
+    filter_by_created_timestamp: bool = True,
+    full_feature_names: bool = False,
+    exclude_columns: list = [],  # noqa: B006 - the interface's default
+) -> Outputs:
+    """Adds features to Examples; the interface's docstring says what the parameters mean.
+
+    Raises:
+        TaskError: The repository, the Examples or a parameter cannot be used, a row was lost, or a table changed meanwhile.
+    """
+    examples.require_written()
+    with open_repository(feature_repository) as repository:
+        features = Features(repository, feature_service, full_feature_names, filter_by_created_timestamp)
+        schemas = {split: read_schema(examples.path, split) for split in split_names(examples.path)}
+        for split, schema in schemas.items():
+            _check_columns(schema, f"Split {split!r} of the Examples", features, timestamp_column, exclude_columns)
+        versions = versions_of(features.tables)
+        counts = {}
+        for split, schema in schemas.items():
+            kept = pa.schema([field for field in [*schema, *features.schema] if field.name not in exclude_columns])
+            with SplitWriter(examples_with_features.path, split, kept) as writer:
+                for file in split_files(examples.path, split):
+                    _add(file, f"Split {split!r}", features, timestamp_column, writer, kept)
+            counts[split] = writer.rows
+        if versions_of(features.tables) != versions:
+            raise TaskError(f"a table of the feature service {feature_service!r} changed while it was read; run the task again")
+        lineage = {"feature_repository": repository.files.sha256, "feature_service": feature_service, "feature_tables": versions}
+    total = sum(counts.values())
+    examples_with_features.metadata |= examples.metadata | {
+        "splits": counts,
+        "rows": total,
+        "bytes": sum(file.stat().st_size for file in examples_with_features.path.rglob("*.parquet")),
+        "source": examples.metadata.get("source", {}) | lineage,
+    }
+    figure(f"{total:,} rows with {len(features.schema)} features")
+    return Outputs(total)
+
+
+def _check_columns(schema: pa.Schema, what: str, features: Features, timestamp_column: str, exclude_columns: list) -> None:
+    has = f"it has: {', '.join(schema.names)}"[:300]
+    if missing := [name for name in features.keys if name not in schema.names]:
+        raise TaskError(f"{what} has no column {missing[0]!r}, which the features need; ingest it under this name ({has})")
+    if timestamp_column not in schema.names:
+        raise TaskError(f"{what} has no timestamp_column {timestamp_column!r} ({has}); name the column with the times of the rows")
+    if (kind := schema.field(timestamp_column).type) != pa.int64():
+        raise TaskError(
+            f"timestamp_column {timestamp_column!r} of {what} is {kind}, not int64 with Unix seconds; ingest it as a timestamp or date"
+        )
+    if twice := [name for name in features.schema.names if name in schema.names]:
+        raise TaskError(f"{what} already has a column {twice[0]!r}; leave it out in ingest_examples, or set full_feature_names")
+    if unknown := [name for name in exclude_columns if name not in (*schema.names, *features.schema.names)]:
+        raise TaskError(f"exclude_columns names {unknown[0]!r}, which is neither a column of {what} nor a feature ({has})")
+
+
+def _add(file: Path, what: str, features: Features, timestamp_column: str, writer: SplitWriter, kept: pa.Schema) -> None:
+    """Writes the rows of one file with their features."""
+    columns = list(dict.fromkeys([*features.keys, timestamp_column]))
+    batches = read_file(file, columns)
+    first = next(batches, None)
+    if first is None:
+        return
+    found = features.at(entity_rows(pa.Table.from_batches([first, *batches]), timestamp_column, features.keys, what), what)
+    start = 0
+    for rows in read_file(file):
+        added = found.slice(start, rows.num_rows)
+        values = dict(zip([*rows.schema.names, *added.column_names], [*rows.columns, *added.columns], strict=True))
+        writer.write(pa.Table.from_arrays([values[name] for name in kept.names], schema=kept))
+        start += rows.num_rows
+    figure(f"{writer.rows:,} rows of {what} with features")
