@@ -1,11 +1,12 @@
 """BigQuery's tables, through its Storage Read API: `bigquery://PROJECT.DATASET.TABLE` with `?timestamp=`, or `bigquery://PROJECT?query=SELECT ...`.
 
+`bigquery://READER/PROJECT.DATASET.TABLE` is a table that is read in another project, which pays for reading.
+
 The API: https://cloud.google.com/bigquery/docs/reference/storage
 """
 
 import datetime
 import json
-import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
@@ -41,10 +42,11 @@ class BigQuerySnapshot:
     """A table of BigQuery as it was at one time.
 
     Args:
+        place: What names it in a URI.
         reader: The client of the Storage Read API.
         project: The project in which the table is read, and which pays for that.
         table: The table.
-        time: The time; None for the result of a query, which does not change.
+        time: The time; None for a table that does not change.
         source: What is known of the version besides.
 
     Attributes:
@@ -59,11 +61,17 @@ class BigQuerySnapshot:
     if_lost = ""
 
     def __init__(
-        self, reader: BigQueryReadClient, project: str, table: bigquery.Table, time: datetime.datetime | None, source: dict[str, str]
+        self,
+        place: str,
+        reader: BigQueryReadClient,
+        project: str,
+        table: bigquery.Table,
+        time: datetime.datetime | None,
+        source: dict[str, str],
     ) -> None:
         name = str(table.reference)
         at = (time or table.modified).isoformat()
-        self.uri = f"bigquery://{name}" + (f"?timestamp={at}" if time else "")
+        self.uri = f"bigquery://{place}" + (f"?timestamp={at}" if time else "")
         self.source: dict[str, Any] = {"format": "bigquery", "uri": self.uri, "table_id": name, "snapshot_time": at} | source
         self.files = [name]
         self._reader, self._project, self._table, self._time = reader, project, table, time
@@ -92,7 +100,9 @@ class BigQuerySnapshot:
             read_options=ReadSession.TableReadOptions(selected_fields=columns, row_restriction=restriction),
             table_modifiers=ReadSession.TableModifiers(snapshot_time=self._time),
         )
-        with _explaining(f"{self._table.reference} cannot be read", f"roles/bigquery.readSessionUser in the project {self._project}"):
+        name = self._table.reference
+        roles = f"roles/bigquery.readSessionUser in the project {self._project}, or name yours: bigquery://PROJECT/{name}"
+        with _explaining(f"{name} cannot be read", roles):
             return self._reader.create_read_session(parent=f"projects/{self._project}", read_session=wanted, max_stream_count=_STREAMS)
 
 
@@ -102,7 +112,7 @@ def open_version(place: str, option: str, value: str) -> BigQuerySnapshot:
     Raises:
         TaskError: There is no such table or time, it cannot be read, or the query fails.
     """
-    time = time_of(value) if option == "timestamp" else datetime.datetime.now(datetime.timezone.utc)
+    time = time_of(value) if option == "timestamp" else None
     try:
         credentials, _ = google.auth.default(scopes=_SCOPES)
     except GoogleAuthError as error:
@@ -113,17 +123,18 @@ def open_version(place: str, option: str, value: str) -> BigQuerySnapshot:
             job = _run(client, value)
             table = _find(client, job.destination)
         known = {"job_id": f"{job.project}:{job.location}.{job.job_id}", "query": value}
-        return BigQuerySnapshot(reader, place, table, None, known)
-    name = _TABLE.fullmatch(place)
-    if name is None:
+        return BigQuerySnapshot(str(table.reference), reader, place, table, None, known)
+    reading, _, name = place.rpartition("/")
+    if (parts := _TABLE.fullmatch(name)) is None:
         raise TaskError(
             f"input_uri bigquery://{place} names no table; give bigquery://PROJECT.DATASET.TABLE, or bigquery://PROJECT?query=SELECT ..."
         )
-    project = os.environ.get("GOOGLE_CLOUD_PROJECT") or name[1]
+    project = reading or parts[1]
     with bigquery.Client(project, credentials) as client:
-        table = _find(client, bigquery.TableReference.from_string(place))
-    # What queries leave is in datasets that are hidden, and is not written again.
-    return BigQuerySnapshot(reader, project, table, None if name[2].startswith("_") else time, {})
+        table = _find(client, bigquery.TableReference.from_string(name))
+    # Neither do table snapshots change, nor what queries leave, which is in hidden datasets.
+    is_constant = table.table_type == "SNAPSHOT" or table.dataset_id.startswith("_")
+    return BigQuerySnapshot(place, reader, project, table, time or (None if is_constant else _now()), {})
 
 
 def _run(client: bigquery.Client, query: str) -> bigquery.QueryJob:
@@ -160,6 +171,10 @@ def _find(client: bigquery.Client, reference: bigquery.TableReference) -> bigque
     if table.require_partition_filter:
         raise TaskError(f"{reference} is read only with a filter on its partitions (require_partition_filter); {instead} WHERE ...")
     return table
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)
 
 
 def _schema(session: ReadSession) -> pa.Schema:

@@ -46,10 +46,11 @@ def ingest_examples(
             contains special characters. The pattern may contain `{SPAN}`, `{VERSION}` and `{YYYY}`, `{MM}`, `{DD}`, as in TFX's
             input patterns. A table with versions: `delta://TABLE?version=3` or `?timestamp=2026-11-01T06:00:00Z`, where TABLE
             is a path or URI; `iceberg://CATALOG/NAMESPACE.TABLE` or `iceberg://METADATA_FILE` with `?snapshot_id=`, `?ref=` (a
-            branch or tag) or `?timestamp=`; `bigquery://PROJECT.DATASET.TABLE` with `?timestamp=`. Without an option, it is the
-            latest version. pyiceberg's configuration describes the catalog (`PYICEBERG_CATALOG__NAME__URI`). A folder that is a
-            Delta table is read as one. `bigquery://PROJECT?query=SELECT ...` is the result of a query of BigQuery. BigQuery's
-            rows are sorted by a hash of their values, because they come in no order.
+            branch or tag) or `?timestamp=`; `bigquery://PROJECT.DATASET.TABLE` with `?timestamp=`, or
+            `bigquery://READER/PROJECT.DATASET.TABLE` to read it in the project READER. Without an option, it is the latest version.
+            pyiceberg's configuration describes the catalog (`PYICEBERG_CATALOG__NAME__URI`). A folder that is a Delta table is read
+            as one. `bigquery://PROJECT?query=SELECT ...` is the result of a query of BigQuery. BigQuery's rows are sorted by a
+            hash of their values, because they come in no order.
             Files at a commit of lakeFS: `lakefs://REPOSITORY/REF/PATH`, where REF is a branch, a tag or a commit. The server is
             named by `LAKECTL_SERVER_ENDPOINT_URL`, `LAKECTL_CREDENTIALS_ACCESS_KEY_ID` and
             `LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY`.

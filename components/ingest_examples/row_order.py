@@ -13,7 +13,7 @@ import pyarrow as pa
 from penstock.components.data.examples import ROW_GROUP_ROWS
 from penstock.components.data.hashing import hash_rows
 
-_RUN_BYTES = 64 << 20
+_RUN_BYTES = 32 << 20
 _RUNS_AT_ONCE = 256
 
 
@@ -45,8 +45,8 @@ def _runs(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         pending.append(pa.RecordBatch.from_arrays([pa.array(hash_rows(batch)), *batch.columns], ["hash", *batch.schema.names]))
         size += batch.nbytes
         if size >= _RUN_BYTES:
-            yield pa.concat_batches(pending)
-            pending, size = [], 0
+            run, pending, size = pa.concat_batches(pending), [], 0
+            yield run
     if pending:
         yield pa.concat_batches(pending)
 

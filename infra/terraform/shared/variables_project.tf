@@ -35,6 +35,12 @@ variable "github_repository" {
   default     = null
 }
 
+variable "bigquery_datasets" {
+  type        = set(string)
+  description = "The BigQuery datasets (PROJECT.DATASET) that pipelines read. With any, pipelines may also run queries and read their results in this project."
+  default     = []
+}
+
 variable "emails" {
   type        = set(string)
   description = "The emails, at most five, that are notified when an alert fires or the budget is spent."

@@ -54,7 +54,7 @@ def bigquery(server, monkeypatch):
     """A table with two versions: rows, and since an hour ago more rows and one more column."""
     for name, value in server.variables.items():
         monkeypatch.setenv(name, value)
-    for name in ("GOOGLE_CLOUD_PROJECT", "grpc_proxy", "HTTPS_PROXY", "NO_PROXY", "no_grpc_proxy"):
+    for name in ("grpc_proxy", "HTTPS_PROXY", "NO_PROXY", "no_grpc_proxy"):
         monkeypatch.delenv(name, raising=False)
     server.reset()
     more = flights(0, 60)
@@ -110,6 +110,21 @@ def test_a_table_that_moves_on_while_it_is_read_changes_nothing(bigquery, ingest
     assert None not in times
     assert list(read.read_session.read_options.selected_fields) == ["id"]
     assert read.parent == f"projects/{PROJECT}"
+
+
+def test_another_project_reads(bigquery, ingest):
+    source = ingest(f"bigquery://other-project/{NAME}").metadata["examples"]["source"]
+    assert source["uri"].startswith(f"bigquery://other-project/{NAME}?timestamp=")
+    assert source["table_id"] == NAME
+    assert {session.parent for session in bigquery.sessions} == {"projects/other-project"}
+
+
+def test_a_table_snapshot_has_the_time_at_which_it_was_made(bigquery, ingest):
+    bigquery.tables[NAME].kind = "SNAPSHOT"
+    source = ingest(URI).metadata["examples"]["source"]
+    assert source["uri"] == URI
+    made = list(bigquery.tables[NAME].versions)[-1]
+    assert datetime.datetime.fromisoformat(source["snapshot_time"]) == made.replace(microsecond=made.microsecond // 1000 * 1000)
 
 
 def test_the_order_in_which_rows_come_changes_nothing(bigquery, ingest, monkeypatch):

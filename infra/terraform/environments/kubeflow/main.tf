@@ -15,6 +15,7 @@ module "foundation" {
   workload_pool      = module.gke.workload_pool
   control_plane_cidr = var.control_plane_cidr
   github_repository  = var.github_repository
+  bigquery_datasets  = var.bigquery_datasets
   emails             = var.emails
   budget             = var.budget
   uptime_hosts       = var.uptime_hosts

@@ -13,6 +13,7 @@ module "foundation" {
   cluster           = false
   vertex            = true
   github_repository = var.github_repository
+  bigquery_datasets = var.bigquery_datasets
   emails            = var.emails
   budget            = var.budget
   uptime_hosts      = var.uptime_hosts

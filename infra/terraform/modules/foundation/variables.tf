@@ -57,6 +57,17 @@ variable "github_repository" {
   default     = null
 }
 
+variable "bigquery_datasets" {
+  type        = set(string)
+  description = "The BigQuery datasets (PROJECT.DATASET) that pipelines read. With any, pipelines may also run queries and read their results in this project."
+  default     = []
+
+  validation {
+    condition     = alltrue([for dataset in var.bigquery_datasets : can(regex("^[-a-z0-9:.]+[.][A-Za-z0-9_]+$", dataset))])
+    error_message = "bigquery_datasets must have the form PROJECT.DATASET."
+  }
+}
+
 variable "emails" {
   type        = set(string)
   description = "The emails, at most five, that are notified when an alert fires or the budget is spent."

@@ -119,3 +119,45 @@ run "a_budget_where_somebody_pays" {
     error_message = "the month is watched"
   }
 }
+
+run "nobody_reads_bigquery_unless_told" {
+  command = plan
+
+  assert {
+    condition     = length(google_bigquery_dataset_iam_member.tables) == 0 && length(google_project_iam_member.bigquery) == 0
+    error_message = "pipelines without tables of BigQuery have no roles there"
+  }
+}
+
+run "datasets_are_read_by_tasks" {
+  command = plan
+
+  variables {
+    bigquery_datasets = ["other-project.air"]
+  }
+
+  assert {
+    condition = {
+      for grant in values(google_bigquery_dataset_iam_member.tables) : grant.member => [grant.project, grant.dataset_id, grant.role]
+      } == {
+      for name in ["pipeline-runner", "trainer"] :
+      "serviceAccount:penstock-${name}@demo-project.iam.gserviceaccount.com" => ["other-project", "air", "roles/bigquery.dataViewer"]
+    }
+    error_message = "tasks read the dataset where it is"
+  }
+
+  assert {
+    condition     = toset([for grant in values(google_project_iam_member.bigquery) : "${grant.project} ${grant.role}"]) == toset(["demo-project roles/bigquery.jobUser", "demo-project roles/bigquery.readSessionUser"]) && length(google_project_iam_member.bigquery) == 4
+    error_message = "queries and sessions are this project's"
+  }
+}
+
+run "a_dataset_without_a_project_is_refused" {
+  command = plan
+
+  variables {
+    bigquery_datasets = ["air"]
+  }
+
+  expect_failures = [var.bigquery_datasets]
+}
