@@ -15,7 +15,7 @@ from penstock.components.protocol.artifacts import local_path
 from penstock.components.protocol.fingerprint import file_marks, fingerprint
 
 _PATTERN_FIELD = re.compile(r"\{(SPAN|VERSION|YYYY|MM|DD)(:\d+)?\}")
-_URI = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.:-]*://.+")
+_URI = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.:-]*://.+", re.DOTALL)  # a query in it may have several lines
 # Where a task writes to, not what it reads.
 _WRITTEN = {"tracking_uri", "registry_uri"}
 _LONGEST_PATH = 1024

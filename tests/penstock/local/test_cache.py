@@ -266,6 +266,11 @@ def test_a_module_is_all_its_files(tmp_path, value):
     assert names_elsewhere({"module_file": "mine@gs://bucket/mine.whl"})
 
 
+@pytest.mark.parametrize("value", ["gs://bucket/rows", "bigquery://project?query=SELECT *\nFROM air.flights"], ids=["bucket", "query"])
+def test_what_lies_elsewhere_is_read_each_time(value):
+    assert names_elsewhere({"input_uri": value})
+
+
 def test_a_home_folder_is_a_folder(penstock, rows, monkeypatch):
     monkeypatch.setenv("PENSTOCK_CACHE", str(cache_root()))  # which would be below the new home folder
     monkeypatch.setenv("HOME", str(rows.parent))
