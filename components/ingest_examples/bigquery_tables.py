@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -76,22 +76,29 @@ class BigQuerySnapshot:
         self.files = [name]
         self._reader, self._project, self._table, self._time = reader, project, table, time
         try:
-            session = self._session([], "")
+            with self._reading():
+                session = self._session([], "")
         except BadRequest as error:
             raise TaskError(
-                f"BigQuery cannot read {name} as it was at {at} ({_said(error)}); give a later timestamp: a table's past is kept for seven"
-                " days at most (max_time_travel_hours), and that of a table snapshot for as long as you like (CREATE SNAPSHOT TABLE)"
+                f"BigQuery cannot read {name} as it was at {at} ({_said(error)}); give a later timestamp, or set this machine's clock if that"
+                " is now: a table's past is kept for seven days at most (max_time_travel_hours), a table snapshot as long as you like"
             ) from error
         self.schema = _schema(session)
         self.bytes = session.estimated_total_bytes_scanned
 
     def batches(self, number: int, columns: list[str], row_filter: RowFilter) -> Iterator[pa.RecordBatch]:
         """As `VersionedTable.batches`; the order of the rows is another one each time."""
-        session = self._session(columns, _restriction(row_filter, self.schema))
-        schema = _schema(session)
-        for response in _side_by_side([iter(self._reader.read_rows(stream.name)) for stream in session.streams]):
-            found = pa.py_buffer(response.arrow_record_batch.serialized_record_batch)
-            yield pa.ipc.read_record_batch(found, schema).select(columns)
+        with self._reading():
+            session = self._session(columns, _restriction(row_filter, self.schema))
+            schema = _schema(session)
+            for response in _side_by_side([iter(self._reader.read_rows(stream.name)) for stream in session.streams]):
+                found = pa.py_buffer(response.arrow_record_batch.serialized_record_batch)
+                yield pa.ipc.read_record_batch(found, schema).select(columns)
+
+    def _reading(self) -> AbstractContextManager[None]:
+        name = self._table.reference
+        roles = f"roles/bigquery.readSessionUser in the project {self._project}, or name yours: bigquery://PROJECT/{name}"
+        return _explaining(f"{name} cannot be read", roles)
 
     def _session(self, columns: list[str], restriction: str) -> ReadSession:
         wanted = ReadSession(
@@ -100,10 +107,7 @@ class BigQuerySnapshot:
             read_options=ReadSession.TableReadOptions(selected_fields=columns, row_restriction=restriction),
             table_modifiers=ReadSession.TableModifiers(snapshot_time=self._time),
         )
-        name = self._table.reference
-        roles = f"roles/bigquery.readSessionUser in the project {self._project}, or name yours: bigquery://PROJECT/{name}"
-        with _explaining(f"{name} cannot be read", roles):
-            return self._reader.create_read_session(parent=f"projects/{self._project}", read_session=wanted, max_stream_count=_STREAMS)
+        return self._reader.create_read_session(parent=f"projects/{self._project}", read_session=wanted, max_stream_count=_STREAMS)
 
 
 def open_version(place: str, option: str, value: str) -> BigQuerySnapshot:
@@ -193,12 +197,13 @@ def _explaining(problem: str, roles: str) -> Iterator[None]:
 
 
 def _no_credentials(error: GoogleAuthError) -> TaskError:
-    reason = " ".join(str(error).split())[:200]
-    return TaskError(f"there are no credentials for BigQuery ({reason}); run with a service account, or set GOOGLE_APPLICATION_CREDENTIALS")
+    return TaskError(
+        f"there are no credentials for BigQuery ({_said(error)}); run with a service account, or set GOOGLE_APPLICATION_CREDENTIALS"
+    )
 
 
-def _said(error: BadRequest | Forbidden | NotFound) -> str:
-    return " ".join(str(error.message).split())[:300]
+def _said(error: Exception) -> str:
+    return " ".join(str(getattr(error, "message", error)).split())[:300]
 
 
 def _restriction(row_filter: RowFilter, schema: pa.Schema) -> str:

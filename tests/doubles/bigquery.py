@@ -209,6 +209,11 @@ class BigQuery:
 
     def _read_rows(self, request: types.ReadRowsRequest, context: grpc.ServicerContext) -> Iterator[types.ReadRowsResponse]:
         """Sends a stream's rows from an offset, which says how many rows of it the client has."""
+        if "bigquery.readsessions.getData" in self.denied:
+            context.abort(
+                grpc.StatusCode.PERMISSION_DENIED,
+                f"there was an error operating on '{request.read_stream}': the user does not have 'bigquery.readsessions.getData' permission",
+            )
         rows = self._streams[request.read_stream].slice(request.offset)
         breaks_after = self.interruptions.pop() if self.interruptions else None
         for number, batch in enumerate(rows.to_batches(max_chunksize=7)):

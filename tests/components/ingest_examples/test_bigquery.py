@@ -11,7 +11,7 @@ from .examples import column, kinds, rows
 
 NAME = f"{PROJECT}.air.flights"
 URI = f"bigquery://{NAME}"
-QUERY = "SELECT carrier, COUNT(*) AS flights FROM `air.flights` WHERE id > 3 GROUP BY carrier"
+QUERY = "SELECT carrier, COUNT(*) AS flights\nFROM `air.flights`\nWHERE id > 3 AND carrier != '?'\nGROUP BY carrier"
 
 
 def flights(first: int, last: int) -> pa.Table:
@@ -200,10 +200,10 @@ def test_a_query(bigquery, ingest, fail):
         (f"bigquery://{PROJECT}.air", f"input_uri bigquery://{PROJECT}.air names no table; give bigquery://PROJECT.DATASET.TABLE, or"),
         (f"{URI}?version=3", "has the option 'version'; bigquery:// has: timestamp, query"),
         (f"bigquery://{PROJECT}.air.trains", f"there is no table {PROJECT}.air.trains in BigQuery; correct input_uri"),
-        (f"{URI}?timestamp=2026-01-01", "give a later timestamp: a table's past is kept for seven days at most (max_time_travel_hours)"),
+        (f"{URI}?timestamp=2026-01-01", "a table's past is kept for seven days at most (max_time_travel_hours)"),
         (f"{URI}?timestamp=2100-01-01", "in the future"),
         (f"bigquery://{PROJECT}?query=SELEC 1", "the query in input_uri fails (Syntax error: Unexpected SELEC; "),
-        (f"bigquery://{PROJECT}?query={' ' * 300}1", "the query in input_uri fails (Syntax error: Unexpected 1; "),
+        (f"bigquery://{PROJECT}?query={' ' * 300}1\n", "the query in input_uri fails (Syntax error: Unexpected 1; "),
     ],
     ids=["dataset", "option", "missing", "too-old", "future", "query", "long-query"],
 )
@@ -216,7 +216,8 @@ def test_uris_that_cannot_be_used(fail, uri, message):
     ("permission", "uri", "message"),
     [
         ("bigquery.tables.get", URI, "grant roles/bigquery.dataViewer on its dataset"),
-        ("bigquery.readsessions.create", URI, f"grant roles/bigquery.readSessionUser in the project {PROJECT}"),
+        ("bigquery.readsessions.create", URI, f"grant roles/bigquery.readSessionUser in the project {PROJECT}, or name yours"),
+        ("bigquery.readsessions.getData", URI, f"grant roles/bigquery.readSessionUser in the project {PROJECT}, or name yours"),
         ("bigquery.jobs.create", f"bigquery://{PROJECT}?query={QUERY}", f"grant roles/bigquery.jobUser in the project {PROJECT}, and"),
     ],
 )
