@@ -41,6 +41,17 @@ class LocalRun(Stored):
             file.write_text(dump(self, indent=1), encoding="utf-8")
 
 
+def read_run(folder: Path) -> LocalRun:
+    """Reads the record of one run.
+
+    Raises:
+        FileNotFoundError: There is none.
+        TaskError: It is malformed, or a newer version of Penstock has written it.
+    """
+    file = folder / FILE
+    return load_as(LocalRun, file.read_bytes(), f"the run at {file}", "remove it")
+
+
 def local_runs(root: Path) -> Iterator[LocalRun]:
     """Yields the runs below a folder, newest first. One whose process has gone without saying how it ended has failed.
 
@@ -50,7 +61,7 @@ def local_runs(root: Path) -> Iterator[LocalRun]:
     found = []
     for file in root.glob(f"*/{FILE}"):
         try:
-            found.append(load_as(LocalRun, file.read_bytes(), f"the run at {file}", "remove it"))
+            found.append(read_run(file.parent))
         except (FileNotFoundError, Malformed):  # taken away meanwhile, or another program's
             continue
     for run in sorted(found, key=lambda run: run.created, reverse=True):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..cost.amounts import UNKNOWN, gib, money, number, of
 from ..errors import UserError
 from ..kfp_adapter.lazy_import import import_kfp
 from .options import add_options
@@ -15,13 +16,8 @@ from .remote.printing import print_table, say
 
 if TYPE_CHECKING:
     from ..cost.advice import Advice
-    from ..cost.bill import Bill, Line, Sum
     from ..cost.prices import Prices
-    from ..cost.runs import RunUse, TaskUse
-    from ..cost.serving import Serving
-
-_UNKNOWN = "unknown"
-_GIB = 1 << 30
+    from ..cost.runs import RunUse
 
 
 def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,19 +59,15 @@ def cost(run: str, prices_file: Path, root: Path, as_json: bool, **where: str) -
       penstock cost 7f6c1f0e-7f0c-4d5c-9d42-8e0e2b6e2a11 --target kubeflow --prices infra/prices/gcp.yaml
     """
     prices, used = _read(run, prices_file, root, where)
-    from ..cost.bill import make_bill
-    from ..cost.serving import serving_of
-
-    bill, serving = make_bill(used, prices), serving_of(used, prices)
     if as_json:
-        click.echo(json.dumps(_as_json(bill, serving, prices)))
+        click.echo(json.dumps(_as_json(used, prices)))
         return
-    print_table(
-        ("task", "state", "seconds", "CPUs", "memory", "GPU", "read", "written", f"cost ({prices.currency})", "machine"),
-        map(_cells, bill.lines),
-    )
+    from ..cost.statement import make_statement
+
+    statement = make_statement(used, prices)
+    print_table(statement.head, statement.rows)
     click.echo()
-    for word, text in _facts(bill, serving, prices):
+    for word, text in statement.facts:
         say(word, text)
 
 
@@ -111,7 +103,7 @@ def advise(run: str, prices_file: Path, root: Path, headroom: float, requests_pe
         say("server", scaling)
     silent = [task.name for task in used.tasks if task.ran and task.cpus is None]
     if silent:
-        say(_UNKNOWN, f"what {', '.join(silent)} took")
+        say(UNKNOWN, f"what {', '.join(silent)} took")
     click.echo()
     for line in _settings(advices, headroom):
         click.echo(line)
@@ -121,9 +113,9 @@ def _advised(advice: "Advice") -> tuple[str, ...]:
     task = advice.task
     return (
         task.name,
-        _of(_number(task.peak_cpus, "{:.2f}"), _number(task.request.cpus, "{:g}", "")),
+        of(number(task.peak_cpus, "{:.2f}"), number(task.request.cpus, "{:g}", "")),
         advice.cpu_text,
-        _of(_gib(task.memory), _gib(task.request.memory, "")),
+        of(gib(task.memory), gib(task.request.memory, "")),
         advice.memory_text,
         _signed(advice.saved) if task.request.is_set else "",
         "" if advice.spot_saved is None else _signed(advice.spot_saved),
@@ -132,7 +124,7 @@ def _advised(advice: "Advice") -> tuple[str, ...]:
 
 
 def _signed(value: float | None) -> str:
-    return _UNKNOWN if value is None else f"-{_money(-value)}" if value < 0 else _money(value)
+    return UNKNOWN if value is None else f"-{money(-value)}" if value < 0 else money(value)
 
 
 def _settings(advices: "list[Advice]", headroom: float) -> Iterator[str]:
@@ -164,95 +156,11 @@ def _read(run: str, prices_file: Path, root: Path, where: dict[str, Any]) -> "tu
     return prices, local_run(root, run)
 
 
-def _cells(line: "Line") -> tuple[str, ...]:
-    task = line.task
-    if not task.ran:
-        return task.name, task.state, "", "", "", "", "", "", _money(line.cost), ""
-    return (
-        task.name,
-        task.state,
-        _number(task.seconds, "{:.1f}"),
-        _of(_number(task.cpus, "{:.2f}"), _number(task.request.cpus, "{:g}", "")),
-        _of(_gib(task.memory), _gib(task.request.memory, "")),
-        _gpu(task),
-        _size(task.used.get("read_bytes")),
-        _size(task.used.get("written_bytes")),
-        _money(line.cost),
-        line.machine.name if line.machine else _UNKNOWN,
-    )
+def _as_json(run: "RunUse", prices: "Prices") -> dict[str, Any]:
+    from ..cost.bill import make_bill
+    from ..cost.serving import serving_of
 
-
-def _of(used: str, requested: str) -> str:
-    return f"{used} of {requested}" if requested else used
-
-
-def _gpu(task: "TaskUse") -> str:
-    if not task.request.accelerator:
-        return ""
-    utilization = task.gpu_utilization
-    return f"{_UNKNOWN if utilization is None else f'{utilization:.0%}'} of {task.request.accelerators} x {task.request.accelerator}"
-
-
-def _number(value: float | None, form: str, missing: str = _UNKNOWN) -> str:
-    return missing if value is None else form.format(value)
-
-
-def _money(value: float | None) -> str:
-    """Returns a price with three digits that count: tasks of seconds cost small shares of a cent."""
-    if value is None:
-        return _UNKNOWN
-    return f"{value:.2f}" if value >= 1 or value == 0 else f"{value:.3g}" if value >= 0.0001 else f"{value:.7f}"
-
-
-def _gib(value: float | None, missing: str = _UNKNOWN) -> str:
-    """Returns an amount of memory."""
-    return missing if value is None else f"{value / _GIB:.2f} GiB"
-
-
-def _size(value: float | None) -> str:
-    """Returns a number of bytes."""
-    return _UNKNOWN if value is None else f"{value / 10**6:.1f} MB"
-
-
-def _facts(bill: "Bill", serving: "Serving | None", prices: "Prices") -> list[tuple[str, str]]:
-    currency = prices.currency
-    price = _sum(bill.cost, f"{_money(bill.cost.value)} {currency}")
-    facts = [("run", price), ("model", _model(bill, price))]
-    if serving and serving.per_1000 is not None:
-        facts.append(
-            (
-                "per 1,000",
-                f"{_money(serving.per_1000)} {currency} for 1,000 predictions: {_money(serving.hour)} an hour at {serving.rate:.0f} requests/s",
-            )
-        )
-    elif serving:
-        facts.append(("per 1,000", f"{_UNKNOWN} for 1,000 predictions: {serving.unknown}"))
-    if prices.energy:
-        kwh = bill.kwh
-        grams = kwh.value * prices.energy.grid_kg_per_kwh * 1000
-        facts += [("energy", _sum(kwh, f"{kwh.value * 1000:.3g} Wh")), ("CO2e", _sum(kwh, f"{grams:.3g} g"))]
-    facts.append(("prices", f"{prices.file}, of {prices.date}: {prices.source}"))
-    return facts
-
-
-def _sum(total: "Sum", text: str) -> str:
-    return (
-        f"{text}, without {', '.join(total.unknown)}, which {'is' if len(total.unknown) == 1 else 'are'} unknown" if total.unknown else text
-    )
-
-
-def _model(bill: "Bill", price: str) -> str:
-    """Returns what the model has cost: all of the run that trained it."""
-    trained = bill.run.of("train_model")
-    if trained is None or not trained.ran:
-        return "none was trained in this run"
-    registered = bill.run.of("register_model")
-    version = registered.outputs.get("version") if registered else None
-    named = f"version {version}" if version else "not registered"
-    return f"{price} ({named})"
-
-
-def _as_json(bill: "Bill", serving: "Serving | None", prices: "Prices") -> dict[str, Any]:
+    bill, serving = make_bill(run, prices), serving_of(run, prices)
     tasks = [
         {
             "task": line.task.name,

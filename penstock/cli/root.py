@@ -4,7 +4,7 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -14,13 +14,16 @@ from penstock.components.protocol import TaskError, redact
 
 from ..errors import UserError, before_anything_starts, disk_full_explained
 from ..kfp_adapter.lazy_import import import_kfp
-from .budget import budget_options, keep_within_budget
+from .budget import budget_options, keep_within_budget, price_table
 from .cost import advise, cost
 from .images import images
 from .lint import lint
 from .options import CompiledFile, label_option, name_value_pairs, parameter_options, verbose_option
 from .remote import runs, schedule, submit, upload
 from .serve import serve
+
+if TYPE_CHECKING:
+    from ..cost.prices import Prices
 
 _out = Console(soft_wrap=True)
 
@@ -135,15 +138,27 @@ def run(
         arguments = pipeline.arguments(given, read_values(values_file) if values_file else {})
         refuse(pipeline, arguments)
         check_names(pipeline.document, arguments)
-    keep_within_budget(budget, root, pipeline.name, pipeline.document, arguments)
+    prices = price_table(budget)
+    keep_within_budget(budget, prices, root, pipeline.name, pipeline.document, arguments)
     try:
         limit = parallel or default_limit()
         ours = make_runner(runner, extra_packages, ahead=parallel != 1)
         result = run_pipeline(pipeline, arguments, root, fresh, ours, limit, _out, named)
     except Interrupted as interruption:
+        _page(interruption.folder, prices)
         click.echo("interrupted; finished tasks are cached", err=True)
         sys.exit(128 + interruption.number)
-    sys.exit(report(result, time.monotonic() - started, _out))
+    sys.exit(report(result, time.monotonic() - started, _out, _page(result.folder, prices)))
+
+
+def _page(folder: Path, prices: "Prices | None") -> str:
+    """Writes the run's page, and returns its URI; empty if the disk is full, which the run's tasks have said."""
+    from .run_page import write_run_page
+
+    try:
+        return write_run_page(folder, prices).as_uri()
+    except (OSError, UserError):
+        return ""
 
 
 _destination = click.argument("destination")

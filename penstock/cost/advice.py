@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from .amounts import GIB
 from .bill import ANY_GPU, held
-from .prices import GIB, Prices
+from .prices import Prices
 from .requests import Request
 from .runs import RunUse, TaskUse
 from .serving import Serving

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from .prices import GIB, Energy, Machine, Prices
+from .amounts import GIB
+from .prices import Energy, Machine, Prices
 from .requests import Request
 from .runs import RunUse, TaskUse
 

@@ -11,10 +11,10 @@ from ..errors import UserError
 from ..remote.accelerator_names import ACCELERATORS
 from ..remote.shapes import NOT_GIVEN, Record, check, number
 from ..spec.yaml_text import load_document
+from .amounts import GIB
 from .requests import Request
 
 _HOUR = 3600
-GIB = 1 << 30
 
 
 _Amount = Annotated[Any, number(lambda value: value >= 0, "a number from 0")]

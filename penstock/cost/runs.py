@@ -15,6 +15,7 @@ from ..remote.values import Use, uses_of
 from .requests import Request, requests_of
 
 _RAN = {DONE, FAILED, CANCELED}
+_TOLD = {*_RAN, CACHED}
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,9 @@ def local_run(root: Path, run: str) -> RunUse:
     """
     folder = Path(run) if Path(run).is_dir() else root / run
     record = read_record(folder)
-    logs = [_read_log(folder / task.log) if task.log else TaskLog() for task in record.tasks]
-    ended = [(task.name, task.state, task.seconds, log) for task, log in zip(record.tasks, logs, strict=True)]
+    tasks = [task for task in record.tasks if task.state in _TOLD]
+    logs = [_read_log(folder / task.log) if task.log else TaskLog() for task in tasks]
+    ended = [(task.name, task.state, task.seconds, log) for task, log in zip(tasks, logs, strict=True)]
     return _run_use(folder.name, "local", record.pipeline_spec, record.parameters, ended)
 
 
@@ -117,7 +119,7 @@ def remote_run(target: Target, run_id: str) -> RunUse:
         UserError: There is no such run, or the backend does not answer.
     """
     run, (spec, parameters) = target.run(run_id), target.source(run_id)
-    states = [state for state in run.tasks if state.state in {*_RAN, CACHED}]
+    states = [state for state in run.tasks if state.state in _TOLD]
     logs = [_remote_log(target, run_id, state) for state in states]
     ended = [(state.key, state.state, _seconds(state, log.usage), log) for state, log in zip(states, logs, strict=True)]
     return _run_use(run.name, target.name, spec, parameters, ended)

@@ -131,6 +131,14 @@ class Display:
         """Shows what is worth knowing, and does not end the run."""
         self._print(Text(message, "yellow"))
 
+    def idle(self) -> list[tuple[str, str, str]]:
+        """Returns the name and the state of each task that did not end, and why."""
+        return [
+            (row.planned.name, row.state if row.task is None else "canceled", row.note)
+            for row in self._rows.values()
+            if row.task not in self.tasks
+        ]
+
     def _update(self, task: Task, state: str) -> None:
         with self._lock:
             row = self._rows.setdefault(task.name, Row(PlannedTask(task.name, task.name, (), True)))

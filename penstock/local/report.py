@@ -1,6 +1,5 @@
 """The summary at the end of a run."""
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,19 +38,20 @@ class Result:
     failed: bool
 
 
-def report(result: Result, seconds: float, console: Console) -> int:
+def report(result: Result, seconds: float, console: Console, page: str = "") -> int:
     """Prints the end of a run.
 
     Args:
         result: The run.
         seconds: How long it took.
         console: Where to.
+        page: The URI of the run's page; empty if it has none.
 
     Returns:
         The exit code: 0 done, 1 failed or unknown, 3 finished but the model is not blessed, fails its serving check, or was rolled back.
     """
-    pages = [_readable(result.folder, task, page).as_uri() for task in result.tasks for page in task.reports]
-    return conclude(Ending(str(result.folder), result.tasks, "failed" if result.failed else "done", seconds, pages), console)
+    reports = [report.as_uri() for task in result.tasks for report in task.reports]
+    return conclude(Ending(str(result.folder), result.tasks, "failed" if result.failed else "done", seconds, reports, page=page), console)
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ class Ending:
         unknown: The tasks of which it is not known what became of them.
         is_unsure: Whether a gate may have closed, but its verdict is unknown.
         gone: The tasks whose logs no longer exist, so that some values are unknown.
+        page: The URI of its own page; empty where `place` is that, or there is none.
     """
 
     place: str
@@ -79,6 +80,7 @@ class Ending:
     unknown: tuple[str, ...] = ()
     is_unsure: bool = False
     gone: tuple[str, ...] = ()
+    page: str = ""
 
     @property
     def doubt(self) -> str:
@@ -90,7 +92,9 @@ class Ending:
 
 def conclude(ending: Ending, console: Console) -> int:
     """Prints how a run ended; returns the exit code, as `report` does."""
-    lines = [("run", ending.place), *_facts(ending.tasks), *(("report", page) for page in ending.pages)]
+    lines = [("run", ending.place), *facts_of(ending.tasks), *(("report", report) for report in ending.pages)]
+    if ending.page:
+        lines.append(("page", ending.page))
     if ending.gone:
         lines.append(("gone", f"the logs of {', '.join(ending.gone)}, with the values that only they contain"))
     console.print()
@@ -110,7 +114,12 @@ def _outcome(ending: Ending) -> tuple[int, str]:
     return (EXIT_FAILED, f"done; {ending.doubt}") if ending.doubt else (EXIT_DONE, "done")
 
 
-def _facts(tasks: list[Task]) -> list[tuple[str, str]]:
+def outcome_of(tasks: list[Task]) -> str:
+    """Returns what a run that is done has come to."""
+    return _outcome(Ending("", tasks, "done", 0.0, []))[1]
+
+
+def facts_of(tasks: list[Task]) -> list[tuple[str, str]]:
     """Finds the verdicts, the registered version and the server in what the tasks gave back."""
     by_component = {task.component: task for task in tasks if task.state != "failed"}
     facts: list[tuple[str, Any]] = []
@@ -144,15 +153,3 @@ def _is_skipped(task: Task) -> bool:
 def _is_silent(task: Task) -> bool:
     """Returns whether a task succeeded with an unknown result that decides the release of the model."""
     return task.state in {"done", "cached"} and task.component in _TELLING and _TELLING[task.component] not in task.outputs
-
-
-def _readable(folder: Path, task: Task, page: Path) -> Path:
-    """Copies a page to where a browser knows it for one: KFP's artifacts have no suffix."""
-    copy = folder / "reports" / f"{task.name.replace('/', '.')}.html"
-    try:
-        copy.parent.mkdir(exist_ok=True)
-        shutil.copyfile(page, copy)
-    except OSError:  # the disk is full: the page is still where the task wrote it
-        copy.unlink(missing_ok=True)
-        return page
-    return copy

@@ -30,7 +30,7 @@ from .processes import Processes
 from .report import Result
 from .runner import Runner
 from .task_environment import set_variables
-from .task_records import write_record
+from .task_records import keep_reports, write_record
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,12 @@ class Interrupted(BaseException):
 
     Attributes:
         number: The signal.
+        folder: The run's folder.
     """
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, folder: Path) -> None:
         super().__init__(number)
-        self.number = number
+        self.number, self.folder = number, folder
 
 
 def make_runner(name: str, extra_packages: Path | None = None, ahead: bool = True) -> Runner:
@@ -120,9 +121,10 @@ def run(
     processes = Processes()
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(root), workspace_root=str(folder / ".workspace"))
     with ExitStack() as stack:
-        stack.enter_context(_interruptible(processes))
+        stack.enter_context(_interruptible(processes, folder))
         stack.enter_context(_logged(folder / "orchestrator.log"))
         stack.callback(_write_record, folder, pipeline, arguments, display)
+        stack.callback(keep_reports, folder, display.tasks)
         stack.enter_context(runner.ready(pipeline))
         stack.enter_context(patched())
         stack.enter_context(RUN_NAME.replaced(lambda _: run_name))
@@ -164,7 +166,7 @@ def _recorded(record: LocalRun, folder: Path) -> Iterator[list[str]]:
 
 def _write_record(folder: Path, pipeline: PipelineFile, arguments: dict[str, Any], display: Display) -> None:
     with suppress(OSError):  # a full disk: the run's tasks have said so
-        write_record(folder, pipeline, arguments, display.tasks)
+        write_record(folder, pipeline, arguments, display)
 
 
 def _now() -> str:
@@ -225,12 +227,12 @@ def _logged(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _interruptible(processes: Processes) -> Iterator[None]:
+def _interruptible(processes: Processes, folder: Path) -> Iterator[None]:
     """Ends the tasks' processes when this one is asked to end."""
 
     def interrupt(number: int, _: Any) -> NoReturn:
         processes.interrupt()
-        raise Interrupted(number)
+        raise Interrupted(number, folder)
 
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -10,7 +10,7 @@ import click
 from penstock.components.protocol import redact, redact_all
 
 from ...errors import before_anything_starts
-from ..budget import budget_options, keep_within_budget
+from ..budget import budget_options, keep_within_budget, price_table
 from ..options import label_option
 from .follow import follow, to_follow
 from .options import FILE, connected, run_options, where_options
@@ -48,7 +48,7 @@ def submit(file: Path, wait: bool, dry_run: bool, **given: Any) -> None:
         raise click.UsageError("--once needs --name, which says which run is meant")
     prepared = prepare(file, given)
     submission = prepared.submission
-    keep_within_budget(given, prepared.target, prepared.pipeline.name, submission.spec, submission.parameters)
+    keep_within_budget(given, price_table(given), prepared.target, prepared.pipeline.name, submission.spec, submission.parameters)
     if dry_run:
         _print_document(redact_all(prepared.request))
         _warn(prepared.findings)

@@ -68,6 +68,9 @@ def test_gate_closes_and_says_why(run, tmp_path):
     assert not (tmp_path / "said").exists()
     assert "skipped" in done.stdout
     assert "make-verdict = not_blessed" in done.stdout
+    (page,) = (tmp_path / "local_outputs").glob("gate-*/index.html")
+    assert "done; the model is not released" in page.read_text()
+    assert "because make-verdict = not_blessed" in page.read_text()
 
 
 def test_gate_on_a_text_with_quotes_is_closed_not_broken(run, tmp_path):
@@ -137,9 +140,10 @@ def test_what_a_run_says_and_logs_tells_no_secrets_of_uris(run, tmp_path):
     done = run(gate, text="https://user:SECRET@host/rows.csv?signature=SECRET")
     assert "because make-verdict = https://***@host/rows.csv?***" in done.stdout
     assert "SECRET" not in done.stdout + done.stderr
-    (log,) = (tmp_path / "local_outputs").glob("gate-*/orchestrator.log")
-    assert "host/rows.csv" in log.read_text()
-    assert "SECRET" not in log.read_text()
+    for name in ("orchestrator.log", "index.html"):
+        (file,) = (tmp_path / "local_outputs").glob(f"gate-*/{name}")
+        assert "host/rows.csv" in file.read_text()
+        assert "SECRET" not in file.read_text()
 
 
 def test_no_line_hides_a_traceback(penstock, tmp_path):
@@ -198,6 +202,10 @@ def test_failure_shows_the_end_of_the_log_and_its_path(run, tmp_path):
     (log,) = (tmp_path / "local_outputs").glob("failing-*/fail.log")
     assert str(log) in done.stdout
     assert "not run" in done.stdout
+    page = log.with_name("index.html").read_text()
+    assert '<span class="verdict bad">failed</span>' in page
+    assert '<a href="fail.log">log</a>' in page
+    assert "not run" in page
     assert not (tmp_path / "said").exists()
 
 
@@ -417,6 +425,8 @@ def test_an_interrupted_run_ends_its_task_and_leaves_nothing_finished(tmp_path, 
     assert not _alive(task)
     assert not list((tmp_path / "local_outputs").rglob("executor_output.json"))
     assert not list((tmp_path / "local_outputs" / ".cache").glob("*"))
+    (page,) = (tmp_path / "local_outputs").glob("*/index.html")
+    assert page.read_text().count("canceled") >= 2, "the run, and its task"
 
 
 def test_independent_tasks_run_side_by_side(run, tmp_path):

@@ -1,5 +1,6 @@
 """`penstock cost`, through its own door: of runs on this machine and on both backends."""
 
+import html
 import json
 import re
 import shutil
@@ -12,10 +13,12 @@ import yaml
 from click.testing import CliRunner, Result
 
 from penstock.cli import main
+from penstock.cli.run_page import write_run_page
+from penstock.cost.prices import read_prices
 
 from ...doubles.kubeflow.double import KubeflowDouble
 from ...doubles.kubeflow.recorded import Recorded
-from ..pipelines import chain, resuming, spending
+from ..pipelines import chain, compiled, resuming, spending
 from .backends import Backend
 from .person import Person, run_id
 
@@ -47,6 +50,9 @@ TABLE: dict[str, Any] = {
         "grid_kg_per_kwh": 0.4,
     },
 }
+
+
+SMALL = TABLE["machines"]["small"]
 
 
 @pytest.fixture
@@ -88,8 +94,12 @@ def complaint(done: Result) -> str:
 def spent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run on this machine, whose second task asks for a GPU."""
     person = Person(tmp_path_factory.mktemp("spent"))
-    assert person.runs(spending, "--name", "spent", used=json.dumps(USED), accelerator="l4").returncode == 0
-    return person.folder / "local_outputs" / "spent"
+    (person.folder / "prices.yaml").write_text(yaml.safe_dump(TABLE))
+    done = person.runs(spending, "--name", "spent", "--prices", "prices.yaml", used=json.dumps(USED), accelerator="l4")
+    assert done.returncode == 0
+    run = person.folder / "local_outputs" / "spent"
+    assert f"page       {(run / 'index.html').as_uri()}\n" in done.stdout
+    return run
 
 
 def test_prices_the_share_that_each_task_holds_on_a_backend(backend: Backend, person: Person, prices: Callable[..., Path]) -> None:
@@ -133,6 +143,36 @@ def test_shows_what_a_run_here_took(prices: Callable[..., Path], spent: Path) ->
     assert "prices.yaml, of 2026-11-01: https://example.com/prices" in shown
 
 
+def test_the_page_of_a_run_shows_what_penstock_cost_prints(spent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(spent.parents[1])
+    page = html.unescape((spent / "index.html").read_text())
+    shown = types("cost", "spent", "--prices", "prices.yaml").stdout
+    rows, facts = shown.split("\n\n")
+    cells = {cell for line in rows.splitlines() for cell in re.split(r"  +", line)} | {line[11:] for line in facts.splitlines()}
+    assert {cell for cell in cells if f">{cell}</t" not in page} == set()
+    assert "prices.yaml, of 2026-11-01: https://example.com/prices" in page
+
+
+def test_what_a_page_links_to_lies_beside_it(spent: Path) -> None:
+    links = re.findall(r'(?:href|src)="([^"]+)"', (spent / "index.html").read_text())
+    assert sorted(links) == ["orchestrator.log", "say.log", "spend-2.log", "spend.log"]
+    assert all((spent / link).is_file() for link in links)
+
+
+def test_a_page_says_why_it_has_no_prices_and_runs_nothing_that_a_task_says(
+    prices: Callable[..., Path], spent: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(spent, tmp_path / "spent"))
+    record = json.loads((run / "tasks.json").read_text())
+    record["tasks"][0]["figure"] = "<script>alert(1)</script> from https://user:SECRET@host/"
+    (run / "tasks.json").write_text(json.dumps(record))
+    page = write_run_page(run, read_prices(prices(machines={"small": SMALL}))).read_text()
+    assert "prices.yaml has no machine with 1 x l4 and 4 CPUs and 8 GiB, which spend-2 requests" in page
+    assert "0.50 of 4" in page, "what was taken is known all the same"
+    assert "SECRET" not in page
+    assert "<script>" not in page
+
+
 def test_energy_is_what_the_formula_says(prices: Callable[..., Path], spent: Path) -> None:
     bill = told(types("cost", spent, "--prices", prices(), "--json"))
     first, second = (next(task for task in bill["tasks"] if task["task"] == name) for name in ("spend", "spend-2"))
@@ -149,6 +189,9 @@ def test_what_came_from_the_cache_costs_nothing(person: Person, prices: Callable
     tasks = {task["task"]: task for task in told(types("cost", "again", "--prices", prices(), "--json"))["tasks"]}
     assert (tasks["read"]["state"], tasks["read"]["cost"]) == ("cached", 0)
     assert (tasks["write"]["state"], tasks["write"]["cost"]) == ("done", None)
+    page = (person.folder / "local_outputs" / "again" / "index.html").read_text()
+    assert "penstock cost again --prices FILE" in page
+    assert "EUR" not in page
     said = complaint(types("advise", "again", "--prices", prices()))
     assert said == "no task of the run again has said what it took: there is nothing to compare with"
 
@@ -162,9 +205,6 @@ def test_a_component_of_ours_says_what_it_took(person: Person, prices: Callable[
     assert task["used"]["memory_bytes"] > 20 << 20
     assert task["cost"] > 0
     assert not types("cost", "one", "--prices", prices()).stdout.count("unknown for")
-
-
-SMALL = TABLE["machines"]["small"]
 
 
 @pytest.mark.parametrize(
@@ -325,6 +365,18 @@ def test_a_run_that_would_cost_more_than_its_budget_is_not_submitted(backend: Ba
         r"raise --max-cost\n",
         stopped.stderr,
     ), stopped.stderr
+    timed = (
+        "schedule",
+        "create",
+        compiled(resuming, person.folder),
+        "--cron",
+        "0 6 * * *",
+        "-p",
+        f"folder={person.folder}",
+        "-p",
+        f"used={used}",
+    )
+    assert "and --max-cost is 0.0" in types(*timed, "--max-cost", str(price * 0.9), *budget).stderr
     assert not [call for call in backend.calls()[calls:] if re.search("POST|Create", call)]
     warned = person.submits(resuming, "--max-cost", "1", "--warn-cost", "0.001", *budget, used=used)
     assert warned.returncode == 0

@@ -1,0 +1,69 @@
+"""The page of a run on this machine: its tasks, what its gates said, and what it took and cost."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from penstock.components.data.local_runs import DONE, LocalRun, read_run
+from penstock.components.evidence.page import write_page
+from penstock.components.protocol.atomic import atomically
+
+from ..cost.runs import local_run
+from ..cost.statement import Statement, make_statement
+from ..errors import UserError
+from ..local.display import duration
+from ..local.task_records import read_record
+
+if TYPE_CHECKING:
+    from ..cost.prices import Prices
+
+FILE = "index.html"
+
+
+def write_run_page(folder: Path, prices: "Prices | None") -> Path:
+    """Writes a run's page into its folder, from what is there: the links on it are relative.
+
+    Args:
+        folder: The run's folder.
+        prices: The price table; None: the page says what was taken, and how to learn what that costs.
+
+    Raises:
+        UserError: The run has no record of its tasks.
+        OSError: The page cannot be written.
+    """
+    run, record = read_run(folder), read_record(folder)
+    statement, problem = _stated(folder, prices)
+    page = folder / FILE
+    with atomically(page) as file:
+        write_page(
+            Path(__file__).with_name("run_page.html.j2"),
+            file,
+            title=run.name,
+            run=run,
+            outcome=record.outcome if run.state == DONE else run.state,
+            started=f"{datetime.fromisoformat(run.created):%Y-%m-%d %H:%M:%S %Z}",
+            took=_took(run),
+            record=record,
+            longest=max((task.seconds for task in record.tasks), default=0.0) or 1.0,
+            duration=duration,
+            statement=statement,
+            prices=prices,
+            problem=problem,
+            called=run.name if folder.parent == Path.cwd() / "local_outputs" else folder,
+        )
+    return page
+
+
+def _stated(folder: Path, prices: "Prices | None") -> tuple[Statement, str]:
+    """Returns what the run took, with its price if the table has what it takes; else why not."""
+    use = local_run(folder.parent, folder.name)
+    try:
+        return make_statement(use, prices), ""
+    except UserError as error:
+        return make_statement(use, None), error.message
+
+
+def _took(run: LocalRun) -> str:
+    if not run.ended:
+        return ""
+    return duration((datetime.fromisoformat(run.ended) - datetime.fromisoformat(run.created)).total_seconds())
