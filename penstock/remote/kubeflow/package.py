@@ -14,6 +14,7 @@ from ...errors import UserError
 from ...spec.all_tasks import tasks_of
 from ..target import Submission
 from .connection import Connection
+from .pod_labels import with_labels
 
 _VERSION_CHARACTERS = 16
 
@@ -26,12 +27,12 @@ _Dumper.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:y
 
 
 def documents(submission: Submission) -> list[dict[str, Any]]:
-    """Returns the documents to upload: the PipelineSpec, and the PlatformSpec if there is one."""
+    """Returns the documents to upload: the PipelineSpec, and the PlatformSpec, with the labels of the pods."""
     spec = copy.deepcopy(submission.spec)
     if submission.caching is False:
         for _, task in tasks_of(spec):
             task["cachingOptions"] = {"enableCache": False}
-    return [spec, *filter(None, [submission.platform])]
+    return [spec, *filter(None, [with_labels(submission.platform, spec, submission.pipeline.name)])]
 
 
 def version_name(content: list[dict[str, Any]]) -> str:

@@ -23,6 +23,7 @@ _EXPERIMENT = re.compile(r"[a-z0-9][-a-z0-9]{0,127}")
 _ID = re.compile(r"[a-z][-a-z0-9]{0,127}")
 _LONGEST_ID = 128
 _LONGEST_NAME = 128
+_LONGEST_LABEL, _MOST_LABELS = 63, 64
 
 
 def make_request(submission: Submission, settings: VertexSettings, parent: str) -> CreatePipelineJobRequest:
@@ -42,16 +43,22 @@ def make_request(submission: Submission, settings: VertexSettings, parent: str) 
             "begin with a letter"
         )
     run_id = submission.name if submission.once else _new_id(submission.pipeline.name)
-    return CreatePipelineJobRequest(parent=parent, pipeline_job=make_job(submission, settings), pipeline_job_id=run_id)
+    return CreatePipelineJobRequest(parent=parent, pipeline_job=make_job(submission, settings, run_id), pipeline_job_id=run_id)
 
 
-def make_job(submission: Submission, settings: VertexSettings) -> PipelineJob:
+def make_job(submission: Submission, settings: VertexSettings, run_id: str = "") -> PipelineJob:
     """Returns the run; connects to nothing.
+
+    Args:
+        submission: What to run.
+        settings: Where and how.
+        run_id: Its ID; empty for the runs of a schedule.
 
     Raises:
         UserError: Vertex AI takes no such run.
     """
-    _check(submission, settings)
+    labels = _labels(submission, settings, run_id)
+    _check(submission, settings, labels)
     with TemporaryDirectory() as folder:
         template = Path(folder) / "pipeline.json"
         template.write_text(json.dumps(submission.spec), encoding="utf-8")
@@ -73,21 +80,32 @@ def make_job(submission: Submission, settings: VertexSettings) -> PipelineJob:
         display_name=submission.name,
         pipeline_spec=made.pipeline_spec,
         runtime_config=made.runtime_config,
-        labels=settings.labels | submission.labels,
+        labels=labels,
         service_account=submission.service_account,
         network=settings.network,
         encryption_spec={"kms_key_name": settings.encryption_key} if settings.encryption_key else None,
     )
 
 
-def _check(submission: Submission, settings: VertexSettings) -> None:
+def _labels(submission: Submission, settings: VertexSettings, run_id: str) -> dict[str, str]:
+    """Returns the labels of a run, which Vertex AI passes on to its jobs, and so to the bill."""
+    pipeline = re.sub(r"[^a-z0-9_-]+", "-", submission.pipeline.name.lower())[:_LONGEST_LABEL]
+    ours = {"penstock_pipeline": pipeline} | ({"penstock_run": run_id[-_LONGEST_LABEL:]} if run_id else {})
+    return ours | settings.labels | submission.labels
+
+
+def _check(submission: Submission, settings: VertexSettings, labels: dict[str, str]) -> None:
     if submission.platform:
         raise UserError(
             "platform settings are for Kubernetes, and Vertex AI does not accept them: omit --platform, or compile without kfp-kubernetes"
         )
     if len(submission.name) > _LONGEST_NAME:
         raise UserError(f"the name of a run has at most {_LONGEST_NAME} characters: give a shorter --name")
-    for key, value in (settings.labels | submission.labels).items():
+    if len(labels) > _MOST_LABELS:
+        raise UserError(
+            f"a run has at most {_MOST_LABELS} labels, of which Penstock needs two: give fewer --label, or fewer in penstock.toml"
+        )
+    for key, value in labels.items():
         if not _is_label(key) or (value and not _is_label(value)):
             raise UserError(f"label {key}={value}: a label has at most 63 lowercase letters, digits, `_` and `-`")
     if settings.network and not _NETWORK.fullmatch(settings.network):

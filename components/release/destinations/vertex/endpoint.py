@@ -15,6 +15,7 @@ from google.cloud.aiplatform_v1.types import Endpoint
 from penstock.components.protocol import TaskError, figure
 
 from .api import VertexApi
+from .labels import run_labels
 from .models import stable_id
 
 _HOLDER, _SECONDS, _UNTIL = "penstock_lease_holder", "penstock_lease_seconds", "penstock_lease_until"
@@ -72,7 +73,7 @@ class VertexEndpoint:
         return found
 
     def ensure(self, labels: Mapping[str, str]) -> Endpoint:
-        """Reads the endpoint, and creates it if it does not exist.
+        """Reads the endpoint, and creates it if it does not exist, with these labels and those of the run.
 
         Raises:
             TaskError: There is no endpoint with the given ID.
@@ -84,7 +85,8 @@ class VertexEndpoint:
                 f"{self._api.uri} has no endpoint {self._asked}; an ID is valid only in its region: check it with `gcloud ai endpoints "
                 f"list --region {self._api.location}`"
             )
-        request = {"parent": self._api.parent, "endpoint": {"display_name": self._asked, "labels": labels}, "endpoint_id": self.id}
+        endpoint = {"display_name": self._asked, "labels": {**run_labels(), **labels}}
+        request = {"parent": self._api.parent, "endpoint": endpoint, "endpoint_id": self.id}
         with suppress(exceptions.AlreadyExists):  # by another push, or this one's first try
             begun = self._api.call(self._api.endpoints.create_endpoint, request)
             self._api.finish(begun.operation.name, self._timeout)

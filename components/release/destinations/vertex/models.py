@@ -14,6 +14,7 @@ from penstock.components.data.stored import Stored
 from penstock.components.protocol import TaskError
 
 from .api import TIMEOUT_SECONDS, VertexApi
+from .labels import run_labels
 
 _LABEL_LENGTH = 63
 
@@ -92,7 +93,7 @@ class VertexModels:
             artifact_uri=note.source,
             container_spec=container,
             version_description=write_note(note),
-            labels={"penstock_fingerprint": note.fingerprint[:_LABEL_LENGTH]},
+            labels=run_labels() | {"penstock_fingerprint": note.fingerprint[:_LABEL_LENGTH]},
         )
         parent = self._parent()
         target = {"parent_model": parent} if parent else {"model_id": stable_id(self._name, "[^a-z0-9_-]")}

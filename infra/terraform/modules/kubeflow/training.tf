@@ -25,7 +25,7 @@ resource "helm_release" "training_runtime" {
             metadata = { labels = { "trainer.kubeflow.org/trainjob-ancestor-step" = "trainer" } }
             spec = {
               backoffLimit = 0
-              template = { spec = {
+              template = { metadata = { labels = { "penstock.dev/component" = "train_model" } }, spec = {
                 serviceAccountName = "penstock-trainer"
                 restartPolicy      = "Never"
                 nodeSelector       = each.value.node_selector

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from penstock.remote.kubeflow import package
+from penstock.remote.kubeflow.pod_labels import with_labels
 from penstock.remote.target import Submission
 from penstock.spec.pipeline_file import PipelineFile
 
@@ -50,11 +51,29 @@ def test_names_are_such_as_kubernetes_takes(file: Path) -> None:
 def test_no_task_is_taken_from_the_cache_be_it_in_a_loop_or_not(file: Path) -> None:
     given = submission(file, caching=False)
     before = copy.deepcopy(given.spec)
-    [spec] = package.documents(given)
+    spec = package.documents(given)[0]
     tasks = [task for each in (spec["root"], *spec["components"].values()) for task in each.get("dag", {}).get("tasks", {}).values()]
     assert len(tasks) == 4
     assert all(task["cachingOptions"] == {"enableCache": False} for task in tasks)
     assert given.spec == before
+
+
+def test_pods_say_whose_they_are_unless_it_is_set(file: Path) -> None:
+    theirs = {"podMetadata": {"labels": {"penstock.dev/pipeline": "flights", "team": "air"}}}
+    platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": {"exec-say": theirs}}}}}
+    sent = package.documents(submission(file, platform=platform))[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert sent["exec-say"]["podMetadata"]["labels"] == {"penstock.dev/pipeline": "flights", "penstock.dev/component": "say", "team": "air"}
+    others = {label: config["podMetadata"]["labels"] for label, config in sent.items() if label != "exec-say"}
+    assert others
+    assert others == {label: {"penstock.dev/pipeline": "loop", "penstock.dev/component": label.removeprefix("exec-")} for label in others}
+
+
+@pytest.mark.parametrize(("pipeline", "value"), [("flights " + "x" * 70, "flights-" + "x" * 55), ("-flüge.", "fl-ge")])
+def test_labels_are_such_as_kubernetes_takes(file: Path, pipeline: str, value: str) -> None:
+    labeled = with_labels(None, PipelineFile(file).document, pipeline)
+    assert labeled
+    executors = labeled["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert {config["podMetadata"]["labels"]["penstock.dev/pipeline"] for config in executors.values()} == {value}
 
 
 def test_every_string_stays_one_in_yaml_1_2(file: Path) -> None:

@@ -37,6 +37,14 @@ from ...pipelines import chain, compiled, complaining, failing, gate, handled, l
 SECONDS = 90
 EARLIER, LATER = datetime.min.replace(tzinfo=timezone.utc), datetime.max.replace(tzinfo=timezone.utc)
 PLATFORM = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": {"exec-write": {"imagePullPolicy": "Always"}}}}}}
+LABELS = {"podMetadata": {"labels": {"penstock.dev/pipeline": "chain", "penstock.dev/component": "write"}}}
+
+
+def of_write(platform: dict[str, Any]) -> dict[str, Any]:
+    """Returns what a platform document says of the task `write`."""
+    return platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-write"]
+
+
 DAILY = Timetable("nightly", "30 2 * * *", max_concurrency=2, catch_up=True)
 NAMES = {
     "chain": chain,
@@ -284,7 +292,8 @@ class TestVersions:
     def test_the_platform_document_goes_with_it(self, kubeflow: KubeflowDouble, target: KubeflowTarget, submission):
         target.upload(submission("chain", name="chain"))
         assert target.upload(submission("chain", name="chain", platform=PLATFORM)).is_new
-        assert [version.template.platform for version in kubeflow.records.versions.values()] == [None, PLATFORM]
+        sent = [version.template.platform for version in kubeflow.records.versions.values()]
+        assert [of_write(platform) for platform in sent] == [LABELS, LABELS | {"imagePullPolicy": "Always"}]
         assert len(kubeflow.records.pipelines) == 1
 
     def test_two_people_upload_at_the_same_time(self, kubeflow: KubeflowDouble, submission):
@@ -418,6 +427,6 @@ def test_what_would_be_sent_connects_to_nothing(submission) -> None:
     request = target.request(submission("chain", platform=PLATFORM, parameters={"text": "x"}, service_account="trainer"))
     assert request["run"]["runtime_config"]["parameters"]["text"] == "x"
     assert request["run"]["service_account"] == "trainer"
-    assert request["pipeline_version"]["platform_spec"] == PLATFORM
+    assert of_write(request["pipeline_version"]["platform_spec"]) == LABELS | {"imagePullPolicy": "Always"}
     assert request["pipeline_version"]["version"].startswith("sha256-")
     assert "pipeline_root" not in request["run"]["runtime_config"]

@@ -57,7 +57,7 @@ def test_a_run_has_everything_that_is_set_and_the_file_stays_as_it_is(submission
     assert job.pop("pipelineSpec") == spec
     assert job == {
         "displayName": "a gate, once",
-        "labels": {"team": "flights"},
+        "labels": {"team": "flights", "penstock_pipeline": "gate", "penstock_run": request["pipelineJobId"]},
         "runtimeConfig": {
             "gcsOutputDirectory": "gs://bucket/root",
             "parameterValues": {"folder": to(tmp_path)},
@@ -104,6 +104,7 @@ def test_every_request_has_an_id_of_its_own_that_vertex_takes(submission: Submis
         ({}, {"labels": {"Team": "flights"}}, "label Team=flights"),
         ({}, {"labels": {"team": "flightS"}}, "label team=flightS"),
         ({}, {"labels": {"team": "My Flights"}}, "label team=My Flights"),
+        ({}, {"labels": {f"label{number}": "" for number in range(63)}}, "at most 64 labels, of which Penstock needs two"),
         ({}, {"network": "shared"}, "network 'shared'"),
         ({}, {"encryption_key": "key"}, "encryption_key 'key'"),
         ({}, {"encryption_key": KEY.replace("us-central1", "europe-west4")}, "is in europe-west4, but the runs are in us-central1"),

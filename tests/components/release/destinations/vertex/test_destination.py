@@ -76,7 +76,9 @@ def place(vertex: VertexDouble, saved_models: Path, bucket: str) -> Place:
     return Place(vertex, saved_models, f"gs://{bucket}/released")
 
 
-def test_a_canary_ends_with_one_deployment_and_its_rollback_point_on_the_endpoint(place: Place):
+def test_a_canary_ends_with_one_deployment_and_its_rollback_point_on_the_endpoint(place: Place, monkeypatch: pytest.MonkeyPatch):
+    labels = {"penstock_run": "flights-1", "vertex-ai-pipelines-run-billing-id": "42"}
+    monkeypatch.setenv("VERTEX_AI_PIPELINES_RUN_LABELS", json.dumps(labels))
     assert place.push("first").outcome == PUSHED
     done = place.push("second")
     assert (done.outcome, done.rollback_point.fingerprint) == (PUSHED, place.release("first").fingerprint)
@@ -87,6 +89,8 @@ def test_a_canary_ends_with_one_deployment_and_its_rollback_point_on_the_endpoin
     assert endpoint.labels["penstock_previous"] == place.release("first").fingerprint[:63]
     assert "penstock_lease_holder" not in endpoint.labels
     assert place.endpoint("flights-candidate").deployed_models == []
+    made = [endpoint, place.endpoint("flights-candidate"), *place.double.models()]
+    assert [labels.items() <= dict(one.labels).items() for one in made] == [True] * 4, "the bill is added up by the run's labels"
     current = place.open().current()
     assert (current.serving, current.previous, current.candidate) == (place.release("second"), place.release("first"), None)
 
