@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..budget import budget_options, keep_within_budget, price_table
 from .options import FILE, connected, run_options, where_options
 from .prepared import prepare
 from .printing import print_table, say, time_text
@@ -27,6 +28,7 @@ def schedule() -> None:
 @FILE
 @where_options
 @run_options
+@budget_options
 @click.option("--cron", required=True, metavar="CRON", help="Minute, hour, day of the month, month, day of the week.")
 @click.option("--time-zone", default="UTC", show_default=True, metavar="ZONE", help="An IANA time zone, such as Europe/Berlin.")
 @click.option(
@@ -40,6 +42,8 @@ def create(
 ) -> None:
     """Create a schedule for a compiled pipeline.
 
+    A budget is for one run, and is checked now: whether a schedule is created, not whether a run of it starts.
+
     \b
     Examples:
       penstock schedule create flight_delay_training --target vertex --params vertex.yaml --cron "0 6 * * *"
@@ -49,7 +53,9 @@ def create(
 
     when = timetable(given["name"], cron, time_zone, max_concurrency, catch_up, start, end)
     prepared = prepare(file, given)
-    made = prepared.target.create_schedule(prepared.submission, replace(when, name=when.name or prepared.pipeline.name))
+    submission = prepared.submission
+    keep_within_budget(given, price_table(given), prepared.target, prepared.pipeline.name, submission.spec, submission.parameters)
+    made = prepared.target.create_schedule(submission, replace(when, name=when.name or prepared.pipeline.name))
     say("scheduled", made.id)
     say("page", made.url)
     if made.next_run:
