@@ -66,6 +66,6 @@ def train_model(
             that namespace.
         checkpoint_uri: Path or URI of a folder for checkpoints, such as `gs://bucket/checkpoints`; several trainings may share it. A
             module that gives `fn_args.callbacks` to `Model.fit` goes on from the last step if the task is ended and runs again with the
-            same inputs. The checkpoints are removed when the task succeeds. Only with one worker. Empty: none.
+            same inputs. The checkpoints are removed when the task succeeds. Empty: none.
     """
     return container("tf-gpu", "train_model")

@@ -3,6 +3,8 @@
 `URI/TRAINING/` has the checkpoints of one training, and is named after all that determines it: no training goes on from another's. In it,
 `training.json` says how often the training was started, and `FIT-ATTEMPT-NUMBER/` is what `tf.train.Checkpoint` wrote. The record
 `FIT-ATTEMPT-NUMBER.json`, written last, makes it count, and has its fingerprint, so that a damaged checkpoint is noticed.
+
+Where several workers train, the chief alone writes there. The others read, and take part in a save, because it reads variables of all.
 """
 
 import hashlib
@@ -21,6 +23,8 @@ from penstock.components.data.filesystems import explaining, open_store, write_w
 from penstock.components.protocol import TaskError, fingerprint, redact, redact_all
 from penstock.components.protocol.disk_space import is_disk_full
 from penstock.components.protocol.folders import files_of
+
+from .team import this_worker
 
 # The newest, and the one before in case the newest is damaged.
 _KEPT = 2
@@ -81,10 +85,12 @@ class Found:
     Attributes:
         checkpoint: How far it had come.
         prefix: The path that the names of its files begin with, as `tf.train.Checkpoint.read` takes it.
+        number: A number that no other checkpoint of its fit has.
     """
 
     checkpoint: Checkpoint
     prefix: str
+    number: int
 
 
 class Checkpoints:
@@ -92,6 +98,7 @@ class Checkpoints:
 
     Attributes:
         resumed_from_step: The optimizer's step that this attempt went on from; 0 if from none.
+        is_chief: Whether this worker writes.
     """
 
     def __init__(self, uri: str, inputs: Mapping[str, Any]) -> None:
@@ -105,6 +112,7 @@ class Checkpoints:
             TaskError: The folder cannot be read or written.
         """
         self.resumed_from_step = 0
+        self.is_chief = this_worker().index == 0
         self._uri = redact(uri)
         with self._explained("used"):
             self._files, folder = open_store(uri)
@@ -136,6 +144,8 @@ class Checkpoints:
     def note(self, **known: Any) -> None:
         """Changes what is known of the training."""
         self._training = replace(self._training, **known)
+        if not self.is_chief:
+            return
         with self._explained("written"):
             write_whole(self._files, f"{self._root}/training.json", stored.dump(self._training, indent=1).encode())
 
@@ -153,7 +163,7 @@ class Checkpoints:
         with self._explained("read"):
             for name in reversed(_recorded(self._list(fit))):
                 if checkpoint := self._fetch(name, scratch / name):
-                    return Found(checkpoint, str(scratch / name / _STATE))
+                    return Found(checkpoint, str(scratch / name / _STATE), int(name.replace("-", "")))
                 _logger.warning("the checkpoint %s in %s is damaged; trying the one before", name, self._uri)
         return None
 
@@ -171,6 +181,8 @@ class Checkpoints:
         place = f"{self._root}/{checkpoint.fit}-{self.attempts:06}-{self._saved:06}"
         with self._explained("written"), TemporaryDirectory(prefix=_SCRATCH) as scratch:
             write(f"{scratch}/{_STATE}")
+            if not self.is_chief:
+                return
             sources = {f"{place}/{path.name}": str(path) for path in files_of(Path(scratch))}
             self._files.put(list(sources.values()), list(sources))
             record = replace(checkpoint, fingerprint=fingerprint(scratch))
@@ -179,6 +191,8 @@ class Checkpoints:
 
     def remove(self) -> None:
         """Removes everything of this training, for it has ended well; what cannot be removed is in the log."""
+        if not self.is_chief:
+            return
         try:
             self._files.rm(self._root, recursive=True)
         except Exception as error:  # every filesystem has exceptions of its own; the model is whole

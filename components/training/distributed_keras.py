@@ -18,6 +18,8 @@ import keras
 import tensorflow as tf
 from keras.src.backend.tensorflow import trainer
 
+from .agreement import spans_workers
+
 _Trainer = trainer.TensorFlowTrainer
 _make_function, _maybe_symbolic_build, _reduce = _Trainer._make_function, _Trainer._maybe_symbolic_build, trainer.reduce_per_replica
 
@@ -86,7 +88,6 @@ def _build_from_specs(model: Any, iterator: Any = None, data_batch: Any = None) 
 
 def _reduce_across_workers(values: Any, strategy: tf.distribute.Strategy, reduction: str) -> Any:
     """Stands in for `reduce_per_replica`: the mean of what steps return, which are scalars, over all replicas of all workers (keras#20585)."""
-    is_on_workers = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) and strategy.extended._in_multi_worker_mode()
-    if is_on_workers and reduction in ("auto", "mean"):
+    if spans_workers(strategy) and reduction in ("auto", "mean"):
         return keras.tree.map_structure(lambda value: strategy.reduce("MEAN", value, axis=None), values)
     return _reduce(values, strategy, reduction)

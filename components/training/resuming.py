@@ -2,6 +2,9 @@
 
 Keras's own BackupAndRestore begins the interrupted epoch again with the weights of its middle, forgets the random generators of layers,
 leaves two files that do not fit each other if it is killed while it writes, and takes any training's checkpoint (Keras 3.15).
+
+Where several workers train, they agree at each of these points whether to save and whether to end: SIGTERM may have come to one of them, and
+no clock is the same as another. TensorFlow's PreemptionCheckpointHandler has the same idea, for a training loop of one's own.
 """
 
 import logging
@@ -19,6 +22,7 @@ import tensorflow as tf
 from penstock.components.protocol import TaskError, figure
 from penstock.components.protocol.ending import TERMINATED
 
+from .agreement import sums
 from .checkpoints import Checkpoint, Checkpoints, Found
 from .fits import around_fits
 from .tracking import Run
@@ -66,7 +70,7 @@ class _Resuming(keras.callbacks.Callback):
         self._passes = passes
         self.fits = 0
         self._train: Callable[[Any], Any] | None = None
-        self._is_training = self._must_end = False
+        self._is_training = self._is_asked_to_end = False
 
     @contextmanager
     def surviving(self) -> Iterator[None]:
@@ -81,7 +85,7 @@ class _Resuming(keras.callbacks.Callback):
     def _end(self, *_: Any) -> None:
         if not self._is_training:
             sys.exit(TERMINATED)
-        self._must_end = True
+        self._is_asked_to_end = True
 
     @contextmanager
     def _around(self, package: Any, arguments: dict[str, Any]) -> Iterator[None]:
@@ -92,6 +96,7 @@ class _Resuming(keras.callbacks.Callback):
             raise TaskError("checkpoint_uri works with Keras 3 on TensorFlow only; use keras, not tf.keras, or give no checkpoint_uri")
         model, self._train = arguments["self"], None
         with self._checkpoints.newest(self.fits) as self._found:
+            self._require_same(model.distribute_strategy)
             self._is_one_pass = _is_one_pass(arguments.get("x"), arguments.get("steps_per_epoch"))
             if self._found:
                 is_done, epoch = self._found.checkpoint.done, self._found.checkpoint.epoch
@@ -105,7 +110,17 @@ class _Resuming(keras.callbacks.Callback):
                 if self._train:
                     model.train_function = self._train
         self.fits += 1
-        self._end_if_asked()
+        if self._is_asked_to_end:
+            self._leave()
+
+    def _require_same(self, strategy: tf.distribute.Strategy) -> None:
+        """Makes sure that all workers have found the same checkpoint."""
+        number = self._found.number if self._found else 0
+        workers, total = sums(strategy, 1, number)
+        if total != workers * number:
+            raise TaskError(
+                "checkpoint_uri: the workers found different checkpoints there; give a place that all of them read, and run the task again"
+            )
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Takes the found state over."""
@@ -131,7 +146,8 @@ class _Resuming(keras.callbacks.Callback):
             self._to_skip = checkpoint.executions_before
         self._checkpoints.resumed_from_step = checkpoint.step
         where = "the end of fit" if checkpoint.done else f"step {checkpoint.step:,} in epoch {checkpoint.epoch + 1}"
-        figure(f"attempt {self._checkpoints.attempts} goes on from {where}")
+        if self._checkpoints.is_chief:
+            figure(f"attempt {self._checkpoints.attempts} goes on from {where}")
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Saves the state that the epoch begins with, if it is time to."""
@@ -141,14 +157,12 @@ class _Resuming(keras.callbacks.Callback):
         self._metrics = None
         if is_next:
             self._to_pass = 0
-            self._save_if_due(0.0)
+            self._save_or_end(0.0)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Saves the state, if it is time to or the process must end."""
         self._executions += 1
-        if self._executions > self._to_pass:
-            self._save_if_due(_LEAST_SECONDS)
-        self._end_if_asked()
+        self._save_or_end(_LEAST_SECONDS)
 
     def on_test_begin(self, logs: Any = None) -> None:
         """Keeps the metrics of the epoch's training, which the evaluation takes for its own."""
@@ -157,7 +171,8 @@ class _Resuming(keras.callbacks.Callback):
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
         """Saves the state between the last step of an epoch and its end, if the process must end."""
-        self._save_if_due(math.inf)
+        if self._is_training:
+            self._save_or_end(math.inf)
 
     def _train_or_pass(self, iterator: Any) -> Any:
         """Takes the place of the train function, which an execution calls."""
@@ -189,11 +204,18 @@ class _Resuming(keras.callbacks.Callback):
             self.model.test_on_batch(*keras.utils.unpack_x_y_sample_weight(batch))
         tf.train.Checkpoint(metrics=_state(self.model)["metrics"]).read(self._found.prefix).expect_partial()
 
-    def _save_if_due(self, least_seconds: float) -> None:
+    def _save_or_end(self, least_seconds: float) -> None:
+        """Saves the state if it is time to, and saves it and ends the process if that must end, as any of the workers says."""
         is_time = time.monotonic() - self._saved_at > max(least_seconds, _SHARE * self._seconds)
-        if self._has_news and (self._must_end or is_time):
+        must_save, must_end = sums(self.model.distribute_strategy, is_time, self._is_asked_to_end)
+        if self._has_news and (must_save or must_end):
             self._save()
-        self._end_if_asked()
+        if must_end:
+            self._leave()
+
+    def _leave(self) -> None:
+        _logger.info("SIGTERM: ending; another attempt goes on from here")
+        sys.exit(TERMINATED)
 
     def _save(self, done: bool = False) -> None:
         began = time.monotonic()
@@ -213,14 +235,10 @@ class _Resuming(keras.callbacks.Callback):
             metrics=self._run.metrics,
         )
         self._checkpoints.save(checkpoint, tf.train.Checkpoint(**state).write)
+        sums(self.model.distribute_strategy, 0)  # no worker goes on, or ends, before the chief has saved
         self._saved_at, self._has_news = time.monotonic(), False
         self._seconds = self._saved_at - began
         _logger.debug("saved step %d in %.1f s", step, self._seconds)
-
-    def _end_if_asked(self) -> None:
-        if self._must_end:
-            _logger.info("SIGTERM: ending; another attempt goes on from here")
-            sys.exit(TERMINATED)
 
 
 def _state(model: Any) -> dict[str, list[tf.Variable]]:

@@ -26,7 +26,7 @@ class Bucket:
         addresses: The `HOST:PORT` of each worker; empty where their `TF_CONFIG` is set for them.
 
     Raises:
-        TaskError: An artifact is not in a bucket, or the bucket cannot be written.
+        TaskError: An artifact or the checkpoints are not in a bucket, or the bucket cannot be written.
     """
 
     def __init__(self, call: Call, addresses: list[str]) -> None:
@@ -36,6 +36,11 @@ class Bucket:
                     f"{name} is at {redact(artifact.uri)}, where workers on other machines cannot reach it; use a pipeline root in a bucket, "
                     "or workers_at=local://"
                 )
+        checkpoints = call.values.get("checkpoint_uri", "")
+        if checkpoints and not is_in_bucket(checkpoints):
+            raise TaskError(
+                f"checkpoint_uri is {redact(checkpoints)}, where workers on other machines cannot reach it; give the URI of a folder in a bucket"
+            )
         root = call.outputs["model"].uri.rstrip("/").rpartition("/")[0]
         self._root = f"{root}/.penstock-workers-{os.urandom(6).hex()}"
         self._call, self._addresses = call, addresses

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from penstock.components.protocol import TaskError
+from penstock.components.protocol.ending import TERMINATED, exit_in
 from penstock.components.protocol.logs import say
 from penstock.components.protocol.marks import ERROR
 from penstock.components.training.gpus import visible_gpus
 from penstock.components.training.team import TF_CONFIG, tf_config
 
+from . import ENDED
 from .call import Call
 from .chief import pass_on
 
@@ -29,6 +31,8 @@ _HOST = "127.0.0.1"
 _PORTS = range(20_000, 32_000)
 _POLL_SECONDS = 0.1
 _END_SECONDS = 10.0
+# Workers that are asked to end save their state first. Whoever ends the task ends these with it, when its own patience is at an end.
+_SAVE_SECONDS = 600.0
 _KEPT_LINES = 200
 
 
@@ -48,8 +52,9 @@ class Here:
                     variables = devices[index] | {TF_CONFIG: tf_config(addresses, index)}
                     started.append(_Process(index, workers, text, variables))
                 _wait(started)
-            finally:
-                _end(started)
+            except BaseException as error:
+                _end(started, _SAVE_SECONDS if exit_in(error) and call.values.get("checkpoint_uri") else _END_SECONDS)
+                raise
             return json.loads(output.read_text(encoding="utf-8"))
 
 
@@ -89,6 +94,8 @@ class _Process:
         code = self.process.returncode
         if given := next((line.removeprefix(ERROR) for line in reversed(self._lines) if line.startswith(ERROR)), ""):
             return f"{self.name}: {given}"
+        if code == TERMINATED:
+            return f"{self.name} {ENDED}"
         if code < 0:
             return f"{self.name} was ended by {signal.Signals(-code).name}; give the task more memory, or see who ended the process"
         last = next((line for line in reversed(self._lines) if line.strip()), "it printed nothing")
@@ -106,12 +113,12 @@ def _wait(started: Sequence[_Process]) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _end(started: Sequence[_Process]) -> None:
+def _end(started: Sequence[_Process], seconds: float) -> None:
     """Ends what still runs, with all that it has started: first in the way that lets it clean up."""
     running = [each.process for each in started if each.process.poll() is None]
     for process in running:
         os.killpg(process.pid, signal.SIGTERM)
-    deadline = time.monotonic() + _END_SECONDS
+    deadline = time.monotonic() + seconds
     for process in running:
         try:
             process.wait(max(0.0, deadline - time.monotonic()))

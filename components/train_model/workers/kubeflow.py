@@ -16,9 +16,11 @@ from kubernetes import client
 
 from penstock.components.images import own_image
 from penstock.components.protocol import TaskError, figure
+from penstock.components.protocol.ending import TERMINATED
 from penstock.components.protocol.marks import ERROR
 from penstock.components.release.kubernetes import Api, ClusterError, NotFound, Refused
 
+from . import ENDED
 from .bucket import Bucket
 from .call import Call
 from .chief import pass_on
@@ -175,6 +177,8 @@ class _TrainJob:
                 f"{who} was ended by the cluster: {pod.status.reason or 'no reason'} {pod.status.message or ''}".rstrip()
                 + "; run the task again"
             )
+        if end.exit_code == TERMINATED:
+            return f"{who} {ENDED}"
         if end.message:
             return f"{who}: {' '.join(end.message.split())}"
         lines = [line for line in self.text(pod, tail_lines=1).splitlines() if line.strip()]

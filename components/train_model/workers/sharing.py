@@ -22,8 +22,6 @@ def shared_by_workers(task: Callable[..., Any]) -> Callable[..., Any]:
         place = open_place(arguments.get("workers_at", ""))
         if workers == 1:
             return task(**arguments)
-        if arguments.get("checkpoint_uri"):
-            raise TaskError("checkpoint_uri works with one worker only; give workers=1, or no checkpoint_uri")
         given = place.train(Call.of(arguments | {"workers": 1, "workers_at": ""}), workers)
         for name, artifact in given["artifacts"].items():
             arguments[name].metadata |= decode_metadata(artifact["artifacts"][0]["metadata"])

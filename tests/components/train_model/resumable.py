@@ -1,5 +1,6 @@
-"""A module that goes on after its end, as Penstock's users write it. In front of it, a test puts `FOLDER`, where it finds and leaves files."""
+"""A module that goes on after its end, as Penstock's users write it. A test puts a folder for `FOLDER`, where each worker finds and leaves files."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -9,17 +10,20 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx_bsl.public import tfxio
 
-FOLDER = Path("FOLDER")
+FOLDER = Path("FOLDER", str(json.loads(os.environ.get("TF_CONFIG", '{"task": {"index": 0}}'))["task"]["index"]))
 
 
 class Witness(keras.callbacks.Callback):
-    """Writes down every step that was trained, and ends the process as the file `plan` says: SIGNAL, `train` or `test`, and a step."""
+    """Writes down every step that was trained, and ends the process as the file `plan` says: SIGNAL, `train` or `test`, and a step.
+
+    With the word `parent` after them, it ends the process that has started this one.
+    """
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.seen = int(self.model.optimizer.iterations)
+        self.seen = int(self.model.optimizer.iterations.numpy())
 
     def on_train_batch_end(self, batch, logs=None):
-        step = int(self.model.optimizer.iterations)
+        step = int(self.model.optimizer.iterations.numpy())
         if step > self.seen:
             with (FOLDER / "steps").open("a") as file:
                 file.write(f"{step}\n")
@@ -31,10 +35,10 @@ class Witness(keras.callbacks.Callback):
 
     def _follow_plan(self, during):
         plan = FOLDER / "plan"
-        name, when, step = plan.read_text().split() or ("", "", "")
+        name, when, step, *parent = plan.read_text().split() or ("", "", "")
         if when == during and self.seen >= int(step):
             plan.write_text("")
-            os.kill(os.getpid(), getattr(signal, name))
+            os.kill(os.getppid() if parent else os.getpid(), getattr(signal, name))
 
 
 def run_fn(fn_args):
@@ -47,7 +51,9 @@ def run_fn(fn_args):
         return dataset.map(lambda x, y: ({name: x[name] for name in ("distance", "hour")}, y))
 
     inputs = {name: keras.Input((1,), name=name) for name in ("distance", "hour")}
-    hidden = keras.layers.Dropout(0.5)(keras.layers.Dense(4, "relu")(keras.layers.Concatenate()(list(inputs.values()))))
+    hidden = keras.layers.Dropout(given.get("dropout", 0.5))(
+        keras.layers.Dense(4, "relu")(keras.layers.Concatenate()(list(inputs.values())))
+    )
     model = keras.Model(inputs, keras.layers.Dense(1, "sigmoid")(hidden))
     auc = keras.metrics.AUC(name="auc", num_thresholds=20)
     model.compile(

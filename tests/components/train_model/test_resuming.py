@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import tensorflow as tf
 from mlflow import MlflowClient
 
-NAME = "train_model"
+NAME, WORKERS = "train_model", 2
 MODULE = Path(__file__).with_name("resumable.py").read_text()
 
 
@@ -27,22 +28,33 @@ class Trainings:
 
     def __init__(self, run_task: Callable[..., Any], inputs: dict[str, Any], folder: Path, tracking_uri: str) -> None:
         self.folder, self.checkpoints = folder / "told", folder / "checkpoints"
-        self.folder.mkdir()
+        for worker in range(WORKERS):
+            (self.folder / str(worker)).mkdir(parents=True)
         self.module = MODULE.replace('"FOLDER"', repr(str(self.folder)))
         self.tracking_uri = tracking_uri
         self._run_task, self._inputs = run_task, inputs
 
-    def attempt(self, plan: str = "", subprocess: bool = False, **parameters: Any) -> Any:
-        (self.folder / "plan").write_text(plan)
+    def attempt(self, plan: str = "", worker: int = 0, subprocess: bool = False, **parameters: Any) -> Any:
+        for each in range(WORKERS):
+            (self.folder / str(each) / "plan").write_text(plan if each == worker else "")
         given = {"module_file": self.module, "tracking_uri": self.tracking_uri, "seed": 1, "checkpoint_uri": str(self.checkpoints)}
         return self._run_task(NAME, given | parameters, self._inputs, subprocess=subprocess)
 
-    def steps(self) -> list[int]:
-        """Returns the steps that were trained since the last call."""
-        file = self.folder / "steps"
+    def steps(self, worker: int = 0) -> list[int]:
+        """Returns the steps that a worker has trained since the last call."""
+        file = self.folder / str(worker) / "steps"
         steps = [int(line) for line in file.read_text().splitlines()] if file.exists() else []
         file.unlink(missing_ok=True)
         return steps
+
+    def saved_steps(self) -> list[int]:
+        """Returns the step of each checkpoint, the newest last."""
+        return [json.loads(record.read_text())["step"] for record in self.saved()]
+
+    def truncate_newest(self) -> None:
+        """Takes the end of the newest checkpoint away."""
+        state = next(self.saved()[-1].with_suffix("").glob("*.data*"))
+        state.write_bytes(state.read_bytes()[:-100])
 
     def saved(self) -> list[Path]:
         """Returns the records of the checkpoints, the newest last."""
@@ -72,14 +84,13 @@ def test_a_training_that_is_ended_goes_on_from_its_last_whole_checkpoint(trainin
     assert trainings.steps() == list(range(8, 21)), "no step is lost, also in the evaluation after an epoch"
     assert trainings.attempt("SIGKILL train 47", subprocess=True).code == -signal.SIGKILL
     assert trainings.steps() == list(range(21, 48))
-    before, newest = trainings.saved()
-    assert [json.loads(record.read_text())["step"] for record in (before, newest)] == [20, 40]
-    state = next(newest.with_suffix("").glob("*.data*"))
-    state.write_bytes(state.read_bytes()[:-100])
+    assert trainings.saved_steps() == [20, 40]
+    newest = trainings.saved()[-1].stem
+    trainings.truncate_newest()
     caplog.clear()
     result = trainings.attempt()
     assert trainings.steps() == list(range(21, 61))
-    assert f"the checkpoint {newest.stem} in {trainings.checkpoints} is damaged" in caplog.text
+    assert f"the checkpoint {newest} in {trainings.checkpoints} is damaged" in caplog.text
     assert "ignoring the checkpoints of 1 other trainings" in caplog.text
     assert_equal(result, expected)
     assert {"attempts": 4, "resumed_from_step": 20}.items() <= result.metadata["model"].items()
@@ -109,7 +120,7 @@ def test_a_training_that_is_killed_ten_times_at_random_gives_the_same_model(trai
         at += draw.randint(5, len(whole) // 10)
         ended = trainings.attempt(f"{name} {draw.choice(['train', 'test'])} {at}", subprocess=True, **parameters)
         assert ended.code == (143 if name == "SIGTERM" else -signal.SIGKILL)
-        newest = json.loads(trainings.saved()[-1].read_text())["step"] if trainings.saved() else 0
+        newest = max(trainings.saved_steps(), default=0)
         lost[name].append(max([newest, *trainings.steps()]) - newest)
     result = trainings.attempt(**parameters)
     print(f"steps lost: {lost}")
@@ -125,6 +136,53 @@ def test_steps_over_the_same_data_and_several_fits_go_on(trainings):
     result = trainings.attempt(**parameters)
     assert_equal(result, expected)
     assert result.metadata["model"]["resumed_from_step"] == 44
+
+
+@pytest.mark.slow
+def test_workers_go_on_together_from_their_last_whole_checkpoint(trainings):
+    expected = trainings.attempt(workers=WORKERS, checkpoint_uri="")
+    assert [trainings.steps(worker) for worker in range(WORKERS)] == [list(range(1, 61))] * WORKERS
+
+    ended = trainings.attempt("SIGTERM train 7", worker=1, workers=WORKERS)
+    assert re.fullmatch(
+        r"error: worker \d of 2 has ended, because one of the workers was asked to \(SIGTERM\); run the task again", ended.error
+    )
+    assert [trainings.steps(worker) for worker in range(WORKERS)] == [list(range(1, 8))] * WORKERS
+    assert trainings.saved_steps() == [7], "no step is lost"
+
+    assert trainings.attempt("SIGTERM train 27 parent", worker=1, subprocess=True, workers=WORKERS).code == 143
+    (chief, other) = (trainings.steps(worker) for worker in range(WORKERS))
+    assert chief == other == list(range(8, trainings.saved_steps()[-1] + 1)), "both end after the step that is saved"
+    assert chief[-1] >= 27
+
+    ended = trainings.attempt("SIGKILL train 57", worker=1, workers=WORKERS)
+    assert ended.error.startswith("error: worker 1 of 2 was ended by SIGKILL")
+    assert trainings.steps(1)[-1] == 57
+    trainings.steps()
+    before, newest = trainings.saved_steps()
+    trainings.truncate_newest()
+
+    result = trainings.attempt(workers=WORKERS)
+    assert before < newest == 40
+    assert [trainings.steps(worker) for worker in range(WORKERS)] == [list(range(before + 1, 61))] * WORKERS
+    assert_equal(result, expected)
+    assert {"attempts": 4, "resumed_from_step": before}.items() <= result.metadata["model"].items()
+    assert list(trainings.checkpoints.iterdir()) == [], "a training that has ended well leaves none"
+    client = MlflowClient(trainings.tracking_uri)
+    runs = client.search_runs([client.get_experiment_by_name("penstock").experiment_id])
+    assert len(runs) == 2, "all attempts are one run"
+
+
+@pytest.mark.slow
+def test_another_number_of_workers_goes_on(trainings):
+    parameters = {"hyperparameters": {"dropout": 0}}
+    expected = trainings.attempt(checkpoint_uri="", **parameters)
+    assert trainings.attempt("SIGTERM train 27", worker=1, workers=WORKERS, **parameters).code == 1
+    trainings.steps()
+    result = trainings.attempt(**parameters)
+    assert trainings.steps() == list(range(28, 61))
+    for name in ("loss", "auc", "val_loss", "val_auc"):
+        assert result.metadata["metrics"][name] == pytest.approx(expected.metadata["metrics"][name], rel=1e-5)
 
 
 @pytest.mark.parametrize(

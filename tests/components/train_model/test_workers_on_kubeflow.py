@@ -109,6 +109,28 @@ def test_a_worker_that_is_killed_for_memory(cluster, spec):
     assert "worker 1 of 2 ended with exit code 137 (OOMKilled)" in error_of(run(spec))
 
 
+def test_a_pod_that_is_evicted_takes_no_step_with_it(cluster, spec, tmp_path):
+    for worker in range(2):
+        (tmp_path / str(worker)).mkdir()
+        (tmp_path / str(worker) / "plan").write_text("SIGTERM train 27 parent" if worker else "")
+    values = spec["inputs"]["parameterValues"]
+    values["module_file"] = Path(__file__).with_name("resumable.py").read_text().replace('"FOLDER"', repr(str(tmp_path)))
+    values["checkpoint_uri"] = str(tmp_path / "checkpoints")
+    assert "checkpoint_uri is " in error_of(run(spec))
+    root = spec["outputs"]["artifacts"]["model"]["artifacts"][0]["uri"].rpartition("/")[0]
+    values["checkpoint_uri"] = f"{root}/checkpoints"
+    assert " of 2 has ended, because one of the workers was asked to (SIGTERM); run the task again" in error_of(run(spec))
+    steps = [(tmp_path / str(worker) / "steps").read_text() for worker in range(2)]
+    assert steps[0] == steps[1]
+    done = run(spec)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "0" / "steps").read_text().split() == [str(step) for step in range(1, 61)]
+    given = json.loads((tmp_path / "out" / "executor_output.json").read_text())
+    metadata = given["artifacts"]["model"]["artifacts"][0]["metadata"]
+    assert (metadata["attempts"], metadata["resumed_from_step"]) == (2, int(steps[0].split()[-1]))
+    assert left(spec) == []
+
+
 def test_a_worker_that_never_starts(cluster, spec):
     cluster.pending[1] = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
     cluster.pending[0] = cluster.pending[1]

@@ -6,6 +6,7 @@ import pytest
 
 from penstock.components.protocol import TaskError
 from penstock.components.training.checkpoints import Checkpoint, Checkpoints
+from penstock.components.training.team import TF_CONFIG, tf_config
 
 
 def writing(text):
@@ -39,6 +40,23 @@ def test_checkpoints_in_a_bucket(bucket_elsewhere, scheme):
         assert found is None
     again.remove()
     assert [Path(file).name for file in store.find(f"{bucket_elsewhere}/checkpoints")] == ["training.json"], "the other training's"
+
+
+def test_a_worker_that_is_not_the_chief_reads_and_writes_nothing(tmp_path, monkeypatch):
+    chief = Checkpoints(str(tmp_path), {})
+    chief.save(Checkpoint(fit=0, epoch=0, executions=1, executions_before=0, step=1), writing("1"))
+    before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*")}
+    monkeypatch.setenv(TF_CONFIG, tf_config(["chief:2222", "other:2222"], 1))
+    other = Checkpoints(str(tmp_path), {})
+    other.note(tracking_run_id="its own")
+    taken = []
+    other.save(Checkpoint(fit=0, epoch=0, executions=2, executions_before=0, step=2), taken.append)
+    assert len(taken) == 1, "variables are read on all workers"
+    with other.newest(0) as found:
+        assert found is not None
+        assert (found.checkpoint.step, Path(f"{found.prefix}.index").read_text()) == (1, "1")
+    other.remove()
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*")} == before
 
 
 def test_a_bucket_that_does_not_exist_is_one_line(bucket_elsewhere):
