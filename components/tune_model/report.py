@@ -1,22 +1,23 @@
 """The page of a search: its trials, parallel coordinates, and what mattered."""
 
-import io
-import re
-import warnings
+import json
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-from markupsafe import Markup
+import numpy as np
 
 from penstock.components.evidence.page import number, write_page
 
+from .coordinates import draw
 from .space import Space
-from .trials import COMPLETED, STOPPED, Trial, ranked
+from .trials import COMPLETED, FAILED, OUT_OF_TIME, STOPPED, Trial, ranked
 
 # Fewer say nothing of what mattered.
 _LEAST_TRIALS = 5
 _TREES = 200
+# More choices do not fit on an axis.
+_MOST_CHOICES = 8
+_ORDER = (COMPLETED, STOPPED, OUT_OF_TIME, FAILED)
 
 
 def write_report(path: Path, objective: str, direction: str, trials: list[Trial], space: Space) -> None:
@@ -30,24 +31,28 @@ def write_report(path: Path, objective: str, direction: str, trials: list[Trial]
         space: What was searched.
     """
     best = ranked(trials, direction)
-    names = list(space.searched)
     scored = sorted((trial for trial in trials if trial.status in (COMPLETED, STOPPED)), key=lambda trial: trial.trial)
-    positions = pd.DataFrame([_positions(trial, space) for trial in scored], columns=names)
-    scores = pd.Series([trial.score for trial in scored], dtype=float)
-    in_order = [*best, *sorted((trial for trial in trials if trial not in best), key=lambda trial: (trial.status, trial.trial))]
+    positions = np.array([_positions(trial, space) for trial in scored])
+    scores = np.array([trial.score for trial in scored], float)
+    is_apart = len(set(scores)) > 1
     write_page(
         Path(__file__).with_name("report.html.j2"),
         path,
         title="Hyperparameter search",
         objective=objective,
         better="higher" if direction == "max" else "lower",
-        trials=in_order,
+        trials=[
+            *best,
+            *sorted((trial for trial in trials if trial not in best), key=lambda trial: (_ORDER.index(trial.status), trial.trial)),
+        ],
+        statuses={status: count for status in _ORDER if (count := sum(trial.status == status for trial in trials))},
         best=best[0],
         first=next((trial for trial in best if trial.trial == 0), None) if space.start else None,
-        names=names,
+        names=list(space.searched),
         given=space.given,
-        coordinates=_coordinates(positions, scores, objective, direction) if len(scored) > 1 else None,
-        importance=_importance(positions, scores) if len(scored) >= _LEAST_TRIALS else None,
+        coordinates=_coordinates(positions, scores, space, objective, direction, scored.index(best[0])) if len(scored) > 1 else None,
+        importance=_importance(positions, scores, list(space.searched)) if len(scored) >= _LEAST_TRIALS and is_apart else None,
+        scored=len(scored),
         least_trials=_LEAST_TRIALS,
         number=number,
         shown=_shown,
@@ -60,7 +65,7 @@ def _positions(trial: Trial, space: Space) -> list[float]:
     return [parameter.value_to_prob(drawn[name]) for name, parameter in space.searched.items()]
 
 
-def _importance(positions: pd.DataFrame, scores: pd.Series) -> dict[str, float]:
+def _importance(positions: np.ndarray, scores: np.ndarray, names: list[str]) -> dict[str, float]:
     """Returns each hyperparameter's share of the permutation importances in a random forest that was fitted to the scores."""
     from sklearn.ensemble import RandomForestRegressor
     from sklearn.inspection import permutation_importance
@@ -68,35 +73,33 @@ def _importance(positions: pd.DataFrame, scores: pd.Series) -> dict[str, float]:
     forest = RandomForestRegressor(_TREES, random_state=0).fit(positions, scores)
     found = permutation_importance(forest, positions, scores, n_repeats=20, random_state=0).importances_mean.clip(min=0)
     total = found.sum() or 1.0
-    return dict(sorted(zip(positions.columns, found / total, strict=True), key=lambda item: -item[1]))
+    return dict(sorted(zip(names, found / total, strict=True), key=lambda item: -item[1]))
 
 
-def _coordinates(positions: pd.DataFrame, scores: pd.Series, objective: str, direction: str) -> Markup:
-    """Draws a line per trial through its values, the better the darker, as inline SVG."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
+def _coordinates(positions: np.ndarray, scores: np.ndarray, space: Space, objective: str, direction: str, best: int) -> str:
+    """Draws the values of the trials and, on the last axis, their scores."""
+    least, most = scores.min(), scores.max()
+    heights = (scores - least) / (most - least) if most > least else np.full(len(scores), 0.5)
+    _, ranks = np.unique(-scores if direction == "max" else scores, return_inverse=True)
+    ends = {0.0: number(least), 1.0: number(most)} if most > least else {0.5: number(least)}
+    labels = [*map(_labels, space.searched.values()), ends]
+    return draw([*space.searched, objective], labels, np.column_stack([positions, heights]), ranks, best)
 
-    rank = scores.rank(ascending=direction == "min", pct=True)
-    spread = scores.max() - scores.min()
-    table = positions.assign(**{objective: (scores - scores.min()) / spread if spread else 0.5})
-    table = table.assign(rank=rank).sort_values("rank", ascending=False)
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "penstock", "font.family": "sans-serif"}):
-        drawing = Figure(figsize=(9, 3.2), layout="constrained")
-        axes = drawing.subplots()
-        colors = mpl.colormaps["viridis"](table["rank"].drop_duplicates().to_numpy())
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            pd.plotting.parallel_coordinates(table, "rank", ax=axes, color=[mpl.colors.to_hex(color) for color in colors])
-        axes.get_legend().remove()
-        axes.set_yticks([0, 1], ["least", "most"])
-        text = io.StringIO()
-        drawing.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
-    return Markup(re.sub(r"^.*?(?=<svg)", "", text.getvalue(), flags=re.DOTALL))  # noqa: S704 - matplotlib escapes the names
+
+def _labels(parameter: Any) -> dict[float, str]:
+    """Returns what stands on the axis of one of KerasTuner's hyperparameters: the ends of its range, or its choices."""
+    if hasattr(parameter, "min_value"):
+        values = [parameter.min_value, parameter.max_value]
+    else:
+        values = [*parameter.values]
+        values = values if len(values) <= _MOST_CHOICES else [values[0], values[-1]]
+    return {parameter.value_to_prob(value): _shown(value) for value in values}
 
 
 def _shown(value: Any) -> str:
+    """Returns a value of a hyperparameter as people write it in a search space."""
     if value is None:
         return "–"
     if isinstance(value, float):
         return number(value)
-    return str(value)
+    return value if isinstance(value, str) else json.dumps(value, default=str)
