@@ -4,7 +4,7 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from rich.console import Console
@@ -21,9 +21,6 @@ from .lint import lint
 from .options import CompiledFile, label_option, name_value_pairs, parameter_options, verbose_option
 from .remote import runs, schedule, submit, upload
 from .serve import serve
-
-if TYPE_CHECKING:
-    from ..cost.prices import Prices
 
 _out = Console(soft_wrap=True)
 
@@ -127,6 +124,7 @@ def run(
     from ..local.side_by_side import default_limit
     from ..remote.release_names import check_names
     from ..spec.pipeline_file import PipelineFile, read_values
+    from .run_page import page_uri
 
     started = time.monotonic()
     given = name_value_pairs(texts)
@@ -145,20 +143,10 @@ def run(
         ours = make_runner(runner, extra_packages, ahead=parallel != 1)
         result = run_pipeline(pipeline, arguments, root, fresh, ours, limit, _out, named)
     except Interrupted as interruption:
-        _page(interruption.folder, prices)
+        page_uri(interruption.folder, prices)
         click.echo("interrupted; finished tasks are cached", err=True)
         sys.exit(128 + interruption.number)
-    sys.exit(report(result, time.monotonic() - started, _out, _page(result.folder, prices)))
-
-
-def _page(folder: Path, prices: "Prices | None") -> str:
-    """Writes the run's page, and returns its URI; empty if the disk is full, which the run's tasks have said."""
-    from .run_page import write_run_page
-
-    try:
-        return write_run_page(folder, prices).as_uri()
-    except (OSError, UserError):
-        return ""
+    sys.exit(report(result, time.monotonic() - started, _out, page_uri(result.folder, prices)))
 
 
 _destination = click.argument("destination")

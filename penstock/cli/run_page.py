@@ -4,8 +4,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from penstock.components.data.local_runs import DONE, LocalRun, read_run
-from penstock.components.evidence.page import write_page
 from penstock.components.protocol.atomic import atomically
 
 from ..cost.runs import local_run
@@ -13,11 +14,23 @@ from ..cost.statement import Statement, make_statement
 from ..errors import UserError
 from ..local.display import duration
 from ..local.task_records import read_record
+from ..local.tasks import reason
 
 if TYPE_CHECKING:
     from ..cost.prices import Prices
 
 FILE = "index.html"
+
+
+def page_uri(folder: Path, prices: "Prices | None") -> str:
+    """Writes a run's page, and returns its URI; empty if it cannot be written: how the run ended does not depend on its page."""
+    try:
+        return write_run_page(folder, prices).as_uri()
+    except (OSError, UserError):  # the disk is full, which the run's tasks have said
+        return ""
+    except Exception as error:
+        click.echo(f"warning: the run's page cannot be written: {reason(error)}", err=True)
+        return ""
 
 
 def write_run_page(folder: Path, prices: "Prices | None") -> Path:
@@ -31,6 +44,8 @@ def write_run_page(folder: Path, prices: "Prices | None") -> Path:
         UserError: The run has no record of its tasks.
         OSError: The page cannot be written.
     """
+    from penstock.components.evidence.page import write_page
+
     run, record = read_run(folder), read_record(folder)
     statement, problem = _stated(folder, prices)
     page = folder / FILE

@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from penstock.cli import main
-from penstock.cli.run_page import write_run_page
+from penstock.cli.run_page import page_uri, write_run_page
 from penstock.cost.prices import read_prices
 
 from ...doubles.kubeflow.double import KubeflowDouble
@@ -171,6 +171,16 @@ def test_a_page_says_why_it_has_no_prices_and_runs_nothing_that_a_task_says(
     assert "0.50 of 4" in page, "what was taken is known all the same"
     assert "SECRET" not in page
     assert "<script>" not in page
+
+
+def test_a_page_that_cannot_be_written_is_a_warning(spent: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Path(shutil.copytree(spent, tmp_path / "spent"))
+    (run / "run.json").write_text("{")
+    assert page_uri(run, None) == ""
+    said = capsys.readouterr().err
+    assert re.fullmatch(
+        r"warning: the run's page cannot be written: Malformed: the run at .*/spent/run.json cannot be read .*; remove it\n", said
+    ), said
 
 
 def test_energy_is_what_the_formula_says(prices: Callable[..., Path], spent: Path) -> None:
