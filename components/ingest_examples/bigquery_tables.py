@@ -70,7 +70,7 @@ class BigQuerySnapshot:
         source: dict[str, str],
     ) -> None:
         name = str(table.reference)
-        at = (time or table.modified).isoformat()
+        at = (time or _made(table)).isoformat()
         self.uri = f"bigquery://{place}" + (f"?timestamp={at}" if time else "")
         self.source: dict[str, Any] = {"format": "bigquery", "uri": self.uri, "table_id": name, "snapshot_time": at} | source
         self.files = [name]
@@ -116,7 +116,7 @@ def open_version(place: str, option: str, value: str) -> BigQuerySnapshot:
     Raises:
         TaskError: There is no such table or time, it cannot be read, or the query fails.
     """
-    time = time_of(value) if option == "timestamp" else None
+    asked = time_of(value) if option == "timestamp" else None
     try:
         credentials, _ = google.auth.default(scopes=_SCOPES)
     except GoogleAuthError as error:
@@ -138,7 +138,8 @@ def open_version(place: str, option: str, value: str) -> BigQuerySnapshot:
         table = _find(client, bigquery.TableReference.from_string(name))
     # Neither do table snapshots change, nor what queries leave, which is in hidden datasets.
     is_constant = table.table_type == "SNAPSHOT" or table.dataset_id.startswith("_")
-    return BigQuerySnapshot(place, reader, project, table, time or (None if is_constant else _now()), {})
+    latest = None if is_constant else datetime.datetime.now(datetime.timezone.utc)
+    return BigQuerySnapshot(place, reader, project, table, asked or latest, {})
 
 
 def _run(client: bigquery.Client, query: str) -> bigquery.QueryJob:
@@ -177,8 +178,9 @@ def _find(client: bigquery.Client, reference: bigquery.TableReference) -> bigque
     return table
 
 
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.timezone.utc)
+def _made(table: bigquery.Table) -> datetime.datetime:
+    """Returns since when a table that does not change has been what it is."""
+    return table.snapshot_definition.snapshot_time if table.snapshot_definition else table.created
 
 
 def _schema(session: ReadSession) -> pa.Schema:

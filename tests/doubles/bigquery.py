@@ -152,6 +152,7 @@ class BigQuery:
         """Divides a table among streams, another way each time: which row is in which is not promised, nor their order."""
         self.sessions.append(request)
         project = request.parent.removeprefix("projects/")
+        # https://cloud.google.com/bigquery/docs/reference/storage#permissions
         if "bigquery.readsessions.create" in self.denied:
             context.abort(
                 grpc.StatusCode.PERMISSION_DENIED,
@@ -162,6 +163,7 @@ class BigQuery:
         table = self.tables.get(f"{table_project}.{dataset}.{name}")
         if table is None:
             context.abort(grpc.StatusCode.NOT_FOUND, f"request failed: Not found: Table {table_project}:{dataset}.{name}")
+        # https://cloud.google.com/bigquery/docs/reference/storage#limitations
         if table.kind not in ("TABLE", "SNAPSHOT"):
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "request failed: non-table entities cannot be read with the storage API")
         rows = self._rows(session, table, f"{table_project}:{dataset}.{name}", context)
@@ -195,6 +197,7 @@ class BigQuery:
             at, before = (int(each.timestamp() * 1000) for each in (time, oldest))
             refuse(f"Invalid snapshot time {at} for table {name}@{at}. Cannot read before {before}.")
         rows, options = table.at(time), session.read_options
+        # https://cloud.google.com/bigquery/docs/querying-partitioned-tables#require_a_partition_filter_in_queries
         if table.requires_filter and not options.row_restriction:
             refuse(f"Cannot query over table '{name}' without a filter over column(s) 'day' that can be used for partition elimination")
         if options.row_restriction:
@@ -238,13 +241,17 @@ class BigQuery:
         return None
 
     def _get_table(self, project: str, dataset: str, name: str) -> Answer:
+        """Describes a table; what it refuses is in https://cloud.google.com/bigquery/docs/error-messages."""
         table = self.tables.get(f"{project}.{dataset}.{name}")
         if "bigquery.tables.get" in self.denied:
             permission = f"Permission bigquery.tables.get denied on table {project}:{dataset}.{name} (or it may not exist)."
             return _refusal(403, "accessDenied", f"Access Denied: Table {project}:{dataset}.{name}: {permission}")
         if table is None:
             return _refusal(404, "notFound", f"Not found: Table {project}:{dataset}.{name}")
-        changed = list(table.versions)[-1]
+        made, *_ = (str(int(time.timestamp() * 1000)) for time in table.versions)
+        # https://cloud.google.com/bigquery/docs/reference/rest/v2/tables#SnapshotDefinition: the time of the rows, before that of the copy
+        copied = (next(iter(table.versions)) - datetime.timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        base = {"projectId": project, "datasetId": dataset, "tableId": "base"}
         return Answer(
             200,
             {
@@ -253,8 +260,9 @@ class BigQuery:
                 "tableReference": {"projectId": project, "datasetId": dataset, "tableId": name},
                 "type": table.kind,
                 "requirePartitionFilter": table.requires_filter,
-                "lastModifiedTime": str(int(changed.timestamp() * 1000)),
-            },
+                "creationTime": made,
+            }
+            | ({"snapshotDefinition": {"baseTableReference": base, "snapshotTime": copied}} if table.kind == "SNAPSHOT" else {}),
         )
 
     def _insert(self, project: str, body: dict[str, Any]) -> Answer:
