@@ -1,6 +1,7 @@
 """A lakeFS server on this machine, with what its clients need to write, commit and read: one repository's API and S3 gateway.
 
-As lakeFS 1.84's sources have it (`PENSTOCK_LAKEFS_URL` leads the tests of ingest_examples to a real server):
+From lakeFS 1.84's sources. The tests of ingest_examples that use it also pass with a server of that version, to which `PENSTOCK_LAKEFS_URL`
+leads them (`go build ./cmd/lakefs`, then `lakefs run` with a local database and block store):
 
 - One port serves both. A request that AWS's client has signed is the gateway's (`sig.IsAWSSignedRequest` in cmd/lakefs/cmd/run.go).
 - The gateway's buckets are repositories, and its keys are `REF/PATH`; REF may be part of a commit's ID. A branch's keys include what is
@@ -66,7 +67,7 @@ class _Repository:
         for _ in range(0 if back is None else int(back or 1)):
             found = found and found.parent
         if not found:
-            raise LookupError(f"get commit by ref {name}: not found")
+            raise LookupError("ref: not found")
         return found
 
     def files(self, ref: str) -> Files:

@@ -168,7 +168,7 @@ def test_a_delta_table_has_both_versions(flights, ingest, tmp_path):
     ("path", "message"),
     [
         ("", "names no ref; give lakefs://REPOSITORY/REF/PATH"),
-        ("/nothing/flights", "/nothing (get commit by ref nothing: not found); give lakefs://REPOSITORY/REF/PATH"),
+        ("/nothing/flights", "/nothing (ref: not found); give lakefs://REPOSITORY/REF/PATH"),
         ("/main$/flights", "give lakefs://REPOSITORY/REF/PATH, where REF is a branch, a tag or a commit"),
         ("-other/main/flights", "-other/main (repository not found); give lakefs://"),
         ("/main/nothing", "/nothing); correct the path, or wait for the data"),
