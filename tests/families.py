@@ -27,6 +27,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FAMILIES = ("tf", "tfdv", "feast", "deploy", "serve")
 # What is laid over each family's environment, and over one family's alone; each has a lock in requirements/.
 _PYTEST, _DOUBLES = "pytest", {"deploy": "doubles"}
+# What some users lay over a family's environment.
+_DVC = ROOT / "images" / "tf" / "requirements-dvc.txt"
 # What commands import in the end, as they do it.
 IMPORTS = [
     "penstock.kfp_adapter.lazy_import:import_kfp",
@@ -84,6 +86,7 @@ def variables(item: Environment) -> dict[str, str]:
         | {
             "PYTHONPATH": os.pathsep.join(map(str, [code_path(), *overlays])),
             "PENSTOCK_DOUBLES_PATH": _doubles_path(),
+            "PENSTOCK_DVC_PATH": str(_installed(_DVC, item.python, item.version)) if item.family == "tf" else "",
             "TF_CPP_MIN_LOG_LEVEL": "3",
             "TF_ENABLE_ONEDNN_OPTS": "0",
         }
@@ -146,14 +149,16 @@ def overlay(name: str, python: Path, version: str) -> Path:
         python: The environment's interpreter.
         version: Its version, as `3.12`.
     """
-    lock = ROOT / "requirements" / f"{name}.txt"
+    return _installed(ROOT / "requirements" / f"{name}.txt", python, version)
 
+
+def _installed(lock: Path, python: Path, version: str) -> Path:
     def install(folder: Path) -> None:
         command = [uv.find_uv_bin(), "pip", "install", "-q", "--python", str(python), "--target", str(folder)]
-        subprocess.run([*command, "--require-hashes", "--compile-bytecode", "-r", str(lock)], check=True)
+        subprocess.run([*command, "--no-deps", "--require-hashes", "--compile-bytecode", "-r", str(lock)], check=True)
 
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
-    return keep(cache_root() / "overlays" / f"{name}-{digest}-py{version}", install)
+    return keep(cache_root() / "overlays" / f"{lock.stem}-{digest}-py{version}", install)
 
 
 def main() -> int:

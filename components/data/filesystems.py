@@ -1,5 +1,6 @@
 """Files and folders on any file system of fsspec."""
 
+import importlib
 import logging
 import os
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ logging.getLogger("gcsfs").addHandler(logging.NullHandler())
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 120.0
+# Schemes whose files have versions, each with a module of its own.
+_VERSIONED = ("lakefs", "dvc")
 _S3_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 
 
@@ -39,21 +42,21 @@ def open_store(uri: str) -> tuple[Any, str]:
     """Returns the fsspec filesystem that holds a path or URI, mounted or not, and the path on it. No request waits for ever.
 
     `minio://` is `s3://` at the endpoint that `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` names, and `lakefs://` is at the server that
-    `LAKECTL_SERVER_ENDPOINT_URL` names.
+    `LAKECTL_SERVER_ENDPOINT_URL` names. `dvc://` is a Git repository at a commit.
 
     Raises:
         ImportError: The filesystem's package is not installed.
-        TaskError: The URI is a `minio://` or `lakefs://` one, and the variables that it needs are not set.
+        TaskError: The URI is a `minio://` or `lakefs://` one, and the variables that it needs are not set, or a `dvc://` one, and DVC is
+            not installed.
         ValueError: The URI's scheme is unknown.
     """
     import fsspec
 
     uri = minio_as_s3(uri)
     scheme, mark, _ = uri.partition("://")
-    if scheme == "lakefs":
-        from .lakefs import open_objects
-
-        return open_objects(uri)
+    if scheme in _VERSIONED:
+        files: tuple[Any, str] = importlib.import_module(f".{scheme}", __package__).open_files(uri)
+        return files
     return fsspec.core.url_to_fs(uri, **_options(scheme if mark else "file"))
 
 

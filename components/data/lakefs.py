@@ -65,7 +65,7 @@ def server() -> Server:
     return Server(url.rstrip("/").removesuffix("/api/v1"), key_id, secret)
 
 
-def open_objects(uri: str) -> tuple[Any, str]:
+def open_files(uri: str) -> tuple[Any, str]:
     """Returns the filesystem that holds a `lakefs://REPOSITORY/REF/PATH` URI, and the path on it.
 
     Raises:

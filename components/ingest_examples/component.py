@@ -53,7 +53,8 @@ def ingest_examples(
             hash of their values, because they come in no order.
             Files at a commit of lakeFS: `lakefs://REPOSITORY/REF/PATH`, where REF is a branch, a tag or a commit. The server is
             named by `LAKECTL_SERVER_ENDPOINT_URL`, `LAKECTL_CREDENTIALS_ACCESS_KEY_ID` and
-            `LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY`.
+            `LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY`. What DVC tracks at a commit of a Git repository, with packages that the image
+            does not have (images/tf/requirements-dvc.txt): `dvc://REPOSITORY?rev=REV&path=PATH`.
         examples: The Examples: `Split-<name>/part-*.parquet`. Metadata: format, Splits with row counts, rows, bytes, Span,
             version, source files with their SHA-256, the version of the table or the commit of the files (`source`), fingerprint.
         rows: The number of rows in all Splits.

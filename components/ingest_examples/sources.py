@@ -166,8 +166,8 @@ def table_uri(input_uri: str) -> str | None:
         return f"iceberg://{input_uri}"
     if "://" not in input_uri or Path(input_uri).exists():
         is_table = bool(input_uri) and (Path(absolute(input_uri)) / _DELTA_LOG).is_dir()
-    elif PurePosixPath(input_uri).suffix or input_uri.startswith(("http://", "https://")):
-        is_table = False  # to see that a file is no folder would take a right that reading it does not
+    elif PurePosixPath(input_uri).suffix or input_uri.startswith(("http://", "https://", "dvc://")):
+        is_table = False  # to see that a file is no folder would take a right that reading it does not, and Delta's library knows no DVC
     else:
         with _listing(input_uri):
             filesystem, path = _open(input_uri)

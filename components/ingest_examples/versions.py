@@ -1,11 +1,11 @@
-"""Files with versions: `lakefs://REPOSITORY/REF/PATH` names them by a ref, which may name another commit tomorrow.
+"""Files with versions: `lakefs://` and `dvc://` name them by a ref, which may name another commit tomorrow.
 
 The ref is looked up once; from then on the task, its workers and its metadata speak of the commit that it named.
 """
 
 from typing import Any
 
-from penstock.components.protocol import TaskError
+from penstock.components.protocol import TaskError, redact
 
 from .table_options import instant
 from .tables import FORMATS
@@ -22,15 +22,37 @@ def pinned(input_uri: str) -> tuple[str, dict[str, Any]]:
     Raises:
         TaskError: There is no such commit, or it cannot be found out.
     """
+    if input_uri.startswith("dvc://"):
+        return _in_dvc(input_uri)
     table, mark, place = input_uri.partition(_LAKEFS)
-    if not mark or table.removesuffix("://") not in ("", *FORMATS):
-        return input_uri, {}
+    if mark and table.removesuffix("://") in ("", *FORMATS):
+        return _in_lakefs(table, place)
+    return input_uri, {}
+
+
+def _in_dvc(uri: str) -> tuple[str, dict[str, Any]]:
+    from penstock.components.data.dvc import commit_of, place_of
+
+    place = place_of(uri)
+    commit = commit_of(place)
+    uri = place._replace(rev=commit.id).uri
+    md5 = {"md5": commit.md5} if commit.md5 else {}
+    return uri, _source("dvc", uri, redact(place.repository), commit.id, commit.created) | md5
+
+
+def _in_lakefs(table: str, place: str) -> tuple[str, dict[str, Any]]:
     from penstock.components.data.lakefs import commit_of
 
     repository, _, rest = place.partition("/")
     ref, _, path = rest.partition("/")
     if not repository or not ref:
-        raise TaskError(f"input_uri {input_uri} names no ref; give lakefs://REPOSITORY/REF/PATH, where REF is a branch, a tag or a commit")
+        raise TaskError(
+            f"input_uri {table}{_LAKEFS}{place} names no ref; give lakefs://REPOSITORY/REF/PATH, where REF is a branch, a tag or a commit"
+        )
     commit = commit_of(repository, ref)
     uri = f"{table}{_LAKEFS}{repository}/{commit.id}/{path}"
-    return uri, {"format": "lakefs", "uri": uri, "repository": repository, "commit": commit.id, "committed": instant(commit.created * 1000)}
+    return uri, _source("lakefs", uri, repository, commit.id, commit.created)
+
+
+def _source(form: str, uri: str, repository: str, commit: str, created: int) -> dict[str, Any]:
+    return {"format": form, "uri": redact(uri), "repository": repository, "commit": commit, "committed": instant(created * 1000)}

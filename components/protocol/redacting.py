@@ -6,7 +6,7 @@ from typing import Any
 _HIDDEN = "***"
 _MARKS = ")];,.:"
 # URIs whose queries are Penstock's own options.
-_OPTIONS = ("local://", "kserve://", "vertex://", "pvc://", "delta://", "iceberg://", "bigquery://")
+_OPTIONS = ("local://", "kserve://", "vertex://", "pvc://", "delta://", "iceberg://", "bigquery://", "dvc://")
 _SECRETS = re.compile(
     r"""(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,30}://)
     (?P<user>[^\s/?#@:'"<>]{0,2000}:(?!\d{1,5}(?:[^\w%@:]|$))[^\s@]{0,2000}@(?:[^\s/?#@'"<>]{0,2000}@)*|[^\s/?#@'"<>]{1,2000}(?:@|%40))?

@@ -20,3 +20,9 @@ def test_the_doubles_agree_with_the_deploy_family():
     shared = family.keys() & doubles.keys()
     assert "botocore" in shared
     assert {name: doubles[name] for name in shared} == {name: family[name] & doubles[name] for name in shared}
+
+
+def test_what_dvc_adds_to_the_tf_family_is_not_in_it():
+    family, dvc = pins(ROOT / "images/tf/requirements.txt"), pins(ROOT / "images/tf/requirements-dvc.txt")
+    assert "dvc" in dvc
+    assert family.keys() & dvc.keys() == set()
