@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import google.auth
 import pyarrow as pa
@@ -180,7 +180,8 @@ def _find(client: bigquery.Client, reference: bigquery.TableReference) -> bigque
 
 def _made(table: bigquery.Table) -> datetime.datetime:
     """Returns since when a table that does not change has been what it is."""
-    return table.snapshot_definition.snapshot_time if table.snapshot_definition else table.created
+    copied = table.snapshot_definition
+    return cast(datetime.datetime, copied.snapshot_time if copied else table.created)
 
 
 def _schema(session: ReadSession) -> pa.Schema:
