@@ -8,10 +8,13 @@ from penstock.components.protocol import TaskError, redact
 from .row_filter import moment
 
 ICEBERG_METADATA = ".metadata.json"
+_QUERY = "query="
 
 
 def option_of(uri: str, known: tuple[str, ...]) -> tuple[str, str]:
     """Returns the one option of a table's URI, each of which names a version by itself; empty texts if there is none.
+
+    A query has `%` and `&` of its own: it is all that follows `?query=`, as it is.
 
     Args:
         uri: The URI: `SCHEME://TABLE?OPTION=VALUE`.
@@ -21,7 +24,10 @@ def option_of(uri: str, known: tuple[str, ...]) -> tuple[str, str]:
         TaskError: There are several, or it is unknown or has no value.
     """
     scheme, (_, _, query) = uri.partition("://")[0], uri.partition("?")
-    options = {key: unquote(value) for key, _, value in (part.partition("=") for part in query.split("&") if part)}
+    if query.startswith(_QUERY):
+        options = {"query": query.removeprefix(_QUERY)}
+    else:
+        options = {key: unquote(value) for key, _, value in (part.partition("=") for part in query.split("&") if part)}
     if unknown := [key for key in options if key not in known]:
         raise TaskError(f"{redact(uri)} has the option {unknown[0]!r}; {scheme}:// has: {', '.join(known)}")
     if len(options) > 1 or not all(options.values()):

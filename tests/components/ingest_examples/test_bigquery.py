@@ -11,7 +11,7 @@ from .examples import column, kinds, rows
 
 NAME = f"{PROJECT}.air.flights"
 URI = f"bigquery://{NAME}"
-QUERY = "SELECT carrier, COUNT(*) AS flights\nFROM `air.flights`\nWHERE id > 3 AND carrier != '?'\nGROUP BY carrier"
+QUERY = "SELECT carrier, COUNT(*) AS flights\nFROM `air.flights`\nWHERE id > 3 AND carrier NOT LIKE '%AA?' AND id & 1 = 0\nGROUP BY carrier"
 
 
 def flights(first: int, last: int) -> pa.Table:
