@@ -34,6 +34,8 @@ IMPORTS = [
     "penstock.kfp_adapter.lazy_import:import_kfp",
     "penstock.cli",
     "penstock.local.run",
+    "penstock.cli.run_page",
+    "penstock.components.evidence.page",
     "penstock.lint.rules",
     "penstock.compile.generate",
     "penstock.remote.connect",

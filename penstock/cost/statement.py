@@ -1,12 +1,18 @@
-"""What a run took and cost, as people read it: on a terminal and on the run's page."""
+"""What a run took and cost, as people read it: on a terminal and on the run's page.
+
+What prices need is imported only if there are some: every `penstock run` ends with a statement.
+"""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .amounts import UNKNOWN, gib, money, number, of, size
-from .bill import Bill, Line, Sum, make_bill
-from .prices import Prices
 from .runs import RunUse, TaskUse
-from .serving import Serving, serving_of
+
+if TYPE_CHECKING:
+    from .bill import Bill, Line, Sum
+    from .prices import Prices
+    from .serving import Serving
 
 _TAKEN = ("task", "state", "seconds", "CPUs", "memory", "GPU", "read", "written")
 
@@ -31,7 +37,7 @@ class Statement:
         return frozenset(self.head) - {"task", "state", "machine"}
 
 
-def make_statement(run: RunUse, prices: Prices | None) -> Statement:
+def make_statement(run: RunUse, prices: "Prices | None") -> Statement:
     """Says what a run took, and what that costs if there is a price table.
 
     Raises:
@@ -39,12 +45,15 @@ def make_statement(run: RunUse, prices: Prices | None) -> Statement:
     """
     if prices is None:
         return Statement(_TAKEN, [_taken(task) for task in run.tasks], [])
+    from .bill import make_bill
+    from .serving import serving_of
+
     bill = make_bill(run, prices)
     head = (*_TAKEN, f"cost ({prices.currency})", "machine")
     return Statement(head, [_row(line) for line in bill.lines], _facts(bill, serving_of(run, prices), prices))
 
 
-def _row(line: Line) -> tuple[str, ...]:
+def _row(line: "Line") -> tuple[str, ...]:
     machine = line.machine.name if line.machine else UNKNOWN if line.task.ran else ""
     return *_taken(line.task), money(line.cost), machine
 
@@ -71,7 +80,7 @@ def _gpu(task: TaskUse) -> str:
     return f"{UNKNOWN if utilization is None else f'{utilization:.0%}'} of {task.request.accelerators} x {task.request.accelerator}"
 
 
-def _facts(bill: Bill, serving: Serving | None, prices: Prices) -> list[tuple[str, str]]:
+def _facts(bill: "Bill", serving: "Serving | None", prices: "Prices") -> list[tuple[str, str]]:
     currency = prices.currency
     price = _sum(bill.cost, f"{money(bill.cost.value)} {currency}")
     facts = [("run", price), ("model", _model(bill, price))]
@@ -92,13 +101,13 @@ def _facts(bill: Bill, serving: Serving | None, prices: Prices) -> list[tuple[st
     return facts
 
 
-def _sum(total: Sum, text: str) -> str:
+def _sum(total: "Sum", text: str) -> str:
     return (
         f"{text}, without {', '.join(total.unknown)}, which {'is' if len(total.unknown) == 1 else 'are'} unknown" if total.unknown else text
     )
 
 
-def _model(bill: Bill, price: str) -> str:
+def _model(bill: "Bill", price: str) -> str:
     """Returns what the model has cost: all of the run that trained it."""
     trained = bill.run.of("train_model")
     if trained is None or not trained.ran:
