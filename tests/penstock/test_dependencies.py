@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # What runs in a family's environment, whose lock says what is there.
 ELSEWHERE = "penstock.server"
 # What the extra `vertex` is for.
-VERTEX = re.compile(r"penstock\.remote\.(vertex\b|accelerator_names$)|penstock\.components\.release\.destinations\.vertex")
+VERTEX = re.compile(r"penstock\.remote\.(vertex\b|accelerator_names$)|penstock\.components\.release\.(destinations\.)?vertex")
 # Time zones, where the system has none, which the standard library reads; and what an older Python is without.
 NOT_IMPORTED = {"tzdata"} | ({"tomli"} if sys.version_info >= (3, 11) else set())
 

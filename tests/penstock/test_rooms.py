@@ -40,7 +40,7 @@ def test_a_component_imports_no_other():
 def test_a_kind_of_destination_is_known_to_itself_alone(kind):
     package = f"penstock.components.release.destinations.{kind}."
     users = {module for module, name in imports() if name.startswith(package) and not module.startswith(package)}
-    assert users <= {f"penstock.components.release.registry.{kind}", f"penstock.remote.{kind}.api"}
+    assert users <= {f"penstock.components.release.registry.{kind}"}
 
 
 def arrows() -> dict[str, set[str]]:

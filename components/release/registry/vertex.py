@@ -9,9 +9,9 @@ from google.cloud.aiplatform_v1.types import Model
 from penstock.components.protocol.errors import TaskError
 
 from ..destinations.uri import check_options, split
-from ..destinations.vertex.api import VertexApi
 from ..destinations.vertex.models import Note, VertexModels, read_note
 from ..destinations.vertex.spec import Serving
+from ..vertex import VertexApi
 from .registry import RegisteredVersion, Registry
 
 # It is not documented how long a version description may be; this leaves room for all that a release has to say.

@@ -2,21 +2,18 @@
 
 import functools
 import logging
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-import google.auth
 import requests
 from google.api_core import exceptions
-from google.auth.credentials import Credentials
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
 from google.cloud import aiplatform_v1
 
 from penstock.components.protocol.logs import is_verbose
-from penstock.components.release.destinations.vertex.api import VertexApi, is_passing, message_of
+from penstock.components.release.vertex import VertexApi, is_passing, message_of
 
 from ...errors import UserError
 from ..settings import VertexSettings
@@ -24,7 +21,6 @@ from ..target import BackendUnavailable
 
 # What they log comes as an exception too, or is tried again.
 _TALKATIVE = ("google.auth", "urllib3")
-_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 
 
 class PipelinesApi(VertexApi):
@@ -44,14 +40,6 @@ class PipelinesApi(VertexApi):
         self.encryption_key = settings.encryption_key
         for library in () if is_verbose() else _TALKATIVE:
             logging.getLogger(library).setLevel(logging.ERROR)
-
-    @functools.cached_property
-    def credentials(self) -> Credentials:
-        """Application Default Credentials (https://cloud.google.com/docs/authentication/application-default-credentials)."""
-        with warnings.catch_warnings():  # that a user's own credentials name no quota project is no news to anybody here
-            warnings.simplefilter("ignore", UserWarning)
-            credentials, _ = google.auth.default(scopes=_SCOPES)
-        return credentials
 
     @functools.cached_property
     def jobs(self) -> aiplatform_v1.PipelineServiceClient:

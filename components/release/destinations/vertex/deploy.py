@@ -8,8 +8,8 @@ from google.api_core import exceptions
 from google.cloud.aiplatform_v1.types import DeployedModel, Endpoint
 
 from penstock.components.protocol import figure
+from penstock.components.release.vertex import VertexApi
 
-from .api import VertexApi
 from .record import deployed_id
 
 

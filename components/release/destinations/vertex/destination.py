@@ -13,10 +13,10 @@ from google.protobuf import json_format
 from penstock.components.protocol import Input, TaskError, figure
 from penstock.components.release import storage as model_storage
 from penstock.components.release.release import Release, find_release
+from penstock.components.release.vertex import TIMEOUT_SECONDS, VertexApi
 
 from ..destination import Answer, Ask, Check, Current, StepFailed, accept, curl, or_current_serves
 from ..uri import check_options, read_seconds
-from .api import TIMEOUT_SECONDS, VertexApi
 from .deploy import Deployments
 from .endpoint import VertexEndpoint
 from .models import Note, VertexModels, read_note

@@ -13,9 +13,9 @@ from google.api_core.retry import Retry
 from google.cloud.aiplatform_v1.types import Endpoint
 
 from penstock.components.protocol import TaskError, figure
+from penstock.components.release.vertex import VertexApi
 from penstock.components.release.vertex_labels import run_labels
 
-from .api import VertexApi
 from .models import stable_id
 
 _HOLDER, _SECONDS, _UNTIL = "penstock_lease_holder", "penstock_lease_seconds", "penstock_lease_until"

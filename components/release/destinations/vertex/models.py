@@ -12,9 +12,8 @@ from google.cloud.aiplatform_v1.types import Model, ModelContainerSpec, UploadMo
 from penstock.components.data import stored
 from penstock.components.data.stored import Stored
 from penstock.components.protocol import TaskError
+from penstock.components.release.vertex import TIMEOUT_SECONDS, VertexApi
 from penstock.components.release.vertex_labels import run_labels
-
-from .api import TIMEOUT_SECONDS, VertexApi
 
 _LABEL_LENGTH = 63
 

@@ -13,6 +13,7 @@ from google.cloud.aiplatform_v1.types import (
 )
 
 from penstock.components.protocol import TaskError
+from penstock.components.release.vertex import check_accelerator
 
 from .. import prediction_log
 from ..prediction_log import PredictionLogOptions
@@ -69,13 +70,7 @@ class Serving:
         return serving
 
     def _check(self) -> None:
-        accelerators = [name for name, kind in AcceleratorType.__members__.items() if kind]
-        if self.accelerator_type and self.accelerator_type not in accelerators:
-            raise TaskError(f"serving option accelerator_type {self.accelerator_type!r} is unknown; give one of {', '.join(accelerators)}")
-        if bool(self.accelerator_type) != (self.accelerator_count > 0):
-            raise TaskError(
-                "serving options accelerator_type and accelerator_count belong together; give both, with a count above 0, or neither"
-            )
+        check_accelerator(self.accelerator_type, self.accelerator_count, "serving option")
         if self.min_replicas < 1:
             raise TaskError(f"serving option min_replicas is {self.min_replicas}; Vertex AI cannot scale to zero; give 1 or more")
         if self.max_replicas and self.max_replicas < self.min_replicas:

@@ -11,10 +11,11 @@ import grpc
 import pytest
 from kfp import dsl
 
+from penstock.components.release import vertex_logs
 from penstock.errors import UserError
 from penstock.remote.settings import VertexSettings
 from penstock.remote.target import CACHED, CANCELED, DONE, ENDED, FAILED, SKIPPED, BackendUnavailable, Run, Submission, Timetable
-from penstock.remote.vertex import VertexTarget, logs
+from penstock.remote.vertex import VertexTarget
 from penstock.remote.vertex import target as module
 from penstock.spec.pipeline_file import PipelineFile
 
@@ -110,7 +111,7 @@ def test_iterations_have_keys_of_their_own(target: VertexTarget, prepared: Calla
 def test_a_failed_run_says_which_task_and_the_log_why(
     target: VertexTarget, prepared: Callable[..., Submission], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logs, "_BY_PAGE", 3)
+    monkeypatch.setattr(vertex_logs, "_BY_PAGE", 3)
     run = wait(target, target.submit(prepared(failing)).id)
     assert run.state == FAILED
     assert "The failed tasks are: [fail]." in run.error

@@ -3,12 +3,15 @@
 import functools
 import re
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import google.auth
 from google.api_core import exceptions
 from google.api_core.retry import Retry, exponential_sleep_generator
+from google.auth.credentials import Credentials
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import aiplatform_v1
 from google.longrunning.operations_pb2 import Operation
@@ -35,6 +38,7 @@ _ROLES = {
 }
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9.:-]*")
 _LOCATION = re.compile(r"[a-z]+(-[a-z]+)+[0-9]+")
+_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 
 
 class VertexApi:
@@ -69,6 +73,19 @@ class VertexApi:
         self.uri = f"vertex://{project}/{location}"
         self._call_timeout = call_timeout
         self._patiently = Retry(is_passing, initial=FIRST_LOOK_SECONDS, maximum=LONGEST_LOOK_SECONDS, multiplier=2.0)
+
+    @functools.cached_property
+    def credentials(self) -> Credentials:
+        """Application Default Credentials, for what is asked without these clients."""
+        with warnings.catch_warnings():  # that a user's own credentials name no quota project is no news to anybody here
+            warnings.simplefilter("ignore", UserWarning)
+            credentials, _ = google.auth.default(scopes=_SCOPES)
+        return credentials
+
+    @functools.cached_property
+    def custom_jobs(self) -> aiplatform_v1.JobServiceClient:
+        """The client for custom jobs."""
+        return aiplatform_v1.JobServiceClient(client_options={"api_endpoint": self.host})
 
     @functools.cached_property
     def endpoints(self) -> aiplatform_v1.EndpointServiceClient:
@@ -169,6 +186,24 @@ class VertexApi:
             return f"the caller may not use project {self.project}, or it does not exist; check its ID and grant roles/aiplatform.user ({text})"
         role = _ROLES.get(found[1].partition(".")[0], "roles/aiplatform.user")
         return f"the permission {found[1]} or the resource is missing; grant {role} in project {self.project} ({text})"
+
+
+def check_accelerator(kind: str, count: int, what: str) -> None:
+    """Rejects an accelerator that Vertex AI does not have, and a type without a number or a number without a type.
+
+    Args:
+        kind: One of Vertex AI's AcceleratorType, such as `NVIDIA_L4`; empty for none.
+        count: How many of them each machine has.
+        what: What the options are called, for the message.
+
+    Raises:
+        TaskError: It is one.
+    """
+    known = [name for name, number in aiplatform_v1.AcceleratorType.__members__.items() if number]
+    if kind and kind not in known:
+        raise TaskError(f"{what} accelerator_type {kind!r} is unknown; give one of {', '.join(known)}")
+    if bool(kind) != (count > 0):
+        raise TaskError(f"{what}s accelerator_type and accelerator_count belong together; give both, with a count above 0, or neither")
 
 
 def message_of(error: Exception) -> str:
