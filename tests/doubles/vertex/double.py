@@ -8,10 +8,11 @@ from google.cloud.aiplatform_v1.types import Endpoint, Model, PredictRequest, Pr
 from ...certificate import write_certificate
 from .artifacts import Artifacts
 from .buckets import Buckets
+from .custom_jobs import CustomJobService
 from .endpoints import EndpointService
 from .faults import Faults
 from .identity import Identity
-from .logs import Logs
+from .logs import Logs, lines_of
 from .metadata import MetadataService
 from .models import ModelService
 from .names import Names
@@ -53,7 +54,7 @@ class NoServers:
 
 
 class VertexDouble:
-    """Vertex AI: models, endpoints, predictions, pipelines, schedules, operations over gRPC and TLS, and over plain HTTP as REST; with
+    """Vertex AI: models, endpoints, predictions, pipelines, schedules, custom jobs, operations over gRPC and TLS, and over plain HTTP as REST; with
     what clients of pipelines need of Cloud Storage and Cloud Logging. Use it as a context manager.
 
     Args:
@@ -73,7 +74,8 @@ class VertexDouble:
         artifacts: What lies at gs:// URIs.
         buckets: The buckets, for what pipelines write.
         operations: How long operations take.
-        quotas: The most that deployments may use, by metric.
+        custom_jobs: The custom jobs.
+        quotas: The most that deployments and custom jobs may use, by metric.
         denied: The permissions that the caller lacks, such as `aiplatform.endpoints.deploy`.
     """
 
@@ -100,6 +102,7 @@ class VertexDouble:
         self.operations = Operations(self._state, self.faults)
         self._endpoints = EndpointService(self._state, self.operations, lambda model, expected: _predict_url(servers, model, expected))
         self.quotas = self._endpoints.quotas
+        self.custom_jobs = CustomJobService(self._state, self.quotas)
         self._predictions = PredictionService(self._state)
         self._server = Server(self._state, self.operations, self.faults, self.identity)
         self.denied = self._server.denied
@@ -107,6 +110,7 @@ class VertexDouble:
         self._server.add(f"{_PACKAGE}.ModelService", models.methods, locked=True)
         self._server.add(f"{_PACKAGE}.EndpointService", self._endpoints.methods, locked=True)
         self._server.add(f"{_PACKAGE}.PredictionService", self._predictions.methods)
+        self._server.add(f"{_PACKAGE}.JobService", self.custom_jobs.methods, locked=True)
         self._server.add("google.longrunning.Operations", self.operations.methods)
         self._metadata = MetadataService(self._state, self.operations)
         self._pipelines = PipelineService(self._state, self.operations, self.buckets, self._metadata)
@@ -117,7 +121,7 @@ class VertexDouble:
         self._certificate, key = write_certificate(folder)
         self._server.start(self._certificate, key, port)
         self.api_endpoint = f"localhost:{self._server.port}"
-        logs = Logs(names, self.identity, self._pipelines.log)
+        logs = Logs(names, self.identity, self.denied, lambda job: lines_of(self._pipelines.log(job)), self.custom_jobs.log)
         self._web = WebServer(rest_port, self.buckets.answer, logs.answer, Rest(self._server).answer)
         self.rest_endpoint = f"http://{self._web.address}"
 
@@ -135,6 +139,7 @@ class VertexDouble:
         self._web.close()
         self._server.stop()
         self._pipelines.clear()
+        self.custom_jobs.clear()
         self.identity.close()
         self._predictions.close()
 
@@ -158,13 +163,14 @@ class VertexDouble:
     def reset(self, to: Any = None) -> None:
         """Makes all models and endpoints as they were when `saved` was called, none by default.
 
-        Ends and forgets pipeline jobs and schedules; forgets metadata, buckets that clients made, operations and how long they take,
+        Ends and forgets pipeline jobs, schedules and custom jobs; forgets metadata, buckets that clients made, operations and how long they take,
         faults, recorded calls, denials and quotas; keeps the address and the credentials.
         """
         self.faults.clear()
         self.operations.clear()
         self._schedules.clear()
         self._pipelines.clear()
+        self.custom_jobs.clear()
         self._metadata.clear()
         self.buckets.clear()
         with self._state.lock:

@@ -1,6 +1,6 @@
-"""Machines, accelerators and quotas of online prediction.
+"""Machines, accelerators and quotas of online prediction and of training.
 
-Source: https://cloud.google.com/vertex-ai/docs/predictions/configure-compute and .../docs/quotas.
+Source: https://cloud.google.com/vertex-ai/docs/predictions/configure-compute, .../docs/training/configure-compute and .../docs/quotas.
 """
 
 import re
@@ -48,7 +48,7 @@ def check_resources(resources: DedicatedResources) -> None:
     """Refuses resources that no deployment can have, and fills in what the service does."""
     spec = resources.machine_spec
     spec.machine_type = spec.machine_type or DEFAULT_MACHINE
-    _check_machine(spec)
+    check_machine(spec, f"{_FIELD}.machine_spec")
     if resources.min_replica_count < 1:
         raise invalid(f"{_FIELD}.min_replica_count", "must be greater than or equal to 1.")
     resources.max_replica_count = resources.max_replica_count or resources.min_replica_count
@@ -58,17 +58,29 @@ def check_resources(resources: DedicatedResources) -> None:
 
 
 def check_quotas(limits: dict[str, int], deployed: Iterable[DedicatedResources]) -> None:
-    """Refuses deployments that together exceed a quota."""
+    """Refuses deployments that together exceed a quota; the service charges for the most replicas that there may be."""
+    check_usage(limits, "custom_model_serving", [(resources.machine_spec, resources.max_replica_count) for resources in deployed])
+
+
+def check_usage(limits: dict[str, int], kind: str, machines: Iterable[tuple[MachineSpec, int]]) -> None:
+    """Refuses machines that together exceed a quota.
+
+    Args:
+        limits: The quotas, by metric.
+        kind: What the metrics of this use begin with, such as `custom_model_training`.
+        machines: The machines, each with its number.
+    """
     used: dict[str, int] = {}
-    for resources in deployed:
-        for metric, amount in _usage(resources):
+    for spec, count in machines:
+        for metric, amount in _usage(kind, spec, count):
             used[metric] = used.get(metric, 0) + amount
     if exceeded := sorted(metric for metric, amount in used.items() if amount > limits.get(metric, amount)):
         raise quota_exceeded(exceeded)
 
 
-def _check_machine(spec: MachineSpec) -> None:
-    field, name = f"{_FIELD}.machine_spec", spec.machine_type
+def check_machine(spec: MachineSpec, field: str) -> None:
+    """Refuses a machine that there is not."""
+    name = spec.machine_type
     family, _, size = name.rpartition("-")
     is_known = name in _BUILT_IN or (family in _SIZES and size in map(str, _SIZES[family]))
     if not is_known:
@@ -97,12 +109,10 @@ def _check_autoscaling(resources: DedicatedResources) -> None:
         seen.add(spec.metric_name)
 
 
-def _usage(resources: DedicatedResources) -> Iterable[tuple[str, int]]:
-    """What the replicas count against the quotas; the service charges for the most that there may be."""
-    spec = resources.machine_spec
+def _usage(kind: str, spec: MachineSpec, count: int) -> Iterable[tuple[str, int]]:
+    """What machines count against the quotas."""
     cores = _BUILT_IN[spec.machine_type][2] if spec.machine_type in _BUILT_IN else int(spec.machine_type.rpartition("-")[2])
     family = spec.machine_type.partition("-")[0]
-    yield f"custom_model_serving_{'' if family in ('n1', 'e2') else family + '_'}cpus", cores * resources.max_replica_count
+    yield f"{kind}_{'' if family in ('n1', 'e2') else family + '_'}cpus", cores * count
     if spec.accelerator_count:
-        kind = spec.accelerator_type.name.lower().replace("tesla_", "")
-        yield f"custom_model_serving_{kind}_gpus", spec.accelerator_count * resources.max_replica_count
+        yield f"{kind}_{spec.accelerator_type.name.lower().replace('tesla_', '')}_gpus", spec.accelerator_count * count

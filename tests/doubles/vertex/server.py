@@ -41,6 +41,10 @@ PERMISSIONS = {
     "MutateDeployedModel": ("aiplatform.endpoints.deploy", "endpoint"),
     "Predict": ("aiplatform.endpoints.predict", "endpoint"),
     "RawPredict": ("aiplatform.endpoints.predict", "endpoint"),
+    "CreateCustomJob": ("aiplatform.customJobs.create", "parent"),
+    "GetCustomJob": ("aiplatform.customJobs.get", "name"),
+    "ListCustomJobs": ("aiplatform.customJobs.list", "parent"),
+    "CancelCustomJob": ("aiplatform.customJobs.cancel", "name"),
     "CreatePipelineJob": ("aiplatform.pipelineJobs.create", "parent"),
     "GetPipelineJob": ("aiplatform.pipelineJobs.get", "name"),
     "ListPipelineJobs": ("aiplatform.pipelineJobs.list", "parent"),
@@ -62,6 +66,7 @@ ACT_AS = "iam.serviceAccounts.actAs"
 _ACCOUNTS = {
     "UploadModel": "service_account",
     "DeployModel": "deployed_model.service_account",
+    "CreateCustomJob": "custom_job.job_spec.service_account",
     "CreatePipelineJob": "pipeline_job.service_account",
     "CreateSchedule": "schedule.create_pipeline_job_request.pipeline_job.service_account",
 }

@@ -67,19 +67,33 @@ def _check_settings(job: types.PipelineJob, names: Names) -> None:
         raise invalid(
             "pipeline_job.runtime_config.gcs_output_directory", f"'{directory}' is no Cloud Storage path; expected gs://BUCKET/PATH."
         )
-    if job.service_account and not _SERVICE_ACCOUNT.fullmatch(job.service_account):
-        raise invalid("pipeline_job.service_account", f"'{job.service_account}' is no email address of a service account.")
-    if job.network and not _NETWORK.fullmatch(job.network):
+    check_runtime(job.service_account, job.network, job.encryption_spec.kms_key_name, names, "pipeline_job")
+
+
+def check_runtime(service_account: str, network: str, key: str, names: Names, job: str) -> None:
+    """Refuses an account, a network or a key that a job cannot have; each may be empty.
+
+    Args:
+        service_account: Who the job's containers run as.
+        network: Where they have addresses.
+        key: What encrypts the job.
+        names: The project and the region.
+        job: What the fields' names begin with.
+    """
+    if service_account and not _SERVICE_ACCOUNT.fullmatch(service_account):
+        raise invalid(f"{job}.service_account", f"'{service_account}' is no email address of a service account.")
+    if network and not _NETWORK.fullmatch(network):
         text = "expected projects/{project number}/global/networks/{network}."
-        raise invalid("pipeline_job.network", f"Invalid network '{job.network}'; {text}")
-    if key := job.encryption_spec.kms_key_name:
-        match = _KEY.fullmatch(key)
-        if match is None:
-            text = "expected projects/{project}/locations/{location}/keyRings/{ring}/cryptoKeys/{key}."
-            raise invalid("pipeline_job.encryption_spec.kms_key_name", f"Invalid key '{key}'; {text}")
-        if match[1] != names.location:
-            text = f"The key's location '{match[1]}' is not that of the job, '{names.location}'."
-            raise invalid("pipeline_job.encryption_spec.kms_key_name", text)
+        raise invalid(f"{job}.network", f"Invalid network '{network}'; {text}")
+    if not key:
+        return
+    match = _KEY.fullmatch(key)
+    if match is None:
+        text = "expected projects/{project}/locations/{location}/keyRings/{ring}/cryptoKeys/{key}."
+        raise invalid(f"{job}.encryption_spec.kms_key_name", f"Invalid key '{key}'; {text}")
+    if match[1] != names.location:
+        text = f"The key's location '{match[1]}' is not that of the job, '{names.location}'."
+        raise invalid(f"{job}.encryption_spec.kms_key_name", text)
 
 
 def _check_spec(spec: dict[str, Any]) -> None:

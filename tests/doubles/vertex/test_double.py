@@ -12,13 +12,16 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import fsspec
+import google.auth
 import grpc
 import pytest
 from google.api_core import exceptions
+from google.auth.transport.requests import AuthorizedSession
 from google.cloud import aiplatform
 from google.cloud import aiplatform_v1 as v1
 from google.longrunning import operations_pb2
 
+from ...waiting import until
 from ..models import ModelServers
 from ..storage import stores
 from .double import VertexDouble
@@ -44,6 +47,7 @@ class Clients:
         self.models = v1.ModelServiceClient(client_options=options)
         self.endpoints = v1.EndpointServiceClient(client_options=options)
         self.predictions = v1.PredictionServiceClient(client_options=options)
+        self.jobs = v1.JobServiceClient(client_options=options)
 
     def upload(self, **fields: object) -> str:
         model = {"display_name": "flights", "container_spec": {"image_uri": IMAGE}, "artifact_uri": "gs://models/one"} | fields.pop(
@@ -63,6 +67,19 @@ class Clients:
 
     def split(self, endpoint: str) -> dict[str, int]:
         return dict(self.endpoints.get_endpoint(name=endpoint).traffic_split)
+
+    def train(self, program: str, *pools: dict[str, object], **fields: object) -> str:
+        """Creates a custom job of a chief and two workers that run a program of Python's, or of pools that have other fields."""
+        container = {"image_uri": "image", "command": ["python", "-c"], "args": [program]}
+        pool = {"machine_spec": {"machine_type": "n1-standard-4"}, "replica_count": 1, "container_spec": container}
+        spec = {"worker_pool_specs": [pool | given for given in pools or ({}, {"replica_count": 2})]}
+        job = {"display_name": "training", "job_spec": spec} | fields
+        return self.jobs.create_custom_job({"parent": self.double.parent, "custom_job": job}).name
+
+    def ended(self, job: str) -> v1.CustomJob:
+        """Waits until a custom job has ended."""
+        until(lambda: self.jobs.get_custom_job(name=job).end_time)
+        return self.jobs.get_custom_job(name=job)
 
 
 @pytest.fixture(scope="module")
@@ -616,3 +633,62 @@ def test_it_runs_as_a_process_of_its_own(tmp_path: Path, run_client: Callable[..
     finally:
         process.terminate()
         assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize(
+    ("pools", "fields", "text"),
+    [
+        ((), {"display_name": ""}, "display_name; Message: Required field is not set"),
+        (({"machine_spec": {}},), {}, r"worker_pool_specs\[0\].machine_spec.machine_type; Message: Required field is not set"),
+        (({}, {"replica_count": 0}), {}, r"worker_pool_specs\[1\].replica_count; Message: Required field is not set"),
+        (({"replica_count": 2},), {}, "The first worker pool must have one replica"),
+        (({"container_spec": {}},), {}, "container_spec.image_uri; Message: Required field is not set"),
+        (({"machine_spec": {"machine_type": "n1-standard-3"}},), {}, 'Machine type "n1-standard-3" is not supported'),
+        ((), {"labels": {"Team": "flights"}}, "lowercase letters"),
+    ],
+)
+def test_a_custom_job_that_the_service_does_not_take(clients: Clients, pools: tuple, fields: dict, text: str) -> None:
+    with pytest.raises(exceptions.InvalidArgument, match=text):
+        clients.train("", *pools, **fields)
+
+
+def test_a_custom_job_over_the_quota_says_which(clients: Clients) -> None:
+    clients.double.quotas["custom_model_training_cpus"] = 11
+    with pytest.raises(exceptions.ResourceExhausted, match=r"aiplatform\.googleapis\.com/custom_model_training_cpus"):
+        clients.train("")
+
+
+def test_a_custom_job_over_http_has_no_unknown_fields(double: VertexDouble) -> None:
+    session = AuthorizedSession(google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])[0])
+    body = {"displayName": "training", "jobSpec": {"workerPools": []}}
+    refused = session.post(f"{double.rest_endpoint}/v1/{double.parent}/customJobs", json=body)
+    assert (refused.status_code, "workerPools" in refused.json()["error"]["message"]) == (400, True)
+
+
+def test_the_replicas_of_a_custom_job_know_each_other_and_end_with_the_chief(clients: Clients) -> None:
+    program = "import os, time; text = os.environ['TF_CONFIG']; print(text, flush=True); '\"type\": \"chief\"' in text or time.sleep(600)"
+    job = clients.ended(clients.train(program))
+    assert job.state == v1.JobState.JOB_STATE_SUCCEEDED
+    (line, *_) = clients.double.custom_jobs.log(job.name.rpartition("/")[2])
+    config = json.loads(line.text)
+    assert {kind: len(hosts) for kind, hosts in config["cluster"].items()} == {"chief": 1, "worker": 2}
+    assert config["environment"] == "cloud"
+    with pytest.raises(exceptions.FailedPrecondition, match="cannot be cancelled"):
+        clients.jobs.cancel_custom_job(name=job.name)
+
+
+def test_a_custom_job_fails_with_a_replica_and_says_which(clients: Clients) -> None:
+    job = clients.ended(clients.train("import os, sys; print('no more'); sys.exit(3)", {}))
+    assert (job.state, job.error.code) == (v1.JobState.JOB_STATE_FAILED, 3)
+    assert job.error.message.startswith(
+        "The replica workerpool0-0 exited with a non-zero status of 3. Termination reason: Error. \nno more\n"
+    )
+
+
+def test_a_custom_job_is_queued_without_machines_and_can_be_canceled(clients: Clients) -> None:
+    clients.double.custom_jobs.lacks_machines = True
+    name = clients.train("")
+    assert clients.jobs.get_custom_job(name=name).state == v1.JobState.JOB_STATE_QUEUED
+    clients.jobs.cancel_custom_job(name=name)
+    assert clients.ended(name).state == v1.JobState.JOB_STATE_CANCELLED
+    assert [job.name for job in clients.jobs.list_custom_jobs(parent=clients.double.parent)] == [name]
