@@ -146,7 +146,8 @@ def training(
             backend's own form, use its name (`nvidia.com/gpu` on Kubeflow, `NVIDIA_L4` on Vertex AI). Empty: none.
         accelerator_count: The number of accelerators, as text. Empty: none.
         workers: The number of workers that train together, as in train_model.
-        workers_at: Where the workers run: empty for the task's own container, or `kubeflow://NAMESPACE?runtime=penstock`.
+        workers_at: Where the workers run: empty for the task's own container, `kubeflow://NAMESPACE?runtime=penstock`, or
+            `vertex://PROJECT/LOCATION?machine_type=n1-standard-4`.
         checkpoint_uri: Path or URI of a folder for checkpoints, from which an interrupted training goes on, as in train_model.
         on_broken_baseline: `fail` or `ignore`.
         rubber_stamp: Whether to bless a first model without any measurement if `eval_config` sets only change thresholds.

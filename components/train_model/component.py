@@ -63,7 +63,8 @@ def train_model(
             MultiWorkerMirroredStrategy distributes the batches.
         workers_at: Where the workers run. `local://` or empty: processes in the task's own container.
             `kubeflow://NAMESPACE?runtime=penstock`: pods of a TrainJob of Kubeflow Trainer v2, with a TrainingRuntime of
-            that namespace.
+            that namespace. `vertex://PROJECT/LOCATION?machine_type=n1-standard-4&accelerator_type=NVIDIA_TESLA_T4&accelerator_count=1`:
+            replicas of a CustomJob of Vertex AI.
         checkpoint_uri: Path or URI of a folder for checkpoints, such as `gs://bucket/checkpoints`; several trainings may share it. A
             module that gives `fn_args.callbacks` to `Model.fit` goes on from the last step if the task is ended and runs again with the
             same inputs. The checkpoints are removed when the task succeeds. Empty: none.

@@ -1,14 +1,23 @@
 """From the parameter `workers_at` to the place where workers run."""
 
+import re
+from dataclasses import fields
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from penstock.components.protocol import TaskError, redact
 
 from .call import Call
+from .vertex_options import VertexOptions, read_number
 
-_FORMS = "local:// or kubeflow://NAMESPACE"
-_OPTIONS = {"local": set[str](), "kubeflow": {"runtime", "start_seconds"}}
+_FORMS = "local://, kubeflow://NAMESPACE or vertex://PROJECT/LOCATION"
+# By scheme: what follows it, and the options.
+_NAMES = {"local": "/*", "kubeflow": "([^/]+)/*", "vertex": "([^/]+)/([^/]+)/*"}
+_OPTIONS = {
+    "local": set[str](),
+    "kubeflow": {"runtime", "start_seconds"},
+    "vertex": {option.name for option in fields(VertexOptions)},
+}
 _START_SECONDS = "1800"
 
 
@@ -34,18 +43,21 @@ def open_place(workers_at: str) -> Place:
     """
     uri = urlsplit(workers_at or "local://")
     options = dict(parse_qsl(uri.query))
-    if uri.scheme not in _OPTIONS or uri.path.strip("/") or (uri.scheme == "kubeflow") != bool(uri.netloc):
+    names = re.fullmatch(_NAMES[uri.scheme], uri.netloc + uri.path) if uri.scheme in _NAMES else None
+    if names is None:
         raise TaskError(f"workers_at is {redact(workers_at)!r:.80}; give {_FORMS}")
     if unknown := sorted(set(options) - _OPTIONS[uri.scheme]):
         known = ", ".join(sorted(_OPTIONS[uri.scheme])) or "none"
         raise TaskError(f"workers_at has the option {unknown[0]!r:.40}; {uri.scheme}:// has {known}")
-    if uri.scheme == "local":
-        from .here import Here
+    if uri.scheme == "vertex":
+        from .vertex import Vertex
 
-        return Here()
-    from .kubeflow import Kubeflow
+        return Vertex(names[1], names[2], VertexOptions.read(options))
+    if uri.scheme == "kubeflow":
+        from .kubeflow import Kubeflow
 
-    seconds = options.get("start_seconds", _START_SECONDS)
-    if not seconds.isdigit():
-        raise TaskError(f"workers_at has start_seconds={seconds:.40}; give a whole number of seconds")
-    return Kubeflow(uri.netloc, options.get("runtime", "penstock"), float(seconds))
+        seconds = read_number("start_seconds", options.get("start_seconds", _START_SECONDS), "seconds")
+        return Kubeflow(names[1], options.get("runtime", "penstock"), seconds)
+    from .here import Here
+
+    return Here()

@@ -11,17 +11,16 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from penstock.components.data.filesystems import open_store
 from penstock.components.protocol.marks import figure_in
 
 from ...doubles.kubernetes.faults import Fault, Hang
 from ...doubles.trainer import NAMESPACE, TrainerDouble
 from ...waiting import until
-from ..conftest import component_process, executor_input
+from ..conftest import component_process
+from .remote import NAME, PACKAGE, left, run, spec_in_bucket
 from .test_workers import MODULE
 
 pytestmark = pytest.mark.slow
-NAME = "train_model"
 
 
 @pytest.fixture(scope="module")
@@ -48,32 +47,12 @@ def spec(transformed: Any, tracking_uri: str, bucket_elsewhere: str, tmp_path: P
         "workers": 2,
         "workers_at": f"kubeflow://{NAMESPACE}?runtime=penstock",
     }
-    made = executor_input(NAME, tmp_path / "out", parameters, transformed.inputs)
-    root = f"s3://{bucket_elsewhere}/{tmp_path.name}"
-    files, _ = open_store(root)
-    for kind in ("inputs", "outputs"):
-        for name, entry in made[kind]["artifacts"].items():
-            (artifact,) = entry["artifacts"]
-            artifact |= {"customPath": artifact["uri"], "uri": f"{root}/{name}"}
-            if kind == "inputs":
-                files.put(f"{artifact['customPath']}/", f"{root[5:]}/{name}/", recursive=True)
-    return made
-
-
-def run(spec: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(**component_process(f"penstock.components.{NAME}", json.dumps(spec)), capture_output=True, text=True, check=False)
+    return spec_in_bucket(f"s3://{bucket_elsewhere}/{tmp_path.name}", tmp_path / "out", parameters, transformed.inputs)
 
 
 def error_of(done: subprocess.CompletedProcess[str]) -> str:
     assert done.returncode == 1, done.stdout + done.stderr
     return done.stderr.splitlines()[-1]
-
-
-def left(spec: dict[str, Any]) -> list[str]:
-    """Returns what a run has left in the bucket besides its inputs."""
-    files, root = open_store(spec["outputs"]["artifacts"]["model"]["artifacts"][0]["uri"].rpartition("/")[0])
-    files.invalidate_cache()
-    return [name for name in files.find(root) if name[len(root) + 1 :].partition("/")[0] not in spec["inputs"]["artifacts"]]
 
 
 def test_the_pods_of_a_trainjob_train_one_model(cluster, spec, tracking_uri, tmp_path):
@@ -142,7 +121,7 @@ def test_a_worker_that_never_starts(cluster, spec):
 
 def test_a_trainjob_that_somebody_deletes(cluster, spec):
     cluster.pending[0] = cluster.pending[1] = "no node"
-    with subprocess.Popen(**component_process(f"penstock.components.{NAME}", json.dumps(spec)), stderr=subprocess.PIPE, text=True) as task:
+    with subprocess.Popen(**component_process(PACKAGE, json.dumps(spec)), stderr=subprocess.PIPE, text=True) as task:
         until(cluster.jobs, 600)
         cluster.delete(cluster.jobs()[0]["metadata"]["name"])
         assert task.wait() == 1
@@ -152,7 +131,7 @@ def test_a_trainjob_that_somebody_deletes(cluster, spec):
 
 def test_a_task_that_is_ended_deletes_the_trainjob(cluster, spec):
     cluster.pending[0] = cluster.pending[1] = "no node"
-    with subprocess.Popen(**component_process(f"penstock.components.{NAME}", json.dumps(spec))) as task:
+    with subprocess.Popen(**component_process(PACKAGE, json.dumps(spec))) as task:
         until(cluster.jobs, 600)
         os.kill(task.pid, signal.SIGTERM)
         assert task.wait() == 143
@@ -190,7 +169,7 @@ def test_artifacts_that_pods_cannot_reach(run_task, transformed, tracking_uri):
 @pytest.mark.parametrize(
     ("workers_at", "says"),
     [
-        ("kubeflow://", "workers_at is 'kubeflow://'; give local:// or kubeflow://NAMESPACE"),
+        ("kubeflow://", "workers_at is 'kubeflow://'; give local://, kubeflow://NAMESPACE or vertex://PROJECT/LOCATION"),
         ("spark://x", "workers_at is 'spark://x'; give"),
         ("kubeflow://a?gpu=1", "workers_at has the option 'gpu'; kubeflow:// has runtime, start_seconds"),
         ("kubeflow://a?start_seconds=soon", "workers_at has start_seconds=soon; give a whole number of seconds"),

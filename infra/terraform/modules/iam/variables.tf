@@ -32,10 +32,10 @@ variable "accounts" {
   EOT
   default = {
     pipeline-runner = {
-      description   = "Runs pipelines: starts tasks, reads and writes artifacts."
-      project_roles = ["roles/aiplatform.user", "roles/logging.logWriter"]
+      description   = "Runs pipelines: starts tasks and the workers of a training, whose log it reads, reads and writes artifacts."
+      project_roles = ["roles/aiplatform.user", "roles/logging.logWriter", "roles/logging.viewer"]
       kubernetes    = ["kubeflow/pipeline-runner"]
-      acts_as       = ["serving"]
+      acts_as       = ["serving", "trainer"]
     }
     trainer = {
       description   = "Runs tasks that compute, such as training, and cannot release models."

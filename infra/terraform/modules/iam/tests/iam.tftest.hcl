@@ -18,7 +18,12 @@ run "nobody_has_more_than_it_needs" {
   }
 
   assert {
-    condition     = toset(keys(google_service_account_iam_member.acts_as)) == toset(["ci as pipeline-runner", "pipeline-runner as serving", "pusher as serving"])
+    condition     = toset([for key, grant in google_project_iam_member.roles : grant.role if startswith(key, "pipeline-runner ")]) == toset(["roles/aiplatform.user", "roles/logging.logWriter", "roles/logging.viewer"])
+    error_message = "what runs pipelines starts jobs and reads what their workers print"
+  }
+
+  assert {
+    condition     = toset(keys(google_service_account_iam_member.acts_as)) == toset(["ci as pipeline-runner", "pipeline-runner as serving", "pipeline-runner as trainer", "pusher as serving"])
     error_message = "each account starts only what comes after it"
   }
 
