@@ -21,7 +21,7 @@ _NOT_SERVED = "SERVING"
 
 
 class Models:
-    """A SavedModel on each GPU, or on the CPU.
+    """A SavedModel on each GPU, or on each CPU device where there is no GPU; there is one, unless TensorFlow was told otherwise.
 
     Args:
         path: The SavedModel's folder.
@@ -39,8 +39,8 @@ class Models:
 
     def __init__(self, path: Path | str, schema: schema_pb2.Schema | None, columns: pa.Schema) -> None:
         self.path, self.schema, self.columns = Path(path), schema, columns
-        gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
-        self._devices = gpus or ["/CPU:0"]
+        gpus = tf.config.list_logical_devices("GPU")
+        self._devices = [device.name for device in gpus or tf.config.list_logical_devices("CPU")]
         self._workers = _WORKERS_OF_GPU if gpus else min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
         wanted = SIGNATURES if schema is not None else tuple(reversed(SIGNATURES))
         self._predictors = [self._load(self.path, wanted, device) for device in self._devices]

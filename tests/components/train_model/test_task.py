@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 
 from penstock.components.protocol.marks import figure_in
 
-from ..training.devices import run_on_devices
+from ..devices import run_on_devices
 
 NAME = "train_model"
 # The least that exports: for tests that are not about training.

@@ -11,7 +11,7 @@ from penstock.components.protocol.marks import figure_in
 from penstock.components.training.team import TF_CONFIG, tf_config
 
 from ...ports import free_port
-from .devices import run_on_devices
+from ..devices import run_on_devices
 
 TRAIN = """
 import contextlib, json, sys
