@@ -18,7 +18,7 @@ from penstock.compile.generate import with_table
 from ..e2e.settings import PREFIX
 from ..families import ROOT
 from .table import markdown, rows
-from .ways import WAYS
+from .ways import WAYS, release
 
 
 def main() -> int:
@@ -29,7 +29,7 @@ def main() -> int:
     parser.add_argument("--write", type=Path, metavar="FILE", help="a page with a place for the table")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="penstock-identity-") as scratch:
-        found = {name: way(Path(scratch) / name) for name, way in WAYS.items()}
+        found = {name: way(Path(scratch) / name, release) for name, way in WAYS.items()}
     table = list(rows(found))
     text = markdown(table)
     print(text)

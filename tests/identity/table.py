@@ -14,6 +14,7 @@ MAY_DIFFER = {
     "serving_check": "contains measured times",
     "pushed_model": "a receipt with the time and the port",
     "monitoring": "contains the time and the paths",
+    "trials": "contains measured times and the names of runs",
     "predictions": "the manifest contains the time and the folder",
     "decision": "contains the run's folder",
     "training_logs": "TensorBoard's events contain the time",

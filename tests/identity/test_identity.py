@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from .table import Row, rows
-from .ways import WAYS, Outputs
+from .ways import WAYS, Outputs, release, tuned
 
 RELEASED = {"ingest-examples", "validate-examples", "transform-examples", "train-model", "evaluate-model", "push-model"}
 
@@ -14,7 +14,7 @@ RELEASED = {"ingest-examples", "validate-examples", "transform-examples", "train
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outputs]:
     """What each way gave back."""
     folder: Path = tmp_path_factory.mktemp("identity")
-    return {name: way(folder / name) for name, way in WAYS.items()}
+    return {name: way(folder / name, release) for name, way in WAYS.items()}
 
 
 @pytest.mark.slow
@@ -45,6 +45,17 @@ def test_what_comes_back_is_equal(found: dict[str, Outputs]) -> None:
 
 @pytest.mark.slow
 def test_the_model_is_the_same_bytes(found: dict[str, Outputs]) -> None:
+    assert len({outputs["train-model"]["model"] for outputs in found.values()}) == 1
+
+
+@pytest.mark.slow
+def test_every_way_searches_and_trains_with_the_best(tmp_path: Path) -> None:
+    found = {name: way(tmp_path / name, tuned) for name, way in WAYS.items()}
+    for outputs in found.values():
+        assert len([task for task in outputs if task.endswith("tune-model")]) == 2
+        assert outputs["choose-hyperparameters"]["chosen"]["values"] == {"rate": 0.5}
+        assert outputs["push-model"]["outcome"] == "pushed"
+    assert [row for row in rows(found) if not row.good] == []
     assert len({outputs["train-model"]["model"] for outputs in found.values()}) == 1
 
 

@@ -1,4 +1,4 @@
-"""Three compiled files, each with one set of parameters, three ways: here, through Kubeflow's API and through Vertex AI's."""
+"""Compiled files with their parameters, three ways: here, through Kubeflow's API and through Vertex AI's."""
 
 import hashlib
 import io
@@ -22,7 +22,7 @@ from ..command import COMMAND, variables
 from ..doubles.kubeflow.double import KubeflowDouble
 from ..doubles.vertex.double import NoServers, VertexDouble
 from ..ports import free_port
-from ..small_training import HEADER, PIPELINE, SmallTraining, rows, write_csv
+from ..small_training import HEADER, PIPELINE, SmallTraining, fact, rows, write_csv
 
 # What a task gave back: parameters, and the fingerprints of artifacts that have bytes.
 Outputs = dict[str, dict[str, Any]]
@@ -31,26 +31,30 @@ MONITORING, SCORING = (PIPELINE.with_name(f"{name}.yaml") for name in ("monitori
 _KEY = "id"
 
 
-def here(folder: Path) -> Outputs:
+def here(folder: Path, plan: "Plan") -> Outputs:
     """Runs them by `penstock run`."""
     found: Outputs = {}
-    with _place(folder) as (place, runs):
+    with _place(folder, plan) as (place, runs):
         for run in runs:
             done = subprocess.run([COMMAND, "run", str(run.file), "--params", str(run.values)], **_typed_in(place.folder))
             assert done.returncode == 0, done.stdout
-            files = sorted(place.root.glob(f"{run.name}-*/*/executor_output.json"), key=lambda file: file.stat().st_mtime)
-            found |= {run.of(file.parent.name): _of_executor_output(json.loads(file.read_text(encoding="utf-8"))) for file in files}
+            root = Path(fact(done, "run"))
+            files = sorted(root.rglob("executor_output.json"), key=lambda file: file.stat().st_mtime)
+            found |= {
+                run.of(str(file.parent.relative_to(root))): _of_executor_output(json.loads(file.read_text(encoding="utf-8")))
+                for file in files
+            }
         return _with_table(found, place)
 
 
-def through_kubeflow(folder: Path) -> Outputs:
-    """Runs it by `penstock submit --target kubeflow`."""
+def through_kubeflow(folder: Path, plan: "Plan") -> Outputs:
+    """Runs them by `penstock submit --target kubeflow`."""
     with KubeflowDouble(folder / "backend") as double:
-        return _submitted(folder, "kubeflow", {"host": double.url}, {})
+        return _submitted(folder, plan, "kubeflow", {"host": double.url}, {})
 
 
-def through_vertex(folder: Path) -> Outputs:
-    """Runs it by `penstock submit --target vertex`."""
+def through_vertex(folder: Path, plan: "Plan") -> Outputs:
+    """Runs them by `penstock submit --target vertex`."""
     with VertexDouble(folder / "backend", NoServers()) as double:
         (folder / "bucket").mkdir()
         double.artifacts.folders = {_BUCKET: folder / "bucket"}
@@ -60,16 +64,16 @@ def through_vertex(folder: Path) -> Outputs:
             "api_endpoint": double.api_endpoint,
             "pipeline_root": f"{_BUCKET}/runs",
         }
-        return _submitted(folder, "vertex", settings, double.environment())
+        return _submitted(folder, plan, "vertex", settings, double.environment())
 
 
-WAYS: dict[str, Callable[[Path], Outputs]] = {"penstock run": here, "Kubeflow": through_kubeflow, "Vertex AI": through_vertex}
+WAYS: dict[str, Callable[[Path, "Plan"], Outputs]] = {"penstock run": here, "Kubeflow": through_kubeflow, "Vertex AI": through_vertex}
 
 
-def _submitted(folder: Path, target: str, settings: dict[str, str], environment: dict[str, str]) -> Outputs:
+def _submitted(folder: Path, plan: "Plan", target: str, settings: dict[str, str], environment: dict[str, str]) -> Outputs:
     """Submits them as a person does, and asks the backend what became of them."""
     found: Outputs = {}
-    with _place(folder) as (place, runs):
+    with _place(folder, plan) as (place, runs):
         context = [f"[contexts.{target}]", f'target = "{target}"', *(f"{name} = {json.dumps(value)}" for name, value in settings.items())]
         (place.folder / "penstock.toml").write_text("\n".join(context), encoding="utf-8")
         for run in runs:
@@ -85,26 +89,40 @@ def _submitted(folder: Path, target: str, settings: dict[str, str], environment:
 
 
 @dataclass(frozen=True)
-class _Run:
-    """A pipeline, and the file of its parameters."""
+class Run:
+    """A pipeline, the file of its parameters, and what its tasks are called by in the table: the first run's have their own names."""
 
     file: Path
     values: Path
-
-    @property
-    def name(self) -> str:
-        """The pipeline's name."""
-        return self.file.stem.replace("_", "-")
+    name: str
 
     def of(self, task: str) -> str:
-        """Returns what a task is called in the table: the first pipeline's as they are."""
-        return task if self.file == PIPELINE else f"{self.name}/{task}"
+        """Returns what a task is called in the table."""
+        return f"{self.name}/{task}" if self.name else task
 
 
-def _run(file: Path, folder: Path, values: dict[str, Any]) -> _Run:
-    place = folder / f"{file.stem}.json"
-    place.write_text(json.dumps(values), encoding="utf-8")
-    return _Run(file, place)
+# What is run in a person's folder, one after the other.
+Plan = Callable[[SmallTraining], list[Run]]
+
+
+def release(place: SmallTraining) -> list[Run]:
+    """A training that releases its model, a monitoring of it that starts another pipeline, and a scoring with it."""
+    return [
+        _run(PIPELINE, place, "", place.values()),
+        _run(MONITORING, place, "monitoring", _monitored(place)),
+        _run(SCORING, place, "batch-scoring", _scored(place)),
+    ]
+
+
+def tuned(place: SmallTraining) -> list[Run]:
+    """A training with the best hyperparameters that two searches have found side by side."""
+    return [_run(PIPELINE, place, "", place.values(**place.tuned()))]
+
+
+def _run(file: Path, place: SmallTraining, name: str, values: dict[str, Any]) -> Run:
+    written = place.folder / f"{name or file.stem}.json"
+    written.write_text(json.dumps(values), encoding="utf-8")
+    return Run(file, written, name)
 
 
 def _monitored(place: SmallTraining) -> dict[str, Any]:
@@ -151,22 +169,23 @@ def _scored(place: SmallTraining) -> dict[str, Any]:
 
 
 def _with_table(found: Outputs, place: SmallTraining) -> Outputs:
-    """Adds the hash of the scored rows, without the time."""
+    """Adds the hash of the scored rows, without the time, if there are some."""
+    task = "batch-scoring/score-batch"
+    if task not in found:
+        return found
     (file,) = (place.folder / "scored" / "predictions").iterdir()
     scored = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     text = json.dumps([{name: value for name, value in row.items() if name != "scored_at"} for row in scored])
-    task = "batch-scoring/score-batch"
     return found | {task: found[task] | {"scored rows": hashlib.sha256(text.encode()).hexdigest()}}
 
 
 @contextmanager
-def _place(folder: Path) -> Iterator[tuple[SmallTraining, list[_Run]]]:
+def _place(folder: Path, plan: Plan) -> Iterator[tuple[SmallTraining, list[Run]]]:
     """A person's folder with data and modules, and what is run there."""
     (folder / "place").mkdir(parents=True)
     place = SmallTraining(folder / "place", free_port())
     try:
-        values = {PIPELINE: place.values(), MONITORING: _monitored(place), SCORING: _scored(place)}
-        yield place, [_run(file, place.folder, each) for file, each in values.items()]
+        yield place, plan(place)
     finally:
         subprocess.run([COMMAND, "serve", "stop", "serving"], **_typed_in(place.folder))
 

@@ -149,18 +149,9 @@ def test_model_that_serves_otherwise_than_it_was_evaluated_is_not_released(small
 
 
 @pytest.mark.slow
-def test_tuned_model_is_better_than_the_given_hyperparameters(small, tmp_path):
+def test_tuned_model_is_better_than_the_given_hyperparameters(small):
     """With the given rate, no model is blessed; two shards of a search find one with which it is."""
-    module = tmp_path / "trainer.py"
-    logs = "_export(weights, transform, fn_args.serving_model_dir)\n\n\ndef _matrix"
-    text = (
-        (small.folder / "trainer.py")
-        .read_text()
-        .replace(logs, f"mlflow.log_metric('val_loss', float(tf.reduce_mean(error**2)))\n    {logs}")
-    )
-    module.write_text(f"import mlflow\n{text}")
-    searched = {"tune": "true", "search_space": '{"rate": [-0.5, 0.5]}', "hyperparameters": '{"rate": -0.5}', "max_trials": 2}
-    done = small.run(trainer_module=module, tuning_shards="[0, 1]", **searched)
+    done = small.run(**small.tuned())
     assert done.returncode == 0, done.stdout
     assert re.search(r"choose-hyperparameters .*the best of 2 searches", done.stdout)
     assert re.fullmatch(r"AUC 0\.9\d+.*: blessed", fact(done, "verdict"))

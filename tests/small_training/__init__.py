@@ -82,9 +82,24 @@ class SmallTraining:
             "destination": f"local://{self.folder / 'serving'}?port={self.port}",
         } | changed
 
+    def tuned(self, shards: int = 2) -> dict[str, Any]:
+        """Returns the parameters of a run that searches: with the given rate no model is blessed, with the other one it is."""
+        trainer = self.folder / "tunable.py"
+        export = "_export(weights, transform, fn_args.serving_model_dir)\n\n\ndef"
+        scored = f"mlflow.log_metric('val_loss', float(tf.reduce_mean(error**2)))\n    {export}"
+        trainer.write_text("import mlflow\n" + (self.folder / "trainer.py").read_text().replace(export, scored))
+        return {
+            "trainer_module": str(trainer),
+            "tune": True,
+            "search_space": {"rate": [-0.5, 0.5]},
+            "hyperparameters": {"rate": -0.5},
+            "max_trials": 2,
+            "tuning_shards": [*range(shards)],
+        }
+
     def command(self, *options: str, **changed: Any) -> list[str]:
         """Returns the command of a run: the good one, with other values for some parameters."""
-        texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in self.values().items()} | changed
+        texts = {name: value if isinstance(value, str | Path) else json.dumps(value) for name, value in (self.values() | changed).items()}
         parameters = [item for name, value in texts.items() for item in ("--param", f"{name}={value}")]
         return [COMMAND, "run", str(PIPELINE), *parameters, *self.options, *options]
 
