@@ -376,6 +376,14 @@ run "training" {
   }
 
   assert {
+    condition = one([
+      for object in yamldecode(helm_release.training_runtime["penstock"].values[0]).objects :
+      object.spec.template.spec.replicatedJobs[0].template.spec.template.metadata.labels
+    ]) == { "penstock.dev/component" = "train_model" }
+    error_message = "what workers cost is added up with the task that they work for"
+  }
+
+  assert {
     condition     = toset([for rule in kubernetes_role_v1.train["penstock-train"].rule : join(" ", rule.verbs)]) == toset(["create delete get", "list", "get"])
     error_message = "a task may start and follow TrainJobs, and no more"
   }
