@@ -15,13 +15,14 @@ from urllib.parse import unquote
 from penstock.components.protocol.errors import TaskError
 from penstock.components.protocol.redacting import redact
 
-from .filesystems import explaining
+from .filesystems import absolute, explaining
 
 # A task that asks for a password waits for ever.
 os.environ.setdefault("GIT_TERMINAL_PROMPT", "0")
 try:
     from dvc.api import DVCFileSystem
     from dvc.repo.open_repo import clean_repos
+    from dvc.scm import CloneError
     from dvc_data.index import DataIndexDirError
 except ImportError as error:
     raise TaskError(
@@ -36,7 +37,7 @@ class Place(NamedTuple):
     """What a URI names: `dvc://REPOSITORY?rev=REV&path=PATH`.
 
     Attributes:
-        repository: The URL or path of the Git repository.
+        repository: The URL of the Git repository, or its path from the root.
         rev: A branch, a tag or a commit; empty for the default branch.
         path: The path in the repository.
     """
@@ -67,7 +68,8 @@ def place_of(uri: str) -> Place:
     rev = options.pop("rev", "")
     if not repository or not path or options:
         raise TaskError(f"{redact(uri)} names no path in a repository; {_FORM}")
-    return Place(repository, rev, path)
+    here = absolute(repository)
+    return Place(here if Path(here).is_dir() else repository, rev, path)
 
 
 class Files(DVCFileSystem):
@@ -168,7 +170,10 @@ def commit_of(place: Place) -> Commit:
     with explaining(
         f"the repository {redact(place.repository)} cannot be read at {place.rev or 'its default branch'}", f"{_FORM}, or give access"
     ):
-        repository = DVCFileSystem(place.repository, rev=rev).repo
+        try:
+            repository = DVCFileSystem(place.repository, rev=rev).repo
+        except CloneError as error:  # "SCM error", caused by "Failed to clone", caused by what went wrong
+            raise getattr(error.__cause__, "__cause__", None) or error from None
         commit = repository.scm.resolve_commit(repository.get_rev())
         files, path = open_files(place._replace(rev=commit.hexsha).uri)
         md5 = str(files.info(path).get("md5", "")) if files.exists(path) else ""

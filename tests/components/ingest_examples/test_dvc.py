@@ -30,9 +30,9 @@ def dvc(tmp_path_factory) -> Iterator[None]:
 
 
 class Repository:
-    """A Git repository whose folder `data` DVC tracks, with a remote beside it."""
+    """A Git repository whose folder `data/flights` DVC tracks, with a remote beside it or elsewhere."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, remote: str = "") -> None:
         from dulwich import porcelain
         from dvc.repo import Repo
 
@@ -40,7 +40,7 @@ class Repository:
         self.root.mkdir()
         porcelain.init(str(self.root))
         Repo.init(str(self.root)).close()
-        (self.root / ".dvc" / "config").write_text(f"[core]\n    remote = store\n['remote \"store\"']\n    url = {self.store}\n")
+        (self.root / ".dvc" / "config").write_text(f"[core]\n    remote = store\n['remote \"store\"']\n    url = {remote or self.store}\n")
 
     def commit(self, push: bool = True, **files: str) -> str:
         """Writes CSV files to `data/flights`, tracks and pushes the folder, and commits; returns the commit's ID."""
@@ -83,7 +83,7 @@ def other_flights(tmp_path_factory, dvc) -> Repository:
     return two_rows(tmp_path_factory.mktemp("dvc"))
 
 
-def test_the_latest_commit_is_in_the_metadata(flights, ingest):
+def test_the_latest_commit_is_in_the_metadata(flights, ingest, monkeypatch):
     commit = flights.commit(b="x,y\n3,c\n")
     latest = ingest(flights.uri())
     source = latest.metadata["examples"]["source"]
@@ -103,6 +103,8 @@ def test_the_latest_commit_is_in_the_metadata(flights, ingest):
     assert ingest(source["uri"]).metadata == latest.metadata
     assert column(ingest(flights.uri()), "x") == [1, 2, 3, 4]
     assert column(ingest(f"dvc://{flights.root}?path=data/flights/b.csv&rev={commit[:10]}"), "x") == [3]
+    monkeypatch.chdir(flights.root.parent)
+    assert ingest("dvc://flights?path=data").metadata["examples"]["source"]["repository"] == str(flights.root)
 
 
 def test_a_tag_and_what_is_not_committed(flights, ingest):
@@ -128,6 +130,13 @@ def test_a_branch_that_moves_on_while_it_is_read_changes_nothing(flights, ingest
     monkeypatch.setattr(examples_.SplitWriter, "write", write_and_commit)
     assert ingest(flights.uri(), **options).metadata == before.metadata
     assert written
+
+
+@pytest.mark.slow
+def test_a_remote_in_a_bucket(tmp_path, bucket_elsewhere, ingest):
+    repository = Repository(tmp_path, remote=f"s3://{bucket_elsewhere}/dvc")
+    repository.commit(a="x,y\n1,a\n2,b\n")
+    assert column(ingest(repository.uri()), "x") == [1, 2]
 
 
 def test_columns_rows_and_patterns(flights, ingest):
@@ -159,7 +168,7 @@ def test_what_was_not_pushed(flights, fail, kept):
             "?rev=nothing&path=data/flights",
             "cannot be read at nothing (RevError: unknown Git revision 'nothing'); give dvc://REPOSITORY?rev=REV",
         ),
-        ("-other?path=data/flights", "-other cannot be read at its default branch (CloneError: "),
+        ("-other?path=data/flights", "-other cannot be read at its default branch (NotGitRepository: No git repository was found at "),
         ("?path=data/nothing", "input_uri matches no file (/data/nothing)"),
         ("", "names no path in a repository; give dvc://REPOSITORY?rev=REV&path=PATH, where REV is a branch, a tag or a commit"),
         ("?path=data&version=3", "names no path in a repository"),
