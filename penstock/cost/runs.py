@@ -8,6 +8,7 @@ from typing import Any
 from penstock.components.protocol.values import decode_metadata
 
 from ..errors import UserError
+from ..local.processes import LONGEST_LINE
 from ..local.task_log import TaskLog
 from ..local.task_records import read_record
 from ..remote.target import CACHED, CANCELED, DONE, FAILED, Target, TaskState
@@ -160,8 +161,13 @@ def _read_log(file: Path) -> TaskLog:
 
 
 def _lines(file: Path) -> Iterator[str]:
-    with file.open(encoding="utf-8", errors="replace") as lines:
-        yield from (line.rstrip("\n") for line in lines)
+    """Yields the lines of a log; of one that is too long, the beginning."""
+    with file.open(encoding="utf-8", errors="replace") as log:
+        at_start = True
+        while piece := log.readline(LONGEST_LINE):
+            if at_start:
+                yield piece.rstrip("\n")
+            at_start = piece.endswith("\n")
 
 
 def _remote_log(target: Target, run_id: str, state: TaskState) -> TaskLog:

@@ -12,7 +12,7 @@ _GRACE_SECONDS = 10.0
 _POLL_SECONDS = 0.05
 # A line without an end must not fill this process's memory.
 _PIECE = 1 << 20
-_LONGEST_LINE = 1 << 22
+LONGEST_LINE = 1 << 22
 
 
 class Process(Protocol):
@@ -104,7 +104,7 @@ class Processes:
                     self._signal(signal.SIGKILL)
             while piece := source.read(_PIECE):
                 *lines, rest = (rest + piece).split(b"\n")
-                rest = rest[:_LONGEST_LINE]
+                rest = rest[:LONGEST_LINE]
                 for line in lines:
                     on_line(line.decode(errors="replace"))
             if process.returncode is not None:
