@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from feast import FeatureStore, FeatureView
 
 from penstock.components.data.feature_repository import FeatureRepository, open_repository
+from penstock.components.data.feature_tables import tables_of
 from penstock.components.protocol import TaskError, figure
 
 _logger = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ def materialize_features(
         store = repository.registered()
         _check_lasts(repository, store)
         views = _views(store, feature_views)
+        tables_of(views.values())
         with repository.explaining("cannot be materialized"), _counted(store) as written, redirect_stdout(StringIO()):
             if start:
                 store.materialize(start, end, list(views))

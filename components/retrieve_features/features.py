@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from feast import FeatureService, FeatureStore, FeatureView, FileSource, OnDemandFeatureView
-from feast.data_format import DeltaFormat
+from feast import FeatureService, FeatureStore, FeatureView, OnDemandFeatureView
 from feast.feature_view_projection import FeatureViewProjection
 from feast.type_map import feast_value_type_to_pa
 
 from penstock.components.data.canonical import INSTEAD, canonical, conform
 from penstock.components.data.feature_repository import FeatureRepository
+from penstock.components.data.feature_tables import tables_of
 from penstock.components.protocol import TaskError
 
 from .entity_rows import NUMBER
@@ -36,7 +36,7 @@ class Features:
         self._service = _find(self._store, name)
         views = {view.name: view for view in self._store.list_all_feature_views()}
         used = list(_views(self._service, views))
-        self.tables = sorted({_table(view) for _, view in used})
+        self.tables = tables_of(view for _, view in used)
         joined = [projection.join_key_map.get(field.name, field.name) for projection, view in used for field in view.entity_columns]
         on_demand = [
             views[each.name] for each in self._service.feature_view_projections if isinstance(views[each.name], OnDemandFeatureView)
@@ -84,14 +84,6 @@ def _views(service: FeatureService, views: dict[str, FeatureView]) -> Iterator[t
             yield from ((source, views[source.name]) for source in view.source_feature_view_projections.values())
         else:
             yield projection, view
-
-
-def _table(view: FeatureView) -> str:
-    source = view.batch_source
-    if not isinstance(source, FileSource) or isinstance(source.file_format, DeltaFormat):
-        kind = "Delta table" if isinstance(source, FileSource) else type(source).__name__
-        raise TaskError(f"feature view {view.name!r} reads a {kind}, which cannot be read here; give it a FileSource of Parquet files")
-    return source.path
 
 
 def _fields(projection: FeatureViewProjection, full_feature_names: bool) -> Iterator[pa.Field]:

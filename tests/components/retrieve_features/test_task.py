@@ -1,5 +1,6 @@
 """Features at the times of rows, through the component's command and Feast itself."""
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -109,6 +110,46 @@ def test_a_packed_repository_gives_the_same(retrieve, repository):
     plain = retrieve().metadata["examples_with_features"]
     packed = retrieve(feature_repository=pack_module(str(repository), "feature_repository", REPOSITORY_SUFFIXES))
     assert packed.metadata["examples_with_features"] == plain
+
+
+@pytest.mark.slow
+def test_on_demand_features_are_computed_from_rows_and_features(retrieve, repository):
+    text = """
+from feast import RequestSource
+from feast.on_demand_feature_view import on_demand_feature_view
+from features import delays
+
+row = RequestSource(name="row", schema=[Field(name="flight", dtype=Int32)])
+
+
+@on_demand_feature_view(sources=[row, delays], schema=[Field(name="sum", dtype=Float64)], mode="pandas")
+def added(inputs):
+    return (inputs["flight"] + inputs["delay"]).astype("float64").to_frame("sum")
+
+
+computed = FeatureService(name="computed", features=[added])
+"""
+    imports = "from feast import FeatureService, Field\nfrom feast.types import Float64, Int32\n"
+    (repository / "on_demand.py").write_text(imports + text)
+    result = retrieve(feature_service="computed")
+    assert result.code == 0, result.error
+    assert read(result, "train").column_names == [*SCHEMA.names, "sum"]
+    assert read(result, "train")["sum"].to_pylist() == [5.0, 8.0, None, 0.0]
+
+
+@pytest.mark.slow
+def test_tables_in_a_bucket_give_the_same(retrieve, repository, tmp_path, bucket_elsewhere):
+    files = fsspec.filesystem("s3")
+    for name in ("delays.parquet", "weather.parquet"):
+        files.put_file(str(tmp_path / "tables" / name), f"{bucket_elsewhere}/{name}")
+    plain = retrieve().metadata["examples_with_features"]
+    features = repository / "features.py"
+    features.write_text(features.read_text().replace(str(tmp_path / "tables"), f"s3://{bucket_elsewhere}"))
+    result = retrieve()
+    assert result.code == 0, result.error
+    metadata = result.metadata["examples_with_features"]
+    assert metadata["fingerprint"] == plain["fingerprint"]
+    assert metadata["source"]["feature_tables"][f"s3://{bucket_elsewhere}/delays.parquet"].startswith("etag:")
 
 
 def test_a_lost_row_is_an_error(fail, repository):
