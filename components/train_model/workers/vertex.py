@@ -18,9 +18,11 @@ from google.cloud.aiplatform_v1.types import CustomJob, JobState, Scheduling, Wo
 
 from penstock.components.images import own_image
 from penstock.components.protocol import TaskError, figure
+from penstock.components.protocol.ending import TERMINATED
 from penstock.components.release.vertex import FIRST_LOOK_SECONDS, VertexApi, check_accelerator
 from penstock.components.release.vertex_labels import run_labels
 
+from . import ENDED
 from .bucket import Bucket
 from .call import Call
 from .vertex_exit import Exit
@@ -190,6 +192,8 @@ class _RunningJob:
             how = "was canceled" if self._job.state == JobState.JOB_STATE_CANCELLED else "was ended after the longest time that it may take"
             return f"CustomJob {self._id} {how}; run the task again"
         end = Exit.read(self._job.error.message)
+        if end and end.code == TERMINATED:
+            return f"{self._worker(end.replica)} {ENDED}"
         if end and end.reason:
             return f"{self._worker(end.replica)}: {end.reason}"
         assert self._log

@@ -112,6 +112,12 @@ def test_what_vertex_ai_is_asked_for(vertex, make_spec, monkeypatch):
             "worker 1 of 2 ended with exit code 137 (OOMKilled): epoch 2/2; see the log of CustomJob ",
             id="killed for memory",
         ),
+        pytest.param(
+            {CHIEF: RUNS, OTHER: Script(("SIGTERM: ending; another attempt goes on from here",), 143)},
+            True,
+            "worker 1 of 2 has ended, because one of the workers was asked to (SIGTERM); run the task again",
+            id="a machine that is taken away",
+        ),
     ],
 )
 def test_a_worker_s_own_reason(vertex, make_spec, scripts, tells_ends, reason):
