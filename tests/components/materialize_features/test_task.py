@@ -34,18 +34,13 @@ def online(repository, tail="N1", origin="JFK"):
     return found["delay"][0], found["wind"][0]
 
 
-def test_the_latest_values_of_a_window_are_online(run_task, repository):
+def test_each_run_goes_on_from_the_last_one(run_task, repository):
     window = {"feature_repository": str(repository), "start_time": "2026-11-01", "end_time": "2026-11-02T06:00:00Z"}
     result = run_task(NAME, window)
     assert result.code == 0, result.error
     assert result.parameters == {"rows": 3}, "two aircraft, one airport"
     assert online(repository) == (5, 1.5)
     assert online(repository, tail="N2", origin="LGA") == (-3, None)
-
-
-def test_the_next_run_goes_on_from_the_last_one(run_task, repository):
-    window = {"feature_repository": str(repository), "start_time": "2026-11-01", "end_time": "2026-11-02T06:00:00Z"}
-    assert run_task(NAME, window).parameters == {"rows": 3}
     later = {"feature_repository": str(repository), "end_time": "2026-11-04"}
     assert run_task(NAME, later).parameters == {"rows": 2}
     assert online(repository) == (70, 2.5), "online, the latest correction counts"
@@ -76,17 +71,23 @@ def test_what_fails_is_written_by_the_next_run(run_task, repository, tmp_path):
     assert online(repository) == (70, 2.5)
 
 
+def test_an_unknown_feature_view_is_one_line(run_task, repository):
+    result = run_task(NAME, {"feature_repository": str(repository), "feature_views": ["none"]})
+    assert result.code == 1
+    assert "no feature view 'none' (it has: delays, weather)" in result.error
+    assert "\n" not in result.error
+
+
 @pytest.mark.parametrize(
     ("parameters", "expected"),
     [
-        ({"feature_views": ["none"]}, "no feature view 'none' (it has: delays, weather)"),
         ({"start_time": "yesterday"}, "start_time is 'yesterday'; give a time as ISO 8601"),
         ({"start_time": "2026-11-02", "end_time": "2026-11-01"}, "start_time 2026-11-02 is after end_time 2026-11-01"),
     ],
-    ids=["view", "time", "order"],
+    ids=["time", "order"],
 )
-def test_invalid_parameters_are_one_line(run_task, repository, parameters, expected):
-    result = run_task(NAME, {"feature_repository": str(repository)} | parameters)
+def test_invalid_times_are_one_line(run_task, bare, parameters, expected):
+    result = run_task(NAME, {"feature_repository": str(bare)} | parameters)
     assert result.code == 1
     assert expected in result.error
     assert "\n" not in result.error
