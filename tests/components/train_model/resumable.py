@@ -16,7 +16,7 @@ FOLDER = Path("FOLDER", str(json.loads(os.environ.get("TF_CONFIG", '{"task": {"i
 class Witness(keras.callbacks.Callback):
     """Writes down every step that was trained, and ends the process as the file `plan` says: SIGNAL, `train` or `test`, and a step.
 
-    With the word `parent` after them, it ends the process that has started this one.
+    With the word `parent` after them, it ends the process that has started this one, and waits until that passes the signal on.
     """
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -38,7 +38,14 @@ class Witness(keras.callbacks.Callback):
         name, when, step, *parent = plan.read_text().split() or ("", "", "")
         if when == during and self.seen >= int(step):
             plan.write_text("")
-            os.kill(os.getppid() if parent else os.getpid(), getattr(signal, name))
+            if not parent:
+                os.kill(os.getpid(), getattr(signal, name))
+                return
+            here, there = os.pipe()
+            os.set_blocking(there, False)
+            signal.set_wakeup_fd(there)
+            os.kill(os.getppid(), getattr(signal, name))
+            os.read(here, 1)
 
 
 def run_fn(fn_args):
