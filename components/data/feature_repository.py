@@ -12,7 +12,12 @@ from typing import Any
 
 import yaml
 from feast import FeatureStore
+from feast.diff.property_diff import TransitionType
+from feast.diff.registry_diff import FeastObjectDiff, diff_between
+from feast.infra.registry.registry import FeastObjectType
+from feast.protos.feast.core.DataSource_pb2 import DataSource
 from feast.repo_config import RepoConfig
+from feast.repo_contents import RepoContents
 from feast.repo_operations import parse_repo
 
 from penstock.components.protocol.artifacts import local_path
@@ -23,6 +28,14 @@ from .user_module import REPOSITORY_SUFFIXES, UserModule, read_module
 
 _WHAT = "feature_repository"
 _SETTINGS = "feature_store.yaml"
+# What decides about the values of features.
+_DEFINING = (
+    FeastObjectType.ENTITY,
+    FeastObjectType.FEATURE_VIEW,
+    FeastObjectType.ON_DEMAND_FEATURE_VIEW,
+    FeastObjectType.STREAM_FEATURE_VIEW,
+    FeastObjectType.FEATURE_SERVICE,
+)
 
 
 @dataclass(frozen=True)
@@ -51,15 +64,28 @@ class FeatureRepository:
         Raises:
             TaskError: The definitions cannot be imported, or do not fit the tables that they name.
         """
+        return self._applied()[0] if self.files.sources else self.registered()
+
+    def not_applied(self, store: FeatureStore) -> list[str]:
+        """Returns the names of what the Python files define and a store's registry lacks, or has otherwise.
+
+        Raises:
+            TaskError: As `defined` does.
+        """
         if not self.files.sources:
-            return self.registered()
+            return []
+        diff = diff_between(store.registry, store.project, self._applied()[1])
+        return [each.name for each in diff.feast_object_diffs if each.feast_object_type in _DEFINING and _is_changed(each)]
+
+    def _applied(self) -> tuple[FeatureStore, RepoContents]:
+        """Returns a store of the definitions with a registry of its own, and the definitions, with the types that Feast has inferred."""
         own = {"registry": str(self.scratch / "registry.db"), "online_store": {"type": "sqlite", "path": str(self.scratch / "online.db")}}
         store = self._store(self.settings | own)
         with self.explaining("cannot be imported"):
             contents = parse_repo(self.folder)
         with self.explaining("does not fit its tables"):
             store.apply([item for items in contents for item in items])
-        return store
+        return store, contents
 
     def registered(self) -> FeatureStore:
         """Returns the store with the registry and the online store that the settings name.
@@ -124,6 +150,21 @@ def open_repository(place: str) -> Iterator[FeatureRepository]:
             files.write(folder)
         with _working_in(folder):
             yield FeatureRepository(files, folder, lasts, settings, scratch)
+
+
+def _is_changed(found: FeastObjectDiff) -> bool:
+    properties = [(_without_times(each.val_existing), _without_times(each.val_declared)) for each in found.feast_object_property_diffs]
+    return found.transition_type is TransitionType.CREATE or any(existing != declared for existing, declared in properties)
+
+
+def _without_times(value: Any) -> Any:
+    """Returns a source without the times at which a registry took it; anything else as it is."""
+    if not isinstance(value, DataSource):
+        return value
+    source = DataSource()
+    source.CopyFrom(value)
+    source.ClearField("meta")
+    return source
 
 
 def _settings(files: UserModule) -> dict[str, Any]:

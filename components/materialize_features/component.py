@@ -18,12 +18,12 @@ def materialize_features(
     """Writes the latest values of features from a Feast repository's tables to its online store, from which a model server reads them.
 
     It does what `feast materialize-incremental` does, and with `start_time` what `feast materialize` does. The registry and the online
-    store are those of `feature_store.yaml`. Run `feast apply` in the repository first: only feature views in the registry are
-    materialized.
+    store are those of `feature_store.yaml`. Run `feast apply` in the repository first: a registry without a definition of the Python
+    files, or with another one, is an error. A model would be served other features than retrieve_features has trained it on.
 
     The registry records what has been materialized after a feature view is written. If the task fails or is ended before, it writes
-    the same values again when it runs again. SQLite takes the values of a feature view whole or not at all. In Redis, each key has all
-    of its values or none.
+    the same values again when it runs again. SQLite takes the values of a feature view whole or not at all. In Redis, each key
+    has all of a feature view's values or none.
 
     Args:
         rows: The number of keys whose values were written, over all feature views.

@@ -40,6 +40,8 @@ def materialize_features(
     with open_repository(feature_repository) as repository:
         store = repository.registered()
         _check_lasts(repository, store)
+        if changed := repository.not_applied(store):
+            raise TaskError(f"the registry does not have {changed[0]!r} as feature_repository defines it; run `feast apply` there")
         views = _views(store, feature_views)
         tables_of(views.values())
         with repository.explaining("cannot be materialized"), _counted(store) as written, redirect_stdout(StringIO()):

@@ -100,6 +100,14 @@ def test_a_repository_that_was_not_applied_is_one_line(run_task, bare):
     assert not (bare / "registry.db").exists()
 
 
+def test_definitions_that_were_not_applied_are_one_line(run_task, repository):
+    features = repository / "features.py"
+    features.write_text(features.read_text().replace("days=2", "days=3"))
+    result = run_task(NAME, {"feature_repository": str(repository)})
+    assert result.code == 1
+    assert "the registry does not have 'delays' as feature_repository defines it; run `feast apply` there" in result.error
+
+
 def test_stores_that_end_with_the_task_are_refused(run_task, repository):
     settings = SETTINGS.replace("registry.db", str(repository / "registry.db"))
     (repository / "feature_store.yaml").write_text(settings)
