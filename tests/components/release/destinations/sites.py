@@ -26,7 +26,7 @@ from ...releasing import NAME, Push
 
 SITES = ("local", "kserve-standard", "kserve-knative", "vertex")
 WAIT_SECONDS = 90.0
-PAUSE_SECONDS = 0.25  # between samples of the answers or of the state, which take the core that the rollout needs
+PAUSE_SECONDS = 0.5  # between samples of the answers or of the state, which take the core that the rollout needs
 
 
 @dataclass
