@@ -93,14 +93,14 @@ def kubernetes_api() -> None:
 @pytest.fixture(scope="session")
 def _new_tracking_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow database without a model; making one runs every migration that there ever was."""
-    from mlflow.store.db import utils
-
     from penstock.components.release.registry import open_registry
+
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    assert open_registry("none", f"sqlite:///{path}").aliases() == {}
+    from mlflow.store.db import utils  # now that Penstock has set what MLflow reads when it is imported
 
     # MLflow imports all of its migrations for each database that it opens, to learn the newest; a process of a task opens one.
     vars(utils)["_get_latest_schema_revision"] = cache(utils._get_latest_schema_revision)
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    assert open_registry("none", f"sqlite:///{path}").aliases() == {}
     return path
 
 

@@ -142,6 +142,7 @@ def _tend(connection: socket.socket, imported: dict[str, str]) -> None:
 def _become(files: list[int], imported: dict[str, str], arguments: list[str], folder: str, variables: dict[str, str]) -> None:
     """Runs what the interpreter was asked to run, with what importing adds to the environment."""
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests may ignore it, as a shell's background job does
     for standard, file in enumerate(files):
         os.dup2(file, standard)
         os.close(file)

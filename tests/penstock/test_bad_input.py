@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ..command import COMMAND
+from ..command import WARM_COMMAND
 from ..conftest import interpreter
 from ..small_training import HEADER, SmallTraining, rows, states, write_csv
 from ..waiting import until
@@ -309,7 +309,11 @@ def test_parameter_that_does_not_fit(small, changed, message):
 
 def test_yaml_that_is_no_pipeline(small, tmp_path):
     done = subprocess.run(
-        [COMMAND, "run", _text(tmp_path / "other.yaml", "name: value\n")], cwd=small.folder, capture_output=True, text=True, check=False
+        [WARM_COMMAND, "run", _text(tmp_path / "other.yaml", "name: value\n")],
+        cwd=small.folder,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 2
     assert "other.yaml is not a compiled pipeline" in done.stderr

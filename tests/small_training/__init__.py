@@ -141,7 +141,7 @@ class SmallTraining:
 
     def stop(self) -> None:
         """Stops the model server."""
-        subprocess.run([COMMAND, "serve", "stop", "serving"], cwd=self.folder, capture_output=True, check=True)
+        subprocess.run([WARM_COMMAND, "serve", "stop", "serving"], cwd=self.folder, capture_output=True, check=True)
 
 
 def fact(done: subprocess.CompletedProcess[str], name: str) -> str:

@@ -13,7 +13,7 @@ from kfp import dsl
 
 from penstock.components import ingest_examples, validate_examples
 
-from ...command import COMMAND, variables
+from ...command import WARM_COMMAND, variables
 from ..pipelines import compiled, read, to
 
 COMPILED = Path(__file__).resolve().parents[3] / "compiled" / "components"
@@ -86,7 +86,7 @@ def validated(input_uri: str):
 
 def _run_watched(tmp_path: Path, *options: str) -> tuple[int, set[str]]:
     """Runs the pipeline, and returns its exit code and the components for which a process waited meanwhile; none is left."""
-    command = [COMMAND, "run", str(compiled(validated, tmp_path)), "--param", f"input_uri={tmp_path / 'rows.csv'}", *options]
+    command = [WARM_COMMAND, "run", str(compiled(validated, tmp_path)), "--param", f"input_uri={tmp_path / 'rows.csv'}", *options]
     ours, seen = f"sqlite:///{tmp_path}/", set()
 
     def waiting() -> set[str]:

@@ -90,7 +90,7 @@ class Started:
         self._pieces: queue.Queue[str] = queue.Queue()
         self._keyboard, theirs = pty.openpty() if terminal else (-1, subprocess.DEVNULL)
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _HEARING, COMMAND, *words],
+            [sys.executable, "-c", _HEARING, COMMAND if terminal else WARM_COMMAND, *words],
             cwd=folder,
             env=variables() | {"TERM": "xterm", "COLUMNS": "200"},
             stdin=theirs,
