@@ -10,6 +10,7 @@ import yaml
 from kfp import dsl
 
 from penstock.components.data import pack, pack_module
+from penstock.components.data.user_module import REPOSITORY_SUFFIXES
 
 from ...doubles.kubeflow.double import KubeflowDouble
 from ...doubles.vertex.double import VertexDouble
@@ -18,7 +19,8 @@ from ..pipelines import chain, compiled, gate, nested_gates, push_model, read, s
 from .backends import Backend, Kubeflow, Vertex
 from .person import Person, run_id
 
-TRAINING = Path(__file__).resolve().parents[3] / "compiled" / "training.yaml"
+COMPILED = Path(__file__).resolve().parents[3] / "compiled"
+TRAINING, MATERIALIZE = COMPILED / "training.yaml", COMPILED / "components" / "materialize_features.yaml"
 _Refusal = tuple[Any, dict[str, str | None], list[str], str]
 
 
@@ -153,6 +155,18 @@ def test_what_is_typed_reaches_the_backend(backend: Backend, person: Person) -> 
     assert (got.name, got.experiment, got.service_account) == ("by hand", "flights", account)
     assert got.pipeline_root.startswith("gs://bucket/elsewhere")
     assert set(got.parameters) == {"folder"}, "what is not given is left to the pipeline"
+
+
+@pytest.mark.slow
+def test_a_feature_repository_travels_without_its_tables(backend: Backend, person: Person) -> None:
+    folder = person.folder / "features"
+    (folder / "data").mkdir(parents=True)
+    (folder / "feature_store.yaml").write_text("project: flights\n")
+    (folder / "features.py").write_text("import feast\n")
+    (folder / "data" / "delays.parquet").write_bytes(random.Random(0).randbytes(99_999))
+    done = person.submits(MATERIALIZE, "--dry-run", folder=None, feature_repository="features")
+    assert done.returncode == 0, done.stderr
+    assert pack_module(str(folder), suffixes=REPOSITORY_SUFFIXES) in done.stdout.replace("\n", "")
 
 
 def test_modules_and_texts_of_this_machine_travel_along(backend: Backend, person: Person) -> None:

@@ -1,0 +1,1 @@
+"""What is known of airports and aircraft at a time: a Feast repository."""
