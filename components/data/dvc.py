@@ -66,7 +66,9 @@ def place_of(uri: str) -> Place:
     options = {key: unquote(value) for key, _, value in (part.partition("=") for part in query.split("&") if part)}
     path = options.pop("path", "").strip("/")
     rev = options.pop("rev", "")
-    if not repository or not path or options:
+    if options:
+        raise TaskError(f"{redact(uri)} has the option {next(iter(options))!r}; {_SCHEME} has: rev, path")
+    if not repository or not path:
         raise TaskError(f"{redact(uri)} names no path in a repository; {_FORM}")
     here = absolute(repository)
     return Place(here if Path(here).is_dir() else repository, rev, path)
