@@ -15,9 +15,9 @@ from .filesystems import ANSWER_SECONDS, CONNECT_SECONDS, explaining, s3_options
 
 _VARIABLES = ("LAKECTL_SERVER_ENDPOINT_URL", "LAKECTL_CREDENTIALS_ACCESS_KEY_ID", "LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY")
 _CREDENTIALS = f"correct {' and '.join(_VARIABLES[1:])}, or give their user fs:ReadBranch, fs:ListObjects and fs:ReadObject"
-_REF = "give lakefs://REPOSITORY/REF/PATH, where REF is a branch, a tag or a commit"
+FORM = "give lakefs://REPOSITORY/REF/PATH, where REF is a branch, a tag or a commit"
 # What to do about the API's answers.
-_REMEDIES = {400: _REF, 401: _CREDENTIALS, 403: _CREDENTIALS, 404: _REF}
+_REMEDIES = {400: FORM, 401: _CREDENTIALS, 403: _CREDENTIALS, 404: FORM}
 
 
 class Server(NamedTuple):

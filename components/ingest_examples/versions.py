@@ -41,14 +41,12 @@ def _in_dvc(uri: str) -> tuple[str, dict[str, Any]]:
 
 
 def _in_lakefs(table: str, place: str) -> tuple[str, dict[str, Any]]:
-    from penstock.components.data.lakefs import commit_of
+    from penstock.components.data.lakefs import FORM, commit_of
 
     repository, _, rest = place.partition("/")
     ref, _, path = rest.partition("/")
     if not repository or not ref:
-        raise TaskError(
-            f"input_uri {table}{_LAKEFS}{place} names no ref; give lakefs://REPOSITORY/REF/PATH, where REF is a branch, a tag or a commit"
-        )
+        raise TaskError(f"input_uri {table}{_LAKEFS}{place} names no ref; {FORM}")
     commit = commit_of(repository, ref)
     uri = f"{table}{_LAKEFS}{repository}/{commit.id}/{path}"
     return uri, _source("lakefs", uri, repository, commit.id, commit.created)
