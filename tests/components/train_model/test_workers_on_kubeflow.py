@@ -140,7 +140,7 @@ def test_a_task_that_is_ended_deletes_the_trainjob(cluster, spec):
 def test_a_task_that_is_ended_before_the_cluster_answers_deletes_the_trainjob(cluster, spec):
     cluster.pending[0] = cluster.pending[1] = "no node"
     cluster.faults.append(Fault(Hang(applied=True), when=lambda call: call.method == "POST"))
-    with subprocess.Popen(**component_process(f"penstock.components.{NAME}", json.dumps(spec))) as task:
+    with subprocess.Popen(**component_process(PACKAGE, json.dumps(spec))) as task:
         until(cluster.jobs, 600)
         os.kill(task.pid, signal.SIGTERM)
         assert task.wait() == 143
