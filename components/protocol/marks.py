@@ -5,6 +5,7 @@ line counts, and a task says its last ones when nothing but itself is left to pr
 """
 
 import re
+from collections.abc import Sequence
 
 FIGURE = "[penstock] "  # the one figure that matters now
 OUTPUTS = "[penstock-outputs] "  # what the task gave back: `ExecutorOutput` in its JSON form
@@ -18,3 +19,8 @@ def figure_in(line: str) -> str | None:
     """Returns the figure that a line of a log tells; None if it tells none."""
     found = _FIGURE_LINE.match(line)
     return found[1].strip() if found else None
+
+
+def error_in(lines: Sequence[str]) -> str:
+    """Returns why a task failed, as the lines of its log tell; empty if they do not."""
+    return next((line.removeprefix(ERROR) for line in reversed(lines) if line.startswith(ERROR)), "")

@@ -18,7 +18,7 @@ from typing import Any
 from penstock.components.protocol import TaskError
 from penstock.components.protocol.ending import TERMINATED, exit_in
 from penstock.components.protocol.logs import say
-from penstock.components.protocol.marks import ERROR
+from penstock.components.protocol.marks import error_in
 from penstock.components.training.gpus import visible_gpus
 from penstock.components.training.team import TF_CONFIG, tf_config
 
@@ -92,7 +92,7 @@ class _Process:
         """Returns why it failed, as it says itself or as its end does."""
         self._reader.join(_END_SECONDS)
         code = self.process.returncode
-        if given := next((line.removeprefix(ERROR) for line in reversed(self._lines) if line.startswith(ERROR)), ""):
+        if given := error_in(self._lines):
             return f"{self.name}: {given}"
         if code == TERMINATED:
             return f"{self.name} {ENDED}"

@@ -7,7 +7,7 @@ with the container's termination message or the end of its log; then where to fi
 import re
 from dataclasses import dataclass
 
-from penstock.components.protocol.marks import ERROR
+from penstock.components.protocol.marks import error_in
 
 _EXIT = re.compile(
     r"replica (?P<replica>workerpool\d+-\d+) exited with a non-zero status of (?P<code>\d+)\."
@@ -44,8 +44,7 @@ class Exit:
     @property
     def reason(self) -> str:
         """The reason that the worker gave itself: marked at the end of its log, or alone as its termination message; empty for none."""
-        marked = next((line.removeprefix(ERROR) for line in reversed(self.lines) if line.startswith(ERROR)), "")
-        return marked or (self.lines[0] if len(self.lines) == 1 else "")
+        return error_in(self.lines) or (self.lines[0] if len(self.lines) == 1 else "")
 
     def __str__(self) -> str:
         """The exit code, and the last line."""
