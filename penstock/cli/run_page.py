@@ -9,7 +9,7 @@ import click
 from penstock.components.data.local_runs import DONE, LocalRun, read_run
 from penstock.components.protocol.atomic import atomically
 
-from ..cost.runs import local_run
+from ..cost.runs import RunUse, recorded_run
 from ..cost.statement import Statement, make_statement
 from ..errors import UserError
 from ..local.display import duration
@@ -47,7 +47,7 @@ def write_run_page(folder: Path, prices: "Prices | None") -> Path:
     from penstock.components.evidence.page import write_page
 
     run, record = read_run(folder), read_record(folder)
-    statement, problem = _stated(folder, prices)
+    statement, problem = _stated(recorded_run(folder, record), prices)
     page = folder / FILE
     with atomically(page) as file:
         write_page(
@@ -69,9 +69,8 @@ def write_run_page(folder: Path, prices: "Prices | None") -> Path:
     return page
 
 
-def _stated(folder: Path, prices: "Prices | None") -> tuple[Statement, str]:
+def _stated(use: RunUse, prices: "Prices | None") -> tuple[Statement, str]:
     """Returns what the run took, with its price if the table has what it takes; else why not."""
-    use = local_run(folder.parent, folder.name)
     try:
         return make_statement(use, prices), ""
     except UserError as error:

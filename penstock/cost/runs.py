@@ -10,7 +10,7 @@ from penstock.components.protocol.values import decode_metadata
 from ..errors import UserError
 from ..local.processes import LONGEST_LINE
 from ..local.task_log import TaskLog
-from ..local.task_records import read_record
+from ..local.task_records import RunRecord, read_record
 from ..remote.target import CACHED, CANCELED, DONE, FAILED, Target, TaskState
 from ..remote.values import Use, uses_of
 from .requests import Request, requests_of
@@ -106,7 +106,16 @@ def local_run(root: Path, run: str) -> RunUse:
         UserError: There is no such run, or it has no record.
     """
     folder = Path(run) if Path(run).is_dir() else root / run
-    record = read_record(folder)
+    return recorded_run(folder, read_record(folder))
+
+
+def recorded_run(folder: Path, record: RunRecord) -> RunUse:
+    """Returns what a run on this machine took.
+
+    Args:
+        folder: The run's folder, which has the logs of its tasks.
+        record: Its record.
+    """
     tasks = [task for task in record.tasks if task.state in _TOLD]
     logs = [_read_log(folder / task.log) if task.log else TaskLog() for task in tasks]
     ended = [(task.name, task.state, task.seconds, log) for task, log in zip(tasks, logs, strict=True)]

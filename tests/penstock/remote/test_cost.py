@@ -183,6 +183,13 @@ def test_a_page_that_cannot_be_written_is_a_warning(spent: Path, tmp_path: Path,
     ), said
 
 
+def test_a_run_may_have_the_name_of_a_folder_beside_its_own(spent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Path(shutil.copytree(spent, tmp_path / "runs" / "spent"))
+    (tmp_path / "spent").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert page_uri(run, None) == (run / "index.html").as_uri()
+
+
 def test_energy_is_what_the_formula_says(prices: Callable[..., Path], spent: Path) -> None:
     bill = told(types("cost", spent, "--prices", prices(), "--json"))
     first, second = (next(task for task in bill["tasks"] if task["task"] == name) for name in ("spend", "spend-2"))
