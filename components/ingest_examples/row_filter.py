@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from penstock.components.data.times import moment
 from penstock.components.protocol import TaskError
 
 _EQUAL = "="
@@ -114,17 +115,7 @@ def _native(value: Any, kind: pa.DataType) -> Any:
     if pt.is_date(kind):
         return datetime.date.fromisoformat(value)
     if pt.is_timestamp(kind):
-        return moment(value).replace(tzinfo=datetime.timezone.utc if kind.tz else None)
+        return moment(value).astimezone(datetime.timezone.utc).replace(tzinfo=datetime.timezone.utc if kind.tz else None)
     if isinstance(value, str) and not (pt.is_string(kind) or pt.is_large_string(kind)):
         raise TypeError
     return value
-
-
-def moment(text: str) -> datetime.datetime:
-    """Reads an ISO 8601 time; without an offset it is in UTC, in which it is returned.
-
-    Raises:
-        ValueError: It is none.
-    """
-    found = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return found.replace(tzinfo=found.tzinfo or datetime.timezone.utc).astimezone(datetime.timezone.utc)

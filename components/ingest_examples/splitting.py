@@ -1,6 +1,5 @@
 """Assigns rows to Splits."""
 
-import datetime
 import re
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from penstock.components.data.hashing import hash_rows
+from penstock.components.data.times import moment
 from penstock.components.protocol import TaskError
 
 Assign = Callable[[pa.RecordBatch], np.ndarray]
@@ -132,15 +132,14 @@ def _by_time(splits: dict[str, Any], key: pa.Field) -> Assign:
 def _range(name: str, given: Any) -> tuple[float, float]:
     """Reads `[start, end]` as Unix seconds; times without an offset are UTC."""
     try:
-        start, end = (datetime.datetime.fromisoformat(text.replace("Z", "+00:00")) for text in given)
+        start, end = (moment(text).timestamp() for text in given)
     except (ValueError, TypeError, AttributeError):
         raise TaskError(
             f'splits must give Split {name!r} [start, end] as ISO 8601, such as ["2013-01-01", "2013-10-01"], not {given!r}'
         ) from None
-    bounds = [(moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)).timestamp() for moment in (start, end)]
-    if bounds[0] >= bounds[1]:
+    if start >= end:
         raise TaskError(f"Split {name!r} ends at {given[1]}, not after its start at {given[0]}; correct splits")
-    return bounds[0], bounds[1]
+    return start, end
 
 
 def _seconds(column: pa.Array, what: str) -> pa.Array:

@@ -3,9 +3,8 @@
 import datetime
 from urllib.parse import unquote
 
+from penstock.components.data.times import moment
 from penstock.components.protocol import TaskError, redact
-
-from .row_filter import moment
 
 ICEBERG_METADATA = ".metadata.json"
 _QUERY = "query="
@@ -42,7 +41,7 @@ def time_of(text: str) -> datetime.datetime:
         TaskError: It is no time, or not yet over: what is the latest until then may change.
     """
     try:
-        found = moment(text)
+        found = moment(text).astimezone(datetime.timezone.utc)
     except ValueError:
         raise TaskError(f"the timestamp in input_uri is {text!r:.60}; give an ISO 8601 time, such as 2026-11-01T06:00:00Z") from None
     if found > datetime.datetime.now(datetime.timezone.utc):

@@ -12,6 +12,7 @@ from feast import FeatureStore, FeatureView
 
 from penstock.components.data.feature_repository import FeatureRepository, open_repository
 from penstock.components.data.feature_tables import tables_of
+from penstock.components.data.times import moment
 from penstock.components.protocol import TaskError, figure
 
 _logger = logging.getLogger(__name__)
@@ -59,10 +60,9 @@ def _time(name: str, value: str) -> datetime | None:
     if not value:
         return None
     try:
-        time = datetime.fromisoformat(value.replace("Z", "+00:00"))
+        return moment(value)
     except ValueError as error:
         raise TaskError(f"{name} is {value!r:.60}; give a time as ISO 8601, such as 2026-11-01T06:00:00Z") from error
-    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
 
 
 def _check_lasts(repository: FeatureRepository, store: FeatureStore) -> None:

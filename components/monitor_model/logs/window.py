@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penstock.components.data.times import moment
 from penstock.components.protocol import TaskError
 
 from .logged_rows import TIME, LoggedRows
@@ -49,7 +50,7 @@ class Window:
 
     def holds(self, times: pa.Array) -> pa.BooleanArray:
         """Tells which times are in the window; null for those that are not known."""
-        after, before = (pa.scalar(moment, TIME) for moment in (self.start, self.end))
+        after, before = (pa.scalar(time, TIME) for time in (self.start, self.end))
         return pc.and_(pc.greater_equal(times, after), pc.less(times, before))
 
 
@@ -97,7 +98,6 @@ class Found:
 
 def _moment(text: str, parameter: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+        return moment(text.strip())
     except ValueError as error:
         raise TaskError(f"{parameter} is {text!r:.60}, which is not a time; give one such as 2026-11-21T06:00:00+00:00") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
