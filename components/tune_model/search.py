@@ -72,8 +72,7 @@ class _Search:
         # It reads the files, and has the trials that were running run again.
         self._tuner = BaseTuner(oracle, directory=str(folder), project_name="oracle")
         self.trials = still_valid(state.trials)
-        self._oracle, self._space, self._folder = oracle, space, folder
-        self._wanted, self._objective, self._direction = wanted, wanted.objective, wanted.direction
+        self._wanted, self._oracle, self._space, self._folder = wanted, oracle, space, folder
         self._identity, self._place = state.identity, place
         self._began = time.monotonic() - state.seconds
 
@@ -109,13 +108,13 @@ class _Search:
         if trial.status != OUT_OF_TIME:  # the oracle keeps it as one that runs, and asks for it first if the search goes on
             self._tell(trial)
         done = sum(each.status != OUT_OF_TIME for each in self.trials)
-        tell(run, self._objective, trial, ranked(self.trials, self._direction), done, self._wanted.max_trials)
+        tell(run, self._wanted.objective, trial, ranked(self.trials, self._wanted.direction), done, self._wanted.max_trials)
 
     def _tell(self, trial: Trial) -> None:
         ended = self._oracle.get_trial(next(name for name in self._oracle.trials if int(name) == trial.trial))
         ended.status = TrialStatus.COMPLETED if trial.status in (COMPLETED, STOPPED) else TrialStatus.INVALID
         if trial.score is not None:
-            self._oracle.update_trial(ended.trial_id, {self._objective: trial.score})
+            self._oracle.update_trial(ended.trial_id, {self._wanted.objective: trial.score})
         self._oracle.end_trial(ended)
 
     def _save(self, run: Run) -> None:
@@ -138,7 +137,7 @@ class _Search:
         Raises:
             TaskError: None completed.
         """
-        if best := ranked(self.trials, self._direction):
+        if best := ranked(self.trials, self._wanted.direction):
             return best[0]
         failed = [trial for trial in self.trials if trial.status == FAILED]
         if failed:
