@@ -300,7 +300,6 @@ def test_bad_module_is_one_line(run_task, transformed, tracking_uri, module, say
     [
         ({"train_split": "training"}, "have no Split 'training'"),
         ({"base_model": "/nowhere"}, "base_model: /nowhere is not a SavedModel"),
-        ({"workers": 2, "checkpoint_uri": "/nowhere"}, "checkpoint_uri works with one worker only; give workers=1"),
         ({"tracking_uri": "http://127.0.0.1:9"}, "http://127.0.0.1:9 does not answer"),
         ({"tracking_uri": ""}, "set the parameter tracking_uri"),
     ],

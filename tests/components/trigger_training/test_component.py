@@ -83,7 +83,8 @@ def test_the_run_has_the_reason_as_a_label(place, trigger):
         assert next(iter(backend.double.records.runs.values())).description == "reason=degraded"
     else:
         request = next(call.request for call in backend.double.faults.calls if call.name == "CreatePipelineJob")
-        assert dict(request.pipeline_job.labels) == {"reason": "degraded"}
+        labels = {"reason": "degraded", "penstock_pipeline": "find-span", "penstock_run": request.pipeline_job_id}
+        assert dict(request.pipeline_job.labels) == labels
 
 
 def test_what_a_backend_refuses(place, trigger):
