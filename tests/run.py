@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -28,9 +28,11 @@ from .prometheus.fetching import variables as prometheus_variables
 
 # After so long a test fails, and says where it hangs; the slowest that has no limit of its own takes a minute and a half on a quiet machine.
 _HANGS_SECONDS = 900
-# How many tests of a suite run at a time on each core, if not one: these mostly wait, for what a cluster does and for commands; importing
-# Feast takes longer than its tests.
-_TESTS_A_CORE = {"deploy": 1.5, "sdk": 1.5, "feast": 0.5}
+# How many tests of a suite run at a time on each core, if not one: importing Feast takes longer than its tests. Two suites at a time keep the
+# cores busy while tests wait; a third process of each would first have to collect all its tests and start servers of its own.
+_TESTS_A_CORE = {"feast": 0.5}
+# The longest suites begin first, so that in the end no core waits for one of them.
+_LONGEST = ["sdk", "deploy", "tf", "serve", "tf-gpu"]
 _MOST = 8  # each has servers of its own, which need up to 2 GiB
 # Whose tests have a cluster each, all of one API. Those of the SDK have one that looks at all namespaces.
 _WITH_CLUSTERS = "deploy"
@@ -70,7 +72,7 @@ class Outcome:
 
 def main() -> int:
     """Returns the exit code: 0 if every test passed."""
-    suites = sorted([*_families(), _sdk()], key=lambda suite: -suite.workers)
+    suites = sorted([*_families(), _sdk()], key=lambda suite: [*_LONGEST, suite.name].index(suite.name))
     parser = argparse.ArgumentParser(
         prog="python -m tests.run", description="Runs the tests. Other options go to pytest.", allow_abbrev=False
     )
@@ -85,12 +87,8 @@ def main() -> int:
         suites = [replace(suite, variables=coverage.measured(suite.python, suite.version, suite.variables)) for suite in suites]
     _compile(suites)
     forks = nullcontext({}) if given.coverage else warm_programs()  # coverage measures processes from their start
-    programs = kubernetes_variables()
-    has_clusters = len(programs) == 2 and any(suite.name == _WITH_CLUSTERS for suite in suites)
-    clusters = sharing(programs) if has_clusters else nullcontext({})
-    with forks as shared, clusters as cluster, ThreadPoolExecutor(2) as pool:
-        own = {_WITH_CLUSTERS: shared | cluster}
-        suites = [replace(suite, variables=suite.variables | own.get(suite.name, shared)) for suite in suites]
+    with forks as shared, ThreadPoolExecutor(2) as pool:
+        suites = [replace(suite, variables=suite.variables | shared) for suite in suites]
         outcomes = []
         for outcome in pool.map(partial(_run, options), suites):
             print(f"\n===== {outcome.suite.name}\n{outcome.output}", flush=True)
@@ -127,8 +125,15 @@ def _run(options: list[str], suite: Suite) -> Outcome:
         *options,
         *map(str, suite.paths),
     ]
-    done = run(suite.python, arguments, suite.variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace")
+    with _clusters(suite) as own:
+        done = run(suite.python, arguments, suite.variables | own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace")
     return Outcome(suite, done.returncode, time.monotonic() - started, done.stdout)
+
+
+def _clusters(suite: Suite) -> AbstractContextManager[dict[str, str]]:
+    """Runs the one Kubernetes API of a suite's clusters for as long as the suite, if this machine has what it takes."""
+    programs = kubernetes_variables()
+    return sharing(programs) if suite.name == _WITH_CLUSTERS and len(programs) == 2 else nullcontext({})
 
 
 def _sdk() -> Suite:
