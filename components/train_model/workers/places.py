@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl, urlsplit
 from penstock.components.protocol import TaskError, redact
 
 from .call import Call
-from .vertex_options import VertexOptions, read_number
+from .options import START_SECONDS, read_number
+from .vertex_options import VertexOptions
 
 _FORMS = "local://, kubeflow://NAMESPACE or vertex://PROJECT/LOCATION"
 # By scheme: what follows it, and the options.
@@ -18,7 +19,6 @@ _OPTIONS = {
     "kubeflow": {"runtime", "start_seconds"},
     "vertex": {option.name for option in fields(VertexOptions)},
 }
-_START_SECONDS = "1800"
 
 
 class Place(Protocol):
@@ -56,7 +56,7 @@ def open_place(workers_at: str) -> Place:
     if uri.scheme == "kubeflow":
         from .kubeflow import Kubeflow
 
-        seconds = read_number("start_seconds", options.get("start_seconds", _START_SECONDS), "seconds")
+        seconds = read_number("start_seconds", options.get("start_seconds", str(START_SECONDS)), "seconds")
         return Kubeflow(names[1], options.get("runtime", "penstock"), seconds)
     from .here import Here
 

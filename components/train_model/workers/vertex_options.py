@@ -6,6 +6,8 @@ from typing import Any
 
 from penstock.components.protocol import TaskError
 
+from .options import START_SECONDS, read_number
+
 # https://cloud.google.com/resource-manager/docs/labels-overview#requirements, without letters of other alphabets
 _LABEL = re.compile(r"([a-z][a-z0-9_-]{0,62}):([a-z0-9_-]{0,63})")
 
@@ -35,7 +37,7 @@ class VertexOptions:
     network: str = ""
     encryption_key: str = ""
     labels: dict[str, str] = field(default_factory=dict)
-    start_seconds: int = 1800
+    start_seconds: int = START_SECONDS
     api_endpoint: str = ""
 
     @classmethod
@@ -53,17 +55,6 @@ class VertexOptions:
         if "labels" in given:
             values["labels"] = dict(map(_label, given["labels"].split(",")))
         return cls(**values)
-
-
-def read_number(name: str, text: str, unit: str) -> int:
-    """Reads an option that is a whole number of something.
-
-    Raises:
-        TaskError: It is none.
-    """
-    if not text.isascii() or not text.isdigit():
-        raise TaskError(f"workers_at has {name}={text:.40}; give a whole number of {unit}")
-    return int(text)
 
 
 def _label(text: str) -> tuple[str, str]:
