@@ -16,6 +16,7 @@ from penstock.components.data.runners import names_runner
 from penstock.components.data.without_pandas import leave_out_pandas
 from penstock.components.images import own_image
 from penstock.components.protocol import Output, TaskError, figure
+from penstock.components.protocol.folders import folder_bytes
 
 from .chunks import Chunk, Reader, Table, read
 from .column_types import ColumnTypes
@@ -98,7 +99,7 @@ def _ingest(found: Input, asked: Asked, examples: Output) -> tuple[list[Source],
             written, left = _write(examples.path, batches if found.is_ordered else in_order_of_hash(batches), table)
             counts |= written
             dropped += left
-    return _all(looked), counts, dropped, sum(file.stat().st_size for file in examples.path.rglob("*.parquet"))
+    return _all(looked), counts, dropped, folder_bytes(examples.path)
 
 
 def _ingest_on_beam(

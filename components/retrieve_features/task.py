@@ -8,6 +8,7 @@ import pyarrow as pa
 from penstock.components.data.examples import SplitWriter, read_file, read_schema, split_files, split_names
 from penstock.components.data.feature_repository import open_repository
 from penstock.components.protocol import Input, Output, TaskError, figure
+from penstock.components.protocol.folders import folder_bytes
 
 from .entity_rows import entity_rows
 from .features import Features
@@ -56,7 +57,7 @@ def retrieve_features(
     examples_with_features.metadata |= examples.metadata | {
         "splits": counts,
         "rows": total,
-        "bytes": sum(file.stat().st_size for file in examples_with_features.path.rglob("*.parquet")),
+        "bytes": folder_bytes(examples_with_features.path),
         "source": examples.metadata.get("source", {}) | lineage,
     }
     figure(f"{total:,} rows with {len(features.schema)} features")
