@@ -18,6 +18,7 @@ import google.auth
 import pyarrow as pa
 import pyarrow.types as pt
 from google.api_core.exceptions import BadRequest, Forbidden, NotFound
+from google.auth.credentials import Credentials
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
 from google.cloud.bigquery_storage_v1 import BigQueryReadClient
@@ -116,30 +117,43 @@ def open_version(place: str, option: str, value: str) -> BigQuerySnapshot:
     Raises:
         TaskError: There is no such table or time, it cannot be read, or the query fails.
     """
-    asked = time_of(value) if option == "timestamp" else None
-    try:
-        credentials, _ = google.auth.default(scopes=_SCOPES)
-    except GoogleAuthError as error:
-        raise _no_credentials(error) from error
-    reader = BigQueryReadClient(credentials=credentials)
     if option == "query":
-        with bigquery.Client(place, credentials) as client:
-            job = _run(client, value)
-            table = _find(client, job.destination)
-        known = {"job_id": f"{job.project}:{job.location}.{job.job_id}", "query": value}
-        return BigQuerySnapshot(str(table.reference), reader, place, table, None, known)
+        return _result(place, value)
+    return _table(place, time_of(value) if option == "timestamp" else None)
+
+
+def _result(project: str, query: str) -> BigQuerySnapshot:
+    """Runs a query, and opens its result."""
+    credentials = _credentials()
+    with bigquery.Client(project, credentials) as client:
+        job = _run(client, query)
+        table = _find(client, job.destination)
+    known = {"job_id": f"{job.project}:{job.location}.{job.job_id}", "query": query}
+    return BigQuerySnapshot(str(table.reference), BigQueryReadClient(credentials=credentials), project, table, None, known)
+
+
+def _table(place: str, asked: datetime.datetime | None) -> BigQuerySnapshot:
+    """Opens a table as it was at a time; None: as it is now."""
     reading, _, name = place.rpartition("/")
     if (parts := _TABLE.fullmatch(name)) is None:
         raise TaskError(
             f"input_uri bigquery://{place} names no table; give bigquery://PROJECT.DATASET.TABLE, or bigquery://PROJECT?query=SELECT ..."
         )
-    project = reading or parts[1]
+    project, credentials = reading or parts[1], _credentials()
     with bigquery.Client(project, credentials) as client:
         table = _find(client, bigquery.TableReference.from_string(name))
     # Neither do table snapshots change, nor what queries leave, which is in hidden datasets.
     is_constant = table.table_type == "SNAPSHOT" or table.dataset_id.startswith("_")
     latest = None if is_constant else datetime.datetime.now(datetime.timezone.utc)
-    return BigQuerySnapshot(place, reader, project, table, asked or latest, {})
+    return BigQuerySnapshot(place, BigQueryReadClient(credentials=credentials), project, table, asked or latest, {})
+
+
+def _credentials() -> Credentials:
+    try:
+        credentials, _ = google.auth.default(scopes=_SCOPES)
+    except GoogleAuthError as error:
+        raise _no_credentials(error) from error
+    return credentials
 
 
 def _run(client: bigquery.Client, query: str) -> bigquery.QueryJob:
