@@ -13,13 +13,13 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from penstock.components.data.examples import read_batches, read_schema, split_folder
 from penstock.components.data.filesystems import explaining, fetch_folder, open_filesystem
+from penstock.components.evidence.logs.reading import Log
+from penstock.components.evidence.logs.window import Window
 from penstock.components.protocol import Input, TaskError, redact
 from penstock.components.protocol import fingerprint as fingerprint_of_folder
 
 from .champion import RegisteredExamples
 from .labeled_quality import LabeledQuality
-from .logs.reading import Log
-from .logs.window import Window
 from .reference import Reference, only_rows, read_reference
 
 if TYPE_CHECKING:  # what it needs takes seconds to import

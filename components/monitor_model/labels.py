@@ -10,9 +10,8 @@ import pyarrow.json as pj
 import pyarrow.parquet as pq
 
 from penstock.components.data.filesystems import explaining, open_filesystem
+from penstock.components.evidence.logs.logged_rows import TIME, LoggedRows
 from penstock.components.protocol import TaskError, redact
-
-from .logs.logged_rows import TIME, LoggedRows
 
 _READERS = {".csv": pcsv.read_csv, ".parquet": pq.read_table, ".jsonl": pj.read_json, ".json": pj.read_json}
 LABEL, LABEL_TIME = "__label__", "__label_time__"

@@ -10,11 +10,11 @@ from penstock.components.evidence.eval_config import slicing_columns
 from penstock.components.evidence.evaluation.figures import slice_title
 from penstock.components.evidence.evaluation.slicing import SliceKey, slice_rows
 from penstock.components.evidence.evaluation.unsupported import NotVectorized
+from penstock.components.evidence.logs.logged_rows import LoggedRows
 
 from .bins import Bins, Counts
 from .config import MonitoringConfig
 from .drift import DRIFTED, compare
-from .logs.logged_rows import LoggedRows
 from .quality import whole
 from .reference import count_into
 from .window_counts import by_fingerprint

@@ -13,6 +13,8 @@ from penstock.components.data import stored
 from penstock.components.data.schema_file import read_schema_file
 from penstock.components.data.without_pandas import leave_out_pandas
 from penstock.components.evidence import blessing
+from penstock.components.evidence.logs.reading import Log
+from penstock.components.evidence.logs.window import Window
 from penstock.components.evidence.monitoring import DEGRADED, FILE
 from penstock.components.protocol import Input, Output, TaskError, figure, redact
 
@@ -21,8 +23,6 @@ from .comparison import comparison, reference_examples, require_same, text_featu
 from .config import read_config
 from .estimate import estimate
 from .labeled_quality import LabeledQuality
-from .logs.reading import Log
-from .logs.window import Window
 from .prometheus import metrics_text
 from .publishing import publish
 from .reference import served

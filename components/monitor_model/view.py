@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from penstock.components.evidence.logs.reading import Log, with_ids
+from penstock.components.evidence.logs.window import Window
 from penstock.components.protocol import TaskError
 
 from .comparison import Against
 from .config import MonitoringConfig
 from .drift import DRIFTED, NO_VALUES, compare
 from .labeled_quality import LabeledQuality
-from .logs.reading import Log, with_ids
-from .logs.window import Window
 from .verdict import decide
 from .window_counts import ModelCounts, count_window
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.components.data.ahead import ahead
+from penstock.components.evidence.logs.logged_rows import LoggedRows
 
 from .bins import Bins, Counts, numbers_of
-from .logs.logged_rows import LoggedRows
 from .reference import count_into
 
 # Scores that are kept for the estimate; of more rows, these are the first.

@@ -4,15 +4,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from penstock.components.data.entity_rows import entity_rows
 from penstock.components.data.examples import SplitWriter, read_file, read_schema, split_files, split_names
 from penstock.components.data.feature_repository import open_repository
+from penstock.components.data.feature_service import Features
 from penstock.components.protocol import Input, Output, TaskError, figure
 from penstock.components.protocol.folders import folder_bytes
 
-from .entity_rows import entity_rows
-from .features import Features
 from .tables import versions_of
+
+# The end of the year 9999. Milliseconds are beyond it, and would be after every event.
+_LATEST = 253_402_300_799
 
 
 class Outputs(NamedTuple):
@@ -87,7 +91,8 @@ def _add(file: Path, what: str, features: Features, timestamp_column: str, write
     first = next(batches, None)
     if first is None:
         return
-    found = features.at(entity_rows(pa.Table.from_batches([first, *batches]), timestamp_column, features.keys, what), what)
+    needed = pa.Table.from_batches([first, *batches])
+    found = features.at(entity_rows(needed.select(features.keys), _times(needed, timestamp_column, what)), what)
     start = 0
     for rows in read_file(file):
         added = found.slice(start, rows.num_rows)
@@ -95,3 +100,14 @@ def _add(file: Path, what: str, features: Features, timestamp_column: str, write
         writer.write(pa.Table.from_arrays([values[name] for name in kept.names], schema=kept))
         start += rows.num_rows
     figure(f"{writer.rows:,} rows of {what} with features")
+
+
+def _times(rows: pa.Table, timestamp_column: str, what: str) -> pa.ChunkedArray:
+    times = rows[timestamp_column]
+    if times.null_count:
+        raise TaskError(
+            f"{times.null_count:,} rows of {what} have no {timestamp_column}; leave them out with the row_filter of ingest_examples"
+        )
+    if rows.num_rows and (latest := pc.max(times).as_py()) > _LATEST:
+        raise TaskError(f"{timestamp_column} is {latest} in {what}, which is after the year 9999; give Unix seconds, not milliseconds")
+    return times.cast(pa.timestamp("s")).cast(pa.timestamp("us", "UTC"))

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from penstock.components.monitor_model.logs.reading import Log, with_ids
-from penstock.components.monitor_model.logs.window import Window
+from penstock.components.evidence.logs.reading import Log, with_ids
+from penstock.components.evidence.logs.window import Window
 from penstock.components.protocol import TaskError
 
 from .conftest import FINGERPRINT, START, kserve_records, logged, rows, score

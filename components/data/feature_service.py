@@ -9,12 +9,12 @@ from feast import FeatureService, FeatureStore, FeatureView, OnDemandFeatureView
 from feast.feature_view_projection import FeatureViewProjection
 from feast.type_map import feast_value_type_to_pa
 
-from penstock.components.data.canonical import INSTEAD, canonical, conform
-from penstock.components.data.feature_repository import FeatureRepository
-from penstock.components.data.feature_tables import tables_of
-from penstock.components.protocol import TaskError
+from penstock.components.protocol.errors import TaskError
 
+from .canonical import INSTEAD, canonical, conform
 from .entity_rows import NUMBER
+from .feature_repository import FeatureRepository
+from .feature_tables import tables_of
 
 
 class Features:
