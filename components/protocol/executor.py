@@ -17,7 +17,7 @@ import time
 import traceback
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -126,19 +126,17 @@ def _run(package: str, text: str) -> tuple[str, int | str]:
     return marks.ERROR + reason, f"error: {reason}"
 
 
-def import_ahead(package: str) -> bool:
-    """Does what `command` begins with, for a task whose arguments are not known yet.
+def import_ahead(modules: Iterable[str]) -> None:
+    """Does what `command` begins with, for tasks whose arguments are not known yet.
 
-    Returns:
-        Whether all of it went well. If not, the process is not fit for the task.
+    Args:
+        modules: What they import.
     """
     redact_logging()
-    try:
-        _prepare_process()
-        _import_task(package)
-    except Exception:  # the task's own process reports it
-        return False
-    return True
+    _prepare_process()
+    with _importing():
+        for module in modules:
+            importlib.import_module(module)
 
 
 def _prepare_process() -> None:
@@ -160,14 +158,20 @@ def _terminate_with(reason: str) -> None:
 
 
 def _import_task(package: str) -> Callable[..., Any]:
-    """Imports the task's function, and takes what the imports made out of the garbage collector's sight.
+    with _importing(), _timed(f"importing {package}.task"):
+        return getattr(importlib.import_module(f"{package}.task"), package.split(".")[-1])
+
+
+@contextlib.contextmanager
+def _importing() -> Iterator[None]:
+    """Delays imports that most tasks do not need, and takes what imports make out of the garbage collector's sight.
 
     Modules live as long as the process; looking at them again and again takes seconds where TensorFlow is among them.
     """
     gc.disable()
     try:
-        with deferred_imports(), _timed(f"importing {package}.task"):
-            return getattr(importlib.import_module(f"{package}.task"), package.split(".")[-1])
+        with deferred_imports():
+            yield
     finally:
         gc.freeze()
         gc.enable()

@@ -31,7 +31,7 @@ class Usage:
     """The usage of this process and of the processes that it starts, from now on."""
 
     def __init__(self) -> None:
-        # A process that was started ahead of its task has imported libraries before.
+        # What was imported ahead of the task is not its own.
         self._started, self._bytes = time.monotonic(), _bytes()
         self._cpu, self._memory = _cpu_seconds_and_memory()
         self._peak = 0.0

@@ -49,7 +49,7 @@ resolve_io_placeholders = placeholder_utils.resolve_io_placeholders
 # default (test_a_default_does_not_stand_in_for_a_lost_output). local.faults: an error of a nested pipeline ends the run. local.placeholders: no task has a name of its own.
 EXECUTE_TASK = PatchPoint(enhanced_dag_orchestrator, "execute_task")
 # Runs a component. local.single_tasks: which task runs, and how it ended, is only logged. local.side_by_side: one task runs at a time
-# (test_independent_tasks_run_one_after_the_other). local.spares: kfp does not announce the next task.
+# (test_independent_tasks_run_one_after_the_other). local.fork_servers: kfp does not announce the next task.
 EXECUTE_SINGLE_TASK = PatchPoint(task_executor, "execute_single_task")
 # Runs a DAG. local.condition_scope: the evaluator gets the condition only, not the task that has it.
 RUN_DAG = PatchPoint(enhanced_dag_orchestrator, "run_enhanced_dag")

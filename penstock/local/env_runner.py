@@ -12,11 +12,11 @@ from ..spec.containers import component_of, family_of, never_cached
 from ..spec.pipeline_file import PipelineFile
 from .commands import check, localize
 from .fork_server import ForkServer
+from .fork_servers import CAN_FORK, ForkServers, Planned
 from .identity import code_of, measured_here, other_server, packages
 from .processes import Process, Processes
 from .runner import Job
 from .serving import STARTS_SERVERS
-from .spares import Planned, Spares
 from .task_code import module_variables
 from .task_environment import make_environments, set_serve_python
 
@@ -25,6 +25,8 @@ _ASK_REGISTRY = {"resolve_baseline", "register_model", "push_model"}
 _REGISTRY = "penstock.components.release.registry.imported"
 # Its tasks import next to nothing, or MLflow as above.
 _LIGHT = "deploy"
+# What a user's training module imports first decides which Keras `tf.keras` is. What other tasks import decides for Keras 2: TFT and TFMA.
+_RUN_FN, _RUN_FN_TASKS = "run_fn", {"train_model", "tune_model"}
 
 
 class EnvRunner:
@@ -35,13 +37,13 @@ class EnvRunner:
 
         Args:
             extra_packages: Hashed requirements of packages for users' modules.
-            ahead: Whether a process may import what the next task imports while another task runs.
+            ahead: Whether processes may import what the next tasks import while another task runs.
         """
         self._extra_packages = extra_packages
         self._ahead = ahead
-        self._spares = Spares([])
+        self._fork_servers = ForkServers([])
         self._pythons: dict[str, Path] = {}
-        self._fork_servers: dict[str, ForkServer] = {}
+        self._asking: dict[str, ForkServer] = {}
 
     def prepare(self, pipeline: PipelineFile, root: Path, console: Console) -> None:
         """Makes the environments that are not there yet.
@@ -58,19 +60,19 @@ class EnvRunner:
 
     @contextmanager
     def ready(self, pipeline: PipelineFile) -> Iterator[None]:
-        """Has the next task's process started ahead, and MLflow imported once for the tasks that ask the registry."""
+        """Has the next tasks' libraries imported ahead, and MLflow at once for the tasks that ask the registry."""
         families = {
             family_of(container.image) for _, container in pipeline.containers() if component_of(container.command) in _ASK_REGISTRY
         }
         try:
             for python in {str(self._pythons[family]) for family in families}:
-                self._fork_servers[python] = ForkServer(Path(python), [_REGISTRY], module_variables({}))
-            self._spares = Spares(self._planned(pipeline) if self._ahead else [])
-            with self._spares.kept():
+                self._asking[python] = ForkServer(Path(python), [_REGISTRY], module_variables({}))
+            self._fork_servers = ForkServers(self._planned(pipeline) if self._ahead and CAN_FORK else [])
+            with self._fork_servers.kept():
                 yield
         finally:
-            while self._fork_servers:
-                self._fork_servers.popitem()[1].close()
+            while self._asking:
+                self._asking.popitem()[1].close()
 
     def identity(self, image: str, component: str) -> list[str]:
         """Returns the code that a task runs and its environment, which its lock names."""
@@ -83,13 +85,13 @@ class EnvRunner:
         local = localize(job.image, job.command, self._pythons)
         everything = os.environ | job.variables | {"PYTHONUNBUFFERED": "1"}
         # MLflow reads variables when it is imported: a task that has its own imports it itself.
-        forks = None if job.variables or job.component not in _ASK_REGISTRY else self._fork_servers.get(local.command[0])
+        asking = None if job.variables or job.component not in _ASK_REGISTRY else self._asking.get(local.command[0])
 
         def start(command: list[str], variables: dict[str, str], sink: IO[bytes]) -> Process:
-            start_it = forks.start if forks else self._spares.take(command, variables)
-            if not never_cached(job.command):  # a run that reuses everything else needs no spare
-                self._spares.prepare()
-            return start_it(command, variables, sink)
+            started = (asking or self._fork_servers).start(command, variables, sink)
+            if not never_cached(job.command):  # a run that reuses everything else imports nothing ahead
+                self._fork_servers.prepare()
+            return started
 
         return processes.run(local.command, module_variables(job.variables) if local.isolated else everything, log, on_line, start)
 
@@ -102,4 +104,5 @@ class EnvRunner:
             container = containers[task.name]
             if (family := family_of(container.image)) and family != _LIGHT:
                 variables = module_variables({variable.name: variable.value for variable in container.env})
-                yield Planned(task.name, self._pythons[family], container.command[2], variables)
+                apart = _RUN_FN if component_of(container.command) in _RUN_FN_TASKS else ""
+                yield Planned(task.name, self._pythons[family], container.command[2], variables, apart)

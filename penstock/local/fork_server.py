@@ -1,4 +1,4 @@
-"""Tasks as forks of one process that has imported already what they import: for those that run each time, whatever is cached."""
+"""Tasks as forks of one process that has imported already what they import."""
 
 import json
 import select
@@ -65,9 +65,9 @@ class ForkServer:
         return start_process(command, variables, sink)
 
     def close(self) -> None:
-        """Ends it; tasks that it has become go on."""
+        """Ends it, and tasks that it has become."""
         self._socket.close()
-        self._process.terminate()
+        self._process.kill()
         self._process.wait()
 
 

@@ -85,14 +85,14 @@ def validated(input_uri: str):
 
 
 def _run_watched(tmp_path: Path, *options: str) -> tuple[int, set[str]]:
-    """Runs the pipeline, and returns its exit code and the components for which a process waited meanwhile; none is left."""
+    """Runs the pipeline, and returns its exit code and the components that a process imported ahead meanwhile; none is left."""
     command = [WARM_COMMAND, "run", str(compiled(validated, tmp_path)), "--param", f"input_uri={tmp_path / 'rows.csv'}", *options]
     ours, seen = f"sqlite:///{tmp_path}/", set()
 
     def waiting() -> set[str]:
         listed = subprocess.run(["ps", "axeww", "-o", "stat=,args="], capture_output=True, text=True, check=True).stdout
         found = (line for line in listed.splitlines() if ours in line and not line.startswith("Z"))
-        return {name for line in found for name in re.findall(r"protocol\.spare penstock\.components\.(\w+)", line)}
+        return {name for line in found for name in re.findall(r"protocol\.fork_server penstock\.components\.(\w+)\.task", line)}
 
     with subprocess.Popen(command, cwd=tmp_path, env=variables(), stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
@@ -103,7 +103,7 @@ def _run_watched(tmp_path: Path, *options: str) -> tuple[int, set[str]]:
 
 
 @pytest.mark.slow
-def test_a_process_that_was_started_ahead_gives_the_same_bytes(rows, tmp_path):
+def test_what_was_imported_ahead_gives_the_same_bytes(rows, tmp_path):
     assert _run_watched(tmp_path) == (0, {"validate_examples"})
     assert _run_watched(tmp_path) == (0, set()), "of what is cached, nothing is started"
     assert _run_watched(tmp_path, "--fresh", "--parallel", "1") == (0, set())
