@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # else a type checker takes each for the package of the same 
     from .check_serving.component import check_serving
     from .choose_hyperparameters.component import choose_hyperparameters
     from .choose_response.component import choose_response
+    from .compare_features.component import compare_features
     from .control_release.component import control_release
     from .evaluate_model.component import evaluate_model
     from .find_span.component import find_span
@@ -46,6 +47,7 @@ __all__ = [  # noqa: RUF022 - in the order of the path
     "push_model",
     "control_release",
     "materialize_features",
+    "compare_features",
     "monitor_model",
     "score_batch",
     "choose_response",

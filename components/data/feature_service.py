@@ -1,11 +1,12 @@
 """The features of a feature service: what they need, what they are, and their values at the times of rows."""
 
 from collections.abc import Iterator
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from feast import FeatureService, FeatureStore, FeatureView, OnDemandFeatureView
+from feast import FeatureService, FeatureStore, FeatureView, Field, OnDemandFeatureView
 from feast.feature_view_projection import FeatureViewProjection
 from feast.type_map import feast_value_type_to_pa
 
@@ -16,13 +17,18 @@ from .entity_rows import NUMBER
 from .feature_repository import FeatureRepository
 from .feature_tables import tables_of
 
+# A feature view, with what a service takes from it.
+ServedView: TypeAlias = tuple[FeatureViewProjection, FeatureView]
+
 
 class Features:
     """A feature service.
 
     Attributes:
-        keys: The columns that entity rows must have: the entities' join keys, and what on-demand features are computed from.
+        keys: The columns that entity rows must have, by name, with the canonical types of the declared ones: the entities' join keys, and
+            what on-demand features are computed from.
         schema: A column for each feature, with the canonical type of the declared one.
+        views: The feature views of the service, each with its projection, which says what the service takes from it.
         tables: The paths or URIs of the tables.
 
     Raises:
@@ -35,14 +41,20 @@ class Features:
         self._store = repository.defined()
         self._service = _find(self._store, name)
         views = {view.name: view for view in self._store.list_all_feature_views()}
-        used = list(_views(self._service, views))
+        self.views = [(projection, views[projection.name]) for projection in self._service.feature_view_projections]
+        used = list(_with_tables(self.views, views))
         self.tables = tables_of(view for _, view in used)
-        joined = [projection.join_key_map.get(field.name, field.name) for projection, view in used for field in view.entity_columns]
-        on_demand = [
-            views[each.name] for each in self._service.feature_view_projections if isinstance(views[each.name], OnDemandFeatureView)
-        ]
-        self.keys = sorted({*joined, *(name for view in on_demand for name in view.get_request_data_schema())})
-        self.schema = pa.schema([field for each in self._service.feature_view_projections for field in _fields(each, full_feature_names)])
+        joined = {
+            projection.join_key_map.get(field.name, field.name): _pa(field) for projection, view in used for field in view.entity_columns
+        }
+        requested = {
+            name: feast_value_type_to_pa(kind)
+            for _, view in self.views
+            if isinstance(view, OnDemandFeatureView)
+            for name, kind in view.get_request_data_schema().items()
+        }
+        self.keys = pa.schema([(name, canonical(kind) or kind) for name, kind in sorted((joined | requested).items())])
+        self.schema = pa.schema([field for projection, _ in self.views for field in _fields(projection, full_feature_names)])
 
     def at(self, entity_rows: pd.DataFrame, what: str) -> pa.Table:
         """Returns the features of rows, in the order of the rows.
@@ -76,10 +88,9 @@ def _find(store: FeatureStore, name: str) -> FeatureService:
     return services[name]
 
 
-def _views(service: FeatureService, views: dict[str, FeatureView]) -> Iterator[tuple[FeatureViewProjection, FeatureView]]:
+def _with_tables(chosen: list[ServedView], views: dict[str, FeatureView]) -> Iterator[ServedView]:
     """Yields the views with tables that a service reads, for itself or for on-demand features."""
-    for projection in service.feature_view_projections:
-        view = views[projection.name]
+    for projection, view in chosen:
         if isinstance(view, OnDemandFeatureView):
             yield from ((source, views[source.name]) for source in view.source_feature_view_projections.values())
         else:
@@ -88,7 +99,11 @@ def _views(service: FeatureService, views: dict[str, FeatureView]) -> Iterator[t
 
 def _fields(projection: FeatureViewProjection, full_feature_names: bool) -> Iterator[pa.Field]:
     for feature in projection.features:
-        declared = feast_value_type_to_pa(feature.dtype.to_value_type())
+        declared = _pa(feature)
         if (kind := canonical(declared)) is None:
             raise TaskError(f"feature {projection.name}:{feature.name} has the type {declared}, which Examples do not support; {INSTEAD}")
         yield pa.field(f"{projection.name_to_use()}__{feature.name}" if full_feature_names else feature.name, kind)
+
+
+def _pa(field: Field) -> pa.DataType:
+    return feast_value_type_to_pa(field.dtype.to_value_type())

@@ -70,7 +70,7 @@ def retrieve_features(
 
 def _check_columns(schema: pa.Schema, what: str, features: Features, timestamp_column: str, exclude_columns: list) -> None:
     has = f"it has: {', '.join(schema.names)}"[:300]
-    if missing := [name for name in features.keys if name not in schema.names]:
+    if missing := [name for name in features.keys.names if name not in schema.names]:
         raise TaskError(f"{what} has no column {missing[0]!r}, which the features need; ingest it under this name ({has})")
     if timestamp_column not in schema.names:
         raise TaskError(f"{what} has no timestamp_column {timestamp_column!r} ({has}); name the column with the times of the rows")
@@ -86,13 +86,13 @@ def _check_columns(schema: pa.Schema, what: str, features: Features, timestamp_c
 
 def _add(file: Path, what: str, features: Features, timestamp_column: str, writer: SplitWriter, kept: pa.Schema) -> None:
     """Writes the rows of one file with their features."""
-    columns = list(dict.fromkeys([*features.keys, timestamp_column]))
+    columns = list(dict.fromkeys([*features.keys.names, timestamp_column]))
     batches = read_file(file, columns)
     first = next(batches, None)
     if first is None:
         return
     needed = pa.Table.from_batches([first, *batches])
-    found = features.at(entity_rows(needed.select(features.keys), _times(needed, timestamp_column, what)), what)
+    found = features.at(entity_rows(needed.select(features.keys.names), _times(needed, timestamp_column, what)), what)
     start = 0
     for rows in read_file(file):
         added = found.slice(start, rows.num_rows)

@@ -22,6 +22,7 @@ ROOMS = ("protocol", "data", "evidence", "release", "training")
 _CLASSES = {kind.schema_title: kind for kind in (dsl.Artifact, dsl.Dataset, dsl.Model)}
 # What changes the world or says what is so in it.
 ABOUT_THE_WORLD = {
+    "compare_features",
     "control_release",
     "find_span",
     "materialize_features",

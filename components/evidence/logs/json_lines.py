@@ -31,11 +31,8 @@ def read_json_lines(file: BinaryIO, texts: list[str], found: Found) -> Iterator[
         texts: The features that are text: Arrow would take some texts for times.
         found: Counts what could not be read.
     """
-    types = pa.schema(
-        [*((name, pa.string()) for name in _TEXTS), ("instance", pa.struct([(name, pa.string()) for name in texts]))]
-        if texts
-        else [(name, pa.string()) for name in _TEXTS]
-    )
+    known = [*((name, pa.string()) for name in _TEXTS), ("fetched", ABOUT.field("fetched").type)]
+    types = pa.schema([*known, ("instance", pa.struct([(name, pa.string()) for name in texts]))] if texts else known)
     for block in _blocks(file, found):
         try:
             yield _typed(block, types)
@@ -116,6 +113,7 @@ def _row(line: Any) -> Row | None:
         time=moment(line.get("time")),
         version=_text(line.get("version")),
         fingerprint=_text(line.get("fingerprint")),
+        fetched=_names(line.get("fetched")),
     )
 
 
@@ -139,3 +137,7 @@ def _microseconds(text: str) -> str:
 
 def _text(value: Any) -> str | None:
     return str(value) if isinstance(value, (str, int)) and value != "" else None
+
+
+def _names(value: Any) -> list[str] | None:
+    return value if isinstance(value, list) and all(isinstance(name, str) for name in value) else None

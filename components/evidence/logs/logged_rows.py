@@ -10,7 +10,16 @@ import pyarrow.compute as pc
 
 TIME = pa.timestamp("us", tz="UTC")
 # What is known of a row beside its values. Null is what the log does not tell.
-ABOUT = pa.schema([("id", pa.string()), ("time", TIME), ("version", pa.string()), ("fingerprint", pa.string()), ("error", pa.string())])
+ABOUT = pa.schema(
+    [
+        ("id", pa.string()),
+        ("time", TIME),
+        ("version", pa.string()),
+        ("fingerprint", pa.string()),
+        ("error", pa.string()),
+        ("fetched", pa.list_(pa.string())),
+    ]
+)
 # What a prediction is called that has no name of its own.
 PREDICTION = "prediction"
 INSTANCE = "instance"
@@ -51,6 +60,7 @@ class Row:
         version: The version that answered.
         fingerprint: The fingerprint of the model that answered.
         error: Why there is no answer.
+        fetched: The features that came from an online store, not with the request; None where none did, or the log does not tell.
     """
 
     instance: Any
@@ -60,6 +70,7 @@ class Row:
     version: str | None = None
     fingerprint: str | None = None
     error: str | None = None
+    fetched: list[str] | None = None
 
 
 def batch_of(rows: list[Row]) -> LoggedRows:

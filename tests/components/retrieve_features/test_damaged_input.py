@@ -8,7 +8,7 @@ from ..damaged import check_mutations, check_unwritten, input_of
 
 
 @pytest.mark.usefixtures("elsewhere")
-@pytest.mark.parametrize("component", ["retrieve_features", "materialize_features"])
+@pytest.mark.parametrize("component", ["retrieve_features", "materialize_features", "compare_features"])
 def test_every_damaged_input_is_one_line(component: str, tmp_path: Path):
     check_mutations(f"penstock.components.{component}", input_of(component, tmp_path), tmp_path, 60)
 

@@ -143,7 +143,8 @@ def test_every_compiled_file_is_submitted() -> None:
     monitoring = {"monitor_model", "choose_response", "trigger_training", "find_span"}
     no_log_there = {"monitoring"} | {f"components/{name}" for name in monitoring}  # no test on a cluster makes a prediction log
     no_table_there = {"batch_scoring", "components/score_batch"}  # nor a table to score
-    no_store_there = {"components/retrieve_features", "components/materialize_features"}  # nor has a Feast repository
+    with_a_store = {"retrieve_features", "materialize_features", "compare_features"}
+    no_store_there = {f"components/{name}" for name in with_a_store}  # nor has a Feast repository
     assert set(compiled_files()) == SUBMITTED | components | no_log_there | no_table_there | no_store_there
 
 

@@ -1,0 +1,1 @@
+"""compare_features as a package: the interface is in component.py, the work in task.py."""
