@@ -83,13 +83,12 @@ class ForkServers:
         return (server.start if server else start_process)(command, variables, sink)
 
     def prepare(self) -> None:
-        """Starts the server of the next task without one: not more at a time, as it takes a processor from the tasks."""
+        """Starts the server of the next task, unless it is there. No other: what needs it later would take processors from the tasks now."""
         with self._lock:
             to_come = [task for name, task in self._unfinished.items() if name not in self._begun]
-            task = next((task for task in to_come if task.shares not in self._servers), None)
-            if task:
-                modules = dict.fromkeys(f"{other.module}.task" for other in to_come if other.shares == task.shares)
-                self._servers[task.shares] = ForkServer(task.python, list(modules), task.variables)
+            if to_come and (shares := to_come[0].shares) not in self._servers:
+                modules = dict.fromkeys(f"{task.module}.task" for task in to_come if task.shares == shares)
+                self._servers[shares] = ForkServer(to_come[0].python, list(modules), to_come[0].variables)
 
     def _following(self, execute: Callable[..., Any]) -> Callable[..., Any]:
         def run(**task: Any) -> Any:
