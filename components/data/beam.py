@@ -40,6 +40,8 @@ from .filesystems import explaining, fetch_folder, open_store
 # So many hashes fit into a worker's memory many times.
 _HASHES_AT_ONCE = 1 << 22
 _MOST_HASH_BITS = 16
+# An element has to fit into the memory in which an engine sorts, which all steps of a job share: Flink refuses one of some megabytes.
+_HASHES_PER_ELEMENT = 1 << 15
 _NOT_FOR_TENSORFLOW = ("s3://", "minio://")
 
 
@@ -216,7 +218,7 @@ def _groups(file: str) -> list[tuple[str, int]]:
 
 
 class HashRows(beam.DoFn):
-    """Brings the hashes of rows that may be equal together: each element is a key, with a name and sorted hashes, as bytes of uint64.
+    """Brings the hashes of rows that may be equal together: each element is a key, with a name and some sorted hashes, as bytes of uint64.
 
     Args:
         name: The name.
@@ -248,8 +250,8 @@ class HashRows(beam.DoFn):
         self.start_bundle()
         starts = np.arange(1, 1 << self._bits, dtype=np.uint64) << np.uint64(64 - self._bits)
         for key, found in enumerate(np.split(hashes, np.searchsorted(hashes, starts))):
-            if len(found):
-                yield key, (self._name, found.tobytes())
+            for start in range(0, len(found), _HASHES_PER_ELEMENT):
+                yield key, (self._name, found[start : start + _HASHES_PER_ELEMENT].tobytes())
 
 
 class Gather(beam.PTransform):
