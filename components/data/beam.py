@@ -42,6 +42,9 @@ _HASHES_AT_ONCE = 1 << 22
 _MOST_HASH_BITS = 16
 # An element has to fit into the memory in which an engine sorts, which all steps of a job share: Flink refuses one of some megabytes.
 _HASHES_PER_ELEMENT = 1 << 15
+# What Beam's runners in Java say of a container that does not start.
+_NO_CONTAINER = re.compile(r"Received exit code \d+ for command 'docker run .* (\S+) --id=[^']*'\. stderr: (.*)")
+_FAILED = re.compile(r"^RuntimeError: Pipeline \S+ failed in state FAILED: ")
 _NOT_FOR_TENSORFLOW = ("s3://", "minio://")
 
 
@@ -341,6 +344,12 @@ def _of_worker(error: Exception) -> Exception | None:
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if found := re.search(rf"\b{TaskError.__name__}: (.*)", text):
         return TaskError(without_step(found[1]))
+    if found := _NO_CONTAINER.search(text):
+        reason = found[2].partition("Run 'docker")[0][:200]
+        return TaskError(
+            f"the workers' image {found[1]} does not start ({redact(reason)}); correct --sdk_container_image in beam_pipeline_args, or give "
+            "the runner's machines access to the image"
+        )
     return None
 
 
@@ -350,7 +359,7 @@ def without_step(line: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    text = redact(f"{type(error).__name__}: {error}")  # before anything is cut short
+    text = redact(_FAILED.sub("", f"{type(error).__name__}: {error}"))  # before anything is cut short
     return next(line for line in text.splitlines() if line.strip())[:300]
 
 

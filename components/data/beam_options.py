@@ -83,6 +83,7 @@ def set_defaults(options: PipelineOptions, image: str) -> None:
     portable.environment_cache_millis = int(portable.environment_cache_millis or _ENVIRONMENT_CACHE_MS)
     if portable.environment_type in (None, "DOCKER") and not (portable.environment_config or portable.environment_options):
         workers.sdk_container_image = workers.sdk_container_image or image
+        portable.environment_config = workers.sdk_container_image  # Flink and Spark know no other name of it
     if runner == "dataflowrunner":
         cloud, setup = options.view_as(GoogleCloudOptions), options.view_as(SetupOptions)
         for name in ("project", "region", "temp_location"):

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import grpc
 import pytest
-from apache_beam.options.pipeline_options import WorkerOptions
+from apache_beam.options.pipeline_options import PortableOptions, WorkerOptions
 from apache_beam.portability.api import beam_provision_api_pb2, beam_provision_api_pb2_grpc, beam_runner_api_pb2
+from apache_beam.transforms.environments import Environment
 
 from penstock.components.data.beam import Engine
 from penstock.components.images import own_image
-from penstock.components.protocol import Output
+from penstock.components.protocol import Output, TaskError
 
 SECONDS = 120
+ELSEWHERE = ["--runner=PortableRunner", "--job_endpoint=embed"]
 ENTRYPOINT = Path(__file__).resolve().parents[3] / "images" / "entrypoint.sh"
 # What Beam's in-memory runner asks of Docker, answered with a process in this environment.
 DOCKER = """#!/bin/sh
@@ -91,13 +93,43 @@ def test_a_worker_installs_nothing() -> None:
 
 @pytest.mark.parametrize("environment", [[], ["--environment_type=DOCKER"]], ids=str)
 def test_workers_get_the_image_of_the_task(environment: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = ["--runner=PortableRunner", "--job_endpoint=embed", *environment]
+    given = [*ELSEWHERE, *environment]
     output = Output("examples", str(tmp_path / "examples"), tmp_path / "examples", {})
     monkeypatch.setenv("PENSTOCK_IMAGE", "registry.example.com/penstock-tf:1")
-    options = Engine(given, own_image("tf"), output).options.view_as(WorkerOptions)
-    assert options.sdk_container_image == "registry.example.com/penstock-tf:1"
-    options = Engine([*given, "--sdk_container_image=mine:2"], own_image("tf"), output).options.view_as(WorkerOptions)
-    assert options.sdk_container_image == "mine:2"
+    for more, image in ([], "registry.example.com/penstock-tf:1"), (["--sdk_container_image=mine:2"], "mine:2"):
+        options = Engine([*given, *more], own_image("tf"), output).options
+        assert options.view_as(WorkerOptions).sdk_container_image == image
+        assert Environment.from_options(options.view_as(PortableOptions)).container_image == image
+
+
+# As Spark's job server and Flink's say it, with Docker 20.
+DOCKER_SAYS = (
+    "Pipeline BeamApp-root-1130035143-420a092_319fe3d7 failed in state FAILED: java.io.IOException: Received exit code 125 for command "
+    "'docker run -d --network=host --env=DOCKER_MAC_CONTAINER=null registry.example.com/penstock-tf:1 --id=1-3 "
+    "--provision_endpoint=localhost:40965'. stderr: docker: Cannot connect to the Docker daemon.Run 'docker run --help' for more information"
+)
+
+
+@pytest.mark.parametrize(
+    ("says", "message"),
+    [
+        (
+            DOCKER_SAYS,
+            "the workers' image registry.example.com/penstock-tf:1 does not start (docker: Cannot connect to the Docker daemon.);",
+        ),
+        (
+            "Pipeline BeamApp-root-1 failed in state FAILED: java.io.IOException: error=2, No such file or directory",
+            "the job on portablerunner failed (java.io.IOException: error=2, No such file or directory); see the runner's log",
+        ),
+    ],
+    ids=["container", "process"],
+)
+def test_workers_that_do_not_start_are_one_line(says: str, message: str, tmp_path: Path) -> None:
+    output = Output("examples", str(tmp_path / "examples"), tmp_path / "examples", {})
+    with pytest.raises(TaskError) as raised, Engine(ELSEWHERE, own_image("tf"), output) as engine, engine.pipeline():
+        raise RuntimeError(says)
+    assert str(raised.value).startswith(message)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_any_other_command_is_run_as_it_is() -> None:
