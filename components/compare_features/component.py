@@ -20,6 +20,7 @@ def compare_features(
     window_start: str = "",
     window_end: str = "",
     window_hours: float = 24.0,
+    full_feature_names: bool = False,
     filter_by_created_timestamp: bool = True,
     tolerance: float = 1e-6,
 ):
@@ -38,8 +39,8 @@ def compare_features(
     | `wrong` | The key never had this value in the table. Features that are computed on demand and lists are never `stale`. |
 
     monitor_model takes the result into its verdict. What cannot be compared is listed as unknown, and such a window is never `ok`: a log
-    that does not say what was fetched, rows without keys or a time, features that the service does not define, and rows that are later
-    than the newest value of a table by more than the TTL.
+    that does not say what was fetched, rows without keys or a time, rows with defaults because the feature server was away, features that
+    the service does not define, and rows that are later than the newest value of a table by more than the TTL.
 
     Args:
         feature_skew: `feature_skew.json`: for each feature the number of rows and of values that differ, by kind, with examples.
@@ -54,6 +55,8 @@ def compare_features(
         window_start: Start of the window in ISO 8601. Empty: `window_hours` before its end.
         window_end: End of the window. Empty: now.
         window_hours: Length of the window if it has no start.
+        full_feature_names: Whether the name of the feature view precedes the name of a feature, as the server's option
+            `full_feature_names` says.
         filter_by_created_timestamp: Whether values that were created after a row's time are left out, as in retrieve_features.
         tolerance: The permitted difference between two numbers with a fraction, as a share of the point-in-time value. Whole numbers and
             texts must be equal.

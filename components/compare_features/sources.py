@@ -12,7 +12,7 @@ from ibis.expr import datatypes
 from ibis.expr.types import Column, Table
 
 from penstock.components.data.entity_rows import NUMBER, TIME
-from penstock.components.data.feature_service import Features, ServedView
+from penstock.components.data.feature_service import Features
 
 _UTC = datatypes.Timestamp(timezone="UTC")
 # Before the names of a table's columns and of served values, so that no two columns of a join have one name.
@@ -25,7 +25,7 @@ class Source:
 
     Attributes:
         name: The name of the feature view.
-        features: The features.
+        features: The features by their names in the log, each with the table's column for it.
         keys: The columns of entity rows that the features need, each with the table's column for it.
         ttl: How long a value counts; 0: for good.
         newest: The newest event time of the table; None if it has no rows, or there is no table.
@@ -35,7 +35,7 @@ class Source:
     """
 
     name: str
-    features: list[str]
+    features: dict[str, str]
     keys: dict[str, str]
     ttl: timedelta = timedelta(0)
     newest: datetime | None = None
@@ -62,7 +62,7 @@ class Source:
             By feature the latest such event times, datetime64[us] in UTC [rows]; NaT where a key never had the value.
         """
         found = {name: np.full(len(rows), np.datetime64("NaT"), "datetime64[us]") for name in served}
-        equal = {} if self.table is None else {name: _equality(self.table[_KNOWN + name], tolerance) for name in served}
+        equal = {} if self.table is None else {name: _equality(self.table[self.features[name]], tolerance) for name in served}
         sought = {name: function for name, function in equal.items() if function}
         if self.table is None or self.time is None or not sought:
             return found
@@ -70,7 +70,7 @@ class Source:
         has_key = [asked[ours] == self.table[theirs] for ours, theirs in self.keys.items()]
         is_known = [column <= asked[TIME] for column in (self.time, self.created) if column is not None]
         both = asked.join(self.table, [*has_key, *is_known])
-        times = {name: self.time.max(where=is_equal(both[_SERVED + name], both[_KNOWN + name])) for name, is_equal in sought.items()}
+        times = {name: self.time.max(where=is_equal(both[_SERVED + name], both[self.features[name]])) for name, is_equal in sought.items()}
         latest = both.group_by(NUMBER).agg(**times).to_pandas()
         places = np.searchsorted(rows[NUMBER].to_numpy(), latest[NUMBER].to_numpy())
         for name in sought:
@@ -78,33 +78,25 @@ class Source:
         return found
 
 
-def sources_of(features: Features, filter_by_created_timestamp: bool) -> list[Source]:
-    """Returns what the features of a service come from."""
-    return [
-        Source(projection.name_to_use(), [field.name for field in projection.features], dict.fromkeys(features.keys.names, ""))
-        if isinstance(view, OnDemandFeatureView)
-        else _source((projection, view), filter_by_created_timestamp)
-        for projection, view in features.views
-    ]
-
-
-def _source(served: ServedView, filter_by_created_timestamp: bool) -> Source:
-    projection, view = served
-    place = view.batch_source
-    table = ibis.read_parquet(place.path)
-    table = table.rename({_KNOWN + place.field_mapping.get(name, name): name for name in table.columns})
-    time = table[_KNOWN + place.timestamp_field].cast(_UTC)
-    created = place.created_timestamp_column if filter_by_created_timestamp else ""
-    return Source(
-        projection.name_to_use(),
-        [field.name for field in projection.features],
-        {projection.join_key_map.get(field.name, field.name): _KNOWN + field.name for field in view.entity_columns},
-        view.ttl or timedelta(0),
-        time.max().to_pyarrow().as_py(),
-        table,
-        time,
-        table[_KNOWN + created].cast(_UTC) if created else None,
-    )
+def sources_of(features: Features, full_feature_names: bool, filter_by_created_timestamp: bool) -> list[Source]:
+    """Returns what the features of a service come from; the options are those of retrieve_features."""
+    found = []
+    for projection, view in features.views:
+        name = projection.name_to_use()
+        prefix = f"{name}__" if full_feature_names else ""
+        columns = {prefix + field.name: _KNOWN + field.name for field in projection.features}
+        if isinstance(view, OnDemandFeatureView):
+            found.append(Source(name, columns, dict.fromkeys(features.keys.names, "")))
+            continue
+        keys = {projection.join_key_map.get(field.name, field.name): _KNOWN + field.name for field in view.entity_columns}
+        created = view.batch_source.created_timestamp_column if filter_by_created_timestamp else ""
+        table = ibis.read_parquet(view.batch_source.path)
+        table = table.rename({_KNOWN + view.batch_source.field_mapping.get(column, column): column for column in table.columns})
+        time = table[_KNOWN + view.batch_source.timestamp_field].cast(_UTC)
+        newest = time.max().to_pyarrow().as_py()
+        created_at = table[_KNOWN + created].cast(_UTC) if created else None
+        found.append(Source(name, columns, keys, view.ttl or timedelta(0), newest, table, time, created_at))
+    return found
 
 
 def _equality(known: Column, tolerance: float) -> Callable[[Column, Column], Column] | None:

@@ -42,6 +42,7 @@ def compare_features(
     window_start: str = "",
     window_end: str = "",
     window_hours: float = 24.0,
+    full_feature_names: bool = False,
     filter_by_created_timestamp: bool = True,
     tolerance: float = 1e-6,
 ) -> Outputs:
@@ -55,11 +56,11 @@ def compare_features(
     if not 0 <= tolerance < 1:
         raise TaskError(f"tolerance is {tolerance:g}; give a share of at least 0 and below 1")
     with open_repository(feature_repository) as repository:
-        service = Features(repository, feature_service, False, filter_by_created_timestamp)
-        sources = sources_of(service, filter_by_created_timestamp)
+        service = Features(repository, feature_service, full_feature_names, filter_by_created_timestamp)
+        sources = sources_of(service, full_feature_names, filter_by_created_timestamp)
         texts = [each.name for each in [*service.keys, *service.schema] if pt.is_string(each.type)]
         log = Log(logs, "", model_name, texts)
-        comparison, counts = Comparison(service, sources, tolerance), dict.fromkeys(("rows", "fetched", "untimed"), 0)
+        comparison, counts = Comparison(service, sources, tolerance), dict.fromkeys(("rows", "defaulted", "fetched", "untimed"), 0)
         if log.kind == PENSTOCK:
             for parts in _batches(_fetched(log.read(window), fingerprint, counts)):
                 comparison.add(parts)
@@ -99,6 +100,7 @@ def _fetched(batches: Iterable[LoggedRows], fingerprint: str, counts: dict[str, 
         fetched = rows.filter(pc.greater(pc.list_value_length(rows.about.column("fetched")), 0).fill_null(False))
         timed = fetched.filter(fetched.about.column("time").is_valid())
         counts["rows"] += len(rows)
+        counts["defaulted"] += pc.sum(rows.about.column("features_defaulted")).as_py() or 0
         counts["fetched"] += len(fetched)
         counts["untimed"] += len(fetched) - len(timed)
         if len(timed):
@@ -142,11 +144,12 @@ def _unknown(kind: str, counts: dict[str, int], comparison: Comparison, sources:
         return [f"the log is of {_OTHER_LOGS[kind]}, which does not say what was fetched; give the model server's prediction log"]
     if not counts["rows"]:
         return ["the log has no row in the window"]
-    if not counts["fetched"]:
+    if not counts["fetched"] and not counts["defaulted"]:
         return ["no row of the window has fetched features; start the model server with --feature_service"]
-    found = [
-        f"{rows:,} rows have the fetched feature {name}, which the service does not define" for name, rows in comparison.undefined.items()
-    ]
+    undefined = comparison.undefined.items()
+    found = [f"{rows:,} rows have the fetched feature {name}, which the service does not define" for name, rows in undefined]
+    if counts["defaulted"]:
+        found.append(f"{counts['defaulted']:,} rows were answered with defaults, because the feature server was away")
     if counts["untimed"]:
         found.append(f"{counts['untimed']:,} rows have no time")
     for source in sources:

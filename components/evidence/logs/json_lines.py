@@ -31,7 +31,7 @@ def read_json_lines(file: BinaryIO, texts: list[str], found: Found) -> Iterator[
         texts: The features that are text: Arrow would take some texts for times.
         found: Counts what could not be read.
     """
-    known = [*((name, pa.string()) for name in _TEXTS), ("fetched", ABOUT.field("fetched").type)]
+    known = [*((name, pa.string()) for name in _TEXTS), ABOUT.field("fetched"), ABOUT.field("features_defaulted")]
     types = pa.schema([*known, ("instance", pa.struct([(name, pa.string()) for name in texts]))] if texts else known)
     for block in _blocks(file, found):
         try:
@@ -114,6 +114,7 @@ def _row(line: Any) -> Row | None:
         version=_text(line.get("version")),
         fingerprint=_text(line.get("fingerprint")),
         fetched=_names(line.get("fetched")),
+        features_defaulted=line.get("features_defaulted") is True,
     )
 
 

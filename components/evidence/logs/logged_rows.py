@@ -18,6 +18,7 @@ ABOUT = pa.schema(
         ("fingerprint", pa.string()),
         ("error", pa.string()),
         ("fetched", pa.list_(pa.string())),
+        ("features_defaulted", pa.bool_()),
     ]
 )
 # What a prediction is called that has no name of its own.
@@ -61,6 +62,7 @@ class Row:
         fingerprint: The fingerprint of the model that answered.
         error: Why there is no answer.
         fetched: The features that came from an online store, not with the request; None where none did, or the log does not tell.
+        features_defaulted: Whether the model's defaults stand for features that could not be fetched.
     """
 
     instance: Any
@@ -71,6 +73,7 @@ class Row:
     fingerprint: str | None = None
     error: str | None = None
     fetched: list[str] | None = None
+    features_defaulted: bool | None = None
 
 
 def batch_of(rows: list[Row]) -> LoggedRows:

@@ -114,6 +114,12 @@ def test_what_differs_is_wrong_missing_or_stale(compare):
     assert "1.2 d" in page
 
 
+def test_full_feature_names(compare):
+    result = compare([row(at(2, 14), 0, fetched=["delays__delay"], instance={"delays__delay": 5})], full_feature_names=True)
+    assert counts(result, "delays__delay") == {"rows": 1, "stale": 1}
+    assert result.found["not_fetched"] == ["weather__wind"]
+
+
 def test_corrections_count_if_they_counted_in_training(compare):
     result = compare(SERVED[6:8], filter_by_created_timestamp=False)
     assert counts(result, "delay") == {"rows": 2, "stale": 1}
@@ -125,6 +131,7 @@ def test_what_cannot_be_compared_is_named(compare):
         row(at(4, 11), 7, wind=2.5),  # nothing of the table of delays is younger than its TTL
         row(at(2, 12), 7, fetched=["delay", "speed"]),
         row(at(2, 12), 7) | {"time": None},
+        row(at(2, 12), 0, fetched=(), features_defaulted=True),
         row(at(2, 12), 7, fingerprint="ca7a"),
     ]
     result = compare(lines, fingerprint="9d")
@@ -133,6 +140,7 @@ def test_what_cannot_be_compared_is_named(compare):
     assert counts(result, "wind") == {"rows": 2}
     assert result.found["unknown"] == [
         "1 rows have the fetched feature speed, which the service does not define",
+        "1 rows were answered with defaults, because the feature server was away",
         "1 rows have no time",
         "delays: 1 rows have no tail that can be read",
         "delays: 1 rows are later than the table's newest value (2026-11-02T10:00:00+00:00) by more than the TTL",
