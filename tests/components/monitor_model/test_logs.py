@@ -48,7 +48,18 @@ def test_the_prediction_log(write_log):
     assert predictions == [{"prediction": pytest.approx(score(row))} for row in requests]
     assert (log.kind, log.found.rows, log.found.files, log.found.unreadable) == ("penstock", 1000, 1, 0)
     (batch,) = log.read(DAY)
-    assert batch.about.slice(0, 1).to_pylist() == [{"id": "r0", "time": START, "version": "3", "fingerprint": FINGERPRINT, "error": None}]
+    known = {"id": "r0", "time": START, "version": "3", "fingerprint": FINGERPRINT}
+    unknown = dict.fromkeys(("error", "fetched", "features_defaulted"))
+    assert batch.about.slice(0, 1).to_pylist() == [known | unknown]
+
+
+@pytest.mark.parametrize("hour", [7, "seven"], ids=["by the block", "line by line"])
+def test_what_was_fetched(write_log, hour):
+    fetched, defaulted, sent = logged([*rows(2), {"hour": hour}])
+    lines = [fetched | {"fetched": ["distance", "hour"]}, defaulted | {"fetched": [], "features_defaulted": True}, sent]
+    (batch,) = open_log(write_log(lines)).read(DAY)
+    assert batch.about.column("fetched").to_pylist() == [["distance", "hour"], [], None]
+    assert [each or False for each in batch.about.column("features_defaulted").to_pylist()] == [False, True, False]
 
 
 def test_values_as_clients_write_them(write_log):
