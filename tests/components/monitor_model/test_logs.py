@@ -53,9 +53,9 @@ def test_the_prediction_log(write_log):
     assert batch.about.slice(0, 1).to_pylist() == [known | unknown]
 
 
-@pytest.mark.parametrize("hour", [7, "seven"], ids=["by the block", "line by line"])
-def test_what_was_fetched(write_log, hour):
-    fetched, defaulted, sent = logged([*rows(2), {"hour": hour}])
+@pytest.mark.parametrize("distance", [7.5, "far"], ids=["by the block", "line by line"])
+def test_what_was_fetched(write_log, distance):
+    fetched, defaulted, sent = logged([*rows(2), {"distance": distance, "hour": 7}])
     lines = [fetched | {"fetched": ["distance", "hour"]}, defaulted | {"fetched": [], "features_defaulted": True}, sent]
     (batch,) = open_log(write_log(lines)).read(DAY)
     assert batch.about.column("fetched").to_pylist() == [["distance", "hour"], [], None]
