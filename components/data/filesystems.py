@@ -3,6 +3,7 @@
 import importlib
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +24,7 @@ CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 120.0
 # Schemes whose files have versions, each with a module of its own.
 _VERSIONED = ("lakefs", "dvc")
+_COLOR = re.compile(r"\x1b\[[0-9;]*m")  # in the messages of Delta's library
 _S3_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 
 
@@ -133,7 +135,7 @@ def explaining(problem: str, remedy: str, *passing: type[Exception]) -> Iterator
     except Exception as error:  # every filesystem has exceptions of its own
         if isinstance(error, passing) or is_disk_full(error):
             raise
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = " ".join(f"{type(error).__name__}: {_COLOR.sub('', str(error))}".split())
         raise TaskError(f"{problem} ({redact(reason)[:300]}); {remedy}") from error
 
 

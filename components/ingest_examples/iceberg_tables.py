@@ -1,5 +1,6 @@
 """Iceberg's tables, through pyiceberg: `iceberg://CATALOG/NAMESPACE.TABLE` or `iceberg://METADATA_FILE`, with `?snapshot_id=`, `?ref=` or `?timestamp=`."""
 
+import os
 from collections.abc import Callable, Iterator
 from functools import lru_cache, reduce
 from typing import Any
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg import expressions as ice
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
+from pyiceberg.io import S3_ENDPOINT, S3_REGION, SCHEMA_TO_FILE_IO
 from pyiceberg.io.pyarrow import ArrowScan, schema_to_pyarrow
 from pyiceberg.manifest import FileFormat
 from pyiceberg.schema import Schema
@@ -23,6 +25,7 @@ from .parquet_files import batches_of
 from .row_filter import RowFilter
 from .table_options import ICEBERG_METADATA, instant, time_of
 
+SCHEMA_TO_FILE_IO["gs"] = [f"{__package__}.iceberg_cloud_storage.CloudStorage"]
 OPTIONS = ("snapshot_id", "ref", "timestamp")
 _FIELD_ID = b"PARQUET:field_id"
 _COMPARISONS: dict[str, Callable[[str, Any], ice.BooleanExpression]] = {
@@ -153,9 +156,8 @@ def _from_file(place: str) -> IcebergTable:
         raise TaskError(
             f"{place} is Iceberg's metadata, which names files elsewhere; give the table by its catalog, iceberg://CATALOG/NAMESPACE.TABLE"
         )
-    endpoint = s3_endpoint()
     try:
-        return StaticTable.from_metadata(minio_as_s3(place), {"s3.endpoint": endpoint} if endpoint else {})
+        return StaticTable.from_metadata(minio_as_s3(place), _store())
     except FileNotFoundError:
         raise TaskError(f"there is no Iceberg metadata file {place}; correct input_uri") from None
 
@@ -173,9 +175,16 @@ def _from_catalog(place: str) -> IcebergTable:
         variable = f"PYICEBERG_CATALOG__{catalog.upper()}__URI"
         raise TaskError(f"the Iceberg catalog {catalog!r} is not known; set {variable}, or describe it in .pyiceberg.yaml")
     try:
-        return load_catalog(catalog, **known).load_table(name)
+        return load_catalog(catalog, **_store() | known).load_table(name)
     except (NoSuchTableError, NoSuchNamespaceError):
         raise TaskError(f"the Iceberg catalog {catalog!r} has no table {name}; correct input_uri") from None
+
+
+def _store() -> dict[str, str]:
+    """Returns pyiceberg's properties of the S3 server that the environment names; without a region it would ask Amazon for the bucket's."""
+    endpoint = s3_endpoint()
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    return {S3_ENDPOINT: endpoint, S3_REGION: region} if endpoint else {}
 
 
 def _snapshot(table: IcebergTable, place: str, key: str, value: str) -> Snapshot:
