@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from kserve import InferRequest
 from kserve.constants.constants import INFERENCE_CONTENT_LENGTH_HEADER
-from kserve.errors import InvalidInput, ModelNotFound
+from kserve.errors import InvalidInput, ModelNotFound, ServerNotReady
 
 from .bodies import Bodies, Body, Receive, Refused, is_large
 from .checks import check_request, v1_instances
@@ -148,6 +148,8 @@ async def _answered(model: ServedModel, answer: Awaitable[_Content]) -> _Answer:
         return HTTPStatus.OK, *await answer
     except InvalidInput as refusal:
         return HTTPStatus.BAD_REQUEST, _error(refusal), None, {}
+    except ServerNotReady as problem:
+        return HTTPStatus.SERVICE_UNAVAILABLE, _error(problem), None, {}
     except ModelNotFound:
         raise
     except Exception as error:

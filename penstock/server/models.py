@@ -3,23 +3,27 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from kserve import InferRequest, InferResponse, Model, ModelRepository
-from kserve.errors import InvalidInput, ModelNotFound
+from kserve.errors import InvalidInput, ModelNotFound, ServerNotReady
 from kserve.metrics import PREDICT_HIST_TIME, get_labels
 
 from .checks import v1_instances
+from .connection import count_refused
 from .metrics import SERVED
 from .row_keys import Keys, keys_of_arrays, keys_of_rows
-from .saved_model import Arrays, some
+from .saved_model import Arrays, SavedModel, some
 from .tensors import to_arrays
 from .v2_answer import v2_answer, v2_datatype
 from .version import LoadedVersion
 
 if TYPE_CHECKING:
+    from .online_features import Fetched, OnlineFeatures
     from .prediction_log import PredictionLog
 
 logger = logging.getLogger(__name__)
@@ -41,6 +45,7 @@ class ServedModel(Model):
         percent: Its share of the requests; they are spread evenly, so that a small share meets no burst.
         shadow: Whether it gets a copy of every request instead, and answers no client.
         key: The field of a request that names a row and that the model does not see. Empty: none.
+        features: What adds features to requests.
     """
 
     def __init__(
@@ -52,11 +57,12 @@ class ServedModel(Model):
         percent: int = 0,
         shadow: bool = False,
         key: str = "",
+        features: "OnlineFeatures | None" = None,
     ) -> None:
         super().__init__(name, return_response_headers=True)
         self.stable, self.candidate = stable, candidate
         self._percent, self._shadow, self._log = percent if candidate and not shadow else 0, shadow, log
-        self._key = key
+        self._key, self._features = key, features
         self._due = 0
         self._copies: set[asyncio.Task] = set()
         self.seconds = PREDICT_HIST_TIME.labels(
@@ -79,11 +85,17 @@ class ServedModel(Model):
 
         Raises:
             InvalidInput: They do not fit the signature.
+            FeaturesUnavailable: They lack features, and the feature service gives none.
             ModelNotFound: The version does not answer under this name.
         """
         keys = self._keys(keys_of_rows, instances)
-        version, predictions = await self._answer(lambda version: version.predict_rows(instances), asked)
-        self._keep(version, keys, instances, predictions, response_headers)
+        fetched = await self._fetch(self._features.fetch_for_rows(instances, self._models)) if self._features else None
+
+        def ask(version: LoadedVersion) -> Awaitable[list[Any]]:
+            return version.predict_rows(_filled(fetched.fill_rows, instances, version) if fetched else instances)
+
+        version, predictions = await self._answer(ask, asked)
+        self._keep(version, keys, instances, predictions, response_headers, fetched)
         return predictions
 
     async def predict(self, payload: Any, headers: Any, response_headers: dict[str, str]) -> dict[str, Any] | InferResponse:
@@ -91,8 +103,13 @@ class ServedModel(Model):
         if isinstance(payload, InferRequest):
             arrays = self._arrays(payload)
             keys = self._keys(keys_of_arrays, arrays)
-            version, outputs = await self._answer(lambda version: version.predict_arrays(arrays), payload.model_version)
-            self._keep(version, keys, arrays, outputs, response_headers)
+            fetched = await self._fetch(self._features.fetch_for_arrays(arrays, self._models)) if self._features else None
+
+            def ask(version: LoadedVersion) -> Awaitable[Arrays]:
+                return version.predict_arrays(_filled(fetched.fill_arrays, arrays, version) if fetched else arrays)
+
+            version, outputs = await self._answer(ask, payload.model_version)
+            self._keep(version, keys, arrays, outputs, response_headers, fetched)
             payload.id = payload.id or response_headers.get(REQUEST_ID, payload.id)
             return v2_answer(payload, self.name, version.version, outputs)
         try:
@@ -122,21 +139,39 @@ class ServedModel(Model):
         if not self._key:
             return []
         try:
-            return take(rows, self._key, self._key in self.stable.model.inputs)
+            stays = self._key in self.stable.model.inputs or (self._features is not None and self._features.takes(self._key))
+            return take(rows, self._key, stays)
         except InvalidInput as refusal:
             raise self.stable.refuse(refusal.reason) from refusal
 
-    def _keep(self, version: LoadedVersion, keys: Keys, rows: Any, predictions: Any, response_headers: dict[str, str]) -> None:
+    async def _fetch(self, fetching: Awaitable["Fetched"]) -> "Fetched":
+        with _refused_for(self.stable):
+            return await fetching
+
+    @property
+    def _models(self) -> list[SavedModel]:
+        """The models that may be asked: a candidate or a shadow may take other features."""
+        return [version.model for version in (self.stable, self.candidate) if version]
+
+    def _keep(
+        self,
+        version: LoadedVersion,
+        keys: Keys,
+        rows: Any,
+        predictions: Any,
+        response_headers: dict[str, str],
+        fetched: "Fetched | None",
+    ) -> None:
         if self._log:
             # Never the client's own: many a client gives all of its requests one id.
             response_headers[REQUEST_ID] = request_id = str(uuid.uuid4())
-            self._log.offer(version, request_id, keys, rows, predictions)
+            self._log.offer(version, request_id, keys, rows, predictions, fetched)
 
     async def _answer(self, ask: Callable[[LoadedVersion], Awaitable[Answer]], asked: str | None) -> tuple[LoadedVersion, Answer]:
         version = self._chosen(asked) if asked else self._next()
         answer = await ask(version)
         if self._shadow and self.candidate and len(self._copies) < _SHADOWED_AT_ONCE:  # once the client's own answer is there
-            copy = asyncio.ensure_future(_dropped(ask(self.candidate)))
+            copy = asyncio.ensure_future(_dropped(ask, self.candidate))
             self._copies.add(copy)
             copy.add_done_callback(self._copies.discard)
         return version, answer
@@ -194,9 +229,27 @@ class Models(ModelRepository):
                 SERVED.labels(model.name, loaded.version, loaded.fingerprint).set(1)
 
 
-async def _dropped(answer: Awaitable[Any]) -> None:
+def _filled(fill: Callable[[Any, SavedModel], Any], rows: Any, version: LoadedVersion) -> Any:
+    """Returns rows with the features that a version takes."""
+    with _refused_for(version):
+        return fill(rows, version.model)
+
+
+@contextmanager
+def _refused_for(version: LoadedVersion) -> Iterator[None]:
+    """Counts a request that gets no features: as the version's if the request is at fault."""
     try:
-        await answer
+        yield
+    except InvalidInput as refusal:
+        raise version.refuse(refusal.reason) from refusal
+    except ServerNotReady:
+        count_refused(HTTPStatus.SERVICE_UNAVAILABLE)
+        raise
+
+
+async def _dropped(ask: Callable[[LoadedVersion], Awaitable[Any]], version: LoadedVersion) -> None:
+    try:
+        await ask(version)
     except InvalidInput:  # it is counted as any other
         return
     except Exception as error:

@@ -18,6 +18,7 @@ from .version import LoadedVersion
 from .warm_up import warm_up
 
 if TYPE_CHECKING:
+    from .online_features import OnlineFeatures
     from .prediction_log import PredictionLog
 
 VERSION = "PENSTOCK_MODEL_VERSION"
@@ -37,7 +38,15 @@ class OneModel(Models):
         return True
 
 
-def load_one(name: str, folder: Path, log: "PredictionLog | None", key: str, expected: str, batching: str) -> OneModel:
+def load_one(
+    name: str,
+    folder: Path,
+    log: "PredictionLog | None",
+    key: str,
+    expected: str,
+    batching: str,
+    features: "OnlineFeatures | None" = None,
+) -> OneModel:
     """Loads a SavedModel and warms it up.
 
     Args:
@@ -47,19 +56,22 @@ def load_one(name: str, folder: Path, log: "PredictionLog | None", key: str, exp
         key: The field of a request that says what a row is called; empty for none.
         expected: The fingerprint that it must have; empty: any.
         batching: Whether requests are computed together: `auto`, `always`, `never`.
+        features: What adds features to requests.
 
     Raises:
         ValueError: There is no loadable model, or it has another fingerprint.
-        TaskError: The folder was written to in the meantime.
+        TaskError: The folder was written to in the meantime, or the model lacks the defaults of features.
         InvalidInput: It refuses its own probe.
     """
     with unchanged(folder):
         release = _release(folder, expected)
         model = SavedModel(folder)
+    if features:
+        features.require_defaults(model)
     is_batched = warm_up(model, release, batching)
     models = OneModel(str(folder))
     version = LoadedVersion(name, release.model_version or release.fingerprint[:12], release, model, is_batched)
-    models.serve(ServedModel(name, version, log, key=key))
+    models.serve(ServedModel(name, version, log, key=key, features=features))
     return models
 
 

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from penstock.components.protocol.errors import TaskError
 from penstock.components.protocol.redacting import redact
+from penstock.components.release import feature_service
+from penstock.components.release.feature_service import FeatureService
 from penstock.components.release.names import is_model_name
 
 from .limits import Limits
@@ -43,6 +46,7 @@ class Options:
         prediction_log_mib: The size at which a file of the log is written, in MiB.
         prediction_log_seconds: The age at which it is written, whatever its size.
         monitoring: The folder or bucket with monitor_model's figures of the versions; empty for none.
+        feature_service: Where features come from that requests lack; None: they must have all of them.
         batching: Whether requests are computed together: `always`, `never`, or `auto`, where that changes no answer.
         limits: What a request may have, and all of them together.
     """
@@ -63,6 +67,7 @@ class Options:
     prediction_log_mib: float
     prediction_log_seconds: float
     monitoring: str
+    feature_service: FeatureService | None
     batching: str
     limits: Limits
 
@@ -107,9 +112,22 @@ def read_options(arguments: list[str] | None, environment: Mapping[str, str] = o
         prediction_log_mib=given.prediction_log_mib,
         prediction_log_seconds=given.prediction_log_seconds,
         monitoring=given.monitoring,
+        feature_service=_feature_service(given.feature_service, parser),
         batching=given.batching,
         limits=Limits.from_arguments(given, parser),
     )
+
+
+def _feature_service(uri: str, parser: argparse.ArgumentParser) -> FeatureService | None:
+    if not uri:
+        return None
+    try:
+        service = FeatureService.from_uri(uri)
+    except TaskError as error:
+        parser.error(f"--{error}")
+    if service.token_file and not Path(service.token_file).is_file():
+        parser.error(f"--feature_service option token_file={service.token_file} is not a file")
+    return service
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -145,6 +163,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="URI",
         help="show the figures that monitor_model writes to this folder or bucket (monitoring_uri)",
     )
+    parser.add_argument("--feature_service", default="", metavar="URI", help=f"add features that requests lack: {feature_service.FORM}")
     parser.add_argument(
         "--batching",
         choices=(AUTO, ALWAYS, NEVER),

@@ -2,6 +2,10 @@
 
 `<uri>/<model name>/<date>/<time>-<host>-<number>.jsonl`, a row per line: `id`, `time` (UTC), `model_name`, `version`, `fingerprint`,
 `instance`, `prediction`. A file is there whole or not at all.
+
+With a feature service, `instance` has the keys too, and the features that the server added: as the store has them, null where it has no
+value. `fetched` is the sorted list of their names. Where the store was away and defaults stood for them, `instance` has the defaults,
+`fetched` is empty and `features_defaulted` is true. A row that lacked no feature has neither of the two fields.
 """
 
 import hashlib
@@ -17,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from fsspec.implementations.local import LocalFileSystem
@@ -32,6 +36,9 @@ from .json_rows import to_list
 from .row_keys import Keys
 from .saved_model import Arrays
 from .version import LoadedVersion
+
+if TYPE_CHECKING:
+    from .online_features import Fetched
 
 logger = logging.getLogger(__name__)
 _DROPPED = Counter("penstock_prediction_log_dropped", "Requests that should have been logged and were not", ["reason"])
@@ -54,6 +61,7 @@ class _Entry:
     keys: Keys
     instances: Any
     predictions: Any
+    fetched: "Fetched | None"
 
 
 @dataclass
@@ -97,22 +105,31 @@ class PredictionLog:
         self._ending.set()
         self._thread.join(_END_SECONDS)
 
-    def offer(self, version: LoadedVersion, request_id: str, keys: Keys, instances: Any, predictions: Any) -> None:
+    def offer(
+        self,
+        version: LoadedVersion,
+        request_id: str,
+        keys: Keys,
+        instances: Any,
+        predictions: Any,
+        fetched: "Fetched | None" = None,
+    ) -> None:
         """Keeps what is in the sample of a request and its answer. Costs next to nothing and never fails.
 
         Args:
             version: The version that answered.
             request_id: The request's id, which is that of rows without a key, with the row's number.
             keys: What the client calls its rows; empty if it does not say.
-            instances: The rows.
+            instances: The rows, as they were asked.
             predictions: The answers.
+            fetched: What the server added to them.
         """
         if not keys and not self._has(request_id):
             return
         if self._entries.qsize() >= _WAITING_REQUESTS:
             _DROPPED.labels("busy").inc()
             return
-        self._entries.put(_Entry(time.time(), version, request_id, keys, instances, predictions))
+        self._entries.put(_Entry(time.time(), version, request_id, keys, instances, predictions, fetched))
 
     def _has(self, identity: str) -> bool:
         """Tells whether an id is in the sample, which is the same for every server."""
@@ -198,10 +215,13 @@ def _rows(entry: _Entry) -> Iterator[tuple[str, dict[str, Any]]]:
         "version": version.version,
         "fingerprint": version.fingerprint,
     }
-    answered = zip(_by_row(entry.instances), _by_row(entry.predictions, single=True), strict=False)
-    for number, ((instance, prediction), key) in enumerate(zip(answered, entry.keys or itertools.repeat(None), strict=False)):
-        row = {"id": key or f"{entry.request_id}/{number}"} | described | {"instance": instance, "prediction": prediction}
-        yield key or entry.request_id, row
+    instances = _by_row(entry.instances)
+    asked = entry.fetched.logged(instances, version.model) if entry.fetched else [{"instance": instance} for instance in instances]
+    answered = zip(asked, _by_row(entry.predictions, single=True), strict=False)
+    for number, ((fields, prediction), key) in enumerate(zip(answered, entry.keys or itertools.repeat(None), strict=False)):
+        name = "" if key is None else str(key)
+        row = {"id": name or f"{entry.request_id}/{number}"} | described | fields | {"prediction": prediction}
+        yield name or entry.request_id, row
 
 
 def _by_row(values: list[Any] | Arrays, single: bool = False) -> list[Any]:

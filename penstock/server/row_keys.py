@@ -1,4 +1,4 @@
-"""What clients call their rows: a field of the request that the model does not take, and the prediction log keeps."""
+"""The keys of a request's rows: a field that the model need not take, for the prediction log or for the online store."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ from kserve.errors import InvalidInput
 
 from .saved_model import Arrays, count_rows
 
-# What each row of a request is called; None where the client does not say.
-Keys = list[str | None]
+# A key for each row of a request; None where the client does not say.
+Keys = list[str | int | None]
 
 
 def keys_of_rows(instances: Any, field: str, is_input: bool) -> Keys:
@@ -55,11 +55,9 @@ def _text(field: str, key: Any) -> Any:
         raise InvalidInput(f"{field!r}, the key of each row, must be text or a whole number, not {key!r:.60}") from error
 
 
-def _key(field: str, value: Any) -> str | None:
+def _key(field: str, value: Any) -> str | int | None:
     if isinstance(value, list) and len(value) == 1:  # a dimension of 1 may be there or not, as in the features
         (value,) = value
-    if value is None or (type(value) is str and value):
+    if value is None or type(value) is int or (type(value) is str and value):
         return value
-    if type(value) is int:
-        return str(value)
     raise InvalidInput(f"{field!r}, the key of each row, must be text or a whole number, not {value!r:.60}")

@@ -5,7 +5,7 @@ import gc
 import logging
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from socket import socket
@@ -26,6 +26,7 @@ from .options import Options
 from .rest import Rest
 
 if TYPE_CHECKING:
+    from .online_features import OnlineFeatures
     from .prediction_log import PredictionLog
 
 logger = logging.getLogger(__name__)
@@ -43,16 +44,18 @@ def run(options: Options, listener: socket) -> None:
             from .monitoring import Monitoring  # with fsspec, which is seldom needed
 
             ended.enter_context(Monitoring(options.monitoring))
-        uvloop.run(_serve(options, _models(options, log, ended), listener))
+        features = _online_features(options)
+        uvloop.run(_serve(options, _models(options, log, features, ended), features, listener))
 
 
-def _models(options: Options, log: "PredictionLog | None", ended: ExitStack) -> Models:
+def _models(options: Options, log: "PredictionLog | None", features: "OnlineFeatures | None", ended: ExitStack) -> Models:
+    key, batching = options.prediction_log_key, options.batching
     if options.folder:
-        return FolderModels(options.folder, log, options.prediction_log_key, options.batching)
+        return FolderModels(options.folder, log, key, batching, features)
     scratch = Path(ended.enter_context(tempfile.TemporaryDirectory(prefix="penstock-model-")))
     try:
         folder = _local_folder(options.model_uri, scratch)
-        return load_one(options.model_name, folder, log, options.prediction_log_key, options.fingerprint, options.batching)
+        return load_one(options.model_name, folder, log, key, options.fingerprint, batching, features)
     except (TaskError, ValueError, OSError, InvalidInput) as error:
         sys.exit(f"error: cannot serve {options.model_name}: {error}")
 
@@ -74,7 +77,20 @@ def _local_folder(uri: str, scratch: Path) -> Path:
     return scratch / "model"
 
 
-async def _serve(options: Options, models: Models, listener: socket) -> None:
+def _online_features(options: Options) -> "OnlineFeatures | None":
+    if not options.feature_service:
+        return None
+    from .online_features import OnlineFeatures  # with aiohttp
+
+    return OnlineFeatures(options.feature_service)
+
+
+async def _serve(options: Options, models: Models, features: "OnlineFeatures | None", listener: socket) -> None:
+    async with features or nullcontext():
+        await _answer(options, models, listener)
+
+
+async def _answer(options: Options, models: Models, listener: socket) -> None:
     if isinstance(models, FolderModels):
         await models.load_all()
     gc.collect()

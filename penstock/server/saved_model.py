@@ -10,6 +10,7 @@ import tensorflow as tf
 from kserve.errors import InvalidInput
 
 from penstock.components.evidence.answers import to_predictions
+from penstock.components.release.feature_defaults import read_defaults
 
 from .json_rows import check_output, fit, to_column, to_list
 
@@ -24,6 +25,7 @@ class SavedModel:
     Attributes:
         inputs: The `tf.TensorSpec` of each input, by name.
         outputs: The `tf.TensorSpec` of each output, by name.
+        defaults: The values of features that are missing, as the Schema names them.
         takes_batches: Whether the signature leaves the number of rows open.
     """
 
@@ -31,7 +33,7 @@ class SavedModel:
         """Loads the model.
 
         Raises:
-            ValueError: There is no SavedModel, or it has no signature `serving_default`.
+            ValueError: There is no SavedModel, it has no signature `serving_default`, or its defaults cannot be read.
         """
         try:
             self._loaded = tf.saved_model.load(str(path))  # the signature's functions do not keep their variables alive
@@ -45,6 +47,7 @@ class SavedModel:
         self.inputs: dict[str, tf.TensorSpec] = self._function.structured_input_signature[1]
         self.outputs: dict[str, tf.TensorSpec] = self._function.structured_outputs
         shapes = [spec.shape for spec in (*self.inputs.values(), *self.outputs.values())]
+        self.defaults = read_defaults(path)
         self.takes_batches = all(shape.rank is None or (shape.rank > 0 and shape[0] is None) for shape in shapes)
 
     def check_rows(self, instances: Any) -> list[dict[str, Any]]:
