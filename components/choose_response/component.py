@@ -18,8 +18,9 @@ def choose_response(
     | Verdict | Response |
     |---|---|
     | `ok` | `none` |
-    | `degraded` | `on_degraded`. `rollback` only if the predecessor is better on the same labeled rows, else `alert`. |
+    | `degraded` | `on_degraded`. `rollback` only if the predecessor is better on the same labeled rows, else `alert`. `retrain` only if no feature is skewed, else `alert`. |
     | `drifted` | `on_drifted` |
+    | `skewed` | `alert`: correct what is served; a training does not. |
     | `not_enough_data`, `no_data` | `alert` |
 
     An alert starts no task. Prometheus raises it from the figures of monitor_model.

@@ -26,14 +26,19 @@ def choose_response(monitoring: Input, on_degraded: str = "alert", on_drifted: s
     found = read_monitoring(monitoring.path)
     verdict = found["verdict"]
     wanted = {OK: NONE, DEGRADED: on_degraded, DRIFT: on_drifted}.get(verdict, ALERT)
-    doubt = _doubt(found.get("predecessor")) if wanted == ROLLBACK else ""
+    doubt = _doubt(wanted, found)
     response = ALERT if doubt else wanted
-    figure(f"{verdict.replace('_', ' ')}: {response}{f', no rollback: {doubt}' if doubt else ''}")
+    figure(f"{verdict.replace('_', ' ')}: {response}{f', no {wanted}: {doubt}' if doubt else ''}")
     return Outputs(response)
 
 
-def _doubt(predecessor: Any) -> str:
-    """Returns why the predecessor is not known to be better; empty if it is."""
+def _doubt(response: str, found: dict[str, Any]) -> str:
+    """Returns why a response is not known to help; empty if it is."""
+    if response == RETRAIN and (found.get("feature_skew") or {}).get("reasons"):
+        return "features are served that are not those to train on, which no training corrects"
+    if response != ROLLBACK:
+        return ""
+    predecessor = found.get("predecessor")
     if not isinstance(predecessor, dict):
         return "no predecessor was measured"
     return "" if predecessor.get("better") is True else str(predecessor.get("reason") or "the predecessor is not better")

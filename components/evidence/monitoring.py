@@ -7,8 +7,8 @@ from penstock.components.data import stored
 from penstock.components.protocol.errors import TaskError
 
 FILE = "monitoring.json"
-OK, DRIFT, DEGRADED, TOO_FEW, NO_DATA = "ok", "drifted", "degraded", "not_enough_data", "no_data"
-VERDICTS = (OK, DRIFT, DEGRADED, TOO_FEW, NO_DATA)
+OK, DRIFT, SKEW, DEGRADED, TOO_FEW, NO_DATA = "ok", "drifted", "skewed", "degraded", "not_enough_data", "no_data"
+VERDICTS = (OK, DRIFT, SKEW, DEGRADED, TOO_FEW, NO_DATA)
 
 
 def read_monitoring(folder: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ def monitor_model(
     reference: Input[Dataset] = None,
     evaluation: Input[Artifact] = None,
     predecessor: Input[Model] = None,
+    feature_skew: Input[Artifact] = None,
     reference_uri: str = "",
     reference_split: str = "train",
     reference_window: str = "",
@@ -50,6 +51,7 @@ def monitor_model(
     | `no_data` | The window has no rows of the model, or the newest is older than `max_age_hours`. |
     | `not_enough_data` | The window has fewer than `min_rows` rows. |
     | `degraded` | With labels: a metric misses a threshold of the EvalConfig, or is worse than in the evaluation, by more than chance. |
+    | `skewed` | With `feature_skew`: more served values of a feature than `max_feature_skew` are not those that were known. |
     | `drifted` | A feature or a prediction is further from the reference than its threshold, and than chance allows for so many rows. |
     | `not_enough_data` | Something that was asked for could not be computed, such as metrics for want of labels. |
     | `ok` | All was computed, and nothing is beyond its limit. |
@@ -68,6 +70,7 @@ def monitor_model(
     | `max_age_hours` | 0 | The greatest age of the newest row at the window's end. 0: any. |
     | `label_delay_hours` | 0 | How late a label may be. The quality of younger rows is not measured yet. |
     | `min_labeled_share` | 0 | The least share of the older rows that must have labels. |
+    | `max_feature_skew` | 0.01 | The share of a feature's values, fetched from an online store, that may differ from those that were known. |
     | `reference_rows` | `{}` | Values of features: only such rows of the reference count, such as those of the same season: `{month: [11, 12]}`. |
 
     | Measure | Default threshold | Meaning |
@@ -85,7 +88,7 @@ def monitor_model(
     Args:
         monitoring: `monitoring.json` with the verdict and every figure, and `monitoring.prom`, the same for Prometheus.
         report: A page with the verdict, the features that changed most, the quality and what is missing in the log.
-        verdict: `ok`, `drifted`, `degraded`, `not_enough_data` or `no_data`.
+        verdict: `ok`, `drifted`, `skewed`, `degraded`, `not_enough_data` or `no_data`.
         logs: Path or URI of the log: a folder or bucket of the model server's prediction log or of KServe's inference logger, or
             Vertex AI's table `bq://PROJECT.DATASET.TABLE`.
         reference: The Examples that the model was trained on. Without any reference, and with `champion_alias`, they are those that
@@ -94,6 +97,8 @@ def monitor_model(
             `fingerprint` its model is the one that is monitored.
         predecessor: The model that served before, such as the `baseline` of resolve_baseline. If the verdict is `degraded`, it answers
             the rows with labels too, and `monitoring.json` tells whether it is better.
+        feature_skew: What compare_features found in the same window, for a server that fetches features. A training does not correct what
+            is served: see choose_response.
         reference_uri: Path or URI of Examples, instead of `reference`.
         reference_split: The Split of the Examples.
         reference_window: An earlier window of the same log, instead of Examples: `START/END` in ISO 8601. Only then are predictions

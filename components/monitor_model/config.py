@@ -32,6 +32,7 @@ _KNOWN = (
     "label_delay_hours",
     "min_labeled_share",
     "reference_rows",
+    "max_feature_skew",
 )
 
 
@@ -64,6 +65,7 @@ class MonitoringConfig:
         label_delay_hours: How late a label may be; the quality of younger rows is not measured yet.
         min_labeled_share: The least share of the rows whose labels are due that must have them.
         reference_rows: The values of features that rows of the reference must have to count, such as those of the same season.
+        max_feature_skew: The share of a feature's served values that may differ from its point-in-time values.
     """
 
     numbers: Limit = Limit(KOLMOGOROV_SMIRNOV)
@@ -77,6 +79,7 @@ class MonitoringConfig:
     label_delay_hours: float = 0.0
     min_labeled_share: float = 0.0
     reference_rows: dict[str, list[Any]] = field(default_factory=dict)
+    max_feature_skew: float = 0.01
 
     def limit(self, name: str, is_number: bool) -> tuple[str, float]:
         """Returns the measure by which a feature is compared, and its threshold.
@@ -131,6 +134,7 @@ def read_config(value: str) -> MonitoringConfig:
         _number(content, "label_delay_hours", default.label_delay_hours),
         _number(content, "min_labeled_share", default.min_labeled_share, most=1),
         _values(content.get("reference_rows")),
+        _number(content, "max_feature_skew", default.max_feature_skew, most=1),
     )
 
 

@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from penstock.components.evidence.feature_skew import KINDS
 from penstock.components.evidence.monitoring import VERDICTS
+
+from .skew import SKEWED
 
 _Sample = tuple[dict[str, str], float | None]
 
@@ -39,6 +42,22 @@ def _families(monitoring: dict[str, Any], model: dict[str, str]) -> Iterator[tup
         "penstock_monitoring_missing_share",
         "The share of rows without a value.",
         [(model | {"feature": name}, found["missing"]) for name, found in features],
+    )
+    skew = (monitoring["feature_skew"] or {}).get("features", {})
+    yield (
+        "penstock_monitoring_feature_skew",
+        "The share of a feature's served values that differ from those that were known, by kind.",
+        [
+            (model | {"feature": name, "kind": kind}, found[kind] / found["rows"])
+            for name, found in skew.items()
+            if found["rows"]
+            for kind in KINDS
+        ],
+    )
+    yield (
+        "penstock_monitoring_feature_skewed",
+        "1 if more of a feature's served values differ than max_feature_skew.",
+        [(model | {"feature": name}, float(found["status"] == SKEWED)) for name, found in skew.items()],
     )
     quality = (monitoring["quality"] or {}).get("metrics", {})
     yield (

@@ -13,6 +13,7 @@ from penstock.components.data import stored
 from penstock.components.data.schema_file import read_schema_file
 from penstock.components.data.without_pandas import leave_out_pandas
 from penstock.components.evidence import blessing
+from penstock.components.evidence.feature_skew import read_feature_skew
 from penstock.components.evidence.logs.reading import Log
 from penstock.components.evidence.logs.window import Window
 from penstock.components.evidence.monitoring import DEGRADED, FILE
@@ -27,6 +28,7 @@ from .prometheus import metrics_text
 from .publishing import publish
 from .reference import served
 from .report import write_report
+from .skew import require_model
 from .view import View
 
 leave_out_pandas()
@@ -49,6 +51,7 @@ def monitor_model(
     reference: Input | None = None,
     evaluation: Input | None = None,
     predecessor: Input | None = None,
+    feature_skew: Input | None = None,
     reference_uri: str = "",
     reference_split: str = "train",
     reference_window: str = "",
@@ -82,6 +85,7 @@ def monitor_model(
     now = datetime.now(timezone.utc)
     config = read_config(monitoring_config)
     window = Window.read(window_start, window_end, window_hours, now)
+    features = None if feature_skew is None else _compared(feature_skew, model_name)
     schema = read_schema_file(schema_file) if schema_file else None
     which_model = fingerprint if evaluation is None else _blessed(evaluation, fingerprint)
     given = sum(map(bool, (reference, reference_uri, reference_window)))
@@ -113,7 +117,7 @@ def monitor_model(
         uri = redact(reference.uri if reference else reference_uri)
         against = comparison(log, examples, reference_split, reference_window, schema, excluded, now, uri, config.reference_rows, quality)
     view = View(log, log_key, against, quality, config, excluded, schema)
-    seen = view.of(window, which_model, with_slices=True)
+    seen = view.of(window, which_model, with_slices=True, features=features)
     facts, which, model = _log_facts(log), seen.fingerprint, seen.model
     judged = None if predecessor is None or seen.word != DEGRADED else quality.compare(predecessor, seen.labeled, which, schema, config)
     found = {
@@ -132,6 +136,13 @@ def monitor_model(
     publish(metrics_text(found), found, window.start.timestamp(), pushgateway, monitoring_uri)
     figure(_headline(found))
     return Outputs(seen.word)
+
+
+def _compared(feature_skew: Input, model_name: str) -> dict[str, Any]:
+    feature_skew.require_written()
+    content = read_feature_skew(feature_skew.path)
+    require_model(content, model_name)
+    return content
 
 
 def _blessed(evaluation: Input, fingerprint: str) -> str:

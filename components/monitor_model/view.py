@@ -14,6 +14,7 @@ from .comparison import Against
 from .config import MonitoringConfig
 from .drift import DRIFTED, NO_VALUES, compare
 from .labeled_quality import LabeledQuality
+from .skew import judge
 from .verdict import decide
 from .window_counts import ModelCounts, count_window
 
@@ -35,6 +36,7 @@ class Seen:
         labeled: Its rows that have labels.
         slices: The counts of every model by slice, where they were asked for.
         measured: Its quality.
+        skew: How its fetched features differ from what was known.
         word: The verdict.
         reasons: The reasons for it.
     """
@@ -47,6 +49,7 @@ class Seen:
     labeled: "LabeledRows | None"
     slices: dict[str, "SlicedCounts"]
     measured: dict[str, Any] | None
+    skew: dict[str, Any] | None
     word: str
     reasons: list[str]
 
@@ -93,15 +96,17 @@ class View:
             "predictions": seen.compared.get("predictions", {}),
             "not_compared": _not_compared(model, self.against, self.excluded),
             "quality": seen.measured,
+            "feature_skew": seen.skew,
         }
 
-    def of(self, window: Window, wanted: str, with_slices: bool = False) -> Seen:
+    def of(self, window: Window, wanted: str, with_slices: bool = False, features: dict[str, Any] | None = None) -> Seen:
         """Looks at a window in one pass.
 
         Args:
             window: The window.
             wanted: The fingerprint of the model that is monitored, or its start; empty: of the one with most rows.
             with_slices: Whether to count by slice as well.
+            features: What compare_features found; None where it was not asked.
         """
         labeled = self.quality.rows()
         slices = self.quality.sliced_models(self.against.features.bins) if with_slices else None
@@ -114,9 +119,10 @@ class View:
         compared = _compared(model, self.against, self.config, self.excluded) if model.rows else {}
         measured = self.quality.measure(labeled, which, self.schema, self.config) if model.rows else None
         both = compared["features"] | compared["predictions"] if compared else {}
-        word, reasons = decide(model.rows, nothing, both, measured, self.config, self.log.found.ahead)
+        skew = None if features is None else judge(features, window, which, self.config)
+        word, reasons = decide(model.rows, nothing, both, measured, skew, self.config, self.log.found.ahead)
         by_slice = slices.models if slices else {}
-        return Seen(window, which, models, model, compared, labeled, by_slice, measured, word, reasons)
+        return Seen(window, which, models, model, compared, labeled, by_slice, measured, skew, word, reasons)
 
 
 def _which(

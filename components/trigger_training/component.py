@@ -34,7 +34,7 @@ def trigger_training(
 
     | Outcome | Meaning |
     |---|---|
-    | `not_needed` | The verdict is `ok`, there is no Span, or the verdict is about another model than the champion. |
+    | `not_needed` | The verdict is `ok` or `skewed`, there is no Span, or the verdict is about another model than the champion. |
     | `waiting` | The verdict is not `verdicts_in_a_row` windows old (`trend_windows` of monitor_model). |
     | `already_triggered` | The run exists. |
     | `already_running` | A training that this task has started is running. |

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 from penstock.components.data import stored
-from penstock.components.evidence.monitoring import NO_DATA, OK, TOO_FEW, read_monitoring
+from penstock.components.evidence.monitoring import NO_DATA, OK, SKEW, TOO_FEW, read_monitoring
 from penstock.components.protocol import Input, Output, TaskError, figure, redact_all
 from penstock.components.release.registry import open_registry
 
@@ -15,8 +15,8 @@ from .training_pipeline import TrainingPipeline, read_pipeline
 
 FILE = "decision.json"
 _NEW_DATA = "new_data"
-# Verdicts from which nothing follows.
-_CALM = {OK, NO_DATA, TOO_FEW}
+# Verdicts after which no training helps: features that are served wrong are no better in the data to train on.
+_CALM = {OK, SKEW, NO_DATA, TOO_FEW}
 
 
 class Outputs(NamedTuple):

@@ -7,6 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from penstock.components.evidence.feature_skew import read_feature_skew
+from penstock.components.evidence.logs.window import Window
+from penstock.components.monitor_model.config import MonitoringConfig
+from penstock.components.monitor_model.skew import judge
+
 from ..feature_repositories import at, make_repository
 from ..monitor_model.conftest import kserve_records
 
@@ -108,6 +113,8 @@ def test_what_differs_is_wrong_missing_or_stale(compare):
     ]
     stale = found["features"]["wind"]["examples"][0]
     assert (stale["time"], stale["served_since"]) == ("2026-11-03T13:00:00.000+00:00", "2026-11-01T00:00:00+00:00")
+    judged = judge(read_feature_skew(result.outputs["feature_skew"]), Window(at(1), at(6)), "9d1d", MonitoringConfig(min_rows=9))
+    assert (len(judged["reasons"]), judged["unknown"]) == (2, []), "monitor_model reads it"
     page = result.outputs["report"].read_text()
     assert page.index("<code>delay</code>") < page.index("<code>wind</code>"), "what differs most comes first"
     assert "28.0 h" not in page

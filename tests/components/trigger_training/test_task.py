@@ -28,6 +28,7 @@ def test_a_container_starts_nothing_outside(trigger, tmp_path):
     ("verdicts", "parameters", "outcome"),
     [
         (["ok"], {}, "not_needed"),
+        (["skewed"], {}, "not_needed"),
         (["no_data"], {}, "not_needed"),
         (["not_enough_data"], {}, "not_needed"),
         (["degraded", "ok"], {"verdicts_in_a_row": 2}, "waiting"),

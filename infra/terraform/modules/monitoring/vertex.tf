@@ -29,6 +29,7 @@ locals {
 
   verdicts = {
     degraded = { severity = "CRITICAL", runbook = "penstockmodeldegraded" }
+    skewed   = { severity = "WARNING", runbook = "penstockfeaturesskewed" }
     drifted  = { severity = "WARNING", runbook = "penstockmodeldrifted" }
     no_data  = { severity = "WARNING", runbook = "penstocknodata" }
   }
