@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from penstock.components.data.filesystems import explaining
 from penstock.components.protocol import TaskError, redact
+from penstock.components.protocol.executor import importing
 
 from .columns import schema_from_text, schema_to_text
 from .row_filter import RowFilter
@@ -69,7 +70,8 @@ def open_table(uri: str) -> VersionedTable:
         TaskError: There is no such table or version, it needs what its library does not support, or there is no access.
     """
     scheme, _, rest = uri.partition("://")
-    module = importlib.import_module(FORMATS[scheme], __package__)
+    with importing():
+        module = importlib.import_module(FORMATS[scheme], __package__)
     option, value = option_of(uri, module.OPTIONS)
     with explaining(f"the table {redact(uri)} cannot be opened", "correct input_uri or give access"):
         table: VersionedTable = module.open_version(rest.partition("?")[0], option, value)

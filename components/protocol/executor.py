@@ -134,7 +134,7 @@ def import_ahead(modules: Iterable[str]) -> None:
     """
     redact_logging()
     _prepare_process()
-    with _importing():
+    with importing():
         for module in modules:
             importlib.import_module(module)
 
@@ -158,12 +158,12 @@ def _terminate_with(reason: str) -> None:
 
 
 def _import_task(package: str) -> Callable[..., Any]:
-    with _importing(), _timed(f"importing {package}.task"):
+    with importing(), _timed(f"importing {package}.task"):
         return getattr(importlib.import_module(f"{package}.task"), package.split(".")[-1])
 
 
 @contextlib.contextmanager
-def _importing() -> Iterator[None]:
+def importing() -> Iterator[None]:
     """Delays imports that most tasks do not need, and takes what imports make out of the garbage collector's sight.
 
     Modules live as long as the process; looking at them again and again takes seconds where TensorFlow is among them.

@@ -21,7 +21,9 @@ DEFERRED = frozenset(
         "keras.src.wrappers",
         "keras.wrappers",
         "matplotlib.pyplot",  # keras.visualization
+        "pyiceberg.expressions.parser",  # row filters as text, and with it pyparsing
         "scipy.stats",  # TFMA's confidence intervals
+        "strictyaml",  # pyiceberg's, for .pyiceberg.yaml
         "tensorflow_model_analysis.metrics.rouge",  # NLTK, and with it scikit-learn; a metric for text
         "tqdm.notebook",  # the same, for Beam's BigQuery client
     }
