@@ -39,11 +39,20 @@ from .filesystems import explaining, fetch_folder, open_store
 
 # So many hashes fit into a worker's memory many times.
 _HASHES_AT_ONCE = 1 << 22
+# Flink makes one record of all that a worker has for a key, and refuses it if it does not fit into the memory in which one of a job's many steps sorts.
+_HASHES_PER_KEY = 1 << 16
 _MOST_HASH_BITS = 16
-# An element has to fit into the memory in which an engine sorts, which all steps of a job share: Flink refuses one of some megabytes.
-_HASHES_PER_ELEMENT = 1 << 15
-# What Beam's runners in Java say of a container that does not start.
-_NO_CONTAINER = re.compile(r"Received exit code \d+ for command 'docker run .* (\S+) --id=[^']*'\. stderr: (.*)")
+# What Beam's runners in Java say, and what a person can do about it.
+_EXPLAINED = {
+    r"Received exit code \d+ for command 'docker run .* (?P<image>\S+) --id=[^']*'\. stderr: (?P<reason>.*?)(Run 'docker|$)": (
+        "the workers' image {image} does not start ({reason:.200}); correct --sdk_container_image in beam_pipeline_args, or give the runner's "
+        "machines access to the image"
+    ),
+    r"Only one SparkContext should be running": (
+        "Spark's job server runs the job of another task, and takes one at a time; run this task again when it is done, or give it a job server "
+        "of its own by --job_endpoint in beam_pipeline_args"
+    ),
+}
 _FAILED = re.compile(r"^RuntimeError: Pipeline \S+ failed in state FAILED: ")
 _NOT_FOR_TENSORFLOW = ("s3://", "minio://")
 
@@ -221,7 +230,7 @@ def _groups(file: str) -> list[tuple[str, int]]:
 
 
 class HashRows(beam.DoFn):
-    """Brings the hashes of rows that may be equal together: each element is a key, with a name and some sorted hashes, as bytes of uint64.
+    """Brings the hashes of rows that may be equal together: each element is a key, with a name and sorted hashes, as bytes of uint64.
 
     Args:
         name: The name.
@@ -231,7 +240,7 @@ class HashRows(beam.DoFn):
 
     def __init__(self, name: str, hash_of: Callable[[pa.RecordBatch], np.ndarray], rows: int) -> None:
         self._name, self._hash_of = name, hash_of
-        self._bits = min((rows // _HASHES_AT_ONCE).bit_length(), _MOST_HASH_BITS)
+        self._bits = min((rows // _HASHES_PER_KEY).bit_length(), _MOST_HASH_BITS)
 
     def start_bundle(self) -> None:
         """Starts with none."""
@@ -253,8 +262,8 @@ class HashRows(beam.DoFn):
         self.start_bundle()
         starts = np.arange(1, 1 << self._bits, dtype=np.uint64) << np.uint64(64 - self._bits)
         for key, found in enumerate(np.split(hashes, np.searchsorted(hashes, starts))):
-            for start in range(0, len(found), _HASHES_PER_ELEMENT):
-                yield key, (self._name, found[start : start + _HASHES_PER_ELEMENT].tobytes())
+            if len(found):
+                yield key, (self._name, found.tobytes())
 
 
 class Gather(beam.PTransform):
@@ -344,12 +353,9 @@ def _of_worker(error: Exception) -> Exception | None:
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if found := re.search(rf"\b{TaskError.__name__}: (.*)", text):
         return TaskError(without_step(found[1]))
-    if found := _NO_CONTAINER.search(text):
-        reason = found[2].partition("Run 'docker")[0][:200]
-        return TaskError(
-            f"the workers' image {found[1]} does not start ({redact(reason)}); correct --sdk_container_image in beam_pipeline_args, or give "
-            "the runner's machines access to the image"
-        )
+    for pattern, message in _EXPLAINED.items():
+        if found := re.search(pattern, text, re.MULTILINE):
+            return TaskError(redact(message.format(**found.groupdict())))
     return None
 
 

@@ -102,7 +102,7 @@ def test_workers_get_the_image_of_the_task(environment: list[str], tmp_path: Pat
         assert Environment.from_options(options.view_as(PortableOptions)).container_image == image
 
 
-# As Spark's job server and Flink's say it, with Docker 20.
+# As Spark's job server says it; Flink's is the same program but for the engine.
 DOCKER_SAYS = (
     "Pipeline BeamApp-root-1130035143-420a092_319fe3d7 failed in state FAILED: java.io.IOException: Received exit code 125 for command "
     "'docker run -d --network=host --env=DOCKER_MAC_CONTAINER=null registry.example.com/penstock-tf:1 --id=1-3 "
@@ -118,13 +118,18 @@ DOCKER_SAYS = (
             "the workers' image registry.example.com/penstock-tf:1 does not start (docker: Cannot connect to the Docker daemon.);",
         ),
         (
+            "Pipeline BeamApp-root-1 failed in state FAILED: org.apache.spark.SparkException: Only one SparkContext should be running in this JVM "
+            "(see SPARK-2243).The currently running SparkContext was created at:\norg.apache.spark.api.java.JavaSparkContext.<init>",
+            "Spark's job server runs the job of another task, and takes one at a time; run this task again when it is done,",
+        ),
+        (
             "Pipeline BeamApp-root-1 failed in state FAILED: java.io.IOException: error=2, No such file or directory",
             "the job on portablerunner failed (java.io.IOException: error=2, No such file or directory); see the runner's log",
         ),
     ],
-    ids=["container", "process"],
+    ids=["container", "busy", "process"],
 )
-def test_workers_that_do_not_start_are_one_line(says: str, message: str, tmp_path: Path) -> None:
+def test_what_a_runner_says_is_one_line(says: str, message: str, tmp_path: Path) -> None:
     output = Output("examples", str(tmp_path / "examples"), tmp_path / "examples", {})
     with pytest.raises(TaskError) as raised, Engine(ELSEWHERE, own_image("tf"), output) as engine, engine.pipeline():
         raise RuntimeError(says)
