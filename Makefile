@@ -74,7 +74,7 @@ identity: setup ## Run a small pipeline here, through Kubeflow's API and through
 loop: setup data/flights ## Monitor a model of the flights, train it again, and replace it if the new one is better; draw it (minutes)
 	@$(BIN)/python -m tests.loop $(ARGS)
 
-scale-out: setup data/flights ## Run the components on a Flink cluster of two task managers, compare with one process (needs Java and Maven; minutes)
+scale-out: setup data/flights ## Run the components on a Flink cluster of two machines, compare with one process (needs Java and Maven; ARGS="--runner spark")
 	@$(BIN)/python -m tests.scale_out $(ARGS)
 
 lint: $(SDK) ## Check style and types

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf import json_format
-from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatisticsList
+from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatisticsList, StringStatistics
 
 # Quantiles, and histograms that are made of them.
 _SKETCHED = re.compile("histograms|median")
@@ -35,7 +35,16 @@ def numbers(folder: Path) -> Iterator[tuple[str, float]]:
     for path in sorted(folder.glob("Split-*/FeatureStats.pb")):
         (dataset,) = DatasetFeatureStatisticsList.FromString(path.read_bytes()).datasets
         for feature in dataset.features:
+            _order(feature.string_stats)
             yield from _numbers(f"{path.parent.name} {'.'.join(feature.path.step) or feature.name}", json_format.MessageToDict(feature))
+
+
+def _order(strings: StringStatistics) -> None:
+    """Puts equally frequent values into one order: integers are in that of their texts in one process, and in that of the numbers on Beam."""
+    strings.top_values.sort(key=lambda each: (-each.frequency, each.value))
+    strings.rank_histogram.buckets.sort(key=lambda each: (-each.sample_count, each.label))
+    for rank, bucket in enumerate(strings.rank_histogram.buckets):
+        bucket.low_rank = bucket.high_rank = rank
 
 
 def _numbers(place: str, value: Any) -> Iterator[tuple[str, float]]:

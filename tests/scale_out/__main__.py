@@ -1,7 +1,8 @@
-"""Runs the components on a Flink cluster of two task managers, and compares what they make with what they make in one process.
+"""Runs the components on a Flink or Spark cluster of two machines, and compares what they make with what they make in one process.
 
-python -m tests.scale_out               prints the tables; exit code 1 if something differs that must not
-python -m tests.scale_out --times 1     with the flights table as it is, instead of ten times its rows
+python -m tests.scale_out                  prints the tables; exit code 1 if something differs that must not
+python -m tests.scale_out --runner spark   on Spark instead of Flink
+python -m tests.scale_out --times 1        with the flights table as it is, instead of ten times its rows
 """
 
 import argparse
@@ -19,13 +20,16 @@ from penstock.local.envs import environment
 from penstock.local.task_code import code_path
 
 from . import network
+from .cluster import Cluster, serve
 from .comparing import Row, compare
-from .flink import TASK_MANAGERS, Flink, serve
+from .flink import Flink
 from .jars import jars
+from .spark import Spark
 from .steps import ON_BEAM, QUIET, STEPS, Run, Step, make_table, run
 
 ROOT = Path(__file__).resolve().parents[2]
-# The component whose task manager is killed, and in which of its jobs: the one that writes.
+RUNNERS: dict[str, type[Cluster]] = {"flink": Flink, "spark": Spark}
+# The component one of whose machines is killed, and in which of its jobs: the one that writes.
 KILLED_IN = {"ingest_examples": 3}
 # Between two stages of a job on a busy machine.
 _WORKERS_STAY_MS = 600_000
@@ -37,6 +41,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.scale_out", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--runner", choices=RUNNERS, default="flink", help="the cluster")
     parser.add_argument("--times", type=int, default=10, help="how many times the flights table")
     parser.add_argument("--rows", type=int, default=0, help="instead a sample of about so many rows, for a quick look")
     parser.add_argument(
@@ -45,7 +50,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="where to run; a scratch folder if not given")
     options = parser.parse_args()
     try:
-        cluster_jars = jars()
+        cluster_jars = jars(options.runner)
     except UserError as error:
         print(f"error: {error.message}", file=sys.stderr)
         return 1
@@ -56,10 +61,10 @@ def main() -> int:
         flights = make_table(folder / "flights", *(("sample", options.rows) if options.rows else ("repeat", options.times)))
         here = _in_process(flights, folder / "here")
         good = True
-        with serve(cluster_jars, folder / "flink") as flink:
+        with serve(RUNNERS[options.runner], cluster_jars, folder / options.runner) as cluster:
             for step in STEPS:
                 if step.name in (options.only or ON_BEAM):
-                    for row in _on_flink(step, flink, flights, folder / "there", here):
+                    for row in _on_cluster(step, cluster, flights, folder / "there", here):
                         print(f"{'ok' if row.good else 'WRONG':<6}{row.task:<20} {row.what}: {row.found}", flush=True)
                         good = good and row.good
     return 0 if good else 1
@@ -74,21 +79,21 @@ def _in_process(flights: Path, folder: Path) -> dict[str, Run]:
     return made
 
 
-def _on_flink(step: Step, flink: Flink, flights: Path, folder: Path, here: dict[str, Run]) -> Iterator[Row]:
+def _on_cluster(step: Step, cluster: Cluster, flights: Path, folder: Path, here: dict[str, Run]) -> Iterator[Row]:
     """Runs a step on the cluster, with the same inputs, and yields how it went."""
-    before = flink.jobs()
-    options = ["--runner=PortableRunner", f"--job_endpoint={flink.job_endpoint}", "--parallelism=2", *_workers(step.family)]
+    before = cluster.jobs()
+    options = ["--runner=PortableRunner", f"--job_endpoint={cluster.job_endpoint}", *cluster.options, *_workers(step.family)]
     doomed = KILLED_IN.get(step.name)
-    with _killing(flink, len(before) + doomed - 1) if doomed else nullcontext():
+    with _killing(cluster, len(before) + doomed - 1) if doomed else nullcontext():
         there = run(step, folder, flights, here, options)
-    jobs = flink.jobs()[len(before) :]
-    print(f"{step.name} on Flink: {there.seconds:.1f} s, {len(jobs)} jobs", flush=True)
-    records = flink.records(jobs)
-    counted = ", ".join(f"{name} {records[name]:,}" for name in TASK_MANAGERS)
-    yield Row(step.name, "records of each task manager", counted, "above 0", all(records[name] for name in TASK_MANAGERS))
+    jobs = cluster.jobs()[len(before) :]
+    print(f"{step.name} on {cluster.title}: {there.seconds:.1f} s, {len(jobs)} jobs", flush=True)
+    records = cluster.records(jobs)
+    counted = ", ".join(f"{name} {records[name]:,}" for name in cluster.machines)
+    yield Row(step.name, "records of each machine", counted, "above 0", all(records[name] for name in cluster.machines))
     if doomed:
-        retries = flink.retries(jobs[doomed - 1 : doomed])
-        yield Row(step.name, "tasks that began again after a task manager was killed", str(retries), "above 0", retries > 0)
+        retries = cluster.retries(jobs[doomed - 1 : doomed])
+        yield Row(step.name, "tasks that began again after a machine was killed", str(retries), "above 0", retries > 0)
     yield from compare(step.name, here[step.name], there)
 
 
@@ -100,11 +105,11 @@ def _workers(family: str) -> list[str]:
 
 
 @contextmanager
-def _killing(flink: Flink, number: int) -> Iterator[None]:
-    """Kills a task manager in the middle of a job: the first that has counted a record. It is started again in the end.
+def _killing(cluster: Cluster, number: int) -> Iterator[None]:
+    """Kills a machine in the middle of a job: the first that has counted a record. It is started again in the end.
 
     Args:
-        flink: The cluster.
+        cluster: The cluster.
         number: The job, as the cluster counts them.
     """
     killed: list[str] = []
@@ -112,9 +117,9 @@ def _killing(flink: Flink, number: int) -> Iterator[None]:
 
     def watch() -> None:
         while not killed and not ended.wait(0.5):
-            name, records = flink.records(flink.jobs()[number:]).most_common(1)[0]
+            name, records = cluster.records(cluster.jobs()[number:]).most_common(1)[0]
             if records:
-                flink.kill(name)
+                cluster.kill(name)
                 killed.append(name)
 
     watcher = threading.Thread(target=watch)
@@ -125,7 +130,7 @@ def _killing(flink: Flink, number: int) -> Iterator[None]:
         ended.set()
         watcher.join()
         for name in killed:
-            flink.start_task_manager(name)
+            cluster.restart(name)
 
 
 if __name__ == "__main__":

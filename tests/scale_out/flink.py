@@ -1,22 +1,13 @@
-"""A standalone Flink cluster, each part a process of its own, and the job server that takes Beam's pipelines to it."""
+"""A standalone Flink cluster with two task managers."""
 
-import json
-import os
-import signal
-import subprocess
-import urllib.request
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..ports import free_port
-from ..waiting import until
+from .cluster import Cluster, ask
 
-TASK_MANAGERS = ("one", "two")
-_SLOTS = 2  # so that one of the task managers has room for all work
-_START_SECONDS = 180
+_SLOTS = 2  # so that one of the machines has room for all work
 _RPC_HOST = "localhost"
 # What Flink's own configuration opens of Java 17.
 _EXPORTED = ("java.base/sun.net.util", "java.rmi/sun.rmi.registry", "java.security.jgss/sun.security.krb5")
@@ -58,18 +49,18 @@ _TASK_MANAGER = {
 }
 
 
-class Flink:
-    """A cluster with two task managers. `serve` starts one.
+class Flink(Cluster):
+    """A cluster whose machines are task managers."""
 
-    Attributes:
-        master: The address of its REST API.
-        job_endpoint: The address of the job server.
-    """
+    title = "Flink"
+    machines = ("one", "two")
+    options = ["--parallelism=2"]
+    _java = _JAVA
 
     def __init__(self, jars: Path, folder: Path) -> None:
-        self._jars, self._folder = jars, folder
+        super().__init__(jars, folder)
         rpc, rest = free_port(), free_port()
-        self.master = f"{_RPC_HOST}:{rest}"
+        self._rest = f"{_RPC_HOST}:{rest}"
         self._common = {
             "jobmanager.rpc.address": _RPC_HOST,
             "jobmanager.rpc.port": str(rpc),
@@ -81,64 +72,6 @@ class Flink:
             "blob.server.port": str(free_port()),
             "io.tmp.dirs": str(folder / "tmp"),
         }
-        self._processes: dict[str, subprocess.Popen] = {}
-        self.job_endpoint = ""
-
-    def start(self) -> None:
-        """Starts everything, and waits until work can be sent."""
-        (self._folder / "tmp").mkdir(parents=True)
-        (self._folder / "conf").mkdir()
-        (self._folder / "conf" / "config.yaml").touch()
-        self._start(
-            "jobmanager", "-Xmx640m", "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint", self._common | _CLUSTER
-        )
-        for name in TASK_MANAGERS:
-            self.start_task_manager(name)
-        job, artifacts, expansion = free_port(), free_port(), free_port()
-        self._start(
-            "job-server",
-            "-Xmx640m",
-            "org.apache.beam.runners.flink.FlinkJobServerDriver",
-            {},
-            f"--flink-master={self.master}",
-            f"--flink-conf-dir={self._folder / 'conf'}",
-            "--job-host=localhost",
-            f"--job-port={job}",
-            f"--artifact-port={artifacts}",
-            f"--expansion-port={expansion}",
-            f"--artifacts-dir={self._folder / 'artifacts'}",
-        )
-        self.job_endpoint = f"localhost:{job}"
-        until(lambda: self._alive() and self.slots() == _SLOTS * len(TASK_MANAGERS), _START_SECONDS)
-        until(lambda: self._alive() and "JobService started" in self._log("job-server").read_text(), _START_SECONDS)
-
-    def start_task_manager(self, name: str) -> None:
-        """Starts a task manager; after `kill` again."""
-        own = {"taskmanager.resource-id": name, "taskmanager.host": _RPC_HOST, "taskmanager.bind-host": _RPC_HOST}
-        main = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
-        self._start(name, "-Xmx768m -XX:MaxDirectMemorySize=1280m", main, self._common | _CLUSTER | _TASK_MANAGER | own)
-
-    def kill(self, name: str) -> None:
-        """Ends a task manager as a machine does that loses its power."""
-        self._processes[name].send_signal(signal.SIGKILL)
-        self._processes.pop(name).wait()
-
-    def stop(self) -> None:
-        """Ends everything; Beam's workers end with their task manager."""
-        for process in self._processes.values():
-            process.terminate()
-        for process in self._processes.values():
-            try:
-                process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-    def slots(self) -> int:
-        """Returns for how many tasks the cluster has room; 0 as long as it does not answer."""
-        try:
-            return self._ask("/overview")["slots-total"]
-        except OSError:
-            return 0
 
     def jobs(self) -> list[str]:
         """Returns the IDs of all jobs, in the order in which they started."""
@@ -146,7 +79,7 @@ class Flink:
 
     def records(self, jobs: list[str]) -> Counter[str]:
         """Returns how many records each task manager has read or written for some jobs, as the cluster's REST API counts them."""
-        counts: Counter[str] = Counter(dict.fromkeys(TASK_MANAGERS, 0))
+        counts: Counter[str] = Counter(dict.fromkeys(self.machines, 0))
         for job in jobs:
             for vertex in self._ask(f"/jobs/{job}")["vertices"]:
                 if not vertex["metrics"]["read-records"] + vertex["metrics"]["write-records"]:
@@ -160,41 +93,35 @@ class Flink:
         vertices = [(job, vertex["id"]) for job in jobs for vertex in self._ask(f"/jobs/{job}")["vertices"]]
         return sum(task["attempt"] for job, vertex in vertices for task in self._ask(f"/jobs/{job}/vertices/{vertex}")["subtasks"])
 
-    def _ask(self, path: str) -> dict[str, Any]:
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(f"http://{self.master}{path}", timeout=30) as answer:
-            return json.load(answer)
+    def _start_master(self) -> None:
+        (self._folder / "tmp").mkdir()
+        self._configuration.mkdir()
+        (self._configuration / "config.yaml").touch()
+        main = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
+        self._start_part("jobmanager", "-Xmx640m", main, _CLUSTER)
 
-    def _start(self, name: str, memory: str, main: str, settings: dict[str, str], *arguments: str) -> None:
-        given = [word for key, value in settings.items() for word in ("-D", f"{key}={value}")]
-        if settings:
-            given = ["--configDir", str(self._folder / "conf"), *given]
-        command = [*_JAVA, *memory.split(), "-cp", f"{self._jars}/*", main, *given, *arguments]
-        with self._log(name).open("ab") as log:
-            self._processes[name] = subprocess.Popen(
-                command, cwd=self._folder, stdout=log, stderr=log, start_new_session=True, env=os.environ
-            )
+    def _start_machine(self, name: str) -> None:
+        own = {"taskmanager.resource-id": name, "taskmanager.host": _RPC_HOST, "taskmanager.bind-host": _RPC_HOST}
+        main = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
+        self._start_part(name, "-Xmx768m -XX:MaxDirectMemorySize=1280m", main, _CLUSTER | _TASK_MANAGER | own)
 
-    def _log(self, name: str) -> Path:
-        return self._folder / f"{name}.log"
+    def _start_job_server(self) -> None:
+        main = "org.apache.beam.runners.flink.FlinkJobServerDriver"
+        self._serve_jobs("-Xmx640m", main, f"--flink-master={self._rest}", f"--flink-conf-dir={self._configuration}")
 
-    def _alive(self) -> bool:
-        for name, process in self._processes.items():
-            assert process.poll() is None, f"{name} has ended: {self._log(name).read_text()[-3000:]}"
-        return True
+    def _count_machines(self) -> int:
+        try:
+            return self._ask("/overview")["slots-total"] // _SLOTS
+        except OSError:
+            return 0
 
+    def _ask(self, path: str) -> Any:
+        return ask(self._rest, path)
 
-@contextmanager
-def serve(jars: Path, folder: Path) -> Iterator[Flink]:
-    """Gives a cluster that is ready; it and the workers that it has started end with the context.
+    @property
+    def _configuration(self) -> Path:
+        return self._folder / "conf"
 
-    Args:
-        jars: The folder of its jars.
-        folder: Where it works and logs.
-    """
-    flink = Flink(jars, folder)
-    try:
-        flink.start()
-        yield flink
-    finally:
-        flink.stop()
+    def _start_part(self, name: str, memory: str, main: str, settings: dict[str, str]) -> None:
+        given = [word for key, value in (self._common | settings).items() for word in ("-D", f"{key}={value}")]
+        self._start(name, memory, main, "--configDir", str(self._configuration), *given)
