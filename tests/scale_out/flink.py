@@ -31,14 +31,15 @@ _CLUSTER = {
     "heartbeat.interval": "2000",
     "heartbeat.timeout": "40000",
 }
-# A task manager that is started without Flink's scripts needs every share of its memory as an option. tf.Transform's pipelines need 512 buffers.
+# A task manager that is started without Flink's scripts needs every share of its memory as an option. tf.Transform's pipelines need 512 buffers, and
+# what Beam sends to its workers is in direct memory, which Flink counts as that of tasks.
 _TASK_MANAGER = {
     "taskmanager.numberOfTaskSlots": str(_SLOTS),
     "taskmanager.cpu.cores": str(_SLOTS),
     "taskmanager.memory.framework.heap.size": "128m",
     "taskmanager.memory.task.heap.size": "640m",
     "taskmanager.memory.framework.off-heap.size": "128m",
-    "taskmanager.memory.task.off-heap.size": "0",
+    "taskmanager.memory.task.off-heap.size": "512m",
     "taskmanager.memory.managed.size": "256m",
     "taskmanager.memory.network.min": "1g",
     "taskmanager.memory.network.max": "1g",
@@ -103,7 +104,7 @@ class Flink(Cluster):
     def _start_machine(self, name: str) -> None:
         own = {"taskmanager.resource-id": name, "taskmanager.host": _RPC_HOST, "taskmanager.bind-host": _RPC_HOST}
         main = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
-        self._start_part(name, "-Xmx768m -XX:MaxDirectMemorySize=1280m", main, _CLUSTER | _TASK_MANAGER | own)
+        self._start_part(name, "-Xmx768m -XX:MaxDirectMemorySize=1792m", main, _CLUSTER | _TASK_MANAGER | own)
 
     def _start_job_server(self) -> None:
         main = "org.apache.beam.runners.flink.FlinkJobServerDriver"
