@@ -95,9 +95,31 @@ def read_file_schema(path: Path | str) -> pa.Schema:
         return file.schema_arrow
 
 
+def difference(columns: pa.Schema, found: pa.Schema, first: Path | None, path: Path) -> str:
+    """Describes how the columns of a file differ from those of the first one; empty if they do not."""
+    if found.equals(columns):
+        return ""
+    mine, theirs = ({field.name: str(field.type) for field in schema} for schema in (columns, found))
+    name = next((each for each in [*mine, *theirs] if mine.get(each) != theirs.get(each)), "")
+    if not name:
+        return f"another order in {path} than in {first}"
+    return f"column {name!r} is {mine.get(name, 'missing')} in {first} and {theirs.get(name, 'missing')} in {path}"
+
+
 def count_rows(examples: Path, split: str) -> int:
-    """Returns a Split's number of rows from the Parquet footers, without reading the rows."""
-    return sum(count_file_rows(path) for path in split_files(examples, split))
+    """Returns a Split's number of rows from the Parquet footers, without reading the rows.
+
+    Raises:
+        TaskError: The files do not have the same columns, or one cannot be read as Parquet.
+    """
+    rows, columns = 0, None
+    for path in (files := split_files(examples, split)):
+        with _open(path) as file:
+            columns = file.schema_arrow if columns is None else columns
+            if how := difference(columns, file.schema_arrow, files[0], path):
+                raise TaskError(f"the parts of Split {split!r} have different columns: {how}; ingest the rows again")
+            rows += int(file.metadata.num_rows)
+    return rows
 
 
 def count_file_rows(path: Path | str) -> int:

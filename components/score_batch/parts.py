@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from penstock.components.data.examples import count_file_rows, read_file_schema, split_files, split_names
+from penstock.components.data.examples import count_file_rows, difference, read_file_schema, split_files, split_names
 from penstock.components.protocol import Input, TaskError, file_sha256
 
 
@@ -43,7 +43,11 @@ def find_parts(examples: Input, splits: list[str]) -> tuple[list[Part], pa.Schem
                 raise TaskError(f"{path} is not Parquet; give the Examples of ingest_examples, not transformed ones in TFRecord")
             found = read_file_schema(path)
             columns, first = (found, path) if columns is None else (columns, first)
-            _check_same(columns, found, first, path)
+            if how := difference(columns, found, first, path):
+                raise TaskError(
+                    f"the parts of the Examples have different columns: {how}; ingest the rows again, or name the Splits that have the same "
+                    "columns in splits"
+                )
             parts.append(Part(f"{split}-{path.stem.removeprefix('part-')}", path, file_sha256(path), count_file_rows(path)))
     if columns is None or not sum(part.rows for part in parts):
         raise TaskError(f"the Examples at {examples.path} have no rows; ingest some")
@@ -60,15 +64,3 @@ def check_columns(columns: pa.Schema, parameter: str, names: list[str]) -> None:
         if not isinstance(name, str) or name not in columns.names:
             has = ", ".join(columns.names)
             raise TaskError(f"{parameter} names {name!r:.80}, which is no column of the Examples (they have: {has[:300]}); correct it")
-
-
-def _check_same(columns: pa.Schema, found: pa.Schema, first: Path | None, path: Path) -> None:
-    if found.equals(columns):
-        return
-    mine, theirs = ({field.name: str(field.type) for field in schema} for schema in (columns, found))
-    name = next((each for each in [*mine, *theirs] if mine.get(each) != theirs.get(each)), "")
-    how = f"column {name!r} is {mine.get(name, 'missing')} in {first} and {theirs.get(name, 'missing')} in {path}" if name else ""
-    raise TaskError(
-        f"the parts of the Examples have different columns: {how or f'another order in {path} than in {first}'}; ingest the rows again, or "
-        "name the Splits that have the same columns in splits"
-    )

@@ -6,6 +6,7 @@ import fsspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import tensorflow_data_validation as tfdv
 from google.protobuf import json_format, text_format
@@ -284,7 +285,12 @@ def test_examples_that_cannot_be_read(examples, validate, tmp_path):
     (tmp_path / "nothing").mkdir()
     assert "have no Split" in validate(tmp_path / "nothing").error
     folder = examples(train=frame(100))
-    (folder / "Split-train" / "part-00000.parquet").write_bytes(b"PAR1")
+    first, second = (folder / "Split-train" / f"part-0000{number}.parquet" for number in range(2))
+    table = pq.read_table(first)
+    pq.write_table(table.set_column(0, "x", table["x"].cast(pa.string())), second)
+    error = validate(folder).error
+    assert f"the parts of Split 'train' have different columns: column 'x' is float in {first} and string in {second};" in error
+    first.write_bytes(b"PAR1")
     assert "cannot be read as Parquet" in validate(folder).error
 
 
