@@ -1,59 +1,25 @@
 """ingest_examples reads what lakeFS has at a commit. `PENSTOCK_LAKEFS_URL` and lakeFS's own variables lead these tests to a real server."""
 
 import io
-import os
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import requests
 from deltalake import DeltaTable, write_deltalake
 
-from ...doubles.lakefs import KEY_ID, SECRET, lakefs
 from .examples import column, kinds, moving_on, rows
+from .lakefs_repository import VARIABLES, Repository, environment
 
 ON_BEAM = {"beam_pipeline_args": ["--runner=DirectRunner"]}
-VARIABLES = ("LAKECTL_SERVER_ENDPOINT_URL", "LAKECTL_CREDENTIALS_ACCESS_KEY_ID", "LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY")
-
-
-@dataclass
-class Repository:
-    """A repository of lakeFS, which is written to through its API."""
-
-    name: str
-
-    def post(self, path: str, **options) -> dict:
-        url, *keys = (os.environ[name] for name in VARIABLES)
-        answer = requests.post(f"{url}/api/v1/repositories{path}", auth=tuple(keys), timeout=60, **options)
-        assert answer.ok, answer.text
-        return answer.json()
-
-    def write(self, path: str, content: bytes) -> None:
-        headers = {"Content-Type": "application/octet-stream"}
-        self.post(f"/{self.name}/branches/main/objects", params={"path": path}, data=content, headers=headers)
-
-    def commit(self, **files: bytes) -> str:
-        """Writes CSV files to `flights/` of main and commits; returns the commit's ID."""
-        for name, content in files.items():
-            self.write(f"flights/{name}.csv", content)
-        return self.post(f"/{self.name}/branches/main/commits", json={"message": "more flights"})["id"]
-
-    def uri(self, ref: str, path: str = "flights") -> str:
-        return f"lakefs://{self.name}/{ref}/{path}"
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[dict[str, str]]:
     """The environment of lakeFS's clients."""
-    if url := os.environ.get("PENSTOCK_LAKEFS_URL"):
-        yield {name: os.environ[name] for name in VARIABLES[1:]} | {VARIABLES[0]: url}
-        return
-    with lakefs() as url:
-        yield dict(zip(VARIABLES, (url, KEY_ID, SECRET), strict=True))
+    with environment() as variables:
+        yield variables
 
 
 @pytest.fixture
@@ -61,8 +27,7 @@ def flights(server, monkeypatch) -> Repository:
     """A repository with a commit of two rows."""
     for name, value in server.items():
         monkeypatch.setenv(name, value)
-    repository = Repository(f"flights-{uuid.uuid4().hex[:8]}")
-    repository.post("", json={"name": repository.name, "storage_namespace": f"local://{repository.name}"})
+    repository = Repository.make()
     repository.commit(a=b"x,y\n1,a\n2,b\n")
     return repository
 
