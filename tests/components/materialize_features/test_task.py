@@ -1,5 +1,7 @@
 """Features in an online store, through the component's command and Feast itself."""
 
+import os
+
 import pytest
 from feast import FeatureStore
 from feast.repo_config import load_repo_config
@@ -22,9 +24,14 @@ def bare(tmp_path):
 @pytest.fixture
 def repository(bare):
     """A repository after `feast apply`."""
-    with open_repository(str(bare)):
-        apply_total(load_repo_config(bare, bare / "feature_store.yaml"), bare, skip_source_validation=False)
+    apply(bare)
     return bare
+
+
+def apply(repository):
+    """Does what `feast apply` does."""
+    with open_repository(str(repository)):
+        apply_total(load_repo_config(repository, repository / "feature_store.yaml"), repository, skip_source_validation=False)
 
 
 def online(repository, tail="N1", origin="JFK"):
@@ -114,3 +121,21 @@ def test_stores_that_end_with_the_task_are_refused(run_task, repository):
     result = run_task(NAME, {"feature_repository": pack_module(str(repository), "feature_repository", REPOSITORY_SUFFIXES)})
     assert result.code == 1
     assert "the online_store online.db would end with the task" in result.error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+def test_a_registry_in_a_bucket(run_task, tmp_path, bucket_elsewhere, scheme, monkeypatch):
+    monkeypatch.setenv("FEAST_S3_ENDPOINT_URL", os.environ["AWS_ENDPOINT_URL_S3"])
+    registry = f"{scheme}://{bucket_elsewhere}/{tmp_path.name}/registry.db"
+    repository = make_repository(tmp_path / "features", SETTINGS.replace("registry.db", registry))
+    window = {"feature_repository": str(repository), "start_time": "2026-11-01", "end_time": "2026-11-04"}
+    result = run_task(NAME, window)
+    assert result.code == 1
+    assert "as feature_repository defines it; run `feast apply` there" in result.error
+    apply(repository)
+    result = run_task(NAME, window)
+    assert result.code == 0, result.error
+    assert online(repository) == (70, 2.5)
+    assert run_task(NAME, {"feature_repository": str(repository), "end_time": "2026-11-04"}).parameters == {"rows": 0}
+    assert not (repository / "registry.db").exists()
