@@ -64,7 +64,9 @@ def push_model(
             runs its prebuilt TensorFlow container. With Penstock's server: `prediction_log` (a bucket, or for `local://` a
             folder, for a sample of requests and answers), `prediction_log_sample` (the share to keep, 0 to 1, default 0.1) and
             `prediction_log_key` (the field of each row that is its id in the log; the model does not see it. Without it the
-            server makes ids), and `monitoring` (the folder or bucket of monitor_model's figures, which the server shows).
+            server makes ids), `monitoring` (the folder or bucket of monitor_model's figures, which the server shows), and
+            `feature_service` (a Feast feature service from whose feature server the server gets the features that requests lack,
+            `http://HOST:6566/SERVICE?keys=KEY,KEY&timeout_ms=50&when_away=fail`).
         champion_alias: The alias of the version that serves.
         previous_alias: The alias of the version that served before.
         tracking_uri: URI of MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.

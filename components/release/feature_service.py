@@ -21,6 +21,7 @@ class FeatureService:
     """A feature service of Feast, and how to ask for it.
 
     Attributes:
+        uri: What it was read from.
         server: The feature server's URL, without a slash at its end.
         name: The feature service.
         keys: The fields of a request that are the join keys of its entities.
@@ -30,6 +31,7 @@ class FeatureService:
         token_file: The file with the token for the feature server, which is read for every request: it may be renewed. Empty: none.
     """
 
+    uri: str
     server: str
     name: str
     keys: tuple[str, ...]
@@ -64,6 +66,7 @@ class FeatureService:
                 f"feature_service option keys={options.get('keys', '')} names no fields; give the join keys of the entities: keys=KEY,KEY"
             )
         return cls(
+            uri=uri,
             server=f"{parts.scheme}://{parts.netloc}{before}",
             name=unquote(name),
             keys=keys,

@@ -120,6 +120,7 @@ class ServerInfo(Stored):
         prediction_log_sample: The share of the ids that it keeps there.
         prediction_log_key: The field of a request that is the id of its row; empty: the server makes ids of its own.
         monitoring: Where it finds monitor_model's figures; empty: nowhere.
+        feature_service: Where it gets features that requests lack; empty: nowhere.
         version: Its version of Penstock; empty: 0.1.0, which cannot read what a later version writes.
     """
 
@@ -131,6 +132,7 @@ class ServerInfo(Stored):
     prediction_log_sample: float = 0.0
     prediction_log_key: str = ""
     monitoring: str = ""
+    feature_service: str = ""
     version: str = ""
 
     def __post_init__(self) -> None:

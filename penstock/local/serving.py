@@ -8,7 +8,7 @@ from typing import Any
 
 from penstock.components.protocol import TaskError
 from penstock.components.release import serving
-from penstock.components.release.destinations.prediction_log import PredictionLogOptions
+from penstock.components.release.destinations.server_options import ServerOptions
 from penstock.components.release.destinations.uri import split
 
 from ..errors import UserError
@@ -66,9 +66,9 @@ def _server(folder: Path, parameters: dict[str, Any]) -> tuple[list[str], list[P
         TaskError: A serving option is invalid.
     """
     port = split(parameters["destination"])[2].get("port", _DEFAULT_PORT)
-    log = PredictionLogOptions.from_options(parameters.get("serving_options") or {}, in_container=False)
-    command = ["python", "-m", "penstock.server", str(folder), "--host", "127.0.0.1", "--port", port, *log.arguments()]
-    kept = [Path(uri) for uri in (log.uri, log.monitoring) if uri.startswith("/")]
+    asked = ServerOptions.from_options(parameters.get("serving_options") or {}, in_container=False)
+    command = ["python", "-m", "penstock.server", str(folder), "--host", "127.0.0.1", "--port", port, *asked.arguments()]
+    kept = [Path(uri) for uri in (asked.prediction_log, asked.monitoring) if uri.startswith("/")]
     for path in kept:
         path.mkdir(parents=True, exist_ok=True)
     return command, [folder, *kept]

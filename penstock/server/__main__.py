@@ -48,8 +48,18 @@ def _announced(options: Options) -> Iterator[None]:
     """Announces the server in its folder; a second one there ends."""
     folder = options.folder
     assert folder
-    log = options.prediction_log, options.prediction_log_sample if options.prediction_log else 0.0, options.prediction_log_key
-    info = serving.ServerInfo(os.getpid(), options.host, options.http_port, time.time(), *log, options.monitoring, penstock.__version__)
+    info = serving.ServerInfo(
+        pid=os.getpid(),
+        host=options.host,
+        port=options.http_port,
+        started=time.time(),
+        prediction_log=options.prediction_log,
+        prediction_log_sample=options.prediction_log_sample if options.prediction_log else 0.0,
+        prediction_log_key=options.prediction_log_key,
+        monitoring=options.monitoring,
+        feature_service=options.feature_service.uri if options.feature_service else "",
+        version=penstock.__version__,
+    )
     with serving.announced(folder, info) as is_first:
         if not is_first:
             sys.exit(f"error: another model server runs in {folder}; stop it: penstock serve stop {folder}")

@@ -11,8 +11,8 @@ from penstock.components.images import image, lacks_digest
 from penstock.components.protocol import TaskError
 from penstock.components.release.quantity import is_quantity
 
-from .. import prediction_log
-from ..prediction_log import PredictionLogOptions
+from .. import server_options
+from ..server_options import ServerOptions
 from ..uri import check_options
 
 KNATIVE, STANDARD = "Knative", "Standard"
@@ -31,7 +31,7 @@ _TEXTS = ("scale_metric", "logger_url", "service_account", "runtime", "image")
 _QUANTITIES = ("cpu", "memory")
 # KServe's own defaults. It gives them to the predictor that serves, and to no canary: one without would be restarted when it is promoted.
 _AMOUNTS = {"cpu": "1", "memory": "2Gi"}
-OPTIONS = {*_COUNTS, *_TEXTS, *_QUANTITIES, *prediction_log.OPTIONS}
+OPTIONS = {*_COUNTS, *_TEXTS, *_QUANTITIES, *server_options.OPTIONS}
 # The fields of a predictor that a canary must not have: its number of replicas follows from its share of the traffic.
 SCALING = ("minReplicas", "maxReplicas", "scaleTarget", "scaleMetric")
 
@@ -43,7 +43,7 @@ def check_serving_options(options: dict[str, Any], mode: str) -> None:
         options: `cpu` and `memory` (quantities), `gpu` (NVIDIA GPUs), `min_replicas` (0: scaled to zero without requests),
             `max_replicas`, `scale_target` and `scale_metric` (what the autoscaler holds per replica), `logger_url` (where requests and
             answers are sent), `service_account`, `runtime` (a ServingRuntime's name), `image` (a copy of Penstock's serve image in a
-            registry that the cluster can pull from), and those of the prediction log (see `PredictionLogOptions`).
+            registry that the cluster can pull from), and those of Penstock's server (see `ServerOptions`).
         mode: `Knative` or `Standard`.
 
     Raises:
@@ -71,9 +71,8 @@ def check_serving_options(options: dict[str, Any], mode: str) -> None:
         raise TaskError(
             "serving options runtime and image exclude each other, because a ServingRuntime has its own image; give one of them"
         )
-    given = PredictionLogOptions.from_options(options)
-    for name, location in ((prediction_log.URI, given.uri), (prediction_log.MONITORING, given.monitoring)):
-        if location and options.get("runtime"):
+    for name in ServerOptions.from_options(options).given():
+        if options.get("runtime"):
             raise TaskError(f"serving option {name} works only with Penstock's server, which runtime replaces; omit one of them")
 
 
@@ -150,7 +149,7 @@ def _server(name: str, uri: str, fingerprint: str, version: str, options: dict[s
         name="kserve-container",
         image=options.get("image") or image("serve"),
         command=_COMMAND,
-        args=[*arguments, *PredictionLogOptions.from_options(options).arguments()],
+        args=[*arguments, *ServerOptions.from_options(options).arguments()],
         env=[V1EnvVar(name=key, value=value) for key, value in variables.items() if value],
         ports=[V1ContainerPort(container_port=HTTP_PORT, protocol="TCP")],
         readiness_probe=V1Probe(http_get=V1HTTPGetAction(path="/v2/health/ready", port=HTTP_PORT)),

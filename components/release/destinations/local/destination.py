@@ -15,10 +15,10 @@ from penstock.components.release.release import Release, find_release
 from penstock.components.release.served import ask_served
 from penstock.components.release.serving import CANDIDATE, ServerInfo, ServingState
 
-from .. import prediction_log
+from .. import server_options
 from ..destination import Answer, Ask, Check, Current, StepFailed, Traffic, accept, curl, or_current_serves
 from ..metrics import read_traffic
-from ..prediction_log import PredictionLogOptions
+from ..server_options import ServerOptions
 from ..uri import check_options
 from .server import HOST, LocalServer
 
@@ -31,7 +31,7 @@ class LocalDestination:
     URI: `local://DIR?port=8501`; DIR may be relative to the working directory. Options:
         port: The port on which the model server listens, on this machine only.
 
-    The serving options of the prediction log (see `PredictionLogOptions`) are the server's, for all models of the folder:
+    The serving options of Penstock's server (see `ServerOptions`) are the server's, for all models of the folder:
     they count when a push starts it.
 
     Every change is written to the model's `state.json` atomically, and then applied by the server. A push that is killed between the two
@@ -45,9 +45,9 @@ class LocalDestination:
 
     strategies = frozenset({"replace", "canary", "blue_green", "shadow"})
 
-    def __init__(self, folder: Path, port: int, model_name: str, log: PredictionLogOptions) -> None:
+    def __init__(self, folder: Path, port: int, model_name: str, asked: ServerOptions) -> None:
         self._folder, self._name = folder, model_name
-        self._server = LocalServer(folder, port, log)
+        self._server = LocalServer(folder, port, asked)
         self._agrees: ServerInfo | None = None
         self.url = serving.predict_url(HOST, port, model_name)
         self.stop_command = f"penstock serve stop {shlex.quote(str(folder.absolute()))}"
@@ -60,13 +60,13 @@ class LocalDestination:
             TaskError: There is no folder, the port is invalid, or an option or serving option is unknown or invalid.
         """
         check_options(options, {"port"}, "local")
-        check_options(serving_options, prediction_log.OPTIONS, "local", "serving option")
+        check_options(serving_options, server_options.OPTIONS, "local", "serving option")
         if not path:
             raise TaskError("destination local:// has no folder; give local://DIR?port=8501")
         port = options.get("port", str(DEFAULT_PORT))
         if not port.isdecimal() or not 0 < int(port) < 2**16:
             raise TaskError(f"destination local://{path} has no valid port ({port!r}); give one from 1 to 65535")
-        return cls(Path(path), int(port), model_name, PredictionLogOptions.from_options(serving_options, in_container=False))
+        return cls(Path(path), int(port), model_name, ServerOptions.from_options(serving_options, in_container=False))
 
     def command(self, body: str) -> str:
         """Returns the command that asks the server on this machine."""

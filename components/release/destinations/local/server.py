@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import time
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from penstock.components.release.server_token import authorization
 from penstock.components.release.serving import ServerInfo
 
 from ..destination import StepFailed
-from ..prediction_log import PredictionLogOptions
+from ..server_options import ServerOptions
 
 HOST = "127.0.0.1"
 START_SECONDS = 180.0
@@ -29,11 +30,11 @@ class LocalServer:
     Args:
         folder: The folder of a `local://` destination.
         port: The port that the destination names.
-        prediction_log: Where it keeps some of the requests; one that runs is left as it is if this names no place.
+        asked: What it does beside predicting; one that runs is left as it is if this is nothing.
     """
 
-    def __init__(self, folder: Path, port: int, prediction_log: PredictionLogOptions) -> None:
-        self._folder, self._port, self._prediction_log = folder, port, prediction_log
+    def __init__(self, folder: Path, port: int, asked: ServerOptions) -> None:
+        self._folder, self._port, self._asked = folder, port, asked
         self._base = f"http://{HOST}:{port}"
         self._log = folder / serving.LOG
         # No proxy stands between two processes of one machine, whatever the environment says.
@@ -47,7 +48,7 @@ class LocalServer:
         """Returns the folder's server if it runs.
 
         Raises:
-            TaskError: It listens on another port than the destination names, keeps another prediction log, or is one of 0.1.0.
+            TaskError: It listens on another port than the destination names, has other options, or is one of 0.1.0.
         """
         info = serving.running_server(self._folder)
         if info and not info.version:
@@ -60,8 +61,7 @@ class LocalServer:
                 f"the model server of {self._folder} listens on port {info.port}, not {self._port}; push to that port, or first run: "
                 f"penstock serve stop {self._folder}"
             )
-        wanted = self._prediction_log
-        if info and (wanted.uri or wanted.monitoring) and wanted != (kept := _log_of(info)):
+        if info and self._asked.given() and self._asked != (kept := _options_of(info)):
             raise TaskError(
                 f"the model server of {self._folder} keeps its prediction log {kept}; push with the same options, or first run: "
                 f"penstock serve stop {self._folder}"
@@ -129,7 +129,7 @@ class LocalServer:
                 "make serve`) and set the variable to it"
             )
         command = [python, "-m", "penstock.server", str(self._folder.absolute()), "--host", HOST, "--port", str(self._port)]
-        command += self._prediction_log.arguments()
+        command += self._asked.arguments()
         with serving.open_errors(self._folder) as errors:
             return subprocess.Popen(
                 command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True
@@ -155,5 +155,5 @@ class LocalServer:
         return answer
 
 
-def _log_of(info: ServerInfo) -> PredictionLogOptions:
-    return PredictionLogOptions(info.prediction_log, info.prediction_log_sample, info.prediction_log_key, info.monitoring)
+def _options_of(info: ServerInfo) -> ServerOptions:
+    return ServerOptions(**{each.name: getattr(info, each.name) for each in fields(ServerOptions)})

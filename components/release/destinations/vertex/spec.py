@@ -15,8 +15,8 @@ from google.cloud.aiplatform_v1.types import (
 from penstock.components.protocol import TaskError
 from penstock.components.release.vertex import check_accelerator
 
-from .. import prediction_log
-from ..prediction_log import PredictionLogOptions
+from .. import server_options
+from ..server_options import ServerOptions
 from ..uri import check_options
 
 # https://cloud.google.com/vertex-ai/docs/predictions/pre-built-containers
@@ -39,7 +39,7 @@ class Serving:
         scale_target: The utilization of CPU and accelerators, in percent, above which machines are added; 0 for Vertex AI's own.
         service_account: Who the server runs as; empty for one of Vertex AI's.
         image: A copy of Penstock's serve image, in Artifact Registry. Empty: Vertex AI's prebuilt TensorFlow container.
-        log: The prediction log of Penstock's server, as the serving options have it (see `PredictionLogOptions`).
+        server: What Penstock's server does besides (see `ServerOptions`).
     """
 
     machine_type: str = "n1-standard-2"
@@ -50,7 +50,7 @@ class Serving:
     scale_target: int = 0
     service_account: str = ""
     image: str = ""
-    log: PredictionLogOptions = field(default_factory=PredictionLogOptions)
+    server: ServerOptions = field(default_factory=ServerOptions)
 
     @classmethod
     def from_options(cls, options: dict[str, Any]) -> "Serving":
@@ -59,13 +59,13 @@ class Serving:
         Raises:
             TaskError: One is unknown, or has a value that Vertex AI would refuse.
         """
-        known = {each.name: type(each.default) for each in fields(cls) if each.name != "log"}
-        check_options(options, {*known, *prediction_log.OPTIONS}, "vertex", "serving option")
+        known = {each.name: type(each.default) for each in fields(cls) if each.name != "server"}
+        check_options(options, {*known, *server_options.OPTIONS}, "vertex", "serving option")
         plain = {name: value for name, value in options.items() if name in known}
         for name, value in plain.items():
             if isinstance(value, bool) or not isinstance(value, known[name]):
                 raise TaskError(f"serving option {name} is {value!r}; give a {'text' if known[name] is str else 'whole number'}")
-        serving = cls(**plain, log=PredictionLogOptions.from_options(options))
+        serving = cls(**plain, server=ServerOptions.from_options(options))
         serving._check()
         return serving
 
@@ -77,10 +77,9 @@ class Serving:
             raise TaskError(f"serving option max_replicas is {self.max_replicas}, less than min_replicas={self.min_replicas}")
         if not 0 <= self.scale_target <= 100:
             raise TaskError(f"serving option scale_target is {self.scale_target}; give a percentage of 1 to 100")
-        if self.log.uri and not self.image:
-            raise TaskError("serving option prediction_log needs image, because Vertex AI's prebuilt container has no such log")
-        if self.log.monitoring and not self.image:
-            raise TaskError("serving option monitoring needs image, because Vertex AI's prebuilt container has no such metrics")
+        for name in self.server.given():
+            if not self.image:
+                raise TaskError(f"serving option {name} needs image, because Vertex AI's prebuilt container does not have it")
 
     def container(self, location: str, model_name: str, version: str = "", fingerprint: str = "") -> ModelContainerSpec:
         """Returns the serving container: the prebuilt one, or Penstock's server with the routes on which it answers.
@@ -99,7 +98,7 @@ class Serving:
         return ModelContainerSpec(
             image_uri=self.image,
             command=["python", "-m", "penstock.server"],
-            args=["--model_name", model_name, *(["--fingerprint", fingerprint] if fingerprint else []), *self.log.arguments()],
+            args=["--model_name", model_name, *(["--fingerprint", fingerprint] if fingerprint else []), *self.server.arguments()],
             env=[EnvVar(name="PENSTOCK_MODEL_VERSION", value=version)] if version else [],
             predict_route=f"/v1/models/{model_name}:predict",
             health_route="/v2/health/ready",

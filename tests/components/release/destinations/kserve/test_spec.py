@@ -165,6 +165,11 @@ def test_scale_to_zero_is_a_minimum_of_no_replicas():
         (STANDARD, {"prediction_log": 7}, "prediction_log=7 is not a string"),
         (STANDARD, {"monitoring": "verdicts"}, "monitoring='verdicts' is not a location that the server reaches; give gs://… or s3://…"),
         (STANDARD, {"runtime": "a", "monitoring": "gs://verdicts"}, "monitoring works only with Penstock's server, which runtime replaces"),
+        (
+            STANDARD,
+            {"runtime": "a", "feature_service": "http://feast/flights?keys=tail"},
+            "feature_service works only with Penstock's server",
+        ),
         (STANDARD, {"prediction_log": "/var/log"}, "give gs://… or s3://…"),
         (STANDARD, LOG | {"prediction_log_sample": 1.5}, "prediction_log_sample=1.5 is not a share"),
         (STANDARD, LOG | {"prediction_log_sample": True}, "prediction_log_sample=True is not a share"),

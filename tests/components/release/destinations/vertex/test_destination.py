@@ -261,6 +261,7 @@ def test_another_prediction_log_is_another_version_of_the_same_bytes(place: Plac
         ({"scale_target": 101}, "a percentage of 1 to 100"),
         ({"machine_type": 4}, "machine_type is 4; give a text"),
         ({"prediction_log": "gs://logs"}, "prediction_log needs image"),
+        ({"feature_service": "http://feast/flights?keys=tail"}, "feature_service needs image"),
         ({"monitoring": "gs://verdicts"}, "monitoring needs image"),
         ({"image": "mine", "prediction_log": "logs"}, "give gs://… or s3://…"),
         ({"image": "mine", "prediction_log": "gs://logs", "prediction_log_sample": -0.1}, "prediction_log_sample=-0.1 is not a share"),
