@@ -8,15 +8,12 @@ there, or below Beam's `temp_location`.
 import atexit
 import base64
 import contextlib
-import errno
 import functools
 import json
 import logging
 import os
-import re
 import shutil
 import tempfile
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +30,7 @@ from penstock.components.protocol.errors import TaskError
 from penstock.components.protocol.fingerprint import file_sha256
 from penstock.components.protocol.redacting import redact
 
+from .beam_errors import of_runner, of_worker, reason
 from .beam_options import check_endpoints, name_of_runner, read_options, runs_here, set_defaults
 from .examples import count_groups, read_group
 from .filesystems import explaining, fetch_folder, open_store
@@ -42,18 +40,6 @@ _HASHES_AT_ONCE = 1 << 22
 # Flink makes one record of all that a worker has for a key, and refuses it if it does not fit into the memory in which one of a job's many steps sorts.
 _HASHES_PER_KEY = 1 << 16
 _MOST_HASH_BITS = 16
-# What Beam's runners in Java say, and what a person can do about it.
-_EXPLAINED = {
-    r"Received exit code \d+ for command 'docker run .* (?P<image>\S+) --id=[^']*'\. stderr: (?P<reason>.*?)(Run 'docker|$)": (
-        "the workers' image {image} does not start ({reason:.200}); correct --sdk_container_image in beam_pipeline_args, or give the runner's "
-        "machines access to the image"
-    ),
-    r"Only one SparkContext should be running": (
-        "Spark's job server runs the job of another task, and takes one at a time; run this task again when it is done, or give it a job server "
-        "of its own by --job_endpoint in beam_pipeline_args"
-    ),
-}
-_FAILED = re.compile(r"^RuntimeError: Pipeline \S+ failed in state FAILED: ")
 _NOT_FOR_TENSORFLOW = ("s3://", "minio://")
 
 
@@ -102,7 +88,7 @@ class Engine:
             with contextlib.suppress(Exception):  # what is left in a bucket is no output, and the error is what matters
                 _remove(uri)
         if isinstance(error, Exception) and not isinstance(error, TaskError | OSError) and not self._is_here:
-            raise TaskError(f"the job on {self._runner} failed ({_first_line(error)}); see the runner's log") from error
+            raise TaskError(f"the job on {self._runner} failed ({reason(error)}); see the runner's log") from error
 
     def place(self, artifact: Artifact, inside: str = "") -> str:
         """Returns where workers find an artifact, or a file inside it: in its bucket, or at its path, which they share with this machine.
@@ -152,7 +138,7 @@ class Engine:
             with beam.Pipeline(options=self.options) as pipeline:
                 yield pipeline
         except Exception as error:
-            raise _of_worker(error) or error from error
+            raise of_worker(error) or (None if self._is_here else of_runner(error)) or error from error
 
     def gather(self, name: str) -> "Gather":
         """Returns a transform that brings elements, few and JSON values, back to the task."""
@@ -344,29 +330,6 @@ def _remove(uri: str) -> None:
 def _reaching(uri: str) -> contextlib.AbstractContextManager[None]:
     """Says in one line that a file cannot be reached."""
     return explaining(f"{redact(uri)} cannot be read or written", "give access to the bucket or folder")
-
-
-def _of_worker(error: Exception) -> Exception | None:
-    """Finds the error that a person can do something about in what Beam raises: a worker's exception reaches it as text."""
-    text = "".join(traceback.format_exception(error))
-    if os.strerror(errno.ENOSPC) in text:
-        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    if found := re.search(rf"\b{TaskError.__name__}: (.*)", text):
-        return TaskError(without_step(found[1]))
-    for pattern, message in _EXPLAINED.items():
-        if found := re.search(pattern, text, re.MULTILINE):
-            return TaskError(redact(message.format(**found.groupdict())))
-    return None
-
-
-def without_step(line: str) -> str:
-    """Returns a line of a worker's exception without the name of the step, which Beam adds."""
-    return re.sub(r" \[while running .*", "", line)
-
-
-def _first_line(error: Exception) -> str:
-    text = redact(_FAILED.sub("", f"{type(error).__name__}: {error}"))  # before anything is cut short
-    return next(line for line in text.splitlines() if line.strip())[:300]
 
 
 def described(path: Path, name: str) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from apache_beam.transforms.window import GlobalWindows
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_model_analysis.proto import config_pb2
 
-from penstock.components.data.beam import Engine, fetched, without_step
+from penstock.components.data.beam import Engine, fetched
+from penstock.components.data.beam_errors import without_step
 from penstock.components.data.tensors import Tensors
 from penstock.components.evidence.eval_config import slicing_columns
 from penstock.components.evidence.evaluation.predict import Batch, ModelError

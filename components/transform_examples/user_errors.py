@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from penstock.components.data.beam import without_step
+from penstock.components.data.beam_errors import without_step
 from penstock.components.data.user_code import own_lines, refuse_end
 from penstock.components.protocol import TaskError
 from penstock.components.protocol.disk_space import is_disk_full

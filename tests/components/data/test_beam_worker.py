@@ -108,6 +108,16 @@ DOCKER_SAYS = (
     "'docker run -d --network=host --env=DOCKER_MAC_CONTAINER=null registry.example.com/penstock-tf:1 --id=1-3 "
     "--provision_endpoint=localhost:40965'. stderr: docker: Cannot connect to the Docker daemon.Run 'docker run --help' for more information"
 )
+# As Beam's job servers repeat what a worker raised.
+WORKER_SAYS = """Pipeline job-4f84bc73 failed in state FAILED: Traceback (most recent call last):
+  File "apache_beam/runners/worker/sdk_worker.py", line 315, in _execute
+    response = task()
+{error}
+
+RuntimeError: Traceback (most recent call last):
+  File "apache_beam/runners/portability/fn_api_runner/fn_runner.py", line 1, in run
+    raise RuntimeError(error)
+"""
 
 
 @pytest.mark.parametrize(
@@ -123,11 +133,19 @@ DOCKER_SAYS = (
             "Spark's job server runs the job of another task, and takes one at a time; run this task again when it is done,",
         ),
         (
+            WORKER_SAYS.format(error="ModuleNotFoundError: No module named 'penstock'"),
+            "the workers lack the module penstock; name an image",
+        ),
+        (
+            WORKER_SAYS.format(error="ValueError: no such column"),
+            "the job on portablerunner failed (ValueError: no such column); see the runner's log",
+        ),
+        (
             "Pipeline BeamApp-root-1 failed in state FAILED: java.io.IOException: error=2, No such file or directory",
             "the job on portablerunner failed (java.io.IOException: error=2, No such file or directory); see the runner's log",
         ),
     ],
-    ids=["container", "busy", "process"],
+    ids=["container", "busy", "module", "worker", "process"],
 )
 def test_what_a_runner_says_is_one_line(says: str, message: str, tmp_path: Path) -> None:
     output = Output("examples", str(tmp_path / "examples"), tmp_path / "examples", {})
