@@ -9,6 +9,7 @@ from penstock.components.protocol.atomic import atomically
 
 from .stored import Malformed, Stored, dump, load_as
 
+ROOT = "local_outputs"  # the folder for runs in the working folder
 FILE = "run.json"
 RUNNING, DONE, FAILED, CANCELED = "running", "done", "failed", "canceled"
 

@@ -13,7 +13,7 @@ from penstock.components.data.feature_service import Features
 from penstock.components.protocol import Input, Output, TaskError, figure
 from penstock.components.protocol.folders import folder_bytes
 
-from .tables import versions_of
+from .tables import unchanged
 
 # The end of the year 9999. Milliseconds are beyond it, and would be after every event.
 _LATEST = 253_402_300_799
@@ -46,16 +46,14 @@ def retrieve_features(
         schemas = {split: read_schema(examples.path, split) for split in split_names(examples.path)}
         for split, schema in schemas.items():
             _check_columns(schema, f"Split {split!r} of the Examples", features, timestamp_column, exclude_columns)
-        versions = versions_of(features.tables)
         counts = {}
-        for split, schema in schemas.items():
-            kept = pa.schema([field for field in [*schema, *features.schema] if field.name not in exclude_columns])
-            with SplitWriter(examples_with_features.path, split, kept) as writer:
-                for file in split_files(examples.path, split):
-                    _add(file, f"Split {split!r}", features, timestamp_column, writer, kept)
-            counts[split] = writer.rows
-        if versions_of(features.tables) != versions:
-            raise TaskError(f"a table of the feature service {feature_service!r} changed while it was read; run the task again")
+        with unchanged(features.tables) as versions:
+            for split, schema in schemas.items():
+                kept = pa.schema([field for field in [*schema, *features.schema] if field.name not in exclude_columns])
+                with SplitWriter(examples_with_features.path, split, kept) as writer:
+                    for file in split_files(examples.path, split):
+                        _add(file, f"Split {split!r}", features, timestamp_column, writer, kept)
+                counts[split] = writer.rows
         lineage = {"feature_repository": repository.files.sha256, "feature_service": feature_service, "feature_tables": versions}
     total = sum(counts.values())
     examples_with_features.metadata |= examples.metadata | {

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from penstock.components.data.local_runs import ROOT
+
 from ..cost.amounts import UNKNOWN, gib, money, number, of
 from ..errors import UserError
 from ..kfp_adapter.lazy_import import import_kfp
@@ -34,7 +36,7 @@ def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--root",
-            default="local_outputs",
+            default=ROOT,
             type=click.Path(path_type=Path),
             show_default=True,
             help="The folder for runs on this machine.",

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 import penstock
+from penstock.components.data.local_runs import ROOT
 from penstock.components.protocol import TaskError, redact
 
 from ..errors import UserError, before_anything_starts, disk_full_explained
@@ -55,9 +56,7 @@ for command in (serve, images, lint, submit, upload, schedule, runs, cost, advis
 @main.command()
 @click.argument("file", type=CompiledFile())
 @parameter_options
-@click.option(
-    "--root", default="local_outputs", type=click.Path(path_type=Path), show_default=True, help="The folder for runs, cache and tracking."
-)
+@click.option("--root", default=ROOT, type=click.Path(path_type=Path), show_default=True, help="The folder for runs, cache and tracking.")
 @click.option("--fresh", is_flag=True, help="Run every task without the cache.")
 @click.option(
     "--runner",
@@ -152,7 +151,7 @@ def run(
 _destination = click.argument("destination")
 _model_name = click.option("--model-name", default="", metavar="NAME", help="The model's name. Default: the only model at DESTINATION.")
 _root = click.option(
-    "--root", default="local_outputs", type=click.Path(path_type=Path), show_default=True, help="The tracking folder of `penstock run`."
+    "--root", default=ROOT, type=click.Path(path_type=Path), show_default=True, help="The tracking folder of `penstock run`."
 )
 _tracking_uri = click.option(
     "--tracking-uri",

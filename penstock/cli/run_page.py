@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from penstock.components.data.local_runs import DONE, LocalRun, read_run
+from penstock.components.data.local_runs import DONE, ROOT, LocalRun, read_run
 from penstock.components.protocol.atomic import atomically
 
 from ..cost.runs import RunUse, recorded_run
@@ -64,7 +64,7 @@ def write_run_page(folder: Path, prices: "Prices | None") -> Path:
             statement=statement,
             prices=prices,
             problem=problem,
-            called=run.name if folder.parent == Path.cwd() / "local_outputs" else folder,
+            called=run.name if folder.parent == Path.cwd() / ROOT else folder,
         )
     return page
 

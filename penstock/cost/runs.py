@@ -100,12 +100,13 @@ def local_run(root: Path, run: str) -> RunUse:
 
     Args:
         root: The folder for runs.
-        run: The run's name there, or its folder wherever it is.
+        run: The run's name there, or else its folder wherever it is.
 
     Raises:
         UserError: There is no such run, or it has no record.
     """
-    folder = Path(run) if Path(run).is_dir() else root / run
+    named = root / run
+    folder = Path(run) if Path(run).is_dir() and not named.is_dir() else named
     return recorded_run(folder, read_record(folder))
 
 

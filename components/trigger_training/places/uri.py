@@ -3,6 +3,7 @@
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from penstock.components.data.local_runs import ROOT
 from penstock.components.protocol import TaskError, redact
 
 from .backend import Backend
@@ -28,7 +29,7 @@ def open_place(runs_at: str) -> Place:
         raise TaskError(f"runs_at has the option {unknown[0]!r:.40}; {uri.scheme}:// has {', '.join(_OPTIONS[uri.scheme]) or 'none'}")
     how = _flags({name: options[name] for name in _RUN if name in options})
     if uri.scheme == "local":
-        return Here(Path(path or "local_outputs").absolute())
+        return Here(Path(path or ROOT).absolute())
     if uri.scheme == "kubeflow":
         if path:
             raise TaskError(f"runs_at is {redact(runs_at)!r:.80}; give the address as the option host: kubeflow://?host=URL")

@@ -110,6 +110,17 @@ def test_lineage_names_the_definitions_and_the_tables(retrieve, repository, tmp_
     assert changed["feature_tables"] == tables
 
 
+def test_a_table_that_changes_while_it_is_read_is_an_error(fail, tmp_path, monkeypatch):
+    table, write = tmp_path / "tables" / "delays.parquet", SplitWriter.write
+
+    def change_and_write(self, batch):
+        table.write_bytes(table.read_bytes())
+        write(self, batch)
+
+    monkeypatch.setattr(SplitWriter, "write", change_and_write)
+    assert f"the table {table} changed while it was read; run the task again" in fail()
+
+
 @pytest.mark.slow
 def test_on_demand_features_are_computed_from_rows_and_features(retrieve, repository):
     text = """

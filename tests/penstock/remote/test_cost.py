@@ -250,6 +250,7 @@ def test_a_price_table_that_does_not_do_is_one_line(
 def test_a_run_that_tells_nothing_is_one_line(prices: Callable[..., Path], tmp_path: Path) -> None:
     assert re.match(r"there is no run local_outputs/old; ", complaint(types("cost", "old", "--prices", prices())))
     (tmp_path / "local_outputs" / "old").mkdir(parents=True)
+    (tmp_path / "old").mkdir()  # a folder of the run's name, which is not the run's
     assert re.match(r"the run in local_outputs/old has no record of its tasks: ", complaint(types("cost", "old", "--prices", prices())))
     (tmp_path / "local_outputs" / "old" / "tasks.json").write_text("{")
     damaged = complaint(types("cost", "old", "--prices", prices()))
