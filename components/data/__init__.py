@@ -3,7 +3,8 @@
 The names below, which read and pack what travels in a pipeline's parameters, need only the standard library. The modules are imported by
 name, each with the libraries of its family: `examples` and `hashing` (Arrow, NumPy), `schema_file` (TFMD), `tensors` and `saved_models`
 (TensorFlow), `filesystems` and `lakefs` (fsspec), `dvc` (DVC, which is not in the family's lock), `feature_repository`, `feature_service`
-and `entity_rows` (Feast), and `source`, `stored`, `tfx_types`, `times`, `user_code` and `user_module` (none). This room imports `protocol`.
+and `entity_rows` (Feast), and `source`, `stored`, `tfx_types`, `times`, `uri_options`, `user_code` and `user_module` (none). This room
+imports `protocol`.
 """
 
 from .source import pack, read_text

@@ -16,6 +16,7 @@ from penstock.components.protocol.errors import TaskError
 from penstock.components.protocol.redacting import redact
 
 from .filesystems import absolute, explaining
+from .uri_options import check_options
 
 # A task that asks for a password waits for ever.
 os.environ.setdefault("GIT_TERMINAL_PROMPT", "0")
@@ -64,10 +65,8 @@ def place_of(uri: str) -> Place:
     """
     repository, _, query = uri.removeprefix(_SCHEME).partition("?")
     options = {key: unquote(value) for key, _, value in (part.partition("=") for part in query.split("&") if part)}
-    path = options.pop("path", "").strip("/")
-    rev = options.pop("rev", "")
-    if options:
-        raise TaskError(f"{redact(uri)} has the option {next(iter(options))!r}; {_SCHEME} has: rev, path")
+    check_options(options, ("rev", "path"), redact(uri), "dvc")
+    path, rev = options.get("path", "").strip("/"), options.get("rev", "")
     if not repository or not path:
         raise TaskError(f"{redact(uri)} names no path in a repository; {_FORM}")
     here = absolute(repository)

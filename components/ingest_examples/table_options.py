@@ -4,6 +4,7 @@ import datetime
 from urllib.parse import unquote
 
 from penstock.components.data.times import moment
+from penstock.components.data.uri_options import check_options
 from penstock.components.protocol import TaskError, redact
 
 ICEBERG_METADATA = ".metadata.json"
@@ -27,8 +28,7 @@ def option_of(uri: str, known: tuple[str, ...]) -> tuple[str, str]:
         options = {"query": query.removeprefix(_QUERY)}
     else:
         options = {key: unquote(value) for key, _, value in (part.partition("=") for part in query.split("&") if part)}
-    if unknown := [key for key in options if key not in known]:
-        raise TaskError(f"{redact(uri)} has the option {unknown[0]!r}; {scheme}:// has: {', '.join(known)}")
+    check_options(options, known, redact(uri), scheme)
     if len(options) > 1 or not all(options.values()):
         raise TaskError(f"input_uri gives {' and '.join(options)} of {scheme}://; give one of them, with a value")
     return next(iter(options.items()), ("", ""))

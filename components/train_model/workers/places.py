@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
+from penstock.components.data.uri_options import check_options
 from penstock.components.protocol import TaskError, redact
 
 from .call import Call
@@ -46,9 +47,7 @@ def open_place(workers_at: str) -> Place:
     names = re.fullmatch(_NAMES[uri.scheme], uri.netloc + uri.path) if uri.scheme in _NAMES else None
     if names is None:
         raise TaskError(f"workers_at is {redact(workers_at)!r:.80}; give {_FORMS}")
-    if unknown := sorted(set(options) - _OPTIONS[uri.scheme]):
-        known = ", ".join(sorted(_OPTIONS[uri.scheme])) or "none"
-        raise TaskError(f"workers_at has the option {unknown[0]!r:.40}; {uri.scheme}:// has {known}")
+    check_options(options, sorted(_OPTIONS[uri.scheme]), "workers_at", uri.scheme)
     if uri.scheme == "vertex":
         from .vertex import Vertex
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from penstock.components.data.local_runs import ROOT
+from penstock.components.data.uri_options import check_options
 from penstock.components.protocol import TaskError, redact
 
 from .backend import Backend
@@ -25,8 +26,7 @@ def open_place(runs_at: str) -> Place:
     if uri.scheme not in _OPTIONS:
         raise TaskError(f"runs_at is {redact(runs_at)!r:.80}; give one of {_FORMS}")
     options, path = dict(parse_qsl(uri.query)), unquote(uri.netloc + uri.path)
-    if unknown := sorted(set(options) - set(_OPTIONS[uri.scheme])):
-        raise TaskError(f"runs_at has the option {unknown[0]!r:.40}; {uri.scheme}:// has {', '.join(_OPTIONS[uri.scheme]) or 'none'}")
+    check_options(options, _OPTIONS[uri.scheme], "runs_at", uri.scheme)
     how = _flags({name: options[name] for name in _RUN if name in options})
     if uri.scheme == "local":
         return Here(Path(path or ROOT).absolute())

@@ -199,7 +199,7 @@ def test_a_query(bigquery, ingest, fail):
     ("uri", "message"),
     [
         (f"bigquery://{PROJECT}.air", f"input_uri bigquery://{PROJECT}.air names no table; give bigquery://PROJECT.DATASET.TABLE, or"),
-        (f"{URI}?version=3", "has the option 'version'; bigquery:// has: timestamp, query"),
+        (f"{URI}?version=3", "has the option 'version'; bigquery:// has timestamp, query"),
         (f"bigquery://{PROJECT}.air.trains", f"there is no table {PROJECT}.air.trains in BigQuery; correct input_uri"),
         (f"{URI}?timestamp=2026-01-01", "a table's past is kept for seven days at most (max_time_travel_hours)"),
         (f"{URI}?timestamp=2100-01-01", "in the future"),

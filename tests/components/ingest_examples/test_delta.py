@@ -192,7 +192,7 @@ def test_a_version_that_left_the_log(table, fail, ingest):
         ("version=3", "has no version '3': its latest is 2"),
         ("version=two", "has no version 'two': its latest is 2"),
         ("version=1&timestamp=2026-01-01", "input_uri gives version and timestamp of delta://; give one of them"),
-        ("snapshot_id=3", "has the option 'snapshot_id'; delta:// has: version, timestamp"),
+        ("snapshot_id=3", "has the option 'snapshot_id'; delta:// has version, timestamp"),
     ],
 )
 def test_options_that_cannot_be_used(table, fail, query, message):

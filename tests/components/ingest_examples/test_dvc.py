@@ -161,7 +161,7 @@ def test_what_was_not_pushed(flights, fail, kept):
         ("-other?path=data/flights", "-other cannot be read at its default branch (NotGitRepository: No git repository was found at "),
         ("?path=data/nothing", "input_uri matches no file (/data/nothing)"),
         ("", "names no path in a repository; give dvc://REPOSITORY?rev=REV&path=PATH, where REV is a branch, a tag or a commit"),
-        ("?path=data&version=3", "?path=data&version=3 has the option 'version'; dvc:// has: rev, path"),
+        ("?path=data&version=3", "?path=data&version=3 has the option 'version'; dvc:// has rev, path"),
     ],
 )
 def test_what_is_not_there(other_flights, fail, query, message):

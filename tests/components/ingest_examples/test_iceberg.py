@@ -150,7 +150,7 @@ def test_a_snapshot_whose_files_are_gone(table, fail):
     [
         ("iceberg://air/us.flights?snapshot_id=7", "has no snapshot for snapshot_id '7': its latest are "),
         ("iceberg://air/us.flights?ref=audit", "has no snapshot for ref 'audit': it has the branches and tags "),
-        ("iceberg://air/us.flights?version=7", "has the option 'version'; iceberg:// has: snapshot_id, ref, timestamp"),
+        ("iceberg://air/us.flights?version=7", "has the option 'version'; iceberg:// has snapshot_id, ref, timestamp"),
         ("iceberg://air/us.trains", "the Iceberg catalog 'air' has no table us.trains"),
         ("iceberg://air/trains", "names no table; give iceberg://CATALOG/NAMESPACE.TABLE, or the path or URI of a file .metadata.json"),
         ("iceberg://sea/us.ships", "the Iceberg catalog 'sea' is not known"),
