@@ -41,6 +41,7 @@ def train_model(
         schema: The Schema of the raw Examples.
         model: The SavedModel that `run_fn` wrote to `fn_args.serving_model_dir`. With several GPUs, MirroredStrategy
             distributes the batches unless the module creates its own strategy. `strategy` in the metadata names the strategy.
+            Defaults that the Schema names for missing values are in `assets.extra/feature_defaults.json`, for the model server.
         training_logs: The files that `run_fn` wrote to `fn_args.model_run_dir`: TensorBoard logs.
         metrics: The last value of every logged metric.
         tracking_run_id: The MLflow run.

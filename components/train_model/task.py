@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 from penstock.components.data import load_function, read_module
 from penstock.components.data.saved_models import settle_fingerprint
+from penstock.components.data.tensors import load_schema
 from penstock.components.protocol import Input, Output
+from penstock.components.release.feature_defaults import write_defaults
 from penstock.components.training.checkpoints import Checkpoints
 from penstock.components.training.hyperparameters import Hyperparameters
 from penstock.components.training.resuming import surviving
@@ -93,6 +95,7 @@ def train_model(
         ):
             strategy = call(function, fn_args, module.sources)
             names = signatures(model.path)
+    write_defaults(model.path, load_schema(schema.path))
     settle_fingerprint(model.path)
     model.metadata |= lineage | {
         "framework": "tensorflow",

@@ -323,6 +323,23 @@ def test_an_empty_split_is_an_error(run_task, transformed, tracking_uri, tmp_pat
     assert "no rows" in result.error
 
 
+def test_the_defaults_of_the_schema_go_with_the_model(run_task, transformed, tracking_uri, tmp_path):
+    schema = tmp_path / "schema"
+    shutil.copytree(transformed.inputs["schema"], schema)
+    with (schema / "schema.pbtxt").open("a") as file:
+        file.write(
+            'tensor_representation_group { key: "" value { tensor_representation { key: "hour" '
+            'value { dense_tensor { column_name: "hour" shape { dim { size: 1 } } default_value { int_value: -7 } } } } } }'
+        )
+    exporting = EXPORT + "\ndef run_fn(fn_args):\n    export(fn_args.serving_model_dir)\n"
+    parameters = {"module_file": exporting, "tracking_uri": tracking_uri}
+    without, having = (run_task(NAME, parameters, transformed.inputs | more) for more in ({}, {"schema": schema}))
+    assert [run.error for run in (without, having)] == ["", ""]
+    assert not (without.outputs["model"] / "assets.extra").exists()
+    assert json.loads((having.outputs["model"] / "assets.extra" / "feature_defaults.json").read_text()) == {"hour": -7}
+    assert having.metadata["model"]["fingerprint"] != without.metadata["model"]["fingerprint"]
+
+
 def test_a_deleted_experiment_is_an_error(run_task, transformed, tracking_uri):
     client = MlflowClient(tracking_uri)
     client.delete_experiment(client.create_experiment("gone"))
