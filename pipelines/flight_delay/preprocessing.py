@@ -21,9 +21,11 @@ NUMBERS = [
     "pressure",
     "visibility",
 ]
+# Only Examples from retrieve_features have these.
+DELAYS = ["airport_departure_delay", "aircraft_last_delay", "aircraft_mean_delay"]
 # A cloudburst is some 40 standard deviations from no rain: farther out than this, a score says no more.
 LARGEST_SCORE = 4.0
-# Where these are missing, it means something: an unregistered aircraft, calm air, a station that was down.
+# Where these are missing, it means something: an unregistered aircraft, calm air, a station that was down. So it does for a delay.
 SOMETIMES_MISSING = ["aircraft_age", "wind_gust", "pressure"]
 
 
@@ -40,8 +42,9 @@ def preprocessing_fn(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         ids = tft.compute_and_apply_vocabulary(inputs[name], default_value=-1, frequency_threshold=50, vocab_filename=name)
         outputs[f"{name}_id"] = ids + 1
 
-    numbers = {name: _dense(inputs[name]) for name in NUMBERS}
-    outputs |= {f"{name}_missing": tf.cast(tf.math.is_nan(numbers[name]), tf.float32) for name in SOMETIMES_MISSING}
+    delays = [name for name in DELAYS if name in inputs]
+    numbers = {name: _dense(inputs[name]) for name in NUMBERS + delays}
+    outputs |= {f"{name}_missing": tf.cast(tf.math.is_nan(numbers[name]), tf.float32) for name in SOMETIMES_MISSING + delays}
     angle = _dense(inputs["wind_direction"]) * math.pi / 180
     numbers |= {"wind_from_east": numbers["wind_speed"] * tf.sin(angle), "wind_from_north": numbers["wind_speed"] * tf.cos(angle)}
     # One analyzer for all of them: TFT's cost is per analyzer, not per number. It leaves NaN out of mean and variance.

@@ -115,6 +115,19 @@ def test_preprocessing_reads_every_feature_but_no_other(schema):
     assert read == {feature.name for feature in schema.feature}
 
 
+@pytest.mark.parametrize("delays", [[], ["airport_departure_delay", "aircraft_last_delay", "aircraft_mean_delay"]], ids=["without", "with"])
+def test_preprocessing_reads_the_delays_of_the_feature_store_where_they_are(schema, delays):
+    import tensorflow as tf
+
+    added = [schema_pb2.Feature(name=name, type=schema_pb2.FLOAT) for name in delays]
+    kinds = {schema_pb2.INT: tf.int64, schema_pb2.FLOAT: tf.float32, schema_pb2.BYTES: tf.string}
+    with tf.Graph().as_default():
+        make = tf.compat.v1.placeholder
+        inputs = {feature.name: make(kinds[feature.type], [None, 1]) for feature in [*schema.feature, *added]}
+        outputs = load_function(flight_delay.parameters()["preprocessing_module"], "preprocessing_fn")(inputs)
+    assert {name for name in outputs if "delay" in name} == {f"{name}{end}" for name in delays for end in ("_z", "_missing")}
+
+
 def test_parameters_are_those_of_the_pipeline_and_the_same_every_time():
     first, again = flight_delay.parameters(), flight_delay.parameters()
     assert first == again
