@@ -98,7 +98,8 @@ def own_modules() -> list[ModuleType]:
 
 
 def _is_own(module: ModuleType) -> bool:
-    places = [getattr(module, "__file__", None), *(getattr(module, "__path__", None) or [])]  # a package may have no file
+    known = getattr(module, "__dict__", {})  # to ask for another attribute would load a module that loads itself on its first use
+    places = [known.get("__file__"), *(known.get("__path__") or [])]  # a package may have no file
     return any(_ROOT in str(place) for place in places)
 
 

@@ -3,6 +3,7 @@
 import random
 import sys
 import zipfile
+from types import ModuleType
 
 import fsspec
 import pytest
@@ -120,6 +121,19 @@ def test_a_folder_too_large_for_a_parameter(tmp_path):
     (tmp_path / "b.bin").write_bytes(random.Random(0).randbytes(70_000))
     with pytest.raises(TaskError, match=r"module_file is \d+ KiB packed, more than the 64 KiB"):
         pack_module(str(tmp_path))
+
+
+def test_modules_that_load_themselves_on_their_first_use_stay_unloaded(monkeypatch):
+    asked = []
+
+    class Deferred(ModuleType):
+        def __getattr__(self, name):
+            asked.append(name)
+            raise AttributeError(name)
+
+    monkeypatch.setitem(sys.modules, "plots", Deferred("plots"))
+    load_function(SOURCE, "run_fn")
+    assert not asked
 
 
 def test_arguments_and_flags_of_a_module_have_their_defaults(monkeypatch):
