@@ -1,5 +1,6 @@
 """The flights' run_fn, as TFX's module contract has it: embeddings and a dense network, exported with its preprocessing."""
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -100,24 +101,29 @@ def export(model: keras.Model, transform: tft.TFTransformOutput, schema_path: st
     """
     schema = text_format.Parse(Path(schema_path).read_text(encoding="utf-8"), schema_pb2.Schema())
     spec = schema_utils.schema_as_feature_spec(schema).feature_spec
-    del spec[LABEL]
+    label = spec.pop(LABEL)
+    # As Keras models, both would be traced once more and saved with what only training needs, such as the optimizer's state.
     served = tf.Module()
-    served.model, served.transform = model, transform.transform_features_layer()
+    served.weights = [weight.value for weight in model.weights]
+    served.transform = tf.saved_model.load(transform.transform_savedmodel_dir)
 
-    def predict(raw: dict[str, tf.Tensor | tf.SparseTensor]) -> dict[str, tf.Tensor]:
-        transformed = served.transform(raw)
-        return {"probabilities": served.model({name: transformed[name] for name in model.input}, training=False)}
+    def predict(raw: dict[str, tf.Tensor | tf.SparseTensor], rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        any_label = _as_transform_takes_it(tf.zeros([rows], label.dtype), label)  # no input of the model depends on it
+        transformed = served.transform.transform_fn(raw | {LABEL: any_label})
+        return {"probabilities": model({name: transformed[name] for name in model.input}, training=False)}
 
     def predict_features(**features: tf.Tensor) -> dict[str, tf.Tensor]:
-        return predict({name: _as_transform_takes_it(features[name], kind) for name, kind in spec.items()})
+        raw = {name: _as_transform_takes_it(features[name], kind) for name, kind in spec.items()}
+        return predict(raw, tf.size(next(iter(features.values()))))
 
     def predict_examples(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        return predict(tf.io.parse_example(examples, spec))
+        return predict(tf.io.parse_example(examples, spec), tf.size(examples))
 
     by_name = {name: tf.TensorSpec([None], kind.dtype, name=name) for name, kind in spec.items()}
+    traced = functools.partial(tf.function, autograph=False)  # nothing here branches on a tensor
     signatures = {
-        "serving_default": tf.function(predict_features).get_concrete_function(**by_name),
-        "serving_examples": tf.function(predict_examples).get_concrete_function(tf.TensorSpec([None], tf.string, name="examples")),
+        "serving_default": traced(predict_features).get_concrete_function(**by_name),
+        "serving_examples": traced(predict_examples).get_concrete_function(tf.TensorSpec([None], tf.string, name="examples")),
     }
     tf.saved_model.save(served, folder, signatures)
 
