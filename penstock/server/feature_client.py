@@ -18,6 +18,8 @@ from prometheus_client import Counter, Histogram
 
 from penstock.components.release.feature_service import FeatureService
 
+from .timeouts import timeout
+
 logger = logging.getLogger(__name__)
 _SECONDS = Histogram(
     "penstock_feature_fetch_seconds",
@@ -116,14 +118,14 @@ class FeatureClient:
         """Returns the status and the body of the answer."""
         service = self._service
         try:
-            async with asyncio.timeout(service.timeout):
+            async with timeout(service.timeout):
                 try:
                     return await self._post(question)
                 except aiohttp.ClientConnectorError:
                     raise
                 except aiohttp.ClientConnectionError:  # a connection that was kept, and that the server has closed meanwhile
                     return await self._post(question)
-        except TimeoutError as error:
+        except asyncio.TimeoutError as error:  # another than `TimeoutError` in Python 3.10
             raise StoreAway(TIMEOUT, f"the feature server did not answer within {service.timeout * 1000:g} ms", service.server) from error
         except (aiohttp.ClientError, OSError) as error:
             raise StoreAway(UNREACHABLE, "the feature server cannot be reached", f"{service.server}: {error}") from error

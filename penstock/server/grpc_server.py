@@ -22,6 +22,7 @@ from .bodies import Bodies, Body, Refused
 from .connection import count_refused
 from .data_plane import VersionedDataPlane
 from .limits import Limits
+from .timeouts import Timeout, timeout
 
 _THREADS = 4
 _GRACE_SECONDS = 30
@@ -112,7 +113,7 @@ class LimitedRequests(aio.ServerInterceptor):
 
     def __init__(self, bodies: Bodies) -> None:
         self._bodies = bodies
-        self._coming: dict[asyncio.Timeout, float] = {}
+        self._coming: dict[Timeout, float] = {}
 
     async def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]], handler_call_details: grpc.HandlerCallDetails
@@ -128,7 +129,7 @@ class LimitedRequests(aio.ServerInterceptor):
                 content = await self._message(messages)
                 await body.hold(len(content))
                 return await handler.unary_unary(handler.request_deserializer(content), context)
-            except TimeoutError:
+            except asyncio.TimeoutError:  # another than `TimeoutError` in Python 3.10
                 await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the request took too long to come")
             except Refused as refusal:
                 await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(refusal))
@@ -147,14 +148,14 @@ class LimitedRequests(aio.ServerInterceptor):
             del self._coming[oldest]
             oldest.reschedule(now)
         try:
-            async with asyncio.timeout(self._bodies.limits.request_timeout) as timeout:
-                self._coming[timeout] = now
+            async with timeout(self._bodies.limits.request_timeout) as waiting:
+                self._coming[waiting] = now
                 return await anext(aiter(messages))
-        except TimeoutError:
+        except asyncio.TimeoutError:
             count_refused(HTTPStatus.REQUEST_TIMEOUT)
             raise
         finally:
-            self._coming.pop(timeout, None)
+            self._coming.pop(waiting, None)
 
 
 def _options(limits: Limits) -> list[tuple[str, int]]:

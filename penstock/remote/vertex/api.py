@@ -1,5 +1,6 @@
 """The API of Vertex AI Pipelines: its clients, and messages for its errors."""
 
+import concurrent.futures
 import functools
 import logging
 from collections.abc import Iterator
@@ -63,7 +64,7 @@ class PipelinesApi(VertexApi):
             yield
         except requests.RequestException as error:
             raise BackendUnavailable(f"{self.uri}: cannot {what}: {_host(error)} cannot be reached ({_innermost(error)})") from error
-        except TimeoutError as error:
+        except concurrent.futures.TimeoutError as error:  # of `Operation.result`; another than `TimeoutError` in Python 3.10
             raise BackendUnavailable(f"{self.uri}: cannot {what}: it has started and not finished yet") from error
         except (exceptions.GoogleAPICallError, GoogleAuthError) as error:
             kind = BackendUnavailable if is_passing(error) or isinstance(error, TransportError) else UserError
