@@ -1,6 +1,6 @@
 """A small double of Feast's feature server, which speaks its protocol over real connections.
 
-What it does is what Feast 0.67 does, in `feast/feature_server.py` and `feast/feature_server_utils.py`.
+What it does is what Feast 0.67 does, in `feast/feature_server.py` and `feast/feature_server_utils.py`; `test_feast` asks both.
 """
 
 import json
@@ -17,14 +17,15 @@ AIRCRAFT: dict[Any, dict[str, Any]] = {
     "Ñ 3": {"carrier": "UA", "month": 3},
     "N4": {"carrier": "DL", "month": 4},
 }
-ROUTES: dict[Any, dict[str, Any]] = {7: {"distance": 100.0}, 8: {"distance": 2500.0}, 9: {"distance": "NaN"}}
+ROUTES: dict[Any, dict[str, Any]] = {7: {"distance": 100.0}, 8: {"distance": 2500.0}, 9: {"distance": None}}
 Reply = tuple[int, bytes]
 
 
 def reply(question: dict[str, Any], extra: dict[str, list[Any]] | None = None, status: str = "PRESENT") -> Reply:
     """Answers as `get_online_features` does.
 
-    The join keys come first, among the features. What is not there is null, with the status NOT_FOUND; a float that is no number is a text.
+    The join keys come first, among the features. What is not there is null, with the status NOT_FOUND; a null, or NaN, in
+    a table is null, with the status PRESENT.
     """
     if question["feature_service"] != "flights":  # FeatureServiceNotFoundException, as a JSON text
         return 404, json.dumps('{"class": "FeatureServiceNotFoundException"}').encode()

@@ -291,6 +291,13 @@ def test_a_value_that_is_older_than_its_ttl_is_missing(server: Server, store: Fe
     assert ask_v1(server, KEYS | {"carrier": "AA", "month": 1}) == [None]
 
 
+@pytest.mark.parametrize("value", [None, "NaN"])
+def test_a_number_without_a_value_is_missing(value: Any, server: Server, store: FeatureServer):
+    """Feast writes NaN as a text where the store has it: `_float_to_native` in feature_server_utils.py."""
+    store.reply = column("distance", [value])
+    assert ask_v1(server, KEYS) == [None]
+
+
 def test_a_boolean_is_0_or_1_where_the_model_takes_whole_numbers(server: Server, store: FeatureServer):
     store.reply = column("month", [True])
     assert ask_v1(server, KEYS) == ask_v1(server, ROW)
