@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from penstock.components import choose_response, control_release, monitor_model, resolve_baseline, trigger_training
+from penstock.components import choose_response, compare_features, control_release, monitor_model, resolve_baseline, trigger_training
 
 
 @dsl.pipeline(name="monitoring")
@@ -41,6 +41,8 @@ def monitoring(
     monitoring_uri: str = "",
     tracking_uri: str = "",
     registry_uri: str = "",
+    feature_repository: str = "",
+    feature_service: str = "",
 ):
     """Monitors a model, and rolls it back or trains it again if the verdict asks for it.
 
@@ -85,6 +87,9 @@ def monitoring(
         monitoring_uri: Folder or bucket in which the model server finds the figures of the versions that it serves.
         tracking_uri: URI of MLflow's tracking server. Empty: `MLFLOW_TRACKING_URI`.
         registry_uri: URI of the model registry: MLflow's, or `vertex://PROJECT/LOCATION`. Empty: the tracking server's.
+        feature_repository: The Feast repository: path or URI of its folder, or its packed files. Needed for `feature_service`.
+        feature_service: The feature service that the model server fetches. What was served is then compared with what was known. Empty:
+            the server fetches no features.
     """
     previous = resolve_baseline(
         model_name=model_name,
@@ -93,54 +98,71 @@ def monitoring(
         tracking_uri=tracking_uri,
         registry_uri=registry_uri,
     )
-    monitor = monitor_model(
-        logs=logs,
-        predecessor=previous.outputs["baseline"],
-        reference_uri=reference_uri,
-        reference_split=reference_split,
-        reference_window=reference_window,
-        schema_file=schema_file,
-        model_name=model_name,
-        log_format=log_format,
-        log_key=log_key,
-        window_start=window_start,
-        window_end=window_end,
-        window_hours=window_hours,
-        trend_windows=trend_windows,
-        monitoring_config=monitoring_config,
-        eval_config=eval_config,
-        labels=labels,
-        label_key=label_key,
-        label_column=label_column,
-        label_time_column=label_time_column,
-        metrics_url=metrics_url,
-        champion_alias="champion",
-        tracking_uri=tracking_uri,
-        registry_uri=registry_uri,
-        pushgateway=pushgateway,
-        monitoring_uri=monitoring_uri,
-    )
-    choose = choose_response(monitoring=monitor.outputs["monitoring"], on_degraded=on_degraded, on_drifted=on_drifted)
-    with dsl.If(choose.outputs["response"] == "rollback", name="rollback"):
-        control_release(
-            destination=destination,
-            action="rollback",
+    monitored = {
+        "logs": logs,
+        "predecessor": previous.outputs["baseline"],
+        "reference_uri": reference_uri,
+        "reference_split": reference_split,
+        "reference_window": reference_window,
+        "schema_file": schema_file,
+        "model_name": model_name,
+        "log_format": log_format,
+        "log_key": log_key,
+        "window_start": window_start,
+        "window_end": window_end,
+        "window_hours": window_hours,
+        "trend_windows": trend_windows,
+        "monitoring_config": monitoring_config,
+        "eval_config": eval_config,
+        "labels": labels,
+        "label_key": label_key,
+        "label_column": label_column,
+        "label_time_column": label_time_column,
+        "metrics_url": metrics_url,
+        "champion_alias": "champion",
+        "tracking_uri": tracking_uri,
+        "registry_uri": registry_uri,
+        "pushgateway": pushgateway,
+        "monitoring_uri": monitoring_uri,
+    }
+
+    # Once in each branch: Kubeflow takes the last one's artifact from a OneOf, whichever branch has run.
+    def respond(monitor: dsl.PipelineTask) -> None:
+        choose = choose_response(monitoring=monitor.outputs["monitoring"], on_degraded=on_degraded, on_drifted=on_drifted)
+        with dsl.If(choose.outputs["response"] == "rollback", name="rollback"):
+            control_release(
+                destination=destination,
+                action="rollback",
+                model_name=model_name,
+                tracking_uri=tracking_uri,
+                registry_uri=registry_uri,
+            )
+        with dsl.If(choose.outputs["response"] == "retrain", name="retrain"):
+            trigger_training(
+                training_pipeline=training_pipeline,
+                runs_at=runs_at,
+                monitoring=monitor.outputs["monitoring"],
+                parameters=training_parameters,
+                train_days=train_days,
+                verdicts_in_a_row=verdicts_in_a_row,
+                cooldown_hours=cooldown_hours,
+                max_runs=max_runs,
+                max_runs_days=max_runs_days,
+                model_name=model_name,
+                tracking_uri=tracking_uri,
+                registry_uri=registry_uri,
+            )
+
+    with dsl.If(feature_service == "", name="requests"):
+        respond(monitor_model(**monitored))
+    with dsl.Else(name="requests-and-features"):
+        compare = compare_features(
+            logs=logs,
+            feature_repository=feature_repository,
+            feature_service=feature_service,
             model_name=model_name,
-            tracking_uri=tracking_uri,
-            registry_uri=registry_uri,
+            window_start=window_start,
+            window_end=window_end,
+            window_hours=window_hours,
         )
-    with dsl.If(choose.outputs["response"] == "retrain", name="retrain"):
-        trigger_training(
-            training_pipeline=training_pipeline,
-            runs_at=runs_at,
-            monitoring=monitor.outputs["monitoring"],
-            parameters=training_parameters,
-            train_days=train_days,
-            verdicts_in_a_row=verdicts_in_a_row,
-            cooldown_hours=cooldown_hours,
-            max_runs=max_runs,
-            max_runs_days=max_runs_days,
-            model_name=model_name,
-            tracking_uri=tracking_uri,
-            registry_uri=registry_uri,
-        )
+        respond(monitor_model(feature_skew=compare.outputs["feature_skew"], **monitored))

@@ -76,6 +76,7 @@ def compare_features(
         "log": {"uri": redact(logs), "format": log.kind},
         "feature_repository": repository_hash,
         "feature_service": feature_service,
+        "keys": service.keys.names,
         "filter_by_created_timestamp": filter_by_created_timestamp,
         "tolerance": tolerance,
         **counts,

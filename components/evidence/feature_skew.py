@@ -26,6 +26,8 @@ def read_feature_skew(folder: Path) -> dict[str, Any]:
             f"the feature skew at {file} cannot be read ({error}); give the artifact feature_skew of compare_features"
         ) from error
     content = stored.load(text, f"the feature skew at {file}", "compare the features again")
-    if missing := [name for name in ("window", "model_name", "fingerprint", "compared", "features", "unknown") if name not in content]:
+    if missing := [
+        name for name in ("window", "model_name", "fingerprint", "keys", "compared", "features", "unknown") if name not in content
+    ]:
         raise TaskError(f"the feature skew at {file} has no {missing[0]}; compare the features again")
     return content

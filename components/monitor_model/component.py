@@ -97,8 +97,8 @@ def monitor_model(
             `fingerprint` its model is the one that is monitored.
         predecessor: The model that served before, such as the `baseline` of resolve_baseline. If the verdict is `degraded`, it answers
             the rows with labels too, and `monitoring.json` tells whether it is better.
-        feature_skew: What compare_features found in the same window, for a server that fetches features. A training does not correct what
-            is served: see choose_response.
+        feature_skew: What compare_features found in the same window, for a server that fetches features. The keys by which it fetches
+            are not compared, unless the reference has them.
         reference_uri: Path or URI of Examples, instead of `reference`.
         reference_split: The Split of the Examples.
         reference_window: An earlier window of the same log, instead of Examples: `START/END` in ISO 8601. Only then are predictions

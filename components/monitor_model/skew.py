@@ -37,7 +37,8 @@ def judge(compared: dict[str, Any], window: Window, fingerprint: str, config: Mo
     Returns:
         What the Monitoring has of it: `features`, with the status of each, `reasons` for features that are skewed, and `unknown`.
     """
-    features = {name: found | {"status": _status(found["share"], config.max_feature_skew)} for name, found in compared["features"].items()}
+    ranked = sorted(compared["features"].items(), key=lambda item: -(item[1]["share"] or 0))
+    features = {name: found | {"status": _status(found["share"], config.max_feature_skew)} for name, found in ranked}
     unknown = [*compared["unknown"]]
     if not compared["unknown"] and compared["compared"] < config.min_rows:
         unknown.append(f"{compared['compared']:,} rows with fetched features are fewer than min_rows, {config.min_rows:,}")

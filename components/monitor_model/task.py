@@ -116,7 +116,8 @@ def monitor_model(
         excluded = {*config.exclude, *served(schema), *quality.labels, *([log_key] if log_key else [])}
         uri = redact(reference.uri if reference else reference_uri)
         against = comparison(log, examples, reference_split, reference_window, schema, excluded, now, uri, config.reference_rows, quality)
-    view = View(log, log_key, against, quality, config, excluded, schema)
+    keys = set(features["keys"]) - set(against.features.bins) if features else set()  # logged, to fetch features by
+    view = View(log, log_key, against, quality, config, excluded | keys, schema)
     seen = view.of(window, which_model, with_slices=True, features=features)
     facts, which, model = _log_facts(log), seen.fingerprint, seen.model
     judged = None if predecessor is None or seen.word != DEGRADED else quality.compare(predecessor, seen.labeled, which, schema, config)

@@ -23,6 +23,7 @@ def skew(tmp_path):
             "schema": 1,
             "model_name": "",
             "fingerprint": "",
+            "keys": ["tail", "hour"],
             "window": window,
             "compared": 1_000,
             "features": features,
@@ -58,11 +59,12 @@ LATER = {"start": "2026-11-21T13:00:00+00:00", "end": "2026-11-22T13:00:00+00:00
     ids=["equal", "skewed", "limit", "unknown", "rows", "window", "model"],
 )
 def test_the_verdict(monitor, write_log, skew, stale, more, parameters, verdict, reason):
-    result = monitor(write_log(logged(rows(200))), inputs=skew(stale, **more), **parameters)
+    requests = [row | {"tail": "N1"} for row in rows(200)]
+    result = monitor(write_log(logged(requests)), inputs=skew(stale, **more), **parameters)
     assert result.code == 0, result.error
     assert result.parameters == {"verdict": verdict}
     assert "".join(result.found["reasons"][:1]).startswith(reason)
-    assert result.found["trend"] == []
+    assert set(result.found["features"]) == {"distance", "hour", "carrier"}, "a key is compared if the reference has it"
 
 
 def test_skew_comes_before_drift_and_is_published(monitor, write_log, skew):
