@@ -1,12 +1,12 @@
 """A submission as a `PipelineJob`, created by `aiplatform.PipelineJob` from a separate file."""
 
-import json
 import re
 import secrets
 from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import yaml
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import aiplatform
 from google.cloud.aiplatform_v1 import CreatePipelineJobRequest, PipelineJob
@@ -15,6 +15,7 @@ from ...errors import UserError
 from ..settings import VertexSettings
 from ..target import Submission
 
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 # Patterns and limits: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.pipelineJobs
 _LABEL = re.compile(r"[\w-]{1,63}")
 _NETWORK = re.compile(r"projects/[^/]+/global/networks/[^/]+")
@@ -60,8 +61,9 @@ def make_job(submission: Submission, settings: VertexSettings, run_id: str = "")
     labels = _labels(submission, settings, run_id)
     _check(submission, settings, labels)
     with TemporaryDirectory() as folder:
-        template = Path(folder) / "pipeline.json"
-        template.write_text(json.dumps(submission.spec), encoding="utf-8")
+        template = Path(folder) / "pipeline.yaml"
+        # Not JSON, although Google's client takes it: it reads all files as YAML 1.1, where `1e-06` is text.
+        template.write_text(yaml.dump(submission.spec, Dumper=_DUMPER, sort_keys=False), encoding="utf-8")
         try:
             made = aiplatform.PipelineJob(
                 display_name=submission.name,

@@ -71,6 +71,13 @@ def test_a_run_has_everything_that_is_set_and_the_file_stays_as_it_is(submission
     assert (submission.pipeline.path.read_bytes(), submission.spec) == (before, spec)
 
 
+def test_a_small_number_is_a_number(submission: Submission) -> None:
+    """Google's client reads the file as YAML 1.1, where JSON's `1e-06` is text."""
+    spec = copy.deepcopy(submission.spec)
+    spec["root"]["inputDefinitions"]["parameters"]["tolerance"] = {"defaultValue": 1e-6, "parameterType": "NUMBER_DOUBLE"}
+    assert job_of(replace(submission, spec=spec))["pipelineSpec"] == spec
+
+
 def test_a_run_without_the_cache(submission: Submission) -> None:
     job = job_of(replace(submission, caching=False))
     dags = [job["pipelineSpec"]["root"]["dag"], job["pipelineSpec"]["components"]["comp-condition-1"]["dag"]]
