@@ -81,6 +81,8 @@ def different(served: pa.Array, known: pa.Array, tolerance: float) -> np.ndarray
     Returns:
         bool [rows].
     """
+    if pt.is_null(served.type):
+        return ~known.is_null(nan_is_null=True).to_numpy(zero_copy_only=False)
     if pt.is_floating(served.type) and (pt.is_integer(known.type) or pt.is_floating(known.type)):
         share = tolerance if pt.is_floating(known.type) else 0.0
         return ~np.isclose(_numbers(served), _numbers(known), rtol=share, atol=0.0, equal_nan=True)

@@ -158,7 +158,7 @@ def _unknown(kind: str, counts: dict[str, int], comparison: Comparison, sources:
         if without := max((each.without_keys for each in of_source), default=0):
             found.append(f"{source.name}: {without:,} rows have no {' or '.join(source.keys)} that can be read")
         if beyond := max((each.beyond for each in of_source), default=0):
-            newest = source.newest.isoformat(timespec="seconds") if source.newest else "never"
+            newest = source.newest.isoformat(timespec="seconds") if source.newest else "there is none"
             found.append(f"{source.name}: {beyond:,} rows are later than the table's newest value ({newest}) by more than the TTL")
     return found
 

@@ -156,6 +156,17 @@ def test_what_cannot_be_compared_is_named(compare):
         assert reason.replace("'", "&#39;") in result.outputs["report"].read_text()
 
 
+def test_a_table_without_rows(compare, tmp_path):
+    """And a column that has no value in the log."""
+    table = tmp_path / "tables" / "delays.parquet"
+    pq.write_table(pq.read_table(table).slice(0, 0), table)
+    result = compare([row(at(2, 12), None, wind=None)])
+    assert result.code == 0, result.error
+    assert counts(result, "delay") == {"beyond": 1}
+    assert counts(result, "wind") == {"rows": 1, "missing": 1}
+    assert result.found["unknown"] == ["delays: 1 rows are later than the table's newest value (there is none) by more than the TTL"]
+
+
 def test_definitions_that_changed_after_serving(compare, repository):
     """A TTL is shorter, and a feature has another name, by a mapping of the table's columns."""
     file = repository / "features.py"
