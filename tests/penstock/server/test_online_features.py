@@ -71,6 +71,7 @@ def server(
     options += ["--prediction_log", str(logged), "--prediction_log_sample", "1", "--prediction_log_mib", "1e-6"]
     with serving(model, folder, family_environment, free_ports, *options) as server:
         yield server
+        server.require_unharmed()
 
 
 def v2(*rows: dict[str, Any]) -> dict[str, Any]:
@@ -153,9 +154,10 @@ def test_what_a_request_has_is_not_fetched(server: Server, store: FeatureServer)
     assert store.asked == []
     assert ask_v1(server, KEYS | own, ROW | KEYS, OTHER_ROW) == expected
     assert store.asked[0]["entities"] == {"tail": ["N1"], "origin": [7]}
+    assert ask_v1(server, KEYS | own, OTHER_KEYS, ROW) == pytest.approx([expected[0], expected[2], *ask_v1(server, ROW)])
     assert ask_v2(server, KEYS | own) == pytest.approx(expected[:1])
     assert ask_v2(server, ROW | KEYS) == pytest.approx(expected[1:2])
-    assert len(store.asked) == 2
+    assert len(store.asked) == 3
 
 
 def lines(logged: Path, *ids: str) -> list[dict[str, Any]]:
@@ -270,7 +272,6 @@ def test_a_feature_server_that_gives_no_features_is_a_503(case: str, server: Ser
     assert refused.value.details() == answer.json()["error"]
     store.reply = reply
     assert ask_v1(server, KEYS) == ask_v1(server, ROW)
-    server.require_unharmed()
 
 
 def test_a_service_without_a_feature_that_the_model_takes(server: Server, store: FeatureServer):
@@ -314,8 +315,8 @@ def test_a_connection_that_the_feature_server_has_closed_fails_no_request(server
 def test_requests_at_the_same_time_get_their_own_features(server: Server):
     expected = ask_v1(server, ROW, OTHER_ROW)
     with ThreadPoolExecutor(16) as clients:
-        answers = list(clients.map(lambda keys: ask_v1(server, keys)[0], [KEYS, OTHER_KEYS] * 50))
-    assert answers == pytest.approx(expected * 50)
+        answers = list(clients.map(lambda keys: ask_v1(server, keys)[0], [KEYS, OTHER_KEYS] * 20))
+    assert answers == pytest.approx(expected * 20)
 
 
 @pytest.fixture(scope="module")
@@ -460,7 +461,7 @@ def test_a_candidate_and_a_shadow_get_the_features_that_they_take(saved_models: 
         return LoadedVersion(NAME, name, Release(fingerprint(folder)), SavedModel(folder), is_batched=False)
 
     async def ask() -> None:
-        stable, candidate = version("first"), version("renamed")
+        stable, candidate, larger = version("first"), version("renamed"), version("second")
         async with OnlineFeatures(FeatureService.from_uri(store.uri("&timeout_ms=30000"))) as features:
             canary = ServedModel(NAME, stable, None, candidate, 50, features=features)
             answers = [await canary.predict_rows([KEYS], {}) for _ in range(2)]
@@ -470,6 +471,10 @@ def test_a_candidate_and_a_shadow_get_the_features_that_they_take(saved_models: 
             assert await shadow.predict_rows([KEYS], {}) == answers[0]
             await asyncio.gather(*shadow._copies)
             assert len(store.asked) == 3
+            del stable.model.inputs["distance"]  # a request that has all that serves takes may lack what the candidate takes
+            canary = ServedModel(NAME, stable, None, larger, 50, features=features)
+            assert len(await canary.predict_rows([KEYS | {"carrier": "AA", "month": 1}], {}, "second")) == 1
+            assert len(store.asked) == 4
 
     store.reply = with_miles
     asyncio.run(ask())
