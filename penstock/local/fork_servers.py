@@ -62,6 +62,8 @@ class ForkServers:
         self._unfinished = {task.name: task for task in plan}
         self._begun: set[str] = set()
         self._servers: dict[tuple[Any, ...], ForkServer] = {}
+        # By thread: loops and conditions run tasks that are not in the plan, but equal one that is.
+        self._used: dict[int, tuple[Any, ...]] = {}
         self._lock = threading.Lock()
 
     @contextmanager
@@ -73,6 +75,7 @@ class ForkServers:
         finally:
             with self._lock:
                 self._unfinished.clear()
+                self._used.clear()
                 self._close()
 
     def start(self, command: list[str], variables: dict[str, str], sink: IO[bytes]) -> Process:
@@ -80,6 +83,8 @@ class ForkServers:
         with self._lock:
             task = next((task for task in self._unfinished.values() if task.is_run_by(command, variables)), None)
             server = self._servers.get(task.shares) if task else None
+            if task and server:
+                self._used[threading.get_ident()] = task.shares
         return (server.start if server else start_process)(command, variables, sink)
 
     def prepare(self) -> None:
@@ -100,12 +105,13 @@ class ForkServers:
             finally:
                 with self._lock:
                     self._unfinished.pop(name, None)
+                    self._used.pop(threading.get_ident(), None)
                     self._close()
 
         return run
 
     def _close(self) -> None:
-        """Ends the servers whose tasks have all ended."""
-        needed = {task.shares for task in self._unfinished.values()}
+        """Ends the servers whose tasks have all ended, as these would end with them."""
+        needed = {task.shares for task in self._unfinished.values()}.union(self._used.values())
         for shares in self._servers.keys() - needed:
             self._servers.pop(shares).close()

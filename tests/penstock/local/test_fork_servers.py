@@ -5,6 +5,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -191,6 +192,22 @@ def test_a_task_ends_with_its_server(runner):
 
         assert runner.run("first", "wait", on_line=on_line)[0] == -signal.SIGKILL
     until(lambda: not runner.waiting())
+
+
+def test_a_task_that_is_not_in_the_plan_outlives_the_last_that_is(runner):
+    """A task in a loop or behind a condition, with the component of one beside it that ends first."""
+    with runner.plan("first").kept():
+        runner.servers.prepare()
+
+        def on_line(line: str) -> None:
+            if line.startswith("state"):
+                beside = threading.Thread(target=runner.ends, args=("first",))
+                beside.start()
+                beside.join()
+
+        assert runner.run("first", "work", on_line=on_line)[0] == 0
+        runner.ends("first")
+        assert not runner.waiting()
 
 
 def test_an_interruption_ends_the_task_and_the_server(runner):
