@@ -48,10 +48,10 @@ class ForkServer:
     def start(self, command: list[str], variables: dict[str, str], sink: IO[bytes]) -> Process:
         """Starts a task, of which `command` is `python CODE MODULE ARGUMENTS...`; see `start_process`."""
         line, theirs = socket.socketpair()
+        reader = line.makefile("rb")
         try:
             with theirs:
                 socket.send_fds(self._socket, [b"."], [sink.fileno(), theirs.fileno()])
-            reader = line.makefile("rb")
             if pid := reader.readline():
                 line.sendall(json.dumps({"command": command[2:], "variables": variables}).encode())
                 line.shutdown(socket.SHUT_WR)
@@ -59,9 +59,9 @@ class ForkServer:
         except OSError:  # it has ended
             pass
         except BaseException:  # this thread was interrupted, so the fork gets no command and ends
-            line.close()
+            _close(line, reader)
             raise
-        line.close()
+        _close(line, reader)
         return start_process(command, variables, sink)
 
     def close(self) -> None:
@@ -93,5 +93,11 @@ class _Fork(Process):
     def _read(self) -> int:
         if self.returncode is None:
             self.returncode = int(self._reader.readline() or -signal.SIGKILL)
-            self._line.close()
+            _close(self._line, self._reader)
         return self.returncode
+
+
+def _close(line: socket.socket, reader: IO[bytes]) -> None:
+    """Closes a connection, which stays open as long as either of the two is."""
+    line.close()
+    reader.close()

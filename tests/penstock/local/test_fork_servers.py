@@ -13,6 +13,7 @@ import pytest
 
 from penstock.components.protocol import marks
 from penstock.local import tasks
+from penstock.local.fork_server import ForkServer
 from penstock.local.fork_servers import ForkServers, Planned
 from penstock.local.processes import Processes, start_process
 from penstock.local.task_code import module_command, module_variables
@@ -208,6 +209,17 @@ def test_a_task_that_is_not_in_the_plan_outlives_the_last_that_is(runner):
         assert runner.run("first", "work", on_line=on_line)[0] == 0
         runner.ends("first")
         assert not runner.waiting()
+
+
+def test_a_fork_without_a_command_ends(runner, tmp_path):
+    server = ForkServer(Path(sys.executable), ["first.task"], runner.variables())
+    try:
+        with (tmp_path / "log").open("wb") as sink, pytest.raises(TypeError) as raised:
+            server.start(module_command(Path(sys.executable), "first"), {"not": object()}, sink)
+        until(lambda: runner.waiting() == [server.pid])
+        assert raised.traceback, "which refers to what was open"
+    finally:
+        server.close()
 
 
 def test_an_interruption_ends_the_task_and_the_server(runner):
