@@ -89,6 +89,8 @@ def _receive_order(log: int, line: socket.socket, imported: dict[str, str]) -> l
     os.close(log)
     os.environ.clear()
     os.environ.update(order["variables"] | imported)
+    if numpy_random := sys.modules.get("numpy.random"):  # Python gives a fork a state of its own for `random`, NumPy does not
+        numpy_random.seed()
     return order["command"]
 
 

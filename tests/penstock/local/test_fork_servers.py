@@ -13,6 +13,7 @@ import pytest
 
 from penstock.components.protocol import marks
 from penstock.local import tasks
+from penstock.local.envs import environment
 from penstock.local.fork_server import ForkServer
 from penstock.local.fork_servers import ForkServers, Planned
 from penstock.local.processes import Processes, start_process
@@ -119,6 +120,21 @@ def test_it_is_as_a_process_that_was_started_now(runner, what):
         assert runner.run("first", what) == cold
     assert runner.imported == ["first", "first"]
     assert len(cold[1]) >= 2
+
+
+def test_forks_draw_different_random_numbers(runner):
+    """NumPy's global state would be the one that the server imported."""
+    (runner.folder / "draw.py").write_text("import numpy; print(numpy.random.random())")
+    python = environment("deploy").python
+    server = ForkServer(python, ["numpy.random"], runner.variables())
+    logs = [runner.folder / "1.log", runner.folder / "2.log"]
+    try:
+        for log in logs:
+            with log.open("wb") as sink:
+                assert server.start(module_command(python, "draw"), runner.variables(), sink).wait(60) == 0
+    finally:
+        server.close()
+    assert len({float(log.read_text()) for log in logs}) == len(logs)
 
 
 def test_all_tasks_to_come_are_imported_once(runner):
