@@ -19,6 +19,7 @@ import select
 import signal
 import socket
 import sys
+from pathlib import Path
 
 from .executor import import_ahead
 from .parent import end_with_parent
@@ -56,7 +57,8 @@ def serve(requests: socket.socket, imported: dict[str, str]) -> list[str]:
         if child == 0:
             for end in (woken, wake, *lines.values()):
                 end.close()
-            os.dup2(os.open(os.devnull, os.O_RDONLY), requests.detach())
+            with Path(os.devnull).open("rb") as nothing:
+                os.dup2(nothing.fileno(), requests.detach())
             return _receive_order(files[0], line, imported)
         os.close(files[0])
         lines[child] = line

@@ -37,6 +37,7 @@ def NAME(what: str) -> None:
     state.append(what)
     print("state", state, "argv", sys.argv[1:], "stdin", repr(sys.stdin.read()), "cwd", os.getcwd(), "leads", os.getpgid(0) == os.getpid())
     print("environment", sorted(item for item in os.environ.items() if item[0] != "IMPORTED"), os.environ["SET_BY_IMPORT"])
+    print("open files", sum(1 for _ in pathlib.Path("/proc/self/fd").iterdir()))
     print("and a line on stderr", file=sys.stderr)
     if what == "wait":
         print("waiting", flush=True)
