@@ -52,15 +52,14 @@ def _models(options: Options, log: "PredictionLog | None", features: "OnlineFeat
     key, batching = options.prediction_log_key, options.batching
     if options.folder:
         return FolderModels(options.folder, log, key, batching, features)
-    scratch = Path(ended.enter_context(tempfile.TemporaryDirectory(prefix="penstock-model-")))
     try:
-        folder = _local_folder(options.model_uri, scratch)
+        folder = _local_folder(options.model_uri, ended)
         return load_one(options.model_name, folder, log, key, options.fingerprint, batching, features)
     except (TaskError, ValueError, OSError, InvalidInput) as error:
         sys.exit(f"error: cannot serve {options.model_name}: {error}")
 
 
-def _local_folder(uri: str, scratch: Path) -> Path:
+def _local_folder(uri: str, ended: ExitStack) -> Path:
     """Returns the folder of a model. One in a bucket, as Vertex AI names it, is copied first; KServe copies before it starts a server.
 
     Raises:
@@ -70,11 +69,12 @@ def _local_folder(uri: str, scratch: Path) -> Path:
         return Path(uri)
     from penstock.components.data.filesystems import fetch_folder
 
+    model = Path(ended.enter_context(tempfile.TemporaryDirectory(prefix="penstock-model-"))) / "model"
     try:
-        fetch_folder(uri, scratch / "model")
+        fetch_folder(uri, model)
     except Exception as error:  # every store has its own errors
         raise ValueError(f"{uri} cannot be fetched: {type(error).__name__}: {error}") from error
-    return scratch / "model"
+    return model
 
 
 def _online_features(options: Options) -> "OnlineFeatures | None":
