@@ -125,3 +125,30 @@ def kserve_records(requests: list[dict[str, Any]], each: int = 10) -> list[dict[
                 }
             )
     return records
+
+
+@pytest.fixture
+def skew(tmp_path):
+    """Returns `write(stale)`, which writes the artifact of so many stale values of a thousand, by feature."""
+
+    def write(stale, **more):
+        features = {
+            name: {"rows": 1_000, "different": count, "share": count / 1_000, "wrong": 0, "missing": 0, "stale": count, "examples": []}
+            for name, count in stale.items()
+        }
+        window = {"start": WINDOW["window_start"].replace("Z", "+00:00"), "end": WINDOW["window_end"].replace("Z", "+00:00")}
+        content = {
+            "schema": 1,
+            "model_name": "",
+            "fingerprint": "",
+            "keys": ["tail", "hour"],
+            "window": window,
+            "compared": 1_000,
+            "features": features,
+            "unknown": [],
+        }
+        (tmp_path / "skew").mkdir()
+        (tmp_path / "skew" / "feature_skew.json").write_text(json.dumps(content | more))
+        return {"feature_skew": tmp_path / "skew"}
+
+    return write

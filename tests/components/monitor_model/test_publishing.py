@@ -127,12 +127,12 @@ def test_a_registry_that_does_not_say(monitor, write_log, tracking_uri, caplog, 
     assert (result.code, "champion_alias needs model_name" in result.error) == (1, True)
 
 
-def test_alerts_and_dashboards_are_tested_with_these_figures(monitor, write_log, tracking_uri, tmp_path):
+def test_alerts_and_dashboards_are_tested_with_these_figures(monitor, write_log, skew, tracking_uri, tmp_path):
     registry = open_registry("flights", tracking_uri)
     registry.point("champion", registry.register(FINGERPRINT, "gs://bucket/model", {}))
     asked = {"model_name": "flights", "champion_alias": "champion", "tracking_uri": tracking_uri, "eval_config": EVAL_CONFIG}
     requests = rows(1_500)
     (tmp_path / "labels.csv").write_text("id,is_late\n" + "".join(f"r{n},{int(row['hour'] > 14)}\n" for n, row in enumerate(requests)))
-    result = monitor(write_log(logged(requests)), labels=str(tmp_path / "labels.csv"), **asked)
+    result = monitor(write_log(logged(requests)), inputs=skew({"hour": 0}), labels=str(tmp_path / "labels.csv"), **asked)
     assert result.code == 0, result.error
     assert shape((result.outputs["monitoring"] / "monitoring.prom").read_text()) == recorded("monitoring.prom")
