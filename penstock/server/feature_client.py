@@ -27,8 +27,8 @@ _SECONDS = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
 _FAILURES = Counter("penstock_feature_fetch_failures", "Requests that got no features from the feature server", ["reason"])
-TIMEOUT, UNREACHABLE, SERVER_ERROR, REFUSED, MALFORMED, MISFIT, NO_DEFAULT = REASONS = (
-    "timeout", "unreachable", "server_error", "refused", "malformed", "misfit", "no_default",
+TIMEOUT, UNREACHABLE, SERVER_ERROR, NO_TOKEN, REFUSED, MALFORMED, MISFIT, NO_DEFAULT = REASONS = (
+    "timeout", "unreachable", "server_error", "no_token", "refused", "malformed", "misfit", "no_default",
 )  # fmt: skip
 for _reason in REASONS:  # Prometheus sees no increase of a series that begins with 1
     _FAILURES.labels(_reason)
@@ -38,6 +38,8 @@ _log_again_at: dict[str, float] = {}
 # Further requests wait for one of these connections.
 _CONNECTIONS = 32
 _SHOWN = 200
+# Of an answer, unpacked. What is larger must not take the server's memory.
+_LARGEST_MIB = 64
 # The status of a value that counts. What is null, not found, or older than the TTL is missing, as it was in the training data.
 _PRESENT = "PRESENT"
 
@@ -106,7 +108,7 @@ class FeatureClient:
         if status != HTTPStatus.OK:
             is_away = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
             problem, kind = (StoreAway, SERVER_ERROR) if is_away else (FeaturesUnavailable, REFUSED)
-            raise problem(kind, f"the feature server answered {status}", f"{service.server}: {content[:_SHOWN].decode(errors='replace')}")
+            raise problem(kind, f"the feature server answered {status}", f"{service.server}: {content.decode(errors='replace')}")
         try:
             return {name: values for name, values in _values(content, rows).items() if name not in keys}
         except (ValueError, TypeError, LookupError) as error:
@@ -115,41 +117,74 @@ class FeatureClient:
             ) from error
 
     async def _ask(self, question: bytes) -> tuple[int, bytes]:
-        """Returns the status and the body of the answer."""
-        service = self._service
+        """Returns the status and the body of the answer; of an error the beginning, without the token."""
+        service, token = self._service, self._token()
         try:
             async with timeout(service.timeout):
                 try:
-                    return await self._post(question)
+                    return await self._post(question, token)
                 except aiohttp.ClientConnectorError:
                     raise
                 except aiohttp.ClientConnectionError:  # a connection that was kept, and that the server has closed meanwhile
-                    return await self._post(question)
+                    return await self._post(question, token)
         except asyncio.TimeoutError as error:  # another than `TimeoutError` in Python 3.10
             raise StoreAway(TIMEOUT, f"the feature server did not answer within {service.timeout * 1000:g} ms", service.server) from error
         except (aiohttp.ClientError, OSError) as error:
             raise StoreAway(UNREACHABLE, "the feature server cannot be reached", f"{service.server}: {error}") from error
 
-    async def _post(self, question: bytes) -> tuple[int, bytes]:
+    async def _post(self, question: bytes, token: str) -> tuple[int, bytes]:
         headers = {"content-type": "application/json"}  # Feast reads no other
-        if self._service.token_file:
-            headers["authorization"] = f"Bearer {Path(self._service.token_file).read_text(encoding='utf-8').strip()}"
+        if token:
+            headers["authorization"] = f"Bearer {token}"
         url = f"{self._service.server}/get-online-features"
         async with self._session.post(url, data=question, headers=headers, allow_redirects=False) as answer:
-            return answer.status, await answer.read()
+            if answer.status == HTTPStatus.OK:
+                return answer.status, await self._whole(answer.content)
+            content = await _beginning(answer.content, _SHOWN + len(token))
+            return answer.status, (content.replace(token.encode(), b"***") if token else content)[:_SHOWN]
+
+    async def _whole(self, stream: aiohttp.StreamReader) -> bytes:
+        content = bytearray()
+        async for piece in stream.iter_any():
+            content += piece
+            if len(content) > _LARGEST_MIB << 20:
+                raise FeaturesUnavailable(MALFORMED, f"the feature server's answer is larger than {_LARGEST_MIB} MiB", self._service.server)
+        return bytes(content)
+
+    def _token(self) -> str:
+        """Reads the token; empty if there is none to send."""
+        path = self._service.token_file
+        if not path:
+            return ""
+        try:
+            token = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise FeaturesUnavailable(NO_TOKEN, "the token for the feature server cannot be read", str(error)) from error
+        if not token or not token.isascii() or not token.isprintable():
+            raise FeaturesUnavailable(NO_TOKEN, "the token for the feature server is not one line of text", path)
+        return token
+
+
+async def _beginning(stream: aiohttp.StreamReader, size: int) -> bytes:
+    try:
+        return await stream.readexactly(size)
+    except asyncio.IncompleteReadError as end:
+        return end.partial
 
 
 def _values(content: bytes, rows: int) -> Values:
     """Reads an answer.
 
     Raises:
-        ValueError: It is none, or not one for so many rows.
-        TypeError: It is none.
-        LookupError: It is none.
+        ValueError: It is not an answer of Feast's, or is not about so many rows.
+        TypeError: It is not an answer of Feast's.
+        LookupError: It is not an answer of Feast's.
     """
     answer = orjson.loads(content)
     found = {}
     for name, result in zip(answer["metadata"]["feature_names"], answer["results"], strict=True):
+        if not (isinstance(name, str) and isinstance(result["values"], list) and isinstance(result["statuses"], list)):
+            raise TypeError(f"the feature {name!r:.60} has no name, values and statuses")
         values = zip(result["values"], result["statuses"], strict=True)
         found[name] = [value if status == _PRESENT else None for value, status in values]
         if len(found[name]) != rows:

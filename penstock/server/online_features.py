@@ -120,7 +120,12 @@ class Fetched:
         if self.values is None:
             return [model.defaults[name]] * len(self.rows)
         kind = model.inputs[name].dtype
-        return [map_leaves(value, lambda leaf: _as_json(leaf, kind)) for value in self.values[name]]
+        try:
+            return [map_leaves(value, lambda leaf: _as_json(leaf, kind)) for value in self.values[name]]
+        except RecursionError as error:
+            raise FeaturesUnavailable(
+                MISFIT, f"feature service {self.service.name!r} does not fit the model: {name!r} has lists in too many lists"
+            ) from error
 
 
 class OnlineFeatures:

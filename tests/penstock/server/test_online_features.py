@@ -1,6 +1,7 @@
 """Features that the server adds to requests: over every protocol, and when the store is away, slow or wrong."""
 
 import asyncio
+import functools
 import json
 import shutil
 import struct
@@ -236,6 +237,13 @@ def column(name: str, values: list[Any]) -> Callable[[Any], tuple[int, bytes]]:
     return lambda question: reply(question, {name: values})
 
 
+# orjson reads 1,024 levels.
+DEEP = {
+    "metadata": {"feature_names": ["carrier", "month", "distance"]},
+    "results": [
+        {"values": [value], "statuses": ["PRESENT"]} for value in ("AA", 1, functools.reduce(lambda inner, _: [inner], range(900), 1.0))
+    ],
+}
 UNAVAILABLE = {
     "error": (answering(500, "boom"), "server_error", "the feature server answered 500"),
     "overload": (answering(429, {}), "server_error", "the feature server answered 429"),
@@ -245,6 +253,13 @@ UNAVAILABLE = {
     "page": (answering(200, b"<html>"), "malformed", "the feature server sent what is not an answer of Feast's"),
     "list": (answering(200, [1]), "malformed", "not an answer of Feast's"),
     "no names": (answering(200, {"results": []}), "malformed", "not an answer of Feast's"),
+    "name": (lambda question: reply(question, {None: [1]}), "malformed", "not an answer of Feast's"),
+    "one text": (
+        answering(200, {"metadata": {"feature_names": ["tail"]}, "results": [{"values": "a", "statuses": "b"}]}),
+        "malformed",
+        "Feast",
+    ),
+    "lists in lists": (answering(200, DEEP), "misfit", "'distance' has lists in too many lists"),
     "fewer values": (lambda question: reply(question | {"entities": {"tail": [], "origin": []}}), "malformed", "not an answer of Feast's"),
     "text": (column("distance", ["far"]), "misfit", "feature service 'flights' does not fit the model: feature 'distance' must be float32"),
     "list of two": (column("distance", [[1.0, 2.0]]), "misfit", "feature 'distance' must have the shape [None], not [1, 2]"),
@@ -413,6 +428,55 @@ def test_full_names_and_the_token(store: FeatureServer, tmp_path: Path):
     fetch(store.uri(f"&timeout_ms=30000&full_feature_names=true&token_file={tmp_path}/token"), KEYS)
     assert store.asked[0]["full_feature_names"] is True
     assert store.headers["authorization"] == "Bearer secret"
+
+
+TOKENS = {
+    "no file": (None, "the token for the feature server cannot be read"),
+    "bytes": (b"\xff\xfe", "the token for the feature server cannot be read"),
+    "two lines": (b"secret\nsecret", "the token for the feature server is not one line of text"),
+    "empty": (b"\n", "the token for the feature server is not one line of text"),
+}
+
+
+@pytest.mark.parametrize("case", TOKENS)
+def test_a_token_that_cannot_be_sent_is_no_store_that_is_away(case: str, store: FeatureServer, tmp_path: Path):
+    """The defaults would hide it."""
+    content, words = TOKENS[case]
+    (tmp_path / "token").write_bytes(content or b"secret")
+    uri = store.uri(f"&timeout_ms=30000&when_away=defaults&token_file={tmp_path}/token")
+    service = FeatureService.from_uri(uri)
+    if content is None:
+        (tmp_path / "token").unlink()
+
+    async def ask() -> None:
+        async with FeatureClient(service) as client:
+            await client.fetch({name: [value] for name, value in KEYS.items()}, 1)
+
+    with pytest.raises(FeaturesUnavailable, match=words) as refused:
+        asyncio.run(ask())
+    assert not isinstance(refused.value, StoreAway)
+    assert store.asked == []
+
+
+def test_the_log_does_not_tell_the_token(store: FeatureServer, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch):
+    """Some servers answer with the request that they refuse."""
+    monkeypatch.setattr("penstock.server.feature_client._log_again_at", {})
+    (tmp_path / "token").write_text("secret-token")
+    store.reply = lambda _: (401, b"refused: " + store.headers["authorization"].encode() + b" " * 1_000)
+    with pytest.raises(FeaturesUnavailable):
+        fetch(store.uri(f"&timeout_ms=30000&token_file={tmp_path}/token"), KEYS)
+    assert "refused: Bearer ***" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_an_answer_takes_no_more_memory_than_is_meant_for_it(store: FeatureServer, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("penstock.server.feature_client._LARGEST_MIB", 1)
+    uri = store.uri("&timeout_ms=30000")
+    store.reply = lambda question: (200, reply(question)[1] + b" " * (1 << 19))
+    assert fetch(uri, KEYS) == {name: [value] for name, value in ROW.items()}
+    store.reply = lambda question: (200, reply(question)[1] + b" " * (1 << 20))
+    with pytest.raises(FeaturesUnavailable, match="the feature server's answer is larger than 1 MiB"):
+        fetch(uri, KEYS)
 
 
 def test_missing_values_are_the_defaults_that_the_model_was_trained_with(with_defaults: Path, store: FeatureServer):
