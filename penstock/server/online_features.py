@@ -170,17 +170,15 @@ class OnlineFeatures:
             InvalidInput: A row lacks features and a key, or a key is neither text nor a whole number.
             FeaturesUnavailable: There are no features, and no defaults are to stand for them.
         """
-        rows = (
-            [number for number, row in enumerate(instances) if _is_named(row) and _lacking(row, models)]
-            if isinstance(instances, list)
-            else []
-        )
+        taken = _taken(models)
+        listed = instances if isinstance(instances, list) else []
+        rows = [number for number, row in enumerate(listed) if _is_named(row) and not taken <= row.keys()]
         asking = [instances[number] for number in rows]
         keys = {field: keys_of_rows(asking, field, is_input=True) for field in self._service.keys}
         for field, values in keys.items():
             if None in values:
                 number = rows[values.index(None)]
-                raise _missing_key(f"{field} in instance {number}", _lacking(instances[number], models))
+                raise _missing_key(f"{field} in instance {number}", taken - instances[number].keys())
         return await self._fetch(rows, keys)
 
     async def fetch_for_arrays(self, arrays: Arrays, models: Sequence[SavedModel]) -> Fetched:
@@ -190,7 +188,7 @@ class OnlineFeatures:
             InvalidInput: They lack features and a key, or a key is neither text nor a whole number.
             FeaturesUnavailable: There are no features, and no defaults are to stand for them.
         """
-        lacking = _lacking(arrays, models)
+        lacking = _taken(models) - arrays.keys()
         rows = range(count_rows(arrays) if lacking else 0)
         if missing := [field for field in self._service.keys if rows and field not in arrays]:
             raise _missing_key(missing[0], lacking)
@@ -212,8 +210,9 @@ def _is_named(row: Any) -> bool:
     return isinstance(row, dict) and row.keys() != {"b64"}
 
 
-def _lacking(given: dict[str, Any], models: Sequence[SavedModel]) -> set[str]:
-    return set[str]().union(*(model.inputs.keys() - given.keys() for model in models))
+def _taken(models: Sequence[SavedModel]) -> set[str]:
+    """Returns the features that any of the models takes."""
+    return set[str]().union(*(model.inputs for model in models))
 
 
 def _missing_key(key: str, lacking: set[str]) -> InvalidInput:
