@@ -10,13 +10,12 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import unquote
 
 from penstock.components.protocol.errors import TaskError
 from penstock.components.protocol.redacting import redact
 
 from .filesystems import absolute, explaining
-from .uri_options import check_options
+from .uri_options import check_options, read_options
 
 # A task that asks for a password waits for ever.
 os.environ.setdefault("GIT_TERMINAL_PROMPT", "0")
@@ -64,7 +63,7 @@ def place_of(uri: str) -> Place:
         TaskError: It has other options, or names no repository or path.
     """
     repository, _, query = uri.removeprefix(_SCHEME).partition("?")
-    options = {key: unquote(value) for key, _, value in (part.partition("=") for part in query.split("&") if part)}
+    options = read_options(query)
     check_options(options, ("rev", "path"), redact(uri), "dvc")
     path, rev = options.get("path", "").strip("/"), options.get("rev", "")
     if not repository or not path:

@@ -9,6 +9,7 @@ import json
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from penstock.components.protocol.errors import TaskError
@@ -82,6 +83,28 @@ def load(text: str | bytes, what: str, remedy: str) -> dict[str, Any]:
     schema = content.pop(_KEY, SCHEMA)
     check_schema(schema, what, remedy)
     return content
+
+
+def read(file: Path, what: str, remedy: str, source: str = "") -> dict[str, Any]:
+    """Reads a stored object from a file.
+
+    Args:
+        file: The file.
+        what: What it is, for messages.
+        remedy: What to do where it is invalid.
+        source: What to do where there is no such file; empty: the same.
+
+    Returns:
+        The object, as `load` does.
+
+    Raises:
+        TaskError: The file cannot be read, or is no such object.
+    """
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise TaskError(f"{what} at {file} cannot be read ({error}); {source or remedy}") from error
+    return load(text, f"{what} at {file}", remedy)
 
 
 def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,8 +1,14 @@
 """The options of URIs that parameters take."""
 
 from collections.abc import Iterable
+from urllib.parse import unquote
 
 from penstock.components.protocol.errors import TaskError
+
+
+def read_options(query: str) -> dict[str, str]:
+    """Returns the options in a URI's query, without escapes. A `+` is no space, unlike in a form: times have one."""
+    return {key: unquote(value) for key, _, value in (part.partition("=") for part in query.split("&") if part)}
 
 
 def check_options(given: Iterable[str], known: Iterable[str], what: str, scheme: str) -> None:

@@ -19,13 +19,7 @@ def read_feature_skew(folder: Path) -> dict[str, Any]:
         TaskError: It is no such artifact.
     """
     file = folder / FILE
-    try:
-        text = file.read_bytes()
-    except OSError as error:
-        raise TaskError(
-            f"the feature skew at {file} cannot be read ({error}); give the artifact feature_skew of compare_features"
-        ) from error
-    content = stored.load(text, f"the feature skew at {file}", "compare the features again")
+    content = stored.read(file, "the feature skew", "compare the features again", "give the artifact feature_skew of compare_features")
     if missing := [
         name for name in ("window", "model_name", "fingerprint", "keys", "compared", "features", "unknown") if name not in content
     ]:

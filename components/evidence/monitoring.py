@@ -18,11 +18,7 @@ def read_monitoring(folder: Path) -> dict[str, Any]:
         TaskError: It has no verdict, or an unknown one.
     """
     file = folder / FILE
-    try:
-        text = file.read_bytes()
-    except OSError as error:
-        raise TaskError(f"the monitoring at {file} cannot be read ({error}); give the artifact monitoring of monitor_model") from error
-    content = stored.load(text, f"the monitoring at {file}", "monitor the model again")
+    content = stored.read(file, "the monitoring", "monitor the model again", "give the artifact monitoring of monitor_model")
     if content.get("verdict") not in VERDICTS:
         raise TaskError(f"the monitoring at {file} has the verdict {content.get('verdict')!r:.40}, none of {', '.join(VERDICTS)}")
     return content

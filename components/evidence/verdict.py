@@ -45,11 +45,7 @@ def read_verdict(folder: Path) -> Verdict:
         )
     [name] = found
     passing, contradiction = _PASSING[name]
-    try:
-        text = (folder / name).read_bytes()
-    except OSError as error:
-        raise TaskError(f"the verdict at {folder / name} cannot be read ({error}); {_REMEDY}") from error
-    content = stored.load(text, f"the verdict at {folder / name}", _REMEDY)
+    content = stored.read(folder / name, "the verdict", _REMEDY)
     word = content.get("verdict")
     if word != passing:
         return Verdict(str(word), False, _reason(content) or f"the gate's verdict is {word!r}, not {passing!r}; see its report")

@@ -1,10 +1,9 @@
 """What URIs of tables say of their version, in words that all formats share."""
 
 import datetime
-from urllib.parse import unquote
 
 from penstock.components.data.times import moment
-from penstock.components.data.uri_options import check_options
+from penstock.components.data.uri_options import check_options, read_options
 from penstock.components.protocol import TaskError, redact
 
 ICEBERG_METADATA = ".metadata.json"
@@ -24,10 +23,7 @@ def option_of(uri: str, known: tuple[str, ...]) -> tuple[str, str]:
         TaskError: There are several, or it is unknown or has no value.
     """
     scheme, (_, _, query) = uri.partition("://")[0], uri.partition("?")
-    if query.startswith(_QUERY):
-        options = {"query": query.removeprefix(_QUERY)}
-    else:
-        options = {key: unquote(value) for key, _, value in (part.partition("=") for part in query.split("&") if part)}
+    options = {"query": query.removeprefix(_QUERY)} if query.startswith(_QUERY) else read_options(query)
     check_options(options, known, redact(uri), scheme)
     if len(options) > 1 or not all(options.values()):
         raise TaskError(f"input_uri gives {' and '.join(options)} of {scheme}://; give one of them, with a value")
