@@ -53,7 +53,12 @@ def serve(requests: socket.socket, imported: dict[str, str]) -> list[str]:
         if not asked:
             return []
         line = socket.socket(fileno=files[1])
-        child = os.fork()
+        try:
+            child = os.fork()
+        except OSError:  # no memory or no more processes: the client starts a process of its own, or says why it cannot
+            line.close()
+            os.close(files[0])
+            continue
         if child == 0:
             for end in (woken, wake, *lines.values()):
                 end.close()

@@ -7,7 +7,7 @@ process. It runs no task itself, so none sees another's state.
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -93,7 +93,8 @@ class ForkServers:
             to_come = [task for name, task in self._unfinished.items() if name not in self._begun]
             if to_come and (shares := to_come[0].shares) not in self._servers:
                 modules = dict.fromkeys(f"{task.module}.task" for task in to_come if task.shares == shares)
-                self._servers[shares] = ForkServer(to_come[0].python, list(modules), to_come[0].variables)
+                with suppress(OSError):  # there is no room for it: the task will say so, if there is none then
+                    self._servers[shares] = ForkServer(to_come[0].python, list(modules), to_come[0].variables)
 
     def _following(self, execute: Callable[..., Any]) -> Callable[..., Any]:
         def run(**task: Any) -> Any:

@@ -1,7 +1,9 @@
 """Tasks as forks of one process: each as if it had been started by itself, but for what is imported once."""
 
+import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from penstock.components.protocol.fork_server import serve
 from penstock.local.fork_server import ForkServer
 from penstock.local.processes import Processes
 from penstock.local.task_code import module_command, module_variables
@@ -171,3 +174,22 @@ def _sleeping(folder: Path) -> str:
     return "\n".join(
         line for line in listed.splitlines() if f"STARTED={folder}" in line and not line.startswith("Z") and "fork_server" not in line
     )
+
+
+def test_where_it_cannot_fork_it_goes_on_and_the_client_learns_so(monkeypatch, tmp_path):
+    """Without memory or process IDs; the tasks that it has become must not end for that."""
+
+    def no_room() -> int:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", no_room)
+    before = signal.getsignal(signal.SIGCHLD)
+    client, requests = socket.socketpair()
+    line, theirs = socket.socketpair()
+    with (tmp_path / "log").open("wb") as log, theirs:
+        socket.send_fds(client, [b"."], [log.fileno(), theirs.fileno()])
+    client.close()
+    assert serve(requests, {}) == [], "until the client has gone"
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, before)
+    assert line.recv(1) == b""

@@ -1,5 +1,6 @@
 """Tasks whose imports were done ahead: each as if its process had been started now, but for the time that imports take."""
 
+import dataclasses
 import os
 import resource
 import signal
@@ -197,6 +198,13 @@ def test_after_it_was_killed_a_task_is_a_new_process(runner):
         runner.has("first")
         os.kill(runner.waiting()[0], signal.SIGKILL)
         until(lambda: not runner.waiting())
+        assert runner.run("first", "x")[0] == 0
+
+
+def test_where_no_server_can_be_started_a_task_is_a_new_process(runner):
+    servers = ForkServers([dataclasses.replace(runner.planned("first"), python=runner.folder / "gone")])
+    with servers.kept():
+        servers.prepare()
         assert runner.run("first", "x")[0] == 0
 
 
