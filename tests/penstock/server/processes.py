@@ -35,7 +35,9 @@ class Server:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(server_command(environment, *options), env=environment, stdout=log, stderr=log, cwd=folder)
         self.grpc_port = 0
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30)
+        # Beyond the connections that it keeps, httpcore closes one that is idle, also one that another thread begins to use.
+        keeping = httpx.Limits(max_keepalive_connections=None)
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30, limits=keeping)
 
     def ready(self, route: str = "/v2/health/ready") -> "Server":
         deadline = time.monotonic() + 120
