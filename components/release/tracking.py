@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -17,6 +18,11 @@ from mlflow.exceptions import MlflowException
 
 from penstock.components.protocol.atomic import atomically
 from penstock.components.protocol.errors import TaskError
+
+# Whether the environment names a local database. MLflow imports what opens one when it connects; here it is imported ahead with everything else.
+IS_LOCAL = os.environ.get("MLFLOW_TRACKING_URI", "").startswith("sqlite:")
+if IS_LOCAL:
+    importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
 
 _SQLITE = "sqlite:///"
 _SQLITE_FULL = "database or disk is full"

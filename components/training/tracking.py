@@ -22,10 +22,6 @@ from penstock.components.release.tracking import connect, experiment_id
 
 from .fits import around_fits
 
-if os.environ.get("MLFLOW_TRACKING_URI", "").startswith("sqlite:"):
-    # MLflow imports this when it connects, which takes half a second of every training; here it is imported ahead with everything else.
-    import mlflow.store.tracking.sqlalchemy_store
-
 _PARAM_LENGTH = 6000  # the longest value that MLflow's database stores
 _FIGURE_SECONDS = 5.0
 _LIBRARIES = ["tensorflow", "keras", "tensorflow-transform", "tfx-bsl", "numpy", "pyarrow", "mlflow"]

@@ -22,7 +22,7 @@ from .task_environment import make_environments, set_serve_python
 
 # They are never cached, and MLflow takes longer to import than they to ask it.
 _ASK_REGISTRY = {"resolve_baseline", "register_model", "push_model"}
-_REGISTRY = "penstock.components.release.registry.imported"
+_REGISTRY = "penstock.components.release.registry.mlflow"
 # Its tasks import next to nothing, or MLflow as above.
 _LIGHT = "deploy"
 # What a user's training module imports first decides which Keras `tf.keras` is. What other tasks import decides for Keras 2: TFT and TFMA.

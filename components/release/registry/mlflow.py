@@ -1,6 +1,7 @@
 """MLflow's model registry: a server's, or a local database's."""
 
 import functools
+import importlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,8 +11,11 @@ from mlflow.exceptions import MlflowException
 from penstock.components.protocol.errors import TaskError
 from penstock.components.protocol.redacting import redact
 
-from ..tracking import connect
+from ..tracking import IS_LOCAL, connect
 from .registry import RegisteredVersion, Registry
+
+if IS_LOCAL:
+    importlib.import_module("mlflow.store.model_registry.sqlalchemy_store")
 
 _NOT_FOUND = "RESOURCE_DOES_NOT_EXIST"
 _TAG_LENGTH = 5000  # the longest value that MLflow's database stores
